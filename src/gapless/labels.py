@@ -1,0 +1,67 @@
+"""The joint law P(ŷ, y) of student's and teacher's labels: what theory and runs have in common."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gapless.losses import Loss
+
+
+@dataclass(frozen=True, eq=False)
+class LabelLaw:
+    """Weighted atoms of (ŷ, y).
+
+    A run's labels (equal weights) and a replica prediction (quadrature nodes) are the same type,
+    so whatever is computed from a law (moments, bulk edge, outlier, density) takes either.
+
+    Parameters
+    ----------
+    student, teacher : float64, shape (A,)
+        The atoms ŷ and y.
+    weight : float64, shape (A,)
+        Probabilities; they are divided by their sum.
+    """
+
+    student: np.ndarray
+    teacher: np.ndarray
+    weight: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name in ("student", "teacher", "weight"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), float).ravel())
+        sizes = {self.student.size, self.teacher.size, self.weight.size}
+        if len(sizes) > 1 or 0 in sizes:
+            raise ValueError(
+                "a label law needs as many student as teacher labels and weights, at least one: "
+                f"got {self.student.size}, {self.teacher.size}, {self.weight.size}"
+            )
+        finite = all(np.isfinite(a).all() for a in (self.student, self.teacher, self.weight))
+        total = self.weight.sum()
+        if not finite or (self.weight < 0).any() or total <= 0:
+            raise ValueError("a label law needs finite labels and weights ≥ 0 that do not all vanish")
+        object.__setattr__(self, "weight", self.weight / total)
+
+    @classmethod
+    def from_run(cls, student: np.ndarray, teacher: np.ndarray) -> "LabelLaw":
+        """Return the empirical law of one run's labels ŷ_m, y_m, each of weight 1/M."""
+        return cls(student, teacher, np.ones(np.size(student)))
+
+    def mean(self, f: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> float:
+        """Return E f(ŷ, y)."""
+        return float(self.weight @ f(self.student, self.teacher))
+
+    def energy(self, loss: Loss, alpha: float) -> float:
+        """Return e = L/N = (α/2) E ℓ(ŷ, y), Eq. 1."""
+        return alpha / 2 * self.mean(loss.value)
+
+    def multiplier(self, loss: Loss, alpha: float) -> float:
+        """Return μ = (α/2) E[ŷ ∂ℓ/∂ŷ], Eq. 3."""
+        return alpha / 2 * self.mean(lambda yhat, y: yhat * loss.d1(yhat, y))
+
+    def moments(self) -> dict[str, float]:
+        """Return E|ŷ|^k for k = 1 … 4, named ``abs``, ``2``, ``3``, ``4`` (Fig. 4, right)."""
+        size = np.abs(self.student)
+        return {
+            "abs" if k == 1 else str(k): float(self.weight @ size**k) for k in (1, 2, 3, 4)
+        }
