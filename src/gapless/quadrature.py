@@ -46,8 +46,8 @@ LEVELS = (
     Level(2, 8, 24.0, 0.50, -18.0),
     Level(3, 12, 40.0, 0.36, -32.0),
     Level(4, 16, 56.0, 0.28, -32.0),
-    Level(5, 22, 84.0, 0.24, -34.0),
-    Level(6, 28, 120.0, 0.20, -36.0),
+    Level(4, 22, 84.0, 0.24, -34.0),
+    Level(5, 28, 120.0, 0.20, -36.0),
 )
 """The first (1e-6) is for starting points; results are made on the others, from 1e-11 to more
 than double precision can show."""
@@ -97,20 +97,20 @@ def half_gaussian(breaks: Iterable[float], level: Level) -> tuple[np.ndarray, np
     level
         Refinement.
     """
-    breaks = sorted(b for b in breaks if 0 < b < UPPER)
-    points = [0.0, *breaks, UPPER]
+    points = [0.0, *sorted(b for b in breaks if 0 < b < UPPER), UPPER]
     pieces = []
     for left, right in zip(points[:-1], points[1:], strict=True):
         # No panel may be wider than the Gaussian, whatever lies at its ends.
-        middle = left + min((right - left) / 2, 2.0)
-        far = right - min((right - left) / 2, 2.0) if right < UPPER else min(middle + 2, right)
-        pieces.append(_segment(left, middle, left > 0, level))
+        reach = min((right - left) / 2, 2.0)
+        low, high = left + reach, right - reach
+        pieces.append(_segment(left, low, left > 0, level))
         if right < UPPER:
-            pieces.append(_segment(right, far, True, level))
-        rest = (middle, far) if right < UPPER else (middle, right)
-        if rest[1] > rest[0]:
-            count = int(np.ceil((rest[1] - rest[0]) / 2))
-            pieces.append(composite(np.linspace(*rest, count + 1), level.order))
+            pieces.append(_segment(right, high, True, level))
+        else:
+            high = right
+        if high > low:
+            panels = np.linspace(low, high, int(np.ceil((high - low) / 2)) + 1)
+            pieces.append(composite(panels, level.order))
     y, weight = (np.concatenate(part) for part in zip(*pieces, strict=True))
     density = weight * np.exp(-(y**2) / 2) * np.sqrt(2 / np.pi)
     return y, density
@@ -145,7 +145,7 @@ def bivariate_gaussian(
     """Return E f(ŷ, y) for standard normal labels of correlation ``overlap``, and its error.
 
     ŷ = q y + √(1 − q²) ξ. With f = ℓ and a factor α/2 this is the generalisation error at
-    overlap q (2α(1 − q²)·… for the quartic loss at q = 0: 2α). The error is the difference of
+    overlap q (2α(1 − q²) for the quartic loss). The error is the difference of
     two refinements.
 
     Raises ``ValueError`` unless |overlap| ≤ 1.

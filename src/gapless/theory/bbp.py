@@ -19,7 +19,7 @@ from gapless.theory import bulk
 from gapless.theory.branch import marginal_curve, marginality, solve, stationarity
 from gapless.theory.bulk import BulkEdge, Curvatures, Outlier
 from gapless.theory.measure import LabelMeasure, label_measure
-from gapless.theory.replica import curvatures_of
+from gapless.theory.replica import _ROUND_OFF, curvatures_of
 
 READINGS = ("edge", "multiplier", "unstable")
 
@@ -103,12 +103,30 @@ def _reading(name: str, measure: LabelMeasure, alpha: float) -> float:
     psi, phi = atoms.psi(chi), atoms.phi(chi)
     if name == "edge":
         return chi * (psi - phi)
+    if name == "unstable":
+        phi = atoms.phi(chi - _below_edge(atoms, chi, alpha * measure.kink()))
     mu = alpha / 2 * measure.mean(measure.h * measure.d1)
-    if name == "unstable" and psi > mu:
-        # ψ increases to ψ(χ): the γ that stands for the eigenvalue μ lies below χ.
-        gamma = float(brentq(lambda g: atoms.psi(g) - mu, 1e-6 * chi, chi, xtol=1e-300, rtol=1e-14))
-        phi = atoms.phi(gamma)
     return chi * (mu - phi)
+
+
+def _below_edge(atoms: Curvatures, chi: float, gap: float) -> float:
+    """Return χ − γ ≥ 0 where ψ(γ) lies ``gap`` below the edge ψ(χ).
+
+    ψ(χ) − ψ(γ) = δ [1/(χγ) − α E(d²/((1+χd)(1+γd)))] with δ = χ − γ. Near the edge it is of order
+    δ², so the difference of two rounded ψ would cost half of the digits.
+    """
+    slope_at_chi = atoms.alpha * atoms.weight * atoms.d**2 / (1 + chi * atoms.d)
+
+    def excess(log_delta: float) -> float:
+        delta = np.exp(log_delta)
+        gamma = chi - delta
+        bracket = 1 / (chi * gamma) - float(slope_at_chi @ (1 / (1 + gamma * atoms.d)))
+        return delta * bracket - gap
+
+    low, high = np.log(chi) - 30, np.log(chi) - 1e-6
+    if gap <= 0 or excess(low) >= 0:
+        return 0.0
+    return float(np.exp(brentq(excess, low, high, xtol=1e-13, rtol=1e-14)))
 
 
 def bbp_threshold(loss: Loss) -> BBPThreshold:
@@ -156,7 +174,7 @@ def _refine_threshold(loss: Loss, name: str, guess: np.ndarray) -> tuple[float, 
         solution = solve(residuals(level), guess, jacobian)
         guess, jacobian = solution.x, solution.jacobian
         finer = 1 / marginality(label_measure(loss, *map(float, np.exp(guess)), level))
-        noise = 2e-12 * max(1.0, float(np.linalg.norm(np.linalg.inv(jacobian), 2)))
+        noise = _ROUND_OFF * max(1.0, float(np.linalg.norm(np.linalg.inv(jacobian), 2)))
         alpha, error = finer, error_of(alpha, finer) + noise * finer
         if level is not LEVELS[1] and error < max(1e-9, 10 * noise) * alpha:
             break

@@ -122,6 +122,9 @@ def _largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
             f"loss {loss.name}: it is not bounded below fast enough at χ={chi:.6g}, the field "
             f"r(h) = h + χ ℓ′/2 is still negative at h={_SCAN[-1]:g}"
         )
+    # A cusp of ℓ at ŷ = 0 that points down would hold a whole range of fields at h = 0.
+    if (_field(loss, chi, _SCAN[:1], y) > _SCAN[0] * (2 + chi * np.abs(loss.d2(_SCAN[0], y)))).any():
+        raise ValueError(f"loss {loss.name}: a cusp at ŷ = 0 is not covered")
     h_min = np.zeros_like(y)
     rows = np.flatnonzero(negative.any(axis=1))
     if rows.size == 0:
