@@ -59,7 +59,12 @@ def nested(chi: float, z: float, tolerance: float) -> Nested:
 
         # log r resolves whatever scale the corner brings; below e^-45 nothing is left.
         return quad(
-            lambda s: integrand(exp(s)) * exp(s), -45, log(12.0), epsabs=0, epsrel=tolerance, limit=500
+            lambda s: integrand(exp(s)) * exp(s),
+            -45,
+            log(12.0),
+            epsabs=0,
+            epsrel=tolerance,
+            limit=500,
         )[0]
 
     def outer(g) -> float:
@@ -83,5 +88,3 @@ def nested(chi: float, z: float, tolerance: float) -> Nested:
     second = outer(ratio(lambda _, second: second**2))
     norm = outer(lambda y: log(2 * inner(y, lambda *_: 1.0) / sqrt(2 * pi)))
     return Nested(chi * (chi + z) / 4 * first, chi**2 / 4 * second, norm)
-
-

@@ -112,7 +112,9 @@ def test_density_solves_the_stieltjes_equation():
         gamma = 1j
         for _ in range(20_000):  # the plain iteration, with a small imaginary part
             gamma = 1 / (3.0 * (law.weight * law.d / (1 + gamma * law.d)).sum() - value - 1e-6j)
-        assert bulk.density(law, np.array([value]))[0] == pytest.approx(gamma.imag / np.pi, rel=1e-4)
+        assert bulk.density(law, np.array([value]))[0] == pytest.approx(
+            gamma.imag / np.pi, rel=1e-4
+        )
 
 
 @pytest.mark.parametrize("scale", [0.01, 7.0])
@@ -127,7 +129,9 @@ def test_the_spectrum_scales_with_the_curvature(scale):
 
 def test_splitting_an_atom_changes_nothing():
     law = planted(size=50)
-    split = Curvatures(*(np.concatenate([a, a]) for a in (law.d, law.y2)), np.tile(law.weight / 2, 2), 3.0)
+    split = Curvatures(
+        *(np.concatenate([a, a]) for a in (law.d, law.y2)), np.tile(law.weight / 2, 2), 3.0
+    )
     assert bulk.edge(split).value == pytest.approx(bulk.edge(law).value, rel=1e-12)
 
 
@@ -149,7 +153,9 @@ def test_the_overlap_is_the_response_to_a_field_along_the_signal():
     spike, edge, t = bulk.outlier(law), bulk.edge(law), 1e-4
 
     def moved(t):
-        gamma = brentq(lambda g: law.psi(g) - law.phi(g) - t, 1e-3, edge.gamma, xtol=1e-15, rtol=1e-14)
+        gamma = brentq(
+            lambda g: law.psi(g) - law.phi(g) - t, 1e-3, edge.gamma, xtol=1e-15, rtol=1e-14
+        )
         return law.psi(gamma)
 
     # Central difference: t² λ‴/6, about 1e-8, and round-off 1e-15/t.
@@ -223,7 +229,9 @@ def test_random_start_without_a_root_sits_at_the_pole():
     start = bbp_at_random_start(normalised(a))
 
     def gaussian(g):
-        return quad(lambda h: g(h) * np.exp(-(h**2) / 2) / np.sqrt(2 * np.pi), -12, 12, epsrel=1e-13)[0]
+        return quad(
+            lambda h: g(h) * np.exp(-(h**2) / 2) / np.sqrt(2 * np.pi), -12, 12, epsrel=1e-13
+        )[0]
 
     assert start.alpha == pytest.approx(1 / (2 * gaussian(lambda h: 1 / (a + 3 * h**2))), rel=1e-11)
     assert start.gamma == 0.5 and not start.square_root

@@ -4,7 +4,6 @@ from math import nan
 
 import numpy as np
 import pytest
-from nested_reference import nested
 
 from gapless.losses import Loss, normalised, quartic
 from gapless.quadrature import LEVELS
@@ -13,11 +12,13 @@ from gapless.theory import (
     bulk_edge,
     complexity_curve,
     ground_state,
+    replica,
+    roots,
+    saddle,
     threshold_state,
 )
-from gapless.theory import branch as branches
-from gapless.theory import replica
 from gapless.theory.measure import label_measure
+from nested_reference import nested
 
 amplitude = Loss(
     name="amplitude",
@@ -57,7 +58,7 @@ def test_eq_12_is_the_stationarity_of_eq_11_in_chi(loss, chi, z):
     # ∂f/∂χ = [1 − α (χ(χ+z)/4) E(∂V)²] / (2χ(χ+z)) at any χ and z, saddle or not.
     alpha = 3.0
     measure = label_measure(loss, chi, z, LEVELS[2])
-    expected = (1 - alpha * branches.stationarity(measure)) / (2 * chi * (chi + z))
+    expected = (1 - alpha * saddle.stationarity(measure)) / (2 * chi * (chi + z))
     slope = central_difference(lambda x: free_energy(loss, alpha, x, z), chi)
     assert slope == pytest.approx(expected, rel=1e-7, abs=1e-8)
 
@@ -156,7 +157,7 @@ def flat(values):
 def test_errors_are_honest_under_further_refinement(loss, alpha):
     state = threshold_state(loss, alpha)
     guess = np.log([state.chi, state.z])
-    solution = branches.solve(branches.marginal_residuals(loss, alpha, LEVELS[3]), guess)
+    solution = saddle.solve_saddle(loss, saddle.marginal_state(alpha), guess, LEVELS[3])
     measure = label_measure(loss, *np.exp(solution.x), LEVELS[3])
     finest, error = flat(replica._values(measure, alpha)), flat(state.error)
     for name, value in flat(state.record()).items():
@@ -169,7 +170,7 @@ def test_errors_are_honest_under_further_refinement(loss, alpha):
 def test_refinement_converges_geometrically():
     # Eq. 13 at fixed χ, z: each level gains digits until round-off at 1e-12.
     chi, z = 0.0732, 0.0986
-    values = [branches.marginality(label_measure(quartic, chi, z, level)) for level in LEVELS]
+    values = [saddle.marginality(label_measure(quartic, chi, z, level)) for level in LEVELS]
     errors = np.abs(np.array(values) / values[3] - 1)
     assert errors[0] < 1e-5
     assert errors[1] < 1e-10
@@ -228,7 +229,9 @@ def test_published_magnitudes():
     assert ten.energy == pytest.approx(6.967, abs=1e-3)
     assert ten.moments["4"] == pytest.approx(1.796, abs=1e-3)
     assert four.energy == pytest.approx(1.164, abs=1e-3)
-    assert threshold_state(normalised(1.0), 3.0).flags["kink_mass"] == pytest.approx(2.1e-3, rel=0.05)
+    assert threshold_state(normalised(1.0), 3.0).flags["kink_mass"] == pytest.approx(
+        2.1e-3, rel=0.05
+    )
 
 
 @pytest.mark.parametrize("alpha", [0, -1, nan, float("inf")])
@@ -244,7 +247,9 @@ def test_below_the_branch_the_error_names_its_range(alpha):
 
 
 def test_a_loss_that_is_not_even_is_refused():
-    square = Loss("square", lambda h, y: (h - y) ** 2, lambda h, y: 2 * (h - y), lambda h, y: 2 + 0 * h, 2)
+    square = Loss(
+        "square", lambda h, y: (h - y) ** 2, lambda h, y: 2 * (h - y), lambda h, y: 2 + 0 * h, 2
+    )
     with pytest.raises(ValueError, match="even"):
         threshold_state(square, 5.0)
 
@@ -268,6 +273,6 @@ def test_complexity_curve_refuses_bad_z():
 
 def test_a_solver_that_gives_up_carries_its_last_iterate():
     with pytest.raises(NotConverged) as caught:
-        branches.solve(lambda x: np.array([1 + x[0] ** 2, x[1]]), np.array([1.0, 1.0]))
+        roots.solve(lambda x: np.array([1 + x[0] ** 2, x[1]]), np.array([1.0, 1.0]))
     assert set(caught.value.iterate) == {"chi", "z"}
     assert caught.value.residual.shape == (2,)

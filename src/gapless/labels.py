@@ -39,7 +39,9 @@ class LabelLaw:
         finite = all(np.isfinite(a).all() for a in (self.student, self.teacher, self.weight))
         total = self.weight.sum()
         if not finite or (self.weight < 0).any() or total <= 0:
-            raise ValueError("a label law needs finite labels and weights ≥ 0 that do not all vanish")
+            raise ValueError(
+                "a label law needs finite labels and weights ≥ 0 that do not all vanish"
+            )
         object.__setattr__(self, "weight", self.weight / total)
 
     @classmethod
@@ -62,6 +64,4 @@ class LabelLaw:
     def moments(self) -> dict[str, float]:
         """Return E|ŷ|^k for k = 1 … 4, named ``abs``, ``2``, ``3``, ``4`` (Fig. 4, right)."""
         size = np.abs(self.student)
-        return {
-            "abs" if k == 1 else str(k): float(self.weight @ size**k) for k in (1, 2, 3, 4)
-        }
+        return {"abs" if k == 1 else str(k): float(self.weight @ size**k) for k in (1, 2, 3, 4)}

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from math import inf
 
 import numpy as np
-from scipy.optimize import brentq
+
+from gapless.theory.roots import root_between
 
 ONE_ATOM = 0.9
 """Above this ratio γ̄/γ_pole the edge of a finite law is set by its most negative atom."""
@@ -160,8 +161,7 @@ def _root_of_marginality(curvatures: Curvatures) -> float | None:
     def excess(t: float) -> float:
         return curvatures.marginality(scale * t) - 1
 
-    root = brentq(excess, low, high, xtol=1e-300, rtol=1e-14)
-    return float(scale * root)
+    return scale * root_between(excess, low, high)
 
 
 def outlier(curvatures: Curvatures, gamma_bar: float | None = None) -> Outlier:
@@ -188,7 +188,7 @@ def outlier(curvatures: Curvatures, gamma_bar: float | None = None) -> Outlier:
     low = bulk.gamma / 2
     while difference(low) > 0:
         low /= 4
-    gamma = float(brentq(difference, low, bulk.gamma, xtol=1e-300, rtol=1e-15))
+    gamma = root_between(difference, low, bulk.gamma)
     response = 1 / (1 + gamma * curvatures.d)
     slope_phi = -curvatures.alpha * float(
         curvatures.weight @ (curvatures.d**2 * curvatures.y2 * response**2)

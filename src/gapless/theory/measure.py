@@ -9,11 +9,11 @@ their mirror images.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 
 from gapless.labels import LabelLaw
 from gapless.losses import Loss
 from gapless.quadrature import UPPER, Level, half_gaussian, half_line
+from gapless.theory.roots import root_between
 
 # Geometric scan of h: fine enough to find the last sign change of r(h) and the end of the support
 # of P(h|y), both of which are then made exact (the root) or need not be (the end).
@@ -91,7 +91,7 @@ def corners(loss: Loss, chi: float) -> list[float]:
     """
 
     def jumps(y: np.ndarray) -> np.ndarray:
-        return (_field(loss, chi, _SCAN[:, None], y[None, :]) < 0).any(axis=0)
+        return np.any(_field(loss, chi, _SCAN[:, None], y[None, :]) < 0, axis=0)
 
     def jacobian_at_zero(y: float) -> float:
         return float(1 + chi / 2 * loss.d2(np.zeros(1), np.full(1, y))[0])
@@ -103,13 +103,16 @@ def corners(loss: Loss, chi: float) -> list[float]:
         low, high = grid[k], grid[k + 1]
         # A continuous onset is a root of J(0, y), known to round-off; any other is bisected.
         if jacobian_at_zero(low) * jacobian_at_zero(high) < 0:
-            root = float(brentq(jacobian_at_zero, low, high, xtol=1e-300, rtol=1e-15))
+            root = root_between(jacobian_at_zero, low, high)
             if jumps(np.array([root * (1 + 1e-7)]))[0] != jumps(np.array([root * (1 - 1e-7)]))[0]:
                 found.append(root)
                 continue
         for _ in range(50):
             middle = (low + high) / 2
-            low, high = (middle, high) if jumps(np.array([middle]))[0] == state[k] else (low, middle)
+            if jumps(np.array([middle]))[0] == state[k]:
+                low = middle
+            else:
+                high = middle
         found.append((low + high) / 2)
     return found
 
@@ -123,7 +126,8 @@ def _largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
             f"r(h) = h + χ ℓ′/2 is still negative at h={_SCAN[-1]:g}"
         )
     # A cusp of ℓ at ŷ = 0 that points down would hold a whole range of fields at h = 0.
-    if (_field(loss, chi, _SCAN[:1], y) > _SCAN[0] * (2 + chi * np.abs(loss.d2(_SCAN[0], y)))).any():
+    smooth = _SCAN[0] * (2 + chi * np.abs(loss.d2(_SCAN[0], y)))
+    if (_field(loss, chi, _SCAN[:1], y) > smooth).any():
         raise ValueError(f"loss {loss.name}: a cusp at ŷ = 0 is not covered")
     h_min = np.zeros_like(y)
     rows = np.flatnonzero(negative.any(axis=1))
