@@ -5,7 +5,7 @@ V is found at every point, and no corner is substituted away (QUADPACK only gets
 """
 
 from dataclasses import dataclass
-from math import exp, log, pi, sqrt
+from math import exp, log, nan, pi, sqrt
 
 from scipy.integrate import quad
 
@@ -40,16 +40,19 @@ class Nested:
     """Right-hand sides at given χ and z, per unit of α.
 
     ``stationarity`` is χ(χ+z)/4 E(∂V)², ``marginality`` χ²/4 E(∂²V)², ``log_norm`` the E log of
-    Eq. 11.
+    Eq. 11, ``psi`` = E ∂²V/2 (of ψ(χ), without −1/χ), ``phi`` = E y²∂²V/2 (of φ(χ)). The last three
+    are NaN unless ``readings``.
     """
 
     stationarity: float
     marginality: float
     log_norm: float
+    psi: float
+    phi: float
 
 
-def nested(chi: float, z: float, tolerance: float) -> Nested:
-    """Evaluate the three integrals to a relative ``tolerance`` asked of both quadratures."""
+def nested(chi: float, z: float, tolerance: float, readings: bool = True) -> Nested:
+    """Evaluate the integrals to a relative ``tolerance`` asked of both quadratures."""
     corner = 1 / sqrt(2 * chi)
 
     def inner(y: float, g) -> float:
@@ -86,5 +89,9 @@ def nested(chi: float, z: float, tolerance: float) -> Nested:
 
     first = outer(ratio(lambda first, _: first**2))
     second = outer(ratio(lambda _, second: second**2))
-    norm = outer(lambda y: log(2 * inner(y, lambda *_: 1.0) / sqrt(2 * pi)))
-    return Nested(chi * (chi + z) / 4 * first, chi**2 / 4 * second, norm)
+    norm = psi = phi = nan
+    if readings:
+        norm = outer(lambda y: log(2 * inner(y, lambda *_: 1.0) / sqrt(2 * pi)))
+        curvature = ratio(lambda _, second: second / 2)
+        psi, phi = outer(curvature), outer(lambda y: y * y * curvature(y))
+    return Nested(chi * (chi + z) / 4 * first, chi**2 / 4 * second, norm, psi, phi)

@@ -19,7 +19,7 @@ from gapless.theory.bulk import BulkEdge, Curvatures, Outlier
 from gapless.theory.measure import LabelMeasure
 from gapless.theory.replica import curvatures_of
 from gapless.theory.roots import root_between
-from gapless.theory.saddle import marginality, measure_at, refine, stationarity
+from gapless.theory.saddle import Equations, marginality, measure_at, refine, stationarity
 
 READINGS = ("edge", "multiplier", "unstable")
 
@@ -157,18 +157,24 @@ def bbp_threshold(loss: Loss) -> BBPThreshold:
     return BBPThreshold(**found, error=error)
 
 
-def _refine_threshold(loss: Loss, name: str, guess: np.ndarray) -> tuple[float, float]:
-    """Solve one reading together with Eqs. 12 and 13; return α and its error."""
+def threshold_equations(name: str) -> Equations:
+    """Return the marginal curve (Eqs. 12 and 13 without α) and one reading, in χ and z."""
 
     def equations(measure: LabelMeasure) -> tuple[float, float]:
         inverse = marginality(measure)
         off_curve = float(np.log(stationarity(measure) / inverse))
         return off_curve, _reading(name, measure, 1 / inverse)
 
+    return equations
+
+
+def _refine_threshold(loss: Loss, name: str, guess: np.ndarray) -> tuple[float, float]:
+    """Solve one reading together with Eqs. 12 and 13; return α and its error."""
+
     def values(measure: LabelMeasure) -> dict[str, Any]:
         return {"alpha": 1 / marginality(measure)}
 
-    found = refine(loss, equations, values, lambda _: {}, guess)
+    found = refine(loss, threshold_equations(name), values, lambda _: {}, guess)
     return found.values["alpha"], found.error["alpha"]
 
 

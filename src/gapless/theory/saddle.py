@@ -115,6 +115,10 @@ def _step(
     return solution, measure, values(measure)
 
 
+def _size(name: str, value: float, sizes: Values) -> float:
+    return float(sizes[name]) if name in sizes else abs(value)
+
+
 def _errors(coarse: Values, fine: Values, sizes: Values, noise: float) -> Values:
     error: Values = {}
     for name, value in fine.items():
@@ -123,7 +127,7 @@ def _errors(coarse: Values, fine: Values, sizes: Values, noise: float) -> Values
         elif value is None or coarse[name] is None:
             error[name] = None
         else:
-            error[name] = error_of(coarse[name], value) + noise * sizes.get(name, abs(value))
+            error[name] = error_of(coarse[name], value) + noise * _size(name, value, sizes)
     return error
 
 
@@ -132,6 +136,6 @@ def _agree(values: Values, error: Values, sizes: Values, tolerance: float) -> bo
         if isinstance(value, dict):
             if not _agree(value, error[name], {}, tolerance):
                 return False
-        elif error[name] is not None and error[name] > tolerance * sizes.get(name, abs(value)):
+        elif error[name] is not None and error[name] > tolerance * _size(name, value, sizes):
             return False
     return True
