@@ -1,0 +1,137 @@
+"""A design: one sensing matrix with K runs on it, and the tree of random keys behind it.
+
+The design is the atom of scheduling and of reproducibility: everything drawn depends on
+(seed, N, M, design index) and on a name (`sensing`, `teacher`, `start`, `labels`), never on the
+protocol, the loss, the kind of labels, the precision or what ran before. So a shuffled twin
+shares sensing vectors, teacher and start with the run whose twin it is, and two protocols can be
+compared on the same instances.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from math import floor, isfinite
+from zlib import crc32
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float32
+
+ROWS_PER_BLOCK = 512
+"""Sensing vectors are drawn in blocks of this many, each block with a key of its own."""
+
+
+def default_runs_per_design(n: int) -> int:
+    """Return K, how many runs share one sensing matrix by default.
+
+    Larger K is faster per run (one matrix product serves all) until the cache is full; see
+    `docs/benchmarks.md`. K is a fixed function of N because rounding depends on it.
+    """
+    return 64 if n <= 256 else 32 if n <= 1024 else 16 if n <= 4096 else 8
+
+
+@dataclass(frozen=True)
+class Design:
+    """One draw of M = ⌊αN + ½⌋ sensing vectors with K teachers and starts on it.
+
+    Parameters
+    ----------
+    n, alpha
+        Input dimension N ≥ 2 and ratio α = M/N > 0 of samples to dimension.
+    seed, index
+        Seed of the experiment, 0 ≤ seed < 2³², and number of this design under it.
+    runs
+        K, the number of teachers and starts; `default_runs_per_design` when None. Runs are
+        prefix-stable: the first ones do not change when more are asked for.
+
+    Raises
+    ------
+    ValueError
+        For a value out of range; the message names the parameter and the remedy.
+    """
+
+    n: int
+    alpha: float
+    seed: int
+    index: int = 0
+    runs: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.n < 2:
+            raise ValueError(f"n: the dimension must be at least 2, not {self.n}")
+        if not (isfinite(self.alpha) and self.alpha > 0):
+            raise ValueError(f"alpha: must be a positive number, not {self.alpha}")
+        if self.m < 1:
+            raise ValueError(f"alpha: {self.alpha} leaves no sample at n={self.n}; raise it")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed: must be an integer from 0 to 2**32 - 1, not {self.seed}")
+        if self.runs is not None and self.runs < 1:
+            raise ValueError(f"runs: must be at least 1, not {self.runs}")
+        if self.index < 0:
+            raise ValueError(f"index: must be at least 0, not {self.index}")
+
+    @property
+    def m(self) -> int:
+        """M = ⌊αN + ½⌋, the number of samples."""
+        return floor(self.alpha * self.n + 0.5)
+
+    @property
+    def k(self) -> int:
+        """K, the number of runs on this design."""
+        return default_runs_per_design(self.n) if self.runs is None else self.runs
+
+    @property
+    def sensing_bytes(self) -> int:
+        """Return the memory of X in float32, in bytes."""
+        return 4 * self.m * self.n
+
+    def key(self, name: str) -> jax.Array:
+        """Return the key of the child `name`: seed → N → M → design → name."""
+        key = jax.random.key(self.seed)
+        for child in (self.n, self.m, self.index, crc32(name.encode())):
+            key = jax.random.fold_in(key, child)
+        return key
+
+    def run_keys(self, name: str) -> jax.Array:
+        """Return the K keys of the child `name`, one a run."""
+        return jax.vmap(partial(jax.random.fold_in, self.key(name)))(jnp.arange(self.k))
+
+    def sensing(self) -> Float32[Array, "M N"]:
+        """Draw the sensing matrix X, i.i.d. N(0, 1/N): rows of unit norm on average."""
+        return jnp.concatenate(list(self.sensing_blocks()))
+
+    def sensing_blocks(self) -> Iterator[Float32[Array, "B N"]]:
+        """Draw X block by block of rows, for matrices that do not fit in memory."""
+        key = self.key("sensing")
+        for block, first in enumerate(range(0, self.m, ROWS_PER_BLOCK)):
+            rows = _normal(jax.random.fold_in(key, block), ROWS_PER_BLOCK, self.n)
+            yield rows[: self.m - first] / self.n**0.5
+
+    def teacher(self) -> Float32[Array, "K N"]:
+        """Draw the teachers W*, uniform on the sphere of radius √N."""
+        return _sphere(self.run_keys("teacher"), self.n)
+
+    def start(self) -> Float32[Array, "K N"]:
+        """Draw the random starts W(0), uniform on the sphere of radius √N (Eq. 2)."""
+        return _sphere(self.run_keys("start"), self.n)
+
+    def gaussian_labels(self) -> Float32[Array, "K M"]:
+        """Draw labels y ~ N(0, 1) that share no information with X."""
+        return jax.vmap(lambda key: jax.random.normal(key, (self.m,), jnp.float32))(
+            self.run_keys("labels")
+        )
+
+    def shuffle(self, labels: Float32[Array, "K M"]) -> Float32[Array, "K M"]:
+        """Permute each run's labels at random (a permutation of its own for each run)."""
+        return jax.vmap(jax.random.permutation)(self.run_keys("labels"), labels)
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def _normal(key: jax.Array, rows: int, n: int) -> Float32[Array, "B N"]:
+    return jax.random.normal(key, (rows, n), jnp.float32)
+
+
+@partial(jax.jit, static_argnums=1)
+def _sphere(keys: jax.Array, n: int) -> Float32[Array, "K N"]:
+    w = jax.vmap(lambda key: jax.random.normal(key, (n,), jnp.float32))(keys)
+    return w * (n**0.5 / jnp.linalg.norm(w, axis=1, keepdims=True))

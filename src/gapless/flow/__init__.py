@@ -1,0 +1,34 @@
+"""Gradient flow on the sphere: methods, step control, stopping, recording."""
+
+from gapless.flow.integrate import (
+    FLOW,
+    LEVELS,
+    PAPER,
+    Observables,
+    Stop,
+    Trajectory,
+    integrate,
+    paper_budget,
+)
+from gapless.flow.outcome import Outcome
+from gapless.flow.steppers import Method, chebyshev_method, euler
+from gapless.flow.stepping import Adaptive, FixedStep, State, Stepping
+
+__all__ = [
+    "FLOW",
+    "LEVELS",
+    "PAPER",
+    "Adaptive",
+    "FixedStep",
+    "Method",
+    "Observables",
+    "Outcome",
+    "State",
+    "Stepping",
+    "Stop",
+    "Trajectory",
+    "chebyshev_method",
+    "euler",
+    "integrate",
+    "paper_budget",
+]

@@ -1,0 +1,198 @@
+"""Teacher–student phase retrieval: energy, gradient, multiplier, Hessian products (Eqs. 1–4).
+
+Conventions (`docs/conventions.md`): X is (M, N) with entries N(0, 1/N); W and W* lie on the
+sphere of radius √N; the loss L of Eq. 1 is extensive and the energy is e = L/N. A problem
+carries K runs on one X, so states are (K, N) and both products are matrix-matrix.
+"""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from gapless.design import Design
+from gapless.labels import LabelLaw
+from gapless.losses import Loss, quartic
+
+LabelKind = Literal["teacher", "shuffled", "gaussian"]
+Dtype = Literal["float32", "float64"]
+
+
+class Evaluation(NamedTuple):
+    """What one pass over the data yields at a state W, per run."""
+
+    energy: Float[Array, " K"]
+    """e = L/N, Eq. 1."""
+    mu: Float[Array, " K"]
+    """μ of Eq. 3."""
+    velocity: Float[Array, "K N"]
+    """−∇L + μW of Eq. 2, tangent to the sphere."""
+    speed2: Float[Array, " K"]
+    """|−∇L + μW|²/N, which is −de/dt."""
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["sensing", "labels", "teacher"],
+    meta_fields=["loss"],
+)
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """K instances of phase retrieval that share one sensing matrix.
+
+    Parameters
+    ----------
+    sensing : (M, N)
+        X. Row-major on purpose: ``W @ X.T`` and ``r @ X`` are then fast on a CPU.
+    labels : (K, M)
+        The labels y of each run. Losses are even in y, so its sign never matters.
+    teacher : (K, N) or None
+        W*; None where the labels know no teacher (``gaussian``).
+    loss
+        ℓ(ŷ, y).
+    """
+
+    sensing: Float[Array, "M N"]
+    labels: Float[Array, "K M"]
+    teacher: Float[Array, "K N"] | None
+    loss: Loss = field(default=quartic)
+
+    @property
+    def m(self) -> int:
+        """M, the number of samples."""
+        return self.sensing.shape[0]
+
+    @property
+    def n(self) -> int:
+        """N, the input dimension."""
+        return self.sensing.shape[1]
+
+    @property
+    def alpha(self) -> float:
+        """M/N as drawn: what theory is compared at."""
+        return self.m / self.n
+
+    def student_labels(self, w: Float[Array, "K N"]) -> Float[Array, "K M"]:
+        """Return ŷ = W Xᵀ."""
+        return w @ self.sensing.T
+
+    def energy(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
+        """Return e = L/N = (1/2N) Σ ℓ(ŷ, y), Eq. 1."""
+        return self.loss.value(self.student_labels(w), self.labels).sum(axis=1) / (2 * self.n)
+
+    def gradient(self, w: Float[Array, "K N"]) -> Float[Array, "K N"]:
+        """Return ∇L = ½ Σ ℓ′(ŷ, y) x, the Euclidean gradient."""
+        return self.loss.d1(self.student_labels(w), self.labels) / 2 @ self.sensing
+
+    def multiplier(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
+        """Return μ = (1/2N) Σ ℓ′(ŷ, y) ŷ, Eq. 3."""
+        yhat = self.student_labels(w)
+        return (self.loss.d1(yhat, self.labels) * yhat).sum(axis=1) / (2 * self.n)
+
+    def evaluate(self, w: Float[Array, "K N"]) -> Evaluation:
+        """Return energy, μ and velocity from two products with X (one pass over the data).
+
+        μ is computed as ⟨∇L, W⟩/|W|²; on the sphere that is Eq. 3, and off it (inside a
+        multi-stage step) it keeps the velocity tangent to the sphere through W.
+        """
+        yhat = self.student_labels(w)
+        energy = self.loss.value(yhat, self.labels).sum(axis=1) / (2 * self.n)
+        gradient = self.loss.d1(yhat, self.labels) / 2 @ self.sensing
+        mu = _dot(gradient, w) / _dot(w, w)
+        velocity = mu[:, None] * w - gradient
+        return Evaluation(energy, mu, velocity, _dot(velocity, velocity) / self.n)
+
+    def hessian_product(
+        self, w: Float[Array, "K N"], v: Float[Array, "K N"]
+    ) -> Float[Array, "K N"]:
+        """Return H v with H = ½ Σ ℓ″(ŷ, y) x xᵀ − μ 1, Eq. 4 as printed.
+
+        The radial direction W is not projected out.
+        """
+        curvature = self.loss.d2(self.student_labels(w), self.labels) / 2
+        return curvature * (v @ self.sensing.T) @ self.sensing - self.multiplier(w)[:, None] * v
+
+    def signed_overlap(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
+        """Return m = ⟨W, W*⟩/(|W||W*|); NaN where there is no teacher."""
+        if self.teacher is None:
+            return jnp.full(w.shape[0], jnp.nan, w.dtype)
+        norms = jnp.sqrt(_dot(w, w) * _dot(self.teacher, self.teacher))
+        return jnp.clip(_dot(w, self.teacher) / norms, -1, 1)
+
+    def overlap(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
+        """Return q = |⟨W, W*⟩|/(|W||W*|), between 0 and 1."""
+        return jnp.abs(self.signed_overlap(w))
+
+    def label_law(self, w: Float[Array, "K N"], run: int) -> LabelLaw:
+        """Return the empirical law of (ŷ, y) of one run."""
+        yhat = self.student_labels(w)[run]
+        return LabelLaw.from_run(np.asarray(yhat, float), np.asarray(self.labels[run], float))
+
+    def with_loss(self, loss: Loss) -> "Problem":
+        """Return the same instances under another loss."""
+        return replace(self, loss=loss)
+
+
+def draw_problem(
+    design: Design,
+    labels: LabelKind = "teacher",
+    loss: Loss = quartic,
+    dtype: Dtype = "float32",
+) -> Problem:
+    """Draw the instances of a design.
+
+    Parameters
+    ----------
+    labels
+        ``teacher``: y = ⟨x, W*⟩. ``shuffled``: a permutation of those, of its own for each run.
+        ``gaussian``: fresh N(0, 1). The last two share no information with X.
+    dtype
+        Every draw is made in float32 and then cast, so both precisions see the same instances
+        (the labels y are computed in `dtype`).
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind of labels or dtype.
+    """
+    if labels not in ("teacher", "shuffled", "gaussian"):
+        raise ValueError(f"labels: {labels!r} is not one of teacher, shuffled, gaussian")
+    with precision(dtype):
+        sensing = design.sensing().astype(dtype)
+        teacher = design.teacher().astype(dtype)
+        if labels == "gaussian":
+            return Problem(sensing, design.gaussian_labels().astype(dtype), None, loss)
+        y = teacher @ sensing.T
+        if labels == "shuffled":
+            y = design.shuffle(y)
+        return Problem(sensing, y, teacher, loss)
+
+
+def generalisation_error(overlap: np.ndarray, loss: Loss, alpha: float) -> np.ndarray:
+    """Return (α/2) E ℓ(ŷ, y) on fresh samples: (ŷ, y) Gaussian, unit variances, covariance q.
+
+    Normalised like the energy e, so that the two meet at a random start (q = 0). For the
+    quartic loss it is 2α(1 − q²). Gauss–Hermite, exact for polynomial losses up to degree 100.
+    """
+    nodes, weights = np.polynomial.hermite_e.hermegauss(64)
+    y, noise = np.meshgrid(nodes, nodes, indexing="ij")
+    weight = np.outer(weights, weights) / (2 * np.pi)
+    q = np.asarray(overlap, float)[..., None, None]
+    yhat = q * y + np.sqrt(np.maximum(0.0, 1 - q**2)) * noise
+    return alpha / 2 * (weight * loss.value(yhat, y)).sum(axis=(-2, -1))
+
+
+def precision(dtype: Dtype) -> AbstractContextManager:
+    """Return a context in which JAX computes in `dtype`; the user's global flag is restored."""
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f"dtype: {dtype!r} is not one of float32, float64")
+    return jax.enable_x64(dtype == "float64")
+
+
+def _dot(a: Float[Array, "K N"], b: Float[Array, "K N"]) -> Float[Array, " K"]:
+    return (a * b).sum(axis=1)
