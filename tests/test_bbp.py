@@ -216,7 +216,7 @@ def test_the_quartic_threshold_is_the_paper_s(quartic_threshold):
     assert 1 < threshold.unstable - threshold.edge < 1.2
 
 
-@pytest.mark.parametrize("a", [0.1, 1.0])
+@pytest.mark.parametrize("a", [pytest.param(0.1, marks=pytest.mark.slow), 1.0])
 def test_without_a_kink_the_readings_coincide(a):
     threshold = bbp_threshold(normalised(a))
     assert threshold.multiplier == pytest.approx(threshold.edge, abs=1e-9)

@@ -79,9 +79,7 @@ def test_edge_minus_multiplier_is_the_mass_of_the_kink(loss, alpha):
     assert state.flags["multiplier_mismatch"] == state.bulk_edge - state.mu
 
 
-@pytest.mark.parametrize(
-    ("a", "alpha"), [(1.0, 4.0), (1.0, 18.0), (0.1, 3.0), (0.01, 4.0), (5.0, 30.0)]
-)
+@pytest.mark.parametrize(("a", "alpha"), [(1.0, 4.0), (1.0, 18.0), (0.1, 3.0), (5.0, 30.0)])
 def test_without_a_kink_the_edge_is_the_multiplier(a, alpha):
     # Kink-free iff 1 + χℓ″(0, y)/2 ≥ 0 for every y: χ ≤ 1/2 for the normalised loss.
     state = threshold_state(normalised(a), alpha)
@@ -137,10 +135,11 @@ def test_the_printed_equations_by_nested_adaptive_quadrature():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("alpha", [2.0, 4.0, 14.0, 24.0])
+@pytest.mark.parametrize("alpha", [2.0, 14.0])
 def test_the_printed_equations_elsewhere(alpha):
     state = threshold_state(quartic, alpha)
-    reference = nested(state.chi, state.z, 1e-6)
+    # At this tolerance QUADPACK is right to 3e-11 (2e-13 at 1e-9, where the two agree too).
+    reference = nested(state.chi, state.z, 1e-7, readings=False)
     assert alpha * reference.stationarity == pytest.approx(1, rel=1e-9)
     assert alpha * reference.marginality == pytest.approx(1, rel=1e-9)
 
