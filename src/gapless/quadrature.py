@@ -150,7 +150,7 @@ def bivariate_gaussian(
     Raises ``ValueError`` unless |overlap| ≤ 1.
     """
     if not abs(overlap) <= 1:
-        raise ValueError(f"an overlap lies between −1 and 1, not at {overlap}")
+        raise ValueError(f"overlap: must lie between −1 and 1, not at {overlap}")
     across = np.sqrt((1 - overlap) * (1 + overlap))
 
     def at(level: Level) -> float:

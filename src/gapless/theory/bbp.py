@@ -213,7 +213,7 @@ def bbp_at_random_start(loss: Loss) -> RandomStart:
     """
     if loss.curvature_infimum == -inf:
         raise ValueError(
-            f"the {loss.name} loss has a curvature unbounded below: at a random start its Hessian "
+            f"loss: {loss.name} has a curvature unbounded below: at a random start its Hessian "
             "has no bulk edge as N → ∞, so no BBP transition; take a bounded loss, such as "
             "normalised:a=1"
         )
@@ -232,7 +232,7 @@ def _random_start(loss: Loss, level: Level) -> RandomStart:
     lowest = loss.curvature_infimum / 2
     if d.min() < lowest - 1e-9 * abs(lowest):
         raise ValueError(
-            f"loss {loss.name}: ∂²ℓ = {2 * d.min():.6g} occurs, below its curvature_infimum "
+            f"loss: {loss.name} has ∂²ℓ = {2 * d.min():.6g} below its curvature_infimum "
             f"{loss.curvature_infimum:g}"
         )
     pole = -1 / lowest if lowest < 0 else inf
@@ -254,5 +254,5 @@ def _random_start(loss: Loss, level: Level) -> RandomStart:
     if pole < inf and values[-1] > 0:
         return RandomStart(1 / inverse_alpha(pole), pole, False, inf)
     raise ValueError(
-        f"loss {loss.name}: no outlier leaves the bulk at a random start, at any alpha"
+        f"loss: for {loss.name} no outlier leaves the bulk at a random start, at any alpha"
     )

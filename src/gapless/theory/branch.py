@@ -79,20 +79,21 @@ def marginal_curve(loss: Loss) -> MarginalCurve:
     """
     level = LEVELS[0]
 
-    alpha = HIGHEST_ALPHA
+    alpha, distance = HIGHEST_ALPHA, 0.0
 
     def off_curve(x: np.ndarray) -> float:
-        nonlocal alpha
+        nonlocal alpha, distance
         measure = measure_at(loss, x, level)
         inverse = marginality(measure)
         alpha = 1 / inverse
-        return np.log(stationarity(measure) / inverse)
+        distance = float(np.log(stationarity(measure) / inverse))
+        return distance
 
     guess = large_alpha_guess(loss, HIGHEST_ALPHA)
     start = solve_saddle(loss, marginal_state(HIGHEST_ALPHA), guess, level, tolerance=1e-8)
     points, alphas = [start.x], [HIGHEST_ALPHA]
     # Toward smaller α both χ and z grow.
-    gradient, tangent = _direction(off_curve, start.x, np.ones(2))
+    gradient, tangent = _direction(off_curve, start.x, 0.0, np.ones(2))
     step = _LONGEST_STEP
     while len(points) < 400 and step > _SHORTEST_STEP:
         target = points[-1] + step * tangent
@@ -107,9 +108,9 @@ def marginal_curve(loss: Loss) -> MarginalCurve:
         except (NotConverged, ValueError, np.linalg.LinAlgError):
             step /= 2
             continue
-        # The last point the corrector looked at is the root, so α belongs to it.
+        # The last point the corrector looked at is the root, so α and distance belong to it.
         new_alpha = alpha
-        new_gradient, new_tangent = _direction(off_curve, found.x, tangent)
+        new_gradient, new_tangent = _direction(off_curve, found.x, distance, tangent)
         turn = 1 - float(new_tangent @ tangent)
         # Halve on a sharp bend, and about a fold in α, so that no pair of states is stepped over.
         bent = turn > 0.03 or np.linalg.norm(found.x - target) > 0.1 * step
@@ -129,11 +130,10 @@ def marginal_curve(loss: Loss) -> MarginalCurve:
 
 
 def _direction(
-    function: Callable[[np.ndarray], float], x: np.ndarray, forward: np.ndarray
+    function: Callable[[np.ndarray], float], x: np.ndarray, at_x: float, forward: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return ∇g and the unit tangent of g = const at ``x`` that points along ``forward``."""
     step = 1e-4
-    at_x = function(x)
     gradient = np.array([(function(x + step * unit) - at_x) / step for unit in np.eye(2)])
     tangent = np.array([-gradient[1], gradient[0]]) / np.linalg.norm(gradient)
     return gradient, tangent * (1 if tangent @ forward > 0 else -1)

@@ -39,7 +39,7 @@ class Curvatures:
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.alpha) and self.alpha > 0):
-            raise ValueError(f"alpha must be a positive number, not {self.alpha}")
+            raise ValueError(f"alpha: must be a positive number, not {self.alpha}")
         if self.d.size == 0 or not self.d.shape == self.y2.shape == self.weight.shape:
             raise ValueError(
                 "curvatures, squared labels and weights need one common length, at least one: "
@@ -211,7 +211,7 @@ def density(curvatures: Curvatures, grid: np.ndarray) -> np.ndarray:
     """
     grid = np.asarray(grid, float)
     if not np.isfinite(grid).all():
-        raise ValueError("the grid of the density must be finite")
+        raise ValueError("grid: must be finite")
     slim = _essential_atoms(curvatures)
     flat = grid.ravel()
     reach = 4 * (1 + np.sqrt(slim.alpha)) ** 2 * float(np.abs(slim.d).max()) + np.abs(flat).max()

@@ -122,13 +122,13 @@ def _largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
     negative = _field(loss, chi, _SCAN[None, :], y[:, None]) < 0
     if negative[:, -1].any():
         raise ValueError(
-            f"loss {loss.name}: it is not bounded below fast enough at χ={chi:.6g}, the field "
-            f"r(h) = h + χ ℓ′/2 is still negative at h={_SCAN[-1]:g}"
+            f"loss: {loss.name} is not bounded below at χ={chi:.6g}, the field r(h) = h + χ ℓ′/2 "
+            f"is still negative at h={_SCAN[-1]:g}"
         )
     # A cusp of ℓ at ŷ = 0 that points down would hold a whole range of fields at h = 0.
     smooth = _SCAN[0] * (2 + chi * np.abs(loss.d2(_SCAN[0], y)))
     if (_field(loss, chi, _SCAN[:1], y) > smooth).any():
-        raise ValueError(f"loss {loss.name}: a cusp at ŷ = 0 is not covered")
+        raise ValueError(f"loss: {loss.name} has a cusp at ŷ = 0, which is not covered")
     h_min = np.zeros_like(y)
     rows = np.flatnonzero(negative.any(axis=1))
     if rows.size == 0:
@@ -176,7 +176,7 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
     jacobian = 1 + chi * d
     if (jacobian < -1e-9 * np.maximum(1, np.abs(chi * d))).any():
         raise ValueError(
-            f"loss {loss.name}: at χ={chi:.6g} the minimiser of (r−h)²/χ + ℓ(h, y) jumps at a "
+            f"loss: for {loss.name} at χ={chi:.6g} the minimiser of (r−h)²/χ + ℓ(h, y) jumps at a "
             "field other than zero; only a jump at r=0 is covered"
         )
     energy = exponent(h, value, d1)

@@ -189,7 +189,7 @@ def threshold_state(loss: Loss, alpha: float) -> ThresholdState:
 def _guesses(loss: Loss, alpha: float) -> list[np.ndarray]:
     """Return guesses of (log χ, log z) at alpha, the branch from large α first."""
     if not (isfinite(alpha) and alpha > 0):
-        raise ValueError(f"alpha must be a positive number, not {alpha}")
+        raise ValueError(f"alpha: must be a positive number, not {alpha}")
     _check_even(loss)
     if alpha >= HIGHEST_ALPHA:
         return [large_alpha_guess(loss, alpha)]
@@ -197,9 +197,9 @@ def _guesses(loss: Loss, alpha: float) -> list[np.ndarray]:
     guesses = curve.crossings(alpha)
     if not guesses:
         raise ValueError(
-            f"alpha={alpha:g}: the {loss.name} loss has no marginal 1RSB state there; the branch "
-            f"continued from large alpha reaches down to alpha={curve.alpha.min():.4g} "
-            "(as alpha falls to 1, chi diverges and the energy vanishes)"
+            f"alpha: the {loss.name} loss has no marginal 1RSB state at {alpha:g}; the branch "
+            f"continued from large alpha reaches down to {curve.alpha.min():.4g} "
+            "(as alpha falls to 1, chi diverges and the energy vanishes); raise it"
         )
     return guesses
 
@@ -209,7 +209,9 @@ def _check_even(loss: Loss) -> None:
     h, y = np.meshgrid([0.3, 1.1, 2.7], [0.2, 0.9, 2.3])
     value = loss.value(h, y)
     if not (np.allclose(loss.value(-h, y), value) and np.allclose(loss.value(h, -y), value)):
-        raise ValueError(f"loss {loss.name}: the replica theory needs a loss even in ŷ and in y")
+        raise ValueError(
+            f"loss: {loss.name} is not even in ŷ and in y, which the replica theory needs"
+        )
 
 
 def _values(measure: LabelMeasure, alpha: float) -> dict[str, Any]:
@@ -352,7 +354,7 @@ def complexity_curve(
         z = np.geomspace(min(other, z_marginal) / 2, 2 * max(other, z_marginal), points)
     z = np.asarray(z, float)
     if z.size == 0 or not (np.isfinite(z) & (z > 0)).all():
-        raise ValueError("z of a complexity curve must be positive numbers, at least one")
+        raise ValueError("z: must be positive numbers, at least one")
     columns = []
     for value in z:
         chi = chi_at(loss, alpha, float(value), chi, LEVELS[1])
