@@ -1,4 +1,6 @@
-"""Eqs. 11–13 for the quartic loss as printed, by nested adaptive quadrature over field and label.
+"""Eqs. 11–13 as printed, by nested adaptive quadrature over field and label.
+
+For ℓ = (ŷ² − y²)² and, given a, ℓ = (ŷ² − y²)²/(a + y²).
 
 Nothing is shared with `gapless.theory`: the integration variable is the field r, the minimiser of
 V is found at every point, and no corner is substituted away (QUADPACK only gets y_c as an end).
@@ -27,11 +29,12 @@ def minimiser(r: float, y: float, chi: float) -> float:
     return h
 
 
-def potential(r: float, y: float, chi: float) -> tuple[float, float, float]:
+def potential(r: float, y: float, chi: float, a: float | None) -> tuple[float, float, float]:
     """Return V, ∂V and ∂²V in the field r > 0."""
-    h = minimiser(r, y, chi)
-    curvature = 12 * h * h - 4 * y * y
-    value = (r - h) ** 2 / chi + (h * h - y * y) ** 2
+    factor = 1.0 if a is None else 1 / (a + y * y)
+    h = minimiser(r, y, chi * factor)
+    curvature = factor * (12 * h * h - 4 * y * y)
+    value = (r - h) ** 2 / chi + factor * (h * h - y * y) ** 2
     return value, 2 * (r - h) / chi, curvature / (1 + chi * curvature / 2)
 
 
@@ -51,13 +54,18 @@ class Nested:
     phi: float
 
 
-def nested(chi: float, z: float, tolerance: float, readings: bool = True) -> Nested:
+def nested(
+    chi: float, z: float, tolerance: float, readings: bool = True, a: float | None = None
+) -> Nested:
     """Evaluate the integrals to a relative ``tolerance`` asked of both quadratures."""
     corner = 1 / sqrt(2 * chi)
+    if a is not None:
+        # 1 + χℓ″(0, y)/2 = 0; below χ = 1/2 there is no corner and the split does nothing.
+        corner = min(sqrt(a / (2 * chi - 1)), UPPER / 2) if chi > 0.5 else 1.0
 
     def inner(y: float, g) -> float:
         def integrand(r: float) -> float:
-            value, first, second = potential(r, y, chi)
+            value, first, second = potential(r, y, chi, a)
             return exp(-r * r / 2 - z / 2 * value) * g(first, second)
 
         # log r resolves whatever scale the corner brings; below e^-45 nothing is left.

@@ -96,6 +96,23 @@ def test_density_integrates_to_one_and_starts_at_the_edge():
     assert below == 0 and above > 0
 
 
+@pytest.mark.parametrize(("loss", "alpha"), [(normalised(1.0), 10.0), (quartic, 10.0)])
+def test_density_of_a_threshold_state_integrates_to_one(loss, alpha):
+    # Top far beyond the support; the tail of the quartic d ~ 6ŷ² is cut where e^{−ŷ²/2} is 1e-9.
+    state = threshold_state(loss, alpha)
+    top = 600.0
+    u, weight = np.polynomial.legendre.leggauss(120)
+    share = (u + 1) / 2
+    grid = state.bulk_edge + (top - state.bulk_edge) * share**4
+    density = bulk_density(state.law, loss, alpha, grid)
+    mass = (density * 4 * share**3 * weight / 2).sum() * (top - state.bulk_edge)
+    assert mass == pytest.approx(1, abs=1e-3)
+    assert (
+        bulk_density(state.law, loss, alpha, state.bulk_edge - np.array([1.0, 1e-3])) == 0
+    ).all()
+    assert bulk_density(state.law, loss, alpha, state.bulk_edge + np.array([1e-2]))[0] > 0
+
+
 def test_density_near_a_regular_edge_is_a_square_root_with_the_predicted_amplitude():
     law = planted()
     edge = bulk.edge(law)

@@ -132,6 +132,9 @@ def test_the_printed_equations_by_nested_adaptive_quadrature():
     entropy = np.log1p(state.z / state.chi) / 2
     printed = -(entropy + 10 * reference.log_norm) / state.z
     assert printed == pytest.approx(state.free_energy, rel=1e-8)
+    # λ₋ = (α/2) E ∂²V − 1/χ without the kink's delta.
+    edge = 10 * reference.psi - 1 / state.chi
+    assert edge == pytest.approx(state.bulk_edge, abs=1e-8 / state.chi)
 
 
 @pytest.mark.slow
@@ -145,6 +148,18 @@ def test_the_printed_equations_elsewhere(alpha):
 
 
 NINE = [*STATES, (quartic, 2.0), (quartic, 10.0), (quartic, 24.0)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("a", "alpha"), [(0.1, 1.78), (1.0, 10.0)])
+def test_the_printed_equations_for_another_loss(a, alpha):
+    # With a corner and folded (χ = 0.62), and without a kink (χ = 0.22).
+    state = threshold_state(normalised(a), alpha)
+    reference = nested(state.chi, state.z, 1e-6, a=a)
+    assert alpha * reference.stationarity == pytest.approx(1, rel=3e-9)
+    assert alpha * reference.marginality == pytest.approx(1, rel=3e-9)
+    psi = alpha * reference.psi - 1 / state.chi
+    assert psi == pytest.approx(state.bulk_edge, abs=3e-9 / state.chi)
 
 
 def flat(values):
