@@ -280,6 +280,25 @@ def test_a_cusp_at_zero_is_refused():
         label_measure(cusp, 1.0, 1.0, LEVELS[0])
 
 
+def test_a_jump_at_a_finite_field_is_refused():
+    # Wells at ŷ = ±1 and ±3: for large χ the minimiser jumps from one to the other.
+    wells = Loss(
+        "wells",
+        lambda h, y: ((h**2 - 1) * (h**2 - 9)) ** 2 / 64 + 0 * y,
+        lambda h, y: h * (h**2 - 1) * (h**2 - 9) * (h**2 - 5) / 8 + 0 * y,
+        lambda h, y: (7 * h**6 - 75 * h**4 + 177 * h**2 - 45) / 8 + 0 * y,
+        -np.inf,
+    )
+    with pytest.raises(ValueError, match="field other than zero"):
+        label_measure(wells, 5.0, 1.0, LEVELS[0])
+
+
+def test_a_loss_may_return_constants_or_foreign_arrays():
+    plain = Loss("plain", amplitude.value, amplitude.d1, lambda h, y: 2.0, 2.0)
+    state, same = threshold_state(plain, 5.0), threshold_state(amplitude, 5.0)
+    assert (state.chi, state.energy) == (same.chi, same.energy)
+
+
 def test_complexity_curve_refuses_bad_z():
     with pytest.raises(ValueError, match="positive"):
         complexity_curve(quartic, 10.0, z=np.array([-1.0]))

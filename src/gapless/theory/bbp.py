@@ -16,7 +16,7 @@ from gapless.quadrature import LEVELS, Level, error_of, half_gaussian_pair
 from gapless.theory import bulk
 from gapless.theory.branch import marginal_curve
 from gapless.theory.bulk import BulkEdge, Curvatures, Outlier
-from gapless.theory.measure import LabelMeasure
+from gapless.theory.measure import LabelMeasure, evaluate
 from gapless.theory.replica import curvatures_of
 from gapless.theory.roots import root_between
 from gapless.theory.saddle import Equations, marginality, measure_at, refine, stationarity
@@ -29,8 +29,8 @@ def curvatures(law: LabelLaw, loss: Loss, alpha: float) -> Curvatures:
 
     Raises ``ValueError`` unless alpha is a positive number.
     """
-    d = np.broadcast_to(loss.d2(law.student, law.teacher) / 2, law.student.shape)
-    return Curvatures(np.asarray(d, float), law.teacher**2, law.weight, alpha)
+    d = evaluate(loss.d2, law.student, law.teacher) / 2
+    return Curvatures(d, law.teacher**2, law.weight, alpha)
 
 
 def bulk_edge(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None = None) -> BulkEdge:
@@ -228,7 +228,7 @@ def bbp_at_random_start(loss: Loss) -> RandomStart:
 
 def _random_start(loss: Loss, level: Level) -> RandomStart:
     h, y, weight = half_gaussian_pair(level)
-    d = np.broadcast_to(loss.d2(h, y) / 2, h.shape)
+    d = evaluate(loss.d2, h, y) / 2
     lowest = loss.curvature_infimum / 2
     if d.min() < lowest - 1e-9 * abs(lowest):
         raise ValueError(

@@ -13,6 +13,7 @@ import numpy as np
 
 from gapless.losses import Loss
 from gapless.quadrature import LEVELS, half_gaussian_pair
+from gapless.theory.measure import evaluate
 from gapless.theory.roots import NotConverged, solve
 from gapless.theory.saddle import (
     marginal_state,
@@ -63,8 +64,8 @@ def large_alpha_guess(loss: Loss, alpha: float) -> np.ndarray:
     expectations obey E ℓ″² ≥ E ℓ′² for a smooth loss (Poincaré, ℓ′ being odd), hence z ≥ 0.
     """
     h, y, weight = half_gaussian_pair(LEVELS[0])
-    chi = 2 / np.sqrt(alpha * float(weight @ loss.d2(h, y) ** 2))
-    z = 4 / (alpha * chi * float(weight @ loss.d1(h, y) ** 2)) - chi
+    chi = 2 / np.sqrt(alpha * float(weight @ evaluate(loss.d2, h, y) ** 2))
+    z = 4 / (alpha * chi * float(weight @ evaluate(loss.d1, h, y) ** 2)) - chi
     return np.log([chi, max(z, 0.1 * chi)])
 
 

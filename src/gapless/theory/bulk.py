@@ -81,7 +81,8 @@ class BulkEdge:
     pole
         −1/min d (∞ when no weight is negative).
     square_root
-        False when F stays below 1 up to the pole: λ₋ = ψ(pole⁻) is then no square-root edge.
+        False when F stays below 1 up to the pole, or reaches it only there (a 1RSB state with a
+        corner): λ₋ is then no square-root edge.
     edge_from_one_atom
         γ̄/γ_pole > 0.9: in a finite law the edge is set by its single most negative weight, and
         at finite N it fluctuates like that sample and not like Tracy–Widom.
@@ -128,8 +129,9 @@ def edge(curvatures: Curvatures, gamma_bar: float | None = None) -> BulkEdge:
     """
     pole = curvatures.pole
     if gamma_bar is not None:
-        value = curvatures.psi(gamma_bar)
-        return BulkEdge(value, gamma_bar, pole, False, False)
+        # At a corner root and pole coincide up to the nearest node, and F has infinite slope.
+        regular = gamma_bar < 0.999 * pole
+        return BulkEdge(curvatures.psi(gamma_bar), gamma_bar, pole, regular, False)
     gamma = _root_of_marginality(curvatures)
     if gamma is not None:
         one_atom = bool(np.isfinite(pole) and gamma > ONE_ATOM * pole)

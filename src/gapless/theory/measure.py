@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gapless.labels import LabelLaw
-from gapless.losses import Loss
+from gapless.losses import Loss, Pointwise
 from gapless.quadrature import UPPER, Level, half_gaussian, half_line
 from gapless.theory.roots import root_between
 
@@ -79,8 +79,14 @@ class LabelMeasure:
         return LabelLaw(self.h[keep], teacher[keep], weight[keep])
 
 
+def evaluate(function: Pointwise, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return ℓ or a derivative as a float64 array, whatever array library the loss is made of."""
+    shape = np.broadcast_shapes(h.shape, y.shape)
+    return np.broadcast_to(np.asarray(function(h, y), float), shape)
+
+
 def _field(loss: Loss, chi: float, h: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return h + chi / 2 * loss.d1(h, y)
+    return h + chi / 2 * evaluate(loss.d1, h, y)
 
 
 def corners(loss: Loss, chi: float) -> list[float]:
@@ -94,7 +100,7 @@ def corners(loss: Loss, chi: float) -> list[float]:
         return np.any(_field(loss, chi, _SCAN[:, None], y[None, :]) < 0, axis=0)
 
     def jacobian_at_zero(y: float) -> float:
-        return float(1 + chi / 2 * loss.d2(np.zeros(1), np.full(1, y))[0])
+        return float(1 + chi / 2 * evaluate(loss.d2, np.zeros(1), np.full(1, y))[0])
 
     grid = np.concatenate([np.geomspace(1e-4, 0.05, 12), np.linspace(0.1, UPPER, 100)])
     state = jumps(grid)
@@ -126,7 +132,7 @@ def _largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
             f"is still negative at h={_SCAN[-1]:g}"
         )
     # A cusp of ℓ at ŷ = 0 that points down would hold a whole range of fields at h = 0.
-    smooth = _SCAN[0] * (2 + chi * np.abs(loss.d2(_SCAN[0], y)))
+    smooth = _SCAN[0] * (2 + chi * np.abs(evaluate(loss.d2, _SCAN[:1], y)))
     if (_field(loss, chi, _SCAN[:1], y) > smooth).any():
         raise ValueError(f"loss: {loss.name} has a cusp at ŷ = 0, which is not covered")
     h_min = np.zeros_like(y)
@@ -139,7 +145,7 @@ def _largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
     for _ in range(100):
         field = _field(loss, chi, h, y)
         low, high = np.where(field < 0, h, low), np.where(field < 0, high, h)
-        jacobian = 1 + chi / 2 * loss.d2(h, y)
+        jacobian = 1 + chi / 2 * evaluate(loss.d2, h, y)
         newton = h - field / np.where(jacobian > 0, jacobian, np.inf)
         inside = (newton >= low) & (newton <= high)
         step = np.where(inside, newton, (low + high) / 2)
@@ -166,13 +172,14 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
 
     column = y[:, None]
     scan = h_min[:, None] + _SCAN[None, 15:]
-    reach = exponent(scan, loss.value(scan, column), loss.d1(scan, column))
+    reach = exponent(scan, evaluate(loss.value, scan, column), evaluate(loss.d1, scan, column))
     alive = reach < reach.min(axis=1, keepdims=True) + _NEGLIGIBLE
     last = alive.shape[1] - 1 - np.argmax(alive[:, ::-1], axis=1)
     stop = scan[np.arange(y.size), np.minimum(last + 1, scan.shape[1] - 1)]
 
     h, h_weight = half_line(h_min, stop, level)
-    value, d1, d = loss.value(h, column), loss.d1(h, column), loss.d2(h, column) / 2
+    value, d1 = evaluate(loss.value, h, column), evaluate(loss.d1, h, column)
+    d = evaluate(loss.d2, h, column) / 2
     jacobian = 1 + chi * d
     if (jacobian < -1e-9 * np.maximum(1, np.abs(chi * d))).any():
         raise ValueError(
@@ -185,7 +192,7 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
     norm = weight.sum(axis=1, keepdims=True)
     weight /= norm
     log_norm = (np.log(2 * norm / np.sqrt(2 * np.pi)) - lowest)[:, 0]
-    edge_value, edge_d1 = loss.value(h_min, y), loss.d1(h_min, y)
+    edge_value, edge_d1 = evaluate(loss.value, h_min, y), evaluate(loss.d1, h_min, y)
     return LabelMeasure(
         loss=loss,
         chi=chi,
