@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 from pydantic import ValidationError
 
-from gapless.cli import flow, reproduce, success
+from gapless.cli import flow, reproduce, success, theory
 from gapless.sweep.work import pin_threads
 
 POSITIONAL = ("figures", "dir")
@@ -28,6 +28,7 @@ app.command(flow.flow)
 app.command(success.success)
 app.command(reproduce.reproduce)
 app.command(reproduce.report)
+app.command(theory.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,364 @@
+"""Threshold states of the 1RSB scheme: Eqs. 11–13 and the label law (docs/derivations/replica.md).
+
+All energies are per dimension, e = L/N with the ½ of Eq. 1. What the scheme does *not* describe
+stands in docs/derivations/limits.md, and in every state's flags.
+"""
+
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from gapless.labels import LabelLaw
+from gapless.losses import Loss
+from gapless.quadrature import LEVELS, Level
+from gapless.theory import bulk
+from gapless.theory.branch import HIGHEST_ALPHA, large_alpha_guess, marginal_curve
+from gapless.theory.measure import LabelMeasure, label_measure
+from gapless.theory.roots import NotConverged, root_between
+from gapless.theory.saddle import (
+    marginal_state,
+    marginality,
+    measure_at,
+    refine,
+    solve_saddle,
+    stationarity,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ThresholdState:
+    """A marginal 1RSB state: Eqs. 12 and 13 solved at ``alpha``.
+
+    Parameters
+    ----------
+    alpha
+        Sensing vectors per dimension, M/N.
+    chi, z
+        χ and z of Eq. 11.
+    energy, free_energy, complexity
+        e = (α/2) E ℓ, f of Eq. 11, Σ = z(e − f); e = ∂(zf)/∂z.
+    mu
+        The multiplier of Eq. 3, (α/2) E[ŷ ∂ℓ].
+    bulk_edge
+        λ₋ = ψ(χ) of ½Σℓ″xxᵀ, before μ is subtracted (−Ψ of Eq. 5 at γ̄ = χ).
+    outlier, outlier_overlap
+        Eigenvalue below λ₋ along the signal, before μ is subtracted, and |⟨v, W*⟩|/√N of its
+        unit vector; None where there is none.
+    moments
+        E|ŷ|^k, named ``abs``, ``2``, ``3``, ``4``.
+    law
+        P(ŷ, y) as quadrature atoms, folded to ŷ, y ≥ 0 (either sign is equally likely).
+    flags
+        ``negative_complexity`` (Σ < 0: not a consistent state), ``below_ground_state`` (its
+        energy lies below the 1RSB ground state's), ``kink_mass`` (the delta in ∂²V that Eq. 13
+        drops: what λ₋ − μ must be), ``multiplier_mismatch`` (λ₋ − μ as computed) and
+        ``other_branches`` (further marginal states at this α: χ, z, energy).
+    error
+        Estimated absolute error of each value, under the same keys.
+    """
+
+    alpha: float
+    chi: float
+    z: float
+    energy: float
+    free_energy: float
+    complexity: float
+    mu: float
+    bulk_edge: float
+    outlier: float | None
+    outlier_overlap: float | None
+    moments: dict[str, float]
+    law: LabelLaw = field(repr=False)
+    flags: dict[str, Any]
+    error: dict[str, Any]
+
+    def record(self) -> dict[str, Any]:
+        """Return all but the law, ready for JSON."""
+        return {name: value for name, value in vars(self).items() if name != "law"}
+
+
+@dataclass(frozen=True)
+class GroundState:
+    """The 1RSB state with f stationary in z (Σ = 0) and in χ (Eq. 12).
+
+    Parameters
+    ----------
+    alpha, chi, z, energy
+        As in `ThresholdState`; here energy = free energy.
+    marginality
+        α E[(χ ∂²V/2)²]: above 1 the state is unstable to further replica symmetry breaking.
+    error
+        Estimated absolute error of chi, z, energy and marginality.
+    """
+
+    alpha: float
+    chi: float
+    z: float
+    energy: float
+    marginality: float
+    error: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class ComplexityCurve:
+    """Σ(e), with z as its parameter: dΣ/de = z.
+
+    Parameters
+    ----------
+    alpha
+        Sensing vectors per dimension.
+    z, chi, energy, free_energy, complexity : shape (P,)
+        Along increasing z, hence decreasing energy.
+    marginality : shape (P,)
+        α E[(χ ∂²V/2)²]: the states are stable below 1, marginal at 1.
+    """
+
+    alpha: float
+    z: np.ndarray
+    chi: np.ndarray
+    energy: np.ndarray
+    free_energy: np.ndarray
+    complexity: np.ndarray
+    marginality: np.ndarray
+
+
+def free_energy(measure: LabelMeasure, alpha: float) -> float:
+    """Return f = −log(1 + z/χ)/(2z) − (α/z) E_y log ∫Dr e^{−zV/2}, Eq. 11."""
+    chi, z = measure.chi, measure.z
+    entropy = np.log1p(z / chi) / 2
+    return float(-(entropy + alpha * (measure.y_weight @ measure.log_norm)) / z)
+
+
+def energy(measure: LabelMeasure, alpha: float) -> float:
+    """Return e = (α/2) E ℓ at the minimisers, Eq. 1; it is ∂(zf)/∂z where Eq. 12 holds."""
+    return alpha / 2 * measure.mean(measure.value)
+
+
+def complexity(measure: LabelMeasure, alpha: float) -> float:
+    """Return Σ = z(e − f)."""
+    return measure.z * (energy(measure, alpha) - free_energy(measure, alpha))
+
+
+def threshold_state(loss: Loss, alpha: float) -> ThresholdState:
+    """Return the marginal 1RSB state at ``alpha``, Eqs. 12 and 13.
+
+    The branch is the one that is continued from α → ∞; where it folds, the other states at this
+    α are listed in the flags. The first call for a loss follows the branch (about 0.4 s), later
+    ones take about 0.1 s.
+
+    Parameters
+    ----------
+    loss
+        Even in ŷ and y. A jump of the minimiser of V at field zero is dealt with, elsewhere not.
+    alpha
+        M/N, above the lower end of the branch (1.05 for the quartic loss).
+
+    Raises
+    ------
+    ValueError
+        If alpha is not a positive number, or lies where no marginal state exists.
+    NotConverged
+        With the last iterate.
+    """
+    guesses = _guesses(loss, alpha)
+    found = refine(
+        loss, marginal_state(alpha), lambda m: _values(m, alpha), _natural_sizes, guesses[0]
+    )
+    if any(np.abs(found.x - other).max() < 1e-3 for other in guesses[1:]):
+        raise NotConverged(
+            f"marginal state of {loss.name} at alpha={alpha:g}, too close to a fold of the branch",
+            {"chi": found.measure.chi, "z": found.measure.z},
+            np.zeros(2),
+        )
+    values = found.values
+    flags = {
+        "negative_complexity": values["complexity"] < 0,
+        "kink_mass": alpha * found.measure.kink(),
+        "multiplier_mismatch": values["bulk_edge"] - values["mu"],
+        # Σ grows with e along the curve (dΣ/de = z > 0) and vanishes at the ground state.
+        "below_ground_state": values["complexity"] < 0,
+        "other_branches": _other_branches(loss, alpha, guesses[1:]),
+    }
+    return ThresholdState(
+        alpha=float(alpha), law=found.measure.law(), flags=flags, error=found.error, **values
+    )
+
+
+def _guesses(loss: Loss, alpha: float) -> list[np.ndarray]:
+    """Return guesses of (log χ, log z) at alpha, the branch from large α first."""
+    if not (isfinite(alpha) and alpha > 0):
+        raise ValueError(f"alpha: must be a positive number, not {alpha}")
+    _check_even(loss)
+    if alpha >= HIGHEST_ALPHA:
+        return [large_alpha_guess(loss, alpha)]
+    curve = marginal_curve(loss)
+    guesses = curve.crossings(alpha)
+    if not guesses:
+        raise ValueError(
+            f"alpha: the {loss.name} loss has no marginal 1RSB state at {alpha:g}; the branch "
+            f"continued from large alpha reaches down to {curve.alpha.min():.4g} "
+            "(as alpha falls to 1, chi diverges and the energy vanishes); raise it"
+        )
+    return guesses
+
+
+def _check_even(loss: Loss) -> None:
+    """Raise ``ValueError`` unless ℓ is even in ŷ and in y, which folding to a quadrant needs."""
+    h, y = np.meshgrid([0.3, 1.1, 2.7], [0.2, 0.9, 2.3])
+    value = loss.value(h, y)
+    if not (np.allclose(loss.value(-h, y), value) and np.allclose(loss.value(h, -y), value)):
+        raise ValueError(
+            f"loss: {loss.name} is not even in ŷ and in y, which the replica theory needs"
+        )
+
+
+def _values(measure: LabelMeasure, alpha: float) -> dict[str, Any]:
+    """Return every reported number at one saddle point, under its name in `ThresholdState`."""
+    size = measure.h
+    moments = {str(k): measure.mean(size**k) for k in (2, 3, 4)}
+    e, f = energy(measure, alpha), free_energy(measure, alpha)
+    curvatures = curvatures_of(measure, alpha)
+    spike = bulk.outlier(curvatures, gamma_bar=measure.chi)
+    return {
+        "chi": measure.chi,
+        "z": measure.z,
+        "energy": e,
+        "free_energy": f,
+        "complexity": measure.z * (e - f),
+        "mu": alpha / 2 * measure.mean(measure.h * measure.d1),
+        "bulk_edge": curvatures.psi(measure.chi),
+        "outlier": spike.value,
+        "outlier_overlap": spike.overlap,
+        "moments": {"abs": measure.mean(size)} | moments,
+    }
+
+
+def curvatures_of(measure: LabelMeasure, alpha: float) -> bulk.Curvatures:
+    """Return the atoms (d, y²) of a measure, unpruned, for the functions of `bulk`."""
+    shape = measure.h.shape
+    y2 = np.broadcast_to(measure.y[:, None] ** 2, shape).ravel()
+    weight = (measure.y_weight[:, None] * measure.weight).ravel()
+    return bulk.Curvatures(measure.d.ravel(), y2, weight, alpha)
+
+
+def _natural_sizes(values: dict[str, Any]) -> dict[str, float]:
+    """Return the size of the terms whose difference a value is."""
+    terms = abs(values["energy"]) + abs(values["free_energy"])
+    return {
+        "free_energy": terms,
+        "complexity": values["z"] * terms,
+        "mu": abs(values["mu"]) + 1 / values["chi"],
+        "bulk_edge": abs(values["bulk_edge"]) + 1 / values["chi"],
+        "outlier": abs(values["outlier"] or 0) + 1 / values["chi"],
+        "outlier_overlap": 1.0,
+    }
+
+
+def _other_branches(loss: Loss, alpha: float, guesses: list[np.ndarray]) -> list[dict[str, float]]:
+    """Return χ, z and energy of the further marginal states at alpha."""
+    found = []
+    for guess in guesses:
+        try:
+            solution = solve_saddle(loss, marginal_state(alpha), guess, LEVELS[1])
+        except NotConverged:
+            continue
+        measure = measure_at(loss, solution.x, LEVELS[1])
+        found.append({"chi": measure.chi, "z": measure.z, "energy": energy(measure, alpha)})
+    return found
+
+
+def chi_at(loss: Loss, alpha: float, z: float, guess: float, level: Level) -> float:
+    """Return the χ that makes f stationary at given z, Eq. 12; ``guess`` starts the bracket.
+
+    Raises `NotConverged` if no bracket is found within a factor 1e4 of the guess.
+    """
+
+    def equation(log_chi: float) -> float:
+        measure = label_measure(loss, float(np.exp(log_chi)), z, level)
+        return float(np.log(alpha * stationarity(measure)))
+
+    low = high = float(np.log(guess))
+    at = equation(low)
+    width = 0.02
+    while width < 10:
+        low, high = (low, low + width) if at < 0 else (high - width, high)
+        if equation(high if at < 0 else low) * at <= 0:
+            return float(np.exp(root_between(equation, low, high)))
+        low = high = high if at < 0 else low
+        width *= 2
+    raise NotConverged("Eq. 12", {"alpha": alpha, "z": z, "chi": guess}, np.array([at]))
+
+
+def ground_state(loss: Loss, alpha: float) -> GroundState:
+    """Return the 1RSB ground state: f stationary in χ (Eq. 12) and in z (Σ = 0).
+
+    Starts at the marginal state and follows Eq. 12 in z to the zero of Σ, toward smaller z where
+    Σ < 0. The trivial zero at z = 0 is divided out (Σ ∝ z² there).
+
+    Raises as `threshold_state` does.
+    """
+    start, level = _guesses(loss, alpha)[0], LEVELS[0]
+    solution = solve_saddle(loss, marginal_state(alpha), start, level, tolerance=1e-8)
+    chi, z = (float(value) for value in np.exp(solution.x))
+    sigma = complexity(label_measure(loss, chi, z, level), alpha)
+    factor = 0.85 if sigma < 0 else 1 / 0.85
+    for _ in range(80):
+        z_next = z * factor
+        chi = chi_at(loss, alpha, z_next, chi, level)
+        z, last, sigma = z_next, sigma, complexity(label_measure(loss, chi, z_next, level), alpha)
+        if last * sigma <= 0:
+            break
+    else:
+        iterate = {"alpha": alpha, "chi": chi, "z": z}
+        raise NotConverged("1RSB ground state", iterate, np.array([sigma]))
+    return _refine_ground_state(loss, alpha, np.log([chi, z]))
+
+
+def _refine_ground_state(loss: Loss, alpha: float, guess: np.ndarray) -> GroundState:
+    def equations(measure: LabelMeasure) -> tuple[float, float]:
+        scaled = complexity(measure, alpha) * (measure.chi / measure.z) ** 2
+        return float(np.log(alpha * stationarity(measure))), scaled
+
+    def values(measure: LabelMeasure) -> dict[str, Any]:
+        return {
+            "chi": measure.chi,
+            "z": measure.z,
+            "energy": energy(measure, alpha),
+            "marginality": alpha * marginality(measure),
+        }
+
+    found = refine(loss, equations, values, lambda _: {}, guess)
+    return GroundState(alpha=float(alpha), error=found.error, **found.values)
+
+
+def complexity_curve(
+    loss: Loss, alpha: float, z: np.ndarray | None = None, points: int = 41
+) -> ComplexityCurve:
+    """Return Σ(e) at ``alpha``, along increasing z.
+
+    Parameters
+    ----------
+    z
+        Where to evaluate, increasing; by default ``points`` values in geometric progression that
+        span the ground state and the marginal state, with a factor 2 on either side.
+
+    Raises as `threshold_state` does, and ``ValueError`` for z that are not positive.
+    """
+    guess = _guesses(loss, alpha)[0]
+    marginal = solve_saddle(loss, marginal_state(alpha), guess, LEVELS[1], tolerance=1e-9)
+    chi, z_marginal = (float(value) for value in np.exp(marginal.x))
+    if z is None:
+        other = ground_state(loss, alpha).z
+        z = np.geomspace(min(other, z_marginal) / 2, 2 * max(other, z_marginal), points)
+    z = np.asarray(z, float)
+    if z.size == 0 or not (np.isfinite(z) & (z > 0)).all():
+        raise ValueError("z: must be positive numbers, at least one")
+    columns = []
+    for value in z:
+        chi = chi_at(loss, alpha, float(value), chi, LEVELS[1])
+        measure = label_measure(loss, chi, float(value), LEVELS[1])
+        e, f = energy(measure, alpha), free_energy(measure, alpha)
+        columns.append((chi, e, f, value * (e - f), alpha * marginality(measure)))
+    return ComplexityCurve(float(alpha), z, *np.array(columns).T)
