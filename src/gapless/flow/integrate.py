@@ -248,7 +248,7 @@ def _advance(
     """Step every running run to `time` exactly (to the nearest whole step if steps are fixed)."""
     goal = jnp.asarray(time, state.t.dtype)
     floor = stop.energy_at(problem.n)
-    thresholds = jnp.asarray(levels, state.t.dtype)
+    thresholds = jnp.asarray([levels], state.t.dtype)
 
     def active(state: State) -> Bool[Array, " K"]:
         return state.running & stepping.pending(state, goal)
