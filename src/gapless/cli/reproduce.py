@@ -6,8 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from gapless.cli._shared import check_memory, print_json, table_text
-from gapless.cli.running import run_plan
+from gapless.cli._shared import Json, Whole, check_memory, print_json, table_text
 
 
 def reproduce(
@@ -15,11 +14,11 @@ def reproduce(
     /,
     *,
     scale: str = "smoke",
-    seed: int = 0,
-    workers: int = 1,
+    seed: Whole = 0,
+    workers: Whole = 1,
     out: Path | None = None,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    as_json: Json = False,
 ) -> None:
     """Measure what is missing of the paper's figures, draw them and write report.html.
 
@@ -44,6 +43,7 @@ def reproduce(
     as_json
         Print one JSON object.
     """
+    from gapless.cli.running import run_plan
     from gapless.experiments import NAMES, load
     from gapless.report import write_report
     from gapless.store import Store
@@ -78,7 +78,7 @@ def report(
     dir: Path,
     /,
     *,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    as_json: Json = False,
 ) -> None:
     """Draw the figures and write report.html from what a folder holds, measuring nothing.
 
@@ -100,7 +100,7 @@ def report(
         sys.stdout.write(f"{page}\n")
 
 
-def _print_plans(plans, workers: int, as_json: bool) -> None:
+def _print_plans(plans, workers: Whole, as_json: bool) -> None:
     from gapless.experiments.simulation import measured_speed
 
     speed = measured_speed() * workers
