@@ -35,7 +35,20 @@ _HOMES = {
     "threshold_state": "theory",
 }
 
-__all__ = list(_HOMES)
+__all__ = [
+    "FLOW",
+    "PAPER",
+    "Design",
+    "LabelLaw",
+    "Loss",
+    "Problem",
+    "bbp_threshold",
+    "draw_problem",
+    "integrate",
+    "normalised",
+    "quartic",
+    "threshold_state",
+]
 
 
 def __getattr__(name: str) -> Any:
