@@ -55,7 +55,7 @@ def test_no_interval_has_zero_width():
 def rows(n, alpha, successes_by_design, k=4):
     return [
         dict(n=n, m=round(alpha * n), alpha=alpha, design=d, run=r, outcome="recovered")
-        | {"t_1e-8": 1.0 if r < s else None, "gradients": 100 + r, "t_max": 1.8}
+        | {"t_1e-8": 1.0 if r < s else None, "gradients": 100 + r, "steps": 20, "t_max": 1.8}
         for d, s in enumerate(successes_by_design)
         for r in range(k)
     ]

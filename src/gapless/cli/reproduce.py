@@ -10,9 +10,7 @@ from gapless.cli._shared import Json, Whole, check_memory, print_json, table_tex
 
 
 def reproduce(
-    figures: str = "all",
-    /,
-    *,
+    *figures: str,
     scale: str = "smoke",
     seed: Whole = 0,
     workers: Whole = 1,
@@ -29,7 +27,7 @@ def reproduce(
     Parameters
     ----------
     figures
-        fig1, fig5, or all.
+        One or more of fig1, fig5; all of them when none is named, or by the word all.
     scale
         smoke (minutes), desk (an evening) or paper.
     seed
@@ -53,7 +51,8 @@ def reproduce(
         raise ValueError(f"scale: {scale!r} is not one of smoke, desk, paper")
     if workers < 1:
         raise ValueError(f"workers: must be at least 1, not {workers}")
-    experiments = [load(name) for name in (NAMES if figures == "all" else [figures])]
+    names = NAMES if not figures or figures == ("all",) else tuple(dict.fromkeys(figures))
+    experiments = [load(name) for name in names]
     folder = Path("results") / scale if out is None else out
     planned = {experiment.name: experiment.points(scale, seed) for experiment in experiments}
     if dry_run:

@@ -94,6 +94,7 @@ def success_table(
                     "low": estimate.low,
                     "high": estimate.high,
                     "t_max": float(here.t_max.iloc[0]),
+                    "steps_per_run": float(here.steps.mean()),
                     "gradients_per_run": float(here.gradients.mean()),
                     "gradients_per_run_solved": float(solved.gradients.mean())
                     if len(solved)
