@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Array, Float
 from pydantic import model_validator
 
 from gapless.design import Design
@@ -23,7 +25,7 @@ from gapless.flow import (
 )
 from gapless.flow.integrate import Progress
 from gapless.losses import parse_loss
-from gapless.problem import Dtype, LabelKind, draw_problem
+from gapless.problem import Dtype, LabelKind, Problem, draw_problem, precision
 
 ProtocolName = Literal["flow", "paper"]
 
@@ -92,16 +94,38 @@ class Simulation(Point):
 
 def simulate(point: Simulation, progress: Progress | None = None) -> Trajectory:
     """Draw the instances of `point` and follow all K runs."""
-    design = point.design
-    problem = draw_problem(design, point.labels, parse_loss(point.loss), point.precision)
+    return _follow(point, _draw(point), progress)
+
+
+def _draw(point: Simulation) -> Problem:
+    return draw_problem(point.design, point.labels, parse_loss(point.loss), point.precision)
+
+
+def _follow(point: Simulation, problem: Problem, progress: Progress | None) -> Trajectory:
     return integrate(
         problem,
-        design.start(),
+        point.design.start(),
         point.budget,
         stepping=point.stepping,
         save_at=point.save_at or None,
         progress=progress,
     )
+
+
+MOMENTS = ("moment_abs", "moment_2", "moment_3", "moment_4")
+"""Columns of E|ŷ|^k, k = 1 … 4, over the M labels of one run (Fig. 4, right)."""
+
+
+def label_moments(problem: Problem, w: Float[Array, "K N"]) -> np.ndarray:
+    """Return (1/M) Σ_m |ŷ_m|^k for k = 1 … 4, shape (K, 4), from one product with X."""
+    with precision(str(problem.sensing.dtype)):  # type: ignore[arg-type]
+        return np.asarray(_label_moments(problem, w), float)
+
+
+@jax.jit
+def _label_moments(problem: Problem, w: Float[Array, "K N"]) -> Float[Array, "K 4"]:
+    size = jnp.abs(problem.student_labels(w))
+    return jnp.stack([(size**k).mean(axis=1) for k in range(1, 1 + len(MOMENTS))], axis=1)
 
 
 PASSAGES = ("1e-4", "1e-6", "1e-8", "1e-10", "loss_1e-8")
@@ -114,6 +138,7 @@ SCHEMA = pa.schema(
     | {name: pa.string() for name in ("labels", "loss", "protocol", "dtype")}
     | {"t_max": pa.float64(), "outcome": pa.string(), "reason": pa.string()}
     | {name: pa.float64() for name in ("energy", "overlap", "mu", "speed2", "overlap_start")}
+    | {name: pa.float64() for name in MOMENTS}
     | {"stopped_at": pa.float64(), "steps": pa.int64(), "gradients": pa.int64()}
     | {f"t_{name}": pa.float64() for name in PASSAGES}
     | {f"gradients_{name}": pa.int64() for name in PASSAGES}
@@ -122,8 +147,8 @@ SCHEMA = pa.schema(
 """Columns of a run's record.
 
 The point's parameters; `outcome` and, for a failed run, its `reason`; `energy` (L/N), `overlap`
-(signed), `mu`, `speed2` (|∇L − μW|²/N) at the end; `overlap_start`; the time `stopped_at`, steps
-and gradient evaluations; first-passage times and the gradients made by then (null where not
+(signed), `mu`, `speed2` (|∇L − μW|²/N) and the moments E|ŷ|^k of the student's labels at the end;
+`overlap_start`; the time `stopped_at`, steps and gradient evaluations; first-passage times and the gradients made by then (null where not
 reached); the trajectory at the save times as lists.
 """
 
@@ -135,7 +160,9 @@ def rows(point: Simulation, on_share: Callable[[float], None] | None = None) -> 
     """
     times = max(1, len(point.save_at))
     progress = None if on_share is None else lambda time, running: on_share(1 / times)
-    trajectory = simulate(point, progress)
+    problem = _draw(point)
+    trajectory = _follow(point, problem, progress)
+    moments = label_moments(problem, trajectory.state.w)
     saved = trajectory.t if point.save_at else trajectory.t[:0]
     return [
         {
@@ -146,6 +173,7 @@ def rows(point: Simulation, on_share: Callable[[float], None] | None = None) -> 
             "mu": _number(trajectory.end.mu[run]),
             "speed2": _number(trajectory.end.speed2[run]),
             "overlap_start": _number(trajectory.start.signed_overlap[run]),
+            **{name: _number(moments[run, k]) for k, name in enumerate(MOMENTS)},
             "stopped_at": float(trajectory.stopped_at[run]),
             "steps": int(trajectory.steps[run]),
             "gradients": int(trajectory.gradients[run]),
