@@ -81,8 +81,11 @@ class LabelMeasure:
 
 def evaluate(function: Pointwise, h: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return ℓ or a derivative as a float64 array, whatever array library the loss is made of."""
-    shape = np.broadcast_shapes(h.shape, y.shape)
-    return np.broadcast_to(np.asarray(function(h, y), float), shape)
+    found = np.asarray(function(h, y), float)
+    # A loss that leaves out ŷ or y returns a smaller array; elsewhere broadcasting costs as much
+    # as the arithmetic on short arrays.
+    shape = h.shape if h.shape == y.shape else np.broadcast_shapes(h.shape, y.shape)
+    return found if found.shape == shape else np.broadcast_to(found, shape)
 
 
 def _field(loss: Loss, chi: float, h: np.ndarray, y: np.ndarray) -> np.ndarray:
