@@ -171,7 +171,17 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
     h_min = _largest_root(loss, chi, y)
 
     def exponent(h: np.ndarray, value: np.ndarray, d1: np.ndarray) -> np.ndarray:
-        return (h + chi / 2 * d1) ** 2 / 2 + z / 2 * (chi / 4 * d1**2 + value)
+        # In place: the arrays do not fit the cache, and fresh memory costs more than arithmetic.
+        r = chi / 2 * d1
+        r += h
+        r *= r
+        r /= 2
+        cost = d1 * d1
+        cost *= chi / 4
+        cost += value
+        cost *= z / 2
+        r += cost
+        return r
 
     column = y[:, None]
     scan = h_min[:, None] + _SCAN[None, 15:]
@@ -191,7 +201,9 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
         )
     energy = exponent(h, value, d1)
     lowest = energy.min(axis=1, keepdims=True)
-    weight = np.exp(lowest - energy) * jacobian * h_weight
+    weight = np.exp(np.subtract(lowest, energy, out=energy), out=energy)
+    weight *= jacobian
+    weight *= h_weight
     norm = weight.sum(axis=1, keepdims=True)
     weight /= norm
     log_norm = (np.log(2 * norm / np.sqrt(2 * np.pi)) - lowest)[:, 0]
