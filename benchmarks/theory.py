@@ -121,13 +121,10 @@ def ratios(quick: bool) -> None:
     for name, fast, slow, difference in rows:
         print(f"{name:22}{fast:10.4f}{slow:10.2f}{slow / fast:8.0f}{difference:12.1e}")
     if not quick:
-        print(
-            "one rule: Eqs. 12, 13 solved once, as the nested route does; errors too: refined until"
-        )
-        print(
-            "two rules agree, with every value, law and flag; first call: of a fresh process, the"
-        )
-        print("branch followed too; alpha_BBP: ours gives three readings with errors, the nested route one without.")
+        print("one rule: Eqs. 12, 13 solved once, as the nested route does; errors too: refined")
+        print("until two rules agree, with every value, law and flag; first call: of a fresh")
+        print("process, the branch followed too; alpha_BBP: ours gives three readings with errors,")
+        print("the nested route one without.")
 
 
 def refinement() -> None:
