@@ -208,7 +208,7 @@ def test_bad_steps_are_refused(make):
 @pytest.mark.slow
 def test_the_flow_agrees_with_the_papers_descent_and_needs_ten_times_fewer_gradients():
     """N = 512, α = 10, shuffled labels: mean e(t) at equal times to 0.5 %."""
-    design = Design(n=512, alpha=10, seed=0, runs=16)
+    design = Design(n=512, alpha=10, seed=0, runs=4)
     start, budget = design.start(), paper_budget(512)
     times = np.geomspace(0.01, budget, 12)
     descent = integrate(
@@ -218,7 +218,8 @@ def test_the_flow_agrees_with_the_papers_descent_and_needs_ten_times_fewer_gradi
         stepping=PAPER,
         save_at=times,
     )
-    flow = integrate(draw_problem(design, "shuffled"), start, budget, save_at=descent.t)
+    times = np.minimum(descent.t, budget)
+    flow = integrate(draw_problem(design, "shuffled"), start, budget, save_at=times)
     ratio = flow.energy.mean(axis=0) / descent.energy.mean(axis=0)
     assert np.abs(ratio - 1).max() < 5e-3
     assert 10 * flow.gradients.mean() < descent.gradients.mean()

@@ -137,4 +137,4 @@ def test_unknown_labels_and_precisions_are_named():
     with pytest.raises(ValueError, match=r"^labels: "):
         UNCHECKED(DESIGN, "random")
     with pytest.raises(ValueError, match=r"^dtype: "):
-        UNCHECKED(DESIGN, "teacher", dtype="float16")
+        inspect.unwrap(precision)("float16")

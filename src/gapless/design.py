@@ -15,7 +15,7 @@ from zlib import crc32
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float32
+from jaxtyping import Array, Float, Float32
 
 ROWS_PER_BLOCK = 512
 """Sensing vectors are drawn in blocks of this many, each block with a key of its own."""
@@ -121,7 +121,7 @@ class Design:
             self.run_keys("labels")
         )
 
-    def shuffle(self, labels: Float32[Array, "K M"]) -> Float32[Array, "K M"]:
+    def shuffle(self, labels: Float[Array, "K M"]) -> Float[Array, "K M"]:
         """Permute each run's labels at random (a permutation of its own for each run)."""
         return jax.vmap(jax.random.permutation)(self.run_keys("labels"), labels)
 

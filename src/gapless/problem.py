@@ -184,7 +184,7 @@ def generalisation_error(overlap: np.ndarray, loss: Loss, alpha: float) -> np.nd
     weight = np.outer(weights, weights) / (2 * np.pi)
     q = np.asarray(overlap, float)[..., None, None]
     yhat = q * y + np.sqrt(np.maximum(0.0, 1 - q**2)) * noise
-    return alpha / 2 * (weight * loss.value(yhat, y)).sum(axis=(-2, -1))
+    return np.asarray(alpha / 2 * (weight * loss.value(yhat, y)).sum(axis=(-2, -1)))
 
 
 def precision(dtype: Dtype) -> AbstractContextManager:

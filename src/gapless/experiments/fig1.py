@@ -116,7 +116,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 EXPERIMENT = Experiment(
     name="fig1",
     title="Figure 1. Energy against time, and the threshold energy",
-    version=1,
+    version=2,
     schema=SCHEMA,
     points=points,
     measure=rows,

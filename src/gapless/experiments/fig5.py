@@ -131,7 +131,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 EXPERIMENT = Experiment(
     name="fig5",
     title="Figure 5. Fraction of runs that recover the signal",
-    version=1,
+    version=2,
     schema=SCHEMA,
     points=points,
     measure=rows,

@@ -7,6 +7,7 @@ from typing import Literal
 import jax
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Array, Float
 from pydantic import model_validator
 
 from gapless.design import Design
@@ -23,7 +24,7 @@ from gapless.flow import (
 )
 from gapless.flow.integrate import Progress
 from gapless.losses import parse_loss
-from gapless.problem import Dtype, LabelKind, draw_problem
+from gapless.problem import Dtype, LabelKind, Problem, draw_problem
 
 ProtocolName = Literal["flow", "paper"]
 
@@ -90,18 +91,34 @@ class Simulation(Point):
         return width * (2.0 * m * self.n + 6.0 * k * m + 16.0 * k * self.n)
 
 
-def simulate(point: Simulation, progress: Progress | None = None) -> Trajectory:
-    """Draw the instances of `point` and follow all K runs."""
-    design = point.design
-    problem = draw_problem(design, point.labels, parse_loss(point.loss), point.precision)
-    return integrate(
+def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Problem, Trajectory]:
+    """Draw the instances of `point` and follow all K runs; return both."""
+    problem = draw_problem(point.design, point.labels, parse_loss(point.loss), point.precision)
+    return problem, integrate(
         problem,
-        design.start(),
+        point.design.start(),
         point.budget,
         stepping=point.stepping,
         save_at=point.save_at or None,
         progress=progress,
     )
+
+
+MOMENTS = ("moment_abs", "moment_2", "moment_3", "moment_4")
+"""Columns of E|ŷ|^k, k = 1 … 4, over the M labels of one run (Fig. 4, right)."""
+
+
+def label_moments(problem: Problem, w: Float[Array, "K N"]) -> np.ndarray:
+    """Return (1/M) Σ_m |ŷ_m|^k for k = 1 … 4, shape (K, 4), from one product with X.
+
+    In NumPy: nothing is compiled for a product that is made once a design.
+    """
+    size = np.abs(np.asarray(w) @ np.asarray(problem.sensing).T)
+    power, found = np.ones_like(size), []
+    for _ in MOMENTS:
+        power *= size
+        found.append(power.mean(axis=1, dtype=float))
+    return np.stack(found, axis=1)
 
 
 PASSAGES = ("1e-4", "1e-6", "1e-8", "1e-10", "loss_1e-8")
@@ -114,6 +131,7 @@ SCHEMA = pa.schema(
     | {name: pa.string() for name in ("labels", "loss", "protocol", "dtype")}
     | {"t_max": pa.float64(), "outcome": pa.string(), "reason": pa.string()}
     | {name: pa.float64() for name in ("energy", "overlap", "mu", "speed2", "overlap_start")}
+    | {name: pa.float64() for name in MOMENTS}
     | {"stopped_at": pa.float64(), "steps": pa.int64(), "gradients": pa.int64()}
     | {f"t_{name}": pa.float64() for name in PASSAGES}
     | {f"gradients_{name}": pa.int64() for name in PASSAGES}
@@ -122,9 +140,9 @@ SCHEMA = pa.schema(
 """Columns of a run's record.
 
 The point's parameters; `outcome` and, for a failed run, its `reason`; `energy` (L/N), `overlap`
-(signed), `mu`, `speed2` (|∇L − μW|²/N) at the end; `overlap_start`; the time `stopped_at`, steps
-and gradient evaluations; first-passage times and the gradients made by then (null where not
-reached); the trajectory at the save times as lists.
+(signed), `mu`, `speed2` (|∇L − μW|²/N) and the moments E|ŷ|^k of the student's labels at the end;
+`overlap_start`; the time `stopped_at`, steps and gradient evaluations; first-passage times and the
+gradients made by then (null where not reached); the trajectory at the save times as lists.
 """
 
 
@@ -135,7 +153,8 @@ def rows(point: Simulation, on_share: Callable[[float], None] | None = None) -> 
     """
     times = max(1, len(point.save_at))
     progress = None if on_share is None else lambda time, running: on_share(1 / times)
-    trajectory = simulate(point, progress)
+    problem, trajectory = simulate(point, progress)
+    moments = label_moments(problem, trajectory.state.w)
     saved = trajectory.t if point.save_at else trajectory.t[:0]
     return [
         {
@@ -146,6 +165,7 @@ def rows(point: Simulation, on_share: Callable[[float], None] | None = None) -> 
             "mu": _number(trajectory.end.mu[run]),
             "speed2": _number(trajectory.end.speed2[run]),
             "overlap_start": _number(trajectory.start.signed_overlap[run]),
+            **{name: _number(moments[run, k]) for k, name in enumerate(MOMENTS)},
             "stopped_at": float(trajectory.stopped_at[run]),
             "steps": int(trajectory.steps[run]),
             "gradients": int(trajectory.gradients[run]),

@@ -124,7 +124,7 @@ def integrate(
     *,
     stepping: Stepping = FLOW,
     stop: Stop = Stop(),
-    save_at: Sequence[float] | None = None,
+    save_at: Sequence[float] | np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> Trajectory:
     """Follow Ẇ = −∇L + μW (Eq. 2) on the sphere from `start` until `t_max`.
@@ -179,7 +179,7 @@ def integrate(
         )
 
 
-def _check_times(t_max: float, save_at: Sequence[float] | None) -> list[float]:
+def _check_times(t_max: float, save_at: Sequence[float] | np.ndarray | None) -> list[float]:
     if not (np.isfinite(t_max) and t_max > 0):
         raise ValueError(f"t_max: the time budget must be a positive number, not {t_max}")
     times = [float(t_max)] if save_at is None else [float(t) for t in save_at]
@@ -246,7 +246,7 @@ def _begin(problem: Problem, start: Float[Array, "K N"], stepping: Stepping, lev
 def _advance(
     problem: Problem,
     state: State,
-    time: float,
+    time: Float[Array, ""] | float,
     levels: tuple[float, ...],
     stepping: Stepping,
     stop: Stop,

@@ -81,8 +81,11 @@ class LabelMeasure:
 
 def evaluate(function: Pointwise, h: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return ℓ or a derivative as a float64 array, whatever array library the loss is made of."""
-    shape = np.broadcast_shapes(h.shape, y.shape)
-    return np.broadcast_to(np.asarray(function(h, y), float), shape)
+    found = np.asarray(function(h, y), float)
+    # A loss that leaves out ŷ or y returns a smaller array; elsewhere broadcasting costs as much
+    # as the arithmetic on short arrays.
+    shape = h.shape if h.shape == y.shape else np.broadcast_shapes(h.shape, y.shape)
+    return found if found.shape == shape else np.broadcast_to(found, shape)
 
 
 def _field(loss: Loss, chi: float, h: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -168,7 +171,17 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
     h_min = _largest_root(loss, chi, y)
 
     def exponent(h: np.ndarray, value: np.ndarray, d1: np.ndarray) -> np.ndarray:
-        return (h + chi / 2 * d1) ** 2 / 2 + z / 2 * (chi / 4 * d1**2 + value)
+        # In place: the arrays do not fit the cache, and fresh memory costs more than arithmetic.
+        r = chi / 2 * d1
+        r += h
+        r *= r
+        r /= 2
+        cost = d1 * d1
+        cost *= chi / 4
+        cost += value
+        cost *= z / 2
+        r += cost
+        return r
 
     column = y[:, None]
     scan = h_min[:, None] + _SCAN[None, 15:]
@@ -188,7 +201,9 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
         )
     energy = exponent(h, value, d1)
     lowest = energy.min(axis=1, keepdims=True)
-    weight = np.exp(lowest - energy) * jacobian * h_weight
+    weight = np.exp(np.subtract(lowest, energy, out=energy), out=energy)
+    weight *= jacobian
+    weight *= h_weight
     norm = weight.sum(axis=1, keepdims=True)
     weight /= norm
     log_norm = (np.log(2 * norm / np.sqrt(2 * np.pi)) - lowest)[:, 0]

@@ -145,8 +145,8 @@ def threshold_state(loss: Loss, alpha: float) -> ThresholdState:
     """Return the marginal 1RSB state at ``alpha``, Eqs. 12 and 13.
 
     The branch is the one that is continued from α → ∞; where it folds, the other states at this
-    α are listed in the flags. The first call for a loss follows the branch (about 0.4 s), later
-    ones take about 0.1 s.
+    α are listed in the flags. The first call for a loss follows the branch (about 0.2 s), later
+    ones take about 0.05 s.
 
     Parameters
     ----------

@@ -61,7 +61,8 @@ def solve(
     Parameters
     ----------
     residuals
-        Maps x, logarithms of the unknowns, to as many equations, of order one.
+        Maps x, logarithms of the unknowns, to as many equations, of order one. The last x it is
+        given is the root.
     jacobian
         A first guess; made by differences if absent.
     tolerance

@@ -1,0 +1,320 @@
+"""Figure 4: threshold energy and moments of the label law against α, 1RSB and descent.
+
+Runs with shuffled labels end at the threshold energy. The lines are the marginal 1RSB state of
+Eqs. 11–13 at α = M/N; the thin one is the energy e₀ of the 1RSB ground state, which for
+3.96 < α < 185 lies *above* the marginal one (docs/derivations/limits.md §2).
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gapless.experiments import drawing
+from gapless.experiments._experiment import Claim, Experiment, Scale
+from gapless.experiments.simulation import (
+    MOMENTS,
+    SCHEMA,
+    Simulation,
+    cost,
+    failed_rows,
+    rows,
+)
+from gapless.experiments.statistics import ClusteredMean, clustered_mean
+from gapless.flow import Outcome
+from gapless.losses import parse_loss
+from gapless.theory import ground_state, threshold_state
+
+T_END = 20.0
+"""A run that is not at rest by then (|∇L − μW|²/N < 1e-10, outcome ``trapped``) is read off here.
+
+What it would still lose is judged by the energy it lost since `T_END`/2.
+"""
+CLOSE = 0.05
+"""Our reading of "good approximation" and "nicely": within 5 %. The paper gives no number."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """One N: its α, and at each α as many designs with as many runs on each."""
+
+    n: int
+    alphas: tuple[float, ...]
+    designs: int
+    runs: int
+
+
+_ALPHAS = (4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 18.0, 24.0)
+SIZES: dict[Scale, tuple[Size, ...]] = {
+    "smoke": (Size(128, (4.0, 10.0, 18.0), 4, 4),),
+    "desk": (Size(512, _ALPHAS, 16, 16), Size(1024, _ALPHAS, 16, 8)),
+    "paper": (Size(2048, tuple(np.arange(2.0, 26.0, 1.0).tolist()), 50, 20),),
+}
+
+
+def simulations(size: Size, seed: int) -> list[Simulation]:
+    """Return the designs of every α of one N, with shuffled labels."""
+    return [
+        Simulation(
+            n=size.n,
+            alpha=alpha,
+            seed=seed,
+            index=index,
+            runs=size.runs,
+            labels="shuffled",
+            t_max=T_END,
+            save_at=(T_END / 2, T_END),
+        )
+        for alpha in size.alphas
+        for index in range(size.designs)
+    ]
+
+
+def points(scale: Scale, seed: int) -> list[Simulation]:
+    """Return the designs of every N and α of a scale."""
+    return [simulation for size in SIZES[scale] for simulation in simulations(size, seed)]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What 1RSB says at one α.
+
+    Parameters
+    ----------
+    energy, ground_energy
+        e = L/N of the marginal state (Eqs. 12, 13) and of the ground state (Σ = 0).
+    moments
+        E|ŷ|^k, k = 1 … 4, at the marginal state.
+    """
+
+    energy: float
+    ground_energy: float
+    moments: tuple[float, ...]
+
+    def value(self, column: str) -> float:
+        """Return what a column of the records is compared with."""
+        return self.energy if column == "energy" else self.moments[MOMENTS.index(column)]
+
+
+@lru_cache(maxsize=1024)
+def prediction(loss: str, alpha: float) -> Prediction:
+    """Return the 1RSB marginal state's energy and moments at α = M/N, and the ground state's e₀.
+
+    Raises as `threshold_state` does.
+    """
+    state = threshold_state(parse_loss(loss), alpha)
+    ground = ground_state(parse_loss(loss), alpha)
+    return Prediction(state.energy, ground.energy, tuple(state.moments.values()))
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """Runs at one (N, α) against 1RSB.
+
+    Parameters
+    ----------
+    n, m
+        N and M; theory is taken at M/N.
+    t_max
+        Time by which a run was read off at the latest.
+    at_rest
+        Share of the runs with |∇L − μW|²/N < 1e-10 by then.
+    drift
+        Mean energy lost between `t_max`/2 and `t_max`, relative to the energy.
+    measured
+        Mean, spread and clustered error of ``energy`` and of each of `MOMENTS`.
+    theory
+        1RSB at M/N.
+    """
+
+    n: int
+    m: int
+    t_max: float
+    at_rest: float
+    drift: float
+    measured: dict[str, ClusteredMean]
+    theory: Prediction
+
+    @property
+    def alpha(self) -> float:
+        """M/N."""
+        return self.m / self.n
+
+    def excess(self, column: str) -> float:
+        """Return (runs − 1RSB)/1RSB."""
+        return self.measured[column].mean / self.theory.value(column) - 1
+
+    def half_width(self, column: str) -> float:
+        """Return half of the 95 % interval of `excess`: infinite with a single design."""
+        return self.measured[column].half_width() / self.theory.value(column)
+
+    def sentence(self, column: str) -> str:
+        """Return "α = 10: +8.5 ± 0.4 %"."""
+        half = 100 * self.half_width(column)
+        excess = round(100 * self.excess(column), 1) + 0.0  # no −0.0
+        error = f" ± {half:.1f}" if np.isfinite(half) else ""
+        return f"α = {self.alpha:g}: {excess:+.1f}{error} %"
+
+
+def plateaus(table: pd.DataFrame) -> list[Plateau]:
+    """Return runs against 1RSB at every (N, M), in order; runs that failed are left out."""
+    good = table[~table.outcome.isin([Outcome.failed, Outcome.not_finite])]
+    found = []
+    for _, here in good.groupby(["n", "m"]):
+        n, m = int(here.n.iloc[0]), int(here.m.iloc[0])
+        # By position: energies at T/2 and T, held for a run that came to rest earlier.
+        late = np.array([energies[-2:] for energies in here.energy_t], float)
+        # Designs of different seeds are different sensing matrices.
+        design = here.groupby(["seed", "design"]).ngroup().to_numpy()
+        found.append(
+            Plateau(
+                n=n,
+                m=m,
+                t_max=float(here.t_max.iloc[0]),
+                at_rest=float((here.outcome == Outcome.trapped).mean()),
+                drift=float((late[:, 0] / late[:, 1] - 1).mean()),
+                measured={
+                    column: clustered_mean(here[column].to_numpy(float), design)
+                    for column in ("energy", *MOMENTS)
+                },
+                theory=prediction(str(here.loss.iloc[0]), m / n),
+            )
+        )
+    return found
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """Draw energies with the inset of runs − 1RSB, and the moments of the largest N."""
+    figure, (left, right) = drawing.panels(2, width=5.2, height=4.0)
+    found = plateaus(table)
+    alphas = np.array(sorted({plateau.alpha for plateau in found}))
+    line = np.union1d(np.linspace(alphas.min(), alphas.max(), 11), alphas)
+    theory = [prediction(str(table.loss.iloc[0]), float(alpha)) for alpha in line]
+    left.plot(line, [p.energy for p in theory], color="black", label="1RSB, marginal")
+    ground = [p.ground_energy for p in theory]
+    left.plot(line, ground, color="black", lw=0.6, ls="--", label=r"1RSB, $e_0$")
+    inset = left.inset_axes((0.64, 0.12, 0.35, 0.27))
+    inset.axhline(0, color="black", lw=1)
+    gap = np.array([p.ground_energy - p.energy for p in theory])
+    inset.plot(line, gap, color="black", lw=0.6, ls="--")
+    sizes = sorted({plateau.n for plateau in found})
+    for index, n in enumerate(sizes):
+        _draw_energies(left, inset, [p for p in found if p.n == n], drawing.colour(index))
+    left.set(xlabel=r"$\alpha=M/N$", ylabel=r"threshold energy $e=\mathcal{L}/N$", ylim=(0, None))
+    left.legend(loc="upper left")
+    inset.set_title(r"runs $-$ 1RSB", fontsize=8)
+    inset.tick_params(labelsize=7)
+    largest = [plateau for plateau in found if plateau.n == sizes[-1]]
+    _draw_moments(right, line, theory, largest)
+    rest = min(p.at_rest for p in largest), max(p.at_rest for p in largest)
+    figure.suptitle(
+        f"shuffled labels, N = {sizes[-1]}: at rest by t = {largest[0].t_max:g}: "
+        f"{100 * rest[0]:.0f} to {100 * rest[1]:.0f} % of the runs of each α",
+        fontsize=9.5,
+    )
+    return figure
+
+
+def _draw_energies(left: Axes, inset: Axes, found: list[Plateau], colour: str) -> None:
+    """Mean ± standard deviation of runs; in the inset the error knows the designs."""
+    alpha = [p.alpha for p in found]
+    energy = [p.measured["energy"] for p in found]
+    left.errorbar(
+        alpha,
+        [e.mean for e in energy],
+        yerr=[e.std for e in energy],
+        color=colour,
+        ls="none",
+        marker="o",
+        ms=4,
+        capsize=2,
+        label=f"runs, N = {found[0].n} (± std)",
+    )
+    inset.errorbar(
+        alpha,
+        [e.mean - p.theory.energy for e, p in zip(energy, found, strict=True)],
+        yerr=[0.0 if np.isnan(e.standard_error) else e.standard_error for e in energy],
+        color=colour,
+        marker="o",
+        ms=2.5,
+        lw=0.8,
+        capsize=1.5,
+    )
+
+
+def _draw_moments(
+    axes: Axes, line: np.ndarray, theory: list[Prediction], found: list[Plateau]
+) -> None:
+    names = (r"|\hat y|", r"\hat y^2", r"|\hat y|^3", r"\hat y^4")
+    for index, (column, name) in enumerate(zip(MOMENTS, names, strict=True)):
+        colour = drawing.colour(index)
+        label = rf"$\mathbb{{E}}\,{name}$"
+        axes.plot(line, [p.value(column) for p in theory], color=colour, label=label)
+        axes.errorbar(
+            [p.alpha for p in found],
+            [p.measured[column].mean for p in found],
+            yerr=[p.measured[column].std for p in found],
+            color=colour,
+            ls="none",
+            marker="o",
+            mfc="none",
+            ms=5,
+            capsize=2,
+        )
+    axes.set(xlabel=r"$\alpha=M/N$", ylabel="moment of the student's labels")
+    axes.set_title("lines: 1RSB; circles: runs ± std", fontsize=9.5)
+    axes.legend(ncols=2)
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """Judge what the paper says of Figure 4, with its words read as `CLOSE`."""
+    found = plateaus(table)
+    judged = [
+        _claim("The 1RSB ansatz is a good approximation of the energy", "energy", at_n)
+        for n in sorted({p.n for p in found})
+        if (at_n := [p for p in found if p.n == n])
+    ]
+    largest = [p for p in found if p.n == max(p.n for p in found)]
+    for power, column in enumerate(MOMENTS, start=1):
+        statement = f"The moments of the labels agree nicely with 1RSB: E|ŷ|^{power}"
+        judged.append(_claim(statement, column, largest))
+    return judged
+
+
+def _claim(statement: str, column: str, found: list[Plateau]) -> Claim:
+    """Judge one column at one N: it agrees when all α are within 5 %, differs when one is not."""
+    excess = np.array([abs(p.excess(column)) for p in found])
+    half = np.array([p.half_width(column) for p in found])
+    agrees, differs = (excess + half < CLOSE).all(), (excess - half > CLOSE).any()
+    runs = [p.measured[column] for p in found]
+    ours = (
+        f"runs over 1RSB at N = {found[0].n}, t = {found[0].t_max:g}: "
+        + "; ".join(p.sentence(column) for p in found)
+        + f" (95 %; at each α at least {min(r.size for r in runs)} runs on "
+        f"{min(r.clusters for r in runs)} designs)"
+    )
+    if column == "energy":
+        rest, drift = [100 * p.at_rest for p in found], 100 * max(p.drift for p in found)
+        ours += (
+            f"; {min(rest):.0f} to {max(rest):.0f} % of the runs at rest by then, energy lost in "
+            f"the second half of the time {drift:.2g} % at most; good is read as within "
+            f"{100 * CLOSE:g} %"
+        )
+    return Claim(statement, ours, "agrees" if agrees else "differs" if differs else "cannot tell")
+
+
+EXPERIMENT = Experiment(
+    name="fig4",
+    title="Figure 4. Threshold energy and moments of the labels",
+    version=1,
+    schema=SCHEMA,
+    points=points,
+    measure=rows,
+    failed=failed_rows,
+    cost=cost,
+    draw=draw,
+    claims=claims,
+)
