@@ -6,6 +6,7 @@ arrays (float32, simulation). All losses here are even in ŷ and in y, so labels
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf, isfinite
 from typing import Any
 
@@ -49,6 +50,7 @@ quartic = Loss(
 """ℓ = (ŷ² − y²)², the loss of Eq. 1."""
 
 
+@lru_cache(maxsize=128)  # one object per a, so that theory may cache by loss
 def normalised(a: float = 1.0) -> Loss:
     """Return ℓ = (ŷ² − y²)²/(a + y²), whose curvature is bounded below by −4.
 

@@ -1,0 +1,41 @@
+"""The N → ∞ predictions: 1RSB threshold states, bulk edge, outlier, BBP transition."""
+
+from gapless.theory.bbp import (
+    BBPThreshold,
+    RandomStart,
+    bbp_at_random_start,
+    bbp_threshold,
+    bulk_density,
+    bulk_edge,
+    outlier,
+)
+from gapless.theory.branch import NotConverged
+from gapless.theory.bulk import BulkEdge, Curvatures, Outlier
+from gapless.theory.replica import (
+    ComplexityCurve,
+    GroundState,
+    ThresholdState,
+    complexity_curve,
+    ground_state,
+    threshold_state,
+)
+
+__all__ = [
+    "BBPThreshold",
+    "BulkEdge",
+    "ComplexityCurve",
+    "Curvatures",
+    "GroundState",
+    "NotConverged",
+    "Outlier",
+    "RandomStart",
+    "ThresholdState",
+    "bbp_at_random_start",
+    "bbp_threshold",
+    "bulk_density",
+    "bulk_edge",
+    "complexity_curve",
+    "ground_state",
+    "outlier",
+    "threshold_state",
+]

@@ -1,0 +1,261 @@
+"""Bulk edge, outlier and BBP transition of the Hessian (docs/derivations/bbp.md).
+
+Everything that takes a `LabelLaw` takes the theory's or a run's; ``bulk_edge`` and ``outlier`` are
+eigenvalues of ½ Σ ∂²ℓ x xᵀ, always before μ is subtracted.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+
+from gapless.labels import LabelLaw
+from gapless.losses import Loss
+from gapless.quadrature import LEVELS, Level, error_of, half_gaussian_pair
+from gapless.theory import bulk
+from gapless.theory.branch import marginal_curve, marginality, solve, stationarity
+from gapless.theory.bulk import BulkEdge, Curvatures, Outlier
+from gapless.theory.measure import LabelMeasure, label_measure
+from gapless.theory.replica import _ROUND_OFF, curvatures_of
+
+READINGS = ("edge", "multiplier", "unstable")
+
+
+def curvatures(law: LabelLaw, loss: Loss, alpha: float) -> Curvatures:
+    """Return the atoms d = ∂²ℓ/2 and y² of a label law.
+
+    Raises ``ValueError`` unless alpha is a positive number.
+    """
+    d = np.broadcast_to(loss.d2(law.student, law.teacher) / 2, law.student.shape)
+    return Curvatures(np.asarray(d, float), law.teacher**2, law.weight, alpha)
+
+
+def bulk_edge(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None = None) -> BulkEdge:
+    """Return the left edge λ₋ of the bulk of ½ Σ ∂²ℓ x xᵀ, Eqs. 5 and 6.
+
+    Parameters
+    ----------
+    law
+        Of a run (equal atoms) or of theory.
+    gamma_bar
+        γ̄ where it is known: pass χ with the law of a marginal 1RSB state (whose quadrature nodes
+        cannot be searched: root and pole coincide). `ThresholdState.bulk_edge` did so already.
+    """
+    return bulk.edge(curvatures(law, loss, alpha), gamma_bar)
+
+
+def outlier(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None = None) -> Outlier:
+    """Return the eigenvalue below the bulk along the signal and its overlap, None without one.
+
+    Right only while the student's overlap with the teacher vanishes; for a run compare it at
+    |q| < 0.1 (docs/derivations/limits.md §4). ``gamma_bar`` as in `bulk_edge`.
+    """
+    return bulk.outlier(curvatures(law, loss, alpha), gamma_bar)
+
+
+def bulk_density(law: LabelLaw, loss: Loss, alpha: float, grid: np.ndarray) -> np.ndarray:
+    """Return the density of eigenvalues of ½ Σ ∂²ℓ x xᵀ at ``grid``, shape of ``grid``.
+
+    From the self-consistent Stieltjes equation, without an added imaginary part. It integrates
+    to 1, or to α P(∂²ℓ ≠ 0) where that is below 1 and the rest are zero modes.
+    """
+    return bulk.density(curvatures(law, loss, alpha), grid)
+
+
+@dataclass(frozen=True)
+class BBPThreshold:
+    """α_BBP of the marginal 1RSB states in its readings (docs/derivations/bbp.md §6).
+
+    Parameters
+    ----------
+    edge
+        φ(γ̄) = ψ(γ̄): the outlier leaves the bulk (Ψ = Φ, Eq. 5).
+    multiplier
+        φ(γ̄) = μ: Eq. 7 as printed.
+    unstable
+        The outlier eigenvalue is μ: the Hessian gets a negative eigenvalue.
+    error
+        Estimated absolute error of each reading.
+
+    A reading is None if the marginal curve does not cross it.
+    """
+
+    edge: float | None
+    multiplier: float | None
+    unstable: float | None
+    error: dict[str, float | None]
+
+    def record(self) -> dict[str, Any]:
+        """Return ``alpha_bbp`` and ``error`` by reading, ready for JSON."""
+        return {
+            "alpha_bbp": {name: getattr(self, name) for name in READINGS},
+            "error": self.error,
+        }
+
+
+def _reading(name: str, measure: LabelMeasure, alpha: float) -> float:
+    """Return what vanishes at the transition, times χ; positive above it."""
+    chi = measure.chi
+    atoms = curvatures_of(measure, alpha)
+    psi, phi = atoms.psi(chi), atoms.phi(chi)
+    if name == "edge":
+        return chi * (psi - phi)
+    if name == "unstable":
+        phi = atoms.phi(chi - _below_edge(atoms, chi, alpha * measure.kink()))
+    mu = alpha / 2 * measure.mean(measure.h * measure.d1)
+    return chi * (mu - phi)
+
+
+def _below_edge(atoms: Curvatures, chi: float, gap: float) -> float:
+    """Return χ − γ ≥ 0 where ψ(γ) lies ``gap`` below the edge ψ(χ).
+
+    ψ(χ) − ψ(γ) = δ [1/(χγ) − α E(d²/((1+χd)(1+γd)))] with δ = χ − γ. Near the edge it is of order
+    δ², so the difference of two rounded ψ would cost half of the digits.
+    """
+    slope_at_chi = atoms.alpha * atoms.weight * atoms.d**2 / (1 + chi * atoms.d)
+
+    def excess(log_delta: float) -> float:
+        delta = np.exp(log_delta)
+        gamma = chi - delta
+        bracket = 1 / (chi * gamma) - float(slope_at_chi @ (1 / (1 + gamma * atoms.d)))
+        return delta * bracket - gap
+
+    low, high = np.log(chi) - 30, np.log(chi) - 1e-6
+    if gap <= 0 or excess(low) >= 0:
+        return 0.0
+    return float(np.exp(brentq(excess, low, high, xtol=1e-13, rtol=1e-14)))
+
+
+def bbp_threshold(loss: Loss) -> BBPThreshold:
+    """Return α_BBP in its three readings, each solved together with Eqs. 12 and 13.
+
+    Where a reading is crossed more than once the largest α counts, as in the paper. Takes about
+    a second.
+
+    Raises `NotConverged` with the last iterate.
+    """
+    curve = marginal_curve(loss)
+    sketch = [
+        (label_measure(loss, *map(float, np.exp(x)), LEVELS[0]), float(a))
+        for x, a in zip(curve.x, curve.alpha, strict=True)
+    ]
+    found: dict[str, float | None] = {}
+    error: dict[str, float | None] = {}
+    for name in READINGS:
+        signs = np.array([_reading(name, measure, alpha) for measure, alpha in sketch])
+        crossed = np.flatnonzero((signs[:-1] > 0) & (signs[1:] <= 0))
+        if crossed.size == 0:
+            found[name] = error[name] = None
+            continue
+        k = crossed[0]
+        share = signs[k] / (signs[k] - signs[k + 1])
+        guess = (1 - share) * curve.x[k] + share * curve.x[k + 1]
+        found[name], error[name] = _refine_threshold(loss, name, guess)
+    return BBPThreshold(**found, error=error)
+
+
+def _refine_threshold(loss: Loss, name: str, guess: np.ndarray) -> tuple[float, float]:
+    """Solve one reading on the marginal curve at two or more levels; return α and its error."""
+
+    def residuals(level: Level) -> Callable[[np.ndarray], np.ndarray]:
+        def at(x: np.ndarray) -> np.ndarray:
+            measure = label_measure(loss, *map(float, np.exp(x)), level)
+            inverse = marginality(measure)
+            off_curve = np.log(stationarity(measure) / inverse)
+            return np.array([off_curve, _reading(name, measure, 1 / inverse)])
+
+        return at
+
+    alpha, error, jacobian = 0.0, inf, None
+    for level in LEVELS[1:]:
+        solution = solve(residuals(level), guess, jacobian)
+        guess, jacobian = solution.x, solution.jacobian
+        finer = 1 / marginality(label_measure(loss, *map(float, np.exp(guess)), level))
+        noise = _ROUND_OFF * max(1.0, float(np.linalg.norm(np.linalg.inv(jacobian), 2)))
+        alpha, error = finer, error_of(alpha, finer) + noise * finer
+        if level is not LEVELS[1] and error < max(1e-9, 10 * noise) * alpha:
+            break
+    return alpha, error
+
+
+@dataclass(frozen=True)
+class RandomStart:
+    """BBP transition of the Hessian at a random student, ŷ and y independent.
+
+    Parameters
+    ----------
+    alpha
+        The outlier along the signal exists above it.
+    gamma
+        γ̄ there.
+    square_root
+        False if F has no root below the pole γ = −2/inf ∂²ℓ at this α, so that γ̄ is the pole.
+    error
+        Estimated absolute error of alpha.
+    """
+
+    alpha: float
+    gamma: float
+    square_root: bool
+    error: float
+
+
+def bbp_at_random_start(loss: Loss) -> RandomStart:
+    """Return α above which the Hessian at a random student has an outlier along the signal.
+
+    With γ̄ = min(root of F = 1, pole), φ(γ̄) = ψ(γ̄) reads γ̄ E[d(1−y²)/(1+γ̄d)] = 1/α.
+
+    Raises
+    ------
+    ValueError
+        If the curvature is unbounded below (the quartic loss): the bulk has no edge as N → ∞;
+        or if no transition exists.
+    """
+    if loss.curvature_infimum == -inf:
+        raise ValueError(
+            f"the {loss.name} loss has a curvature unbounded below: at a random start its Hessian "
+            "has no bulk edge as N → ∞, so no BBP transition; take a bounded loss, such as "
+            "normalised:a=1"
+        )
+    previous, error = None, inf
+    for level in LEVELS[1:]:
+        result = _random_start(loss, level)
+        if previous is not None:
+            error = error_of(previous.alpha, result.alpha)
+            if error < 1e-10 * result.alpha:
+                break
+        previous = result
+    return RandomStart(result.alpha, result.gamma, result.square_root, error)
+
+
+def _random_start(loss: Loss, level: Level) -> RandomStart:
+    h, y, weight = half_gaussian_pair(level)
+    d = np.broadcast_to(loss.d2(h, y) / 2, h.shape)
+    lowest = loss.curvature_infimum / 2
+    if d.min() < lowest - 1e-9 * abs(lowest):
+        raise ValueError(
+            f"loss {loss.name}: ∂²ℓ = {2 * d.min():.6g} occurs, below its curvature_infimum "
+            f"{loss.curvature_infimum:g}"
+        )
+    pole = -1 / lowest if lowest < 0 else inf
+
+    def inverse_alpha(gamma: float) -> float:
+        return gamma * float(weight @ (d * (1 - y**2) / (1 + gamma * d)))
+
+    def excess(gamma: float) -> float:
+        return inverse_alpha(gamma) - float(weight @ (gamma * d / (1 + gamma * d)) ** 2)
+
+    top = pole if pole < inf else 1e4 / float(d.max())
+    grid = top * np.concatenate([np.geomspace(1e-4, 0.1, 30), np.linspace(0.1, 1, 60)[1:]])
+    values = np.array([excess(g) for g in grid])
+    crossed = np.flatnonzero((values[:-1] > 0) & (values[1:] <= 0))
+    if crossed.size:
+        k = crossed[0]
+        gamma = float(brentq(excess, grid[k], grid[k + 1], xtol=1e-300, rtol=1e-14))
+        return RandomStart(1 / inverse_alpha(gamma), gamma, True, inf)
+    if pole < inf and values[-1] > 0:
+        return RandomStart(1 / inverse_alpha(pole), pole, False, inf)
+    raise ValueError(f"loss {loss.name}: no outlier leaves the bulk at a random start, at any alpha")

@@ -1,0 +1,200 @@
+"""The 1RSB measure over labels at given χ and z, as quadrature nodes (replica.md §3–§5).
+
+The inner minimisation of V is removed by integrating over the minimiser h itself. At fixed y the
+field is r(h) = h + χ ℓ′(h, y)/2, so dr = J dh with J = 1 + χ ℓ″/2, and V = χ ℓ′²/4 + ℓ,
+∂V/∂r = ℓ′, ∂²V/∂r² = ℓ″/J. The minimisers are h ≥ h_min(y), the largest root of r(h) = 0, and
+their mirror images.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq
+
+from gapless.labels import LabelLaw
+from gapless.losses import Loss
+from gapless.quadrature import UPPER, Level, half_gaussian, half_line
+
+# Geometric scan of h: fine enough to find the last sign change of r(h) and the end of the support
+# of P(h|y), both of which are then made exact (the root) or need not be (the end).
+_SCAN = np.geomspace(1e-7, 1e3, 61)
+_NEGLIGIBLE = 42.0
+"""The support of P(h|y) ends where the weight has fallen by e^{−42} = 6e-19."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelMeasure:
+    """Nodes of P(h, y) on the quadrant h, y ≥ 0 (docs/derivations/replica.md §5).
+
+    Parameters
+    ----------
+    loss, chi, z
+        What the measure belongs to.
+    y, y_weight : shape (A,)
+        Teacher's labels and their Gaussian weights (sum 1).
+    h, weight : shape (A, B)
+        Student's labels (minimisers of V) and P(h|y): each row sums to 1.
+    value, d1, d, jacobian : shape (A, B)
+        ℓ, ℓ′, d = ℓ″/2 and J = 1 + χ d at the nodes.
+    h_min : shape (A,)
+        Where the minimiser jumps at field zero (0 where it does not).
+    log_norm : shape (A,)
+        log ∫ Dr e^{−(z/2) V(r, y)}.
+    log_zero : shape (A,)
+        log of e^{−(z/2) V(0, y)}, the weight of field zero before normalisation.
+    """
+
+    loss: Loss
+    chi: float
+    z: float
+    y: np.ndarray
+    y_weight: np.ndarray
+    h: np.ndarray
+    weight: np.ndarray
+    value: np.ndarray
+    d1: np.ndarray
+    d: np.ndarray
+    jacobian: np.ndarray
+    h_min: np.ndarray
+    log_norm: np.ndarray
+    log_zero: np.ndarray
+
+    def mean(self, g: np.ndarray) -> float:
+        """Return E g for g given at the nodes, shape (A, B)."""
+        return float(self.y_weight @ np.einsum("ab,ab->a", self.weight, g))
+
+    def kink(self) -> float:
+        """Return E_y[p(r=0|y) |V′(0⁺) − V′(0⁻)|]/2, the mass of the delta in ½∂²V/∂r².
+
+        V′(0⁺) = ℓ′(h_min) = −2 h_min/χ because r(h_min) = 0.
+        """
+        density = np.exp(self.log_zero - self.log_norm) / np.sqrt(2 * np.pi)
+        return float(self.y_weight @ (density * 2 * self.h_min / self.chi))
+
+    def law(self) -> LabelLaw:
+        """Return P(ŷ, y) folded to ŷ, y ≥ 0 (both signs of either are equally likely)."""
+        teacher = np.broadcast_to(self.y[:, None], self.h.shape)
+        weight = self.y_weight[:, None] * self.weight
+        keep = weight > 1e-40
+        return LabelLaw(self.h[keep], teacher[keep], weight[keep])
+
+
+def _field(loss: Loss, chi: float, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return h + chi / 2 * loss.d1(h, y)
+
+
+def corners(loss: Loss, chi: float) -> list[float]:
+    """Return the y in (0, `UPPER`) at which the jump of the minimiser sets in or ends.
+
+    For the quartic loss that is y_c = 1/√(2χ), where J(h=0) = 1 + χ ℓ″(0, y)/2 vanishes and the
+    integrand of Eq. 13 is singular.
+    """
+
+    def jumps(y: np.ndarray) -> np.ndarray:
+        return (_field(loss, chi, _SCAN[:, None], y[None, :]) < 0).any(axis=0)
+
+    def jacobian_at_zero(y: float) -> float:
+        return float(1 + chi / 2 * loss.d2(np.zeros(1), np.full(1, y))[0])
+
+    grid = np.concatenate([np.geomspace(1e-4, 0.05, 12), np.linspace(0.1, UPPER, 100)])
+    state = jumps(grid)
+    found = []
+    for k in np.flatnonzero(state[1:] != state[:-1]):
+        low, high = grid[k], grid[k + 1]
+        # A continuous onset is a root of J(0, y), known to round-off; any other is bisected.
+        if jacobian_at_zero(low) * jacobian_at_zero(high) < 0:
+            root = float(brentq(jacobian_at_zero, low, high, xtol=1e-300, rtol=1e-15))
+            if jumps(np.array([root * (1 + 1e-7)]))[0] != jumps(np.array([root * (1 - 1e-7)]))[0]:
+                found.append(root)
+                continue
+        for _ in range(50):
+            middle = (low + high) / 2
+            low, high = (middle, high) if jumps(np.array([middle]))[0] == state[k] else (low, middle)
+        found.append((low + high) / 2)
+    return found
+
+
+def _largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
+    """Return h_min(y) ≥ 0, the largest root of r(h) = h + χ ℓ′(h, y)/2."""
+    negative = _field(loss, chi, _SCAN[None, :], y[:, None]) < 0
+    if negative[:, -1].any():
+        raise ValueError(
+            f"loss {loss.name}: it is not bounded below fast enough at χ={chi:.6g}, the field "
+            f"r(h) = h + χ ℓ′/2 is still negative at h={_SCAN[-1]:g}"
+        )
+    # A cusp of ℓ at ŷ = 0 that points down would hold a whole range of fields at h = 0.
+    if (_field(loss, chi, _SCAN[:1], y) > _SCAN[0] * (2 + chi * np.abs(loss.d2(_SCAN[0], y)))).any():
+        raise ValueError(f"loss {loss.name}: a cusp at ŷ = 0 is not covered")
+    h_min = np.zeros_like(y)
+    rows = np.flatnonzero(negative.any(axis=1))
+    if rows.size == 0:
+        return h_min
+    last = negative.shape[1] - 1 - np.argmax(negative[rows, ::-1], axis=1)
+    low, high, y = _SCAN[last], _SCAN[last + 1], y[rows]
+    h = high.copy()
+    for _ in range(100):
+        field = _field(loss, chi, h, y)
+        low, high = np.where(field < 0, h, low), np.where(field < 0, high, h)
+        jacobian = 1 + chi / 2 * loss.d2(h, y)
+        newton = h - field / np.where(jacobian > 0, jacobian, np.inf)
+        inside = (newton >= low) & (newton <= high)
+        step = np.where(inside, newton, (low + high) / 2)
+        # Newton doubles the digits: a step of 1e-9 leaves nothing to be seen.
+        done = inside & (np.abs(step - h) <= 1e-9 * h)
+        h = step
+        if done.all():
+            break
+    h_min[rows] = h
+    return h_min
+
+
+def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasure:
+    """Return the 1RSB measure e^{−r²/2 − (z/2) V(r, y)} Dy at (χ, z), normalised at each y.
+
+    Raises ``ValueError`` if the minimiser of V jumps anywhere but at field zero, which the
+    change of variable does not cover, or if the loss is not bounded below.
+    """
+    y, y_weight = half_gaussian(corners(loss, chi), level)
+    h_min = _largest_root(loss, chi, y)
+
+    def exponent(h: np.ndarray, value: np.ndarray, d1: np.ndarray) -> np.ndarray:
+        return (h + chi / 2 * d1) ** 2 / 2 + z / 2 * (chi / 4 * d1**2 + value)
+
+    column = y[:, None]
+    scan = h_min[:, None] + _SCAN[None, 15:]
+    reach = exponent(scan, loss.value(scan, column), loss.d1(scan, column))
+    alive = reach < reach.min(axis=1, keepdims=True) + _NEGLIGIBLE
+    last = alive.shape[1] - 1 - np.argmax(alive[:, ::-1], axis=1)
+    stop = scan[np.arange(y.size), np.minimum(last + 1, scan.shape[1] - 1)]
+
+    h, h_weight = half_line(h_min, stop, level)
+    value, d1, d = loss.value(h, column), loss.d1(h, column), loss.d2(h, column) / 2
+    jacobian = 1 + chi * d
+    if (jacobian < -1e-9 * np.maximum(1, np.abs(chi * d))).any():
+        raise ValueError(
+            f"loss {loss.name}: at χ={chi:.6g} the minimiser of (r−h)²/χ + ℓ(h, y) jumps at a "
+            "field other than zero; only a jump at r=0 is covered"
+        )
+    energy = exponent(h, value, d1)
+    lowest = energy.min(axis=1, keepdims=True)
+    weight = np.exp(lowest - energy) * jacobian * h_weight
+    norm = weight.sum(axis=1, keepdims=True)
+    weight /= norm
+    log_norm = (np.log(2 * norm / np.sqrt(2 * np.pi)) - lowest)[:, 0]
+    edge_value, edge_d1 = loss.value(h_min, y), loss.d1(h_min, y)
+    return LabelMeasure(
+        loss=loss,
+        chi=chi,
+        z=z,
+        y=y,
+        y_weight=y_weight,
+        h=h,
+        weight=weight,
+        value=value,
+        d1=d1,
+        d=d,
+        jacobian=jacobian,
+        h_min=h_min,
+        log_norm=log_norm,
+        log_zero=-z / 2 * (chi / 4 * edge_d1**2 + edge_value),
+    )
