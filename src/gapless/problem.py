@@ -13,10 +13,12 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float
 
 from gapless.design import Design
 from gapless.labels import LabelLaw
+from gapless.linalg import rows_per_block
 from gapless.losses import Loss, quartic
 
 LabelKind = Literal["teacher", "shuffled", "gaussian"]
@@ -95,17 +97,32 @@ class Problem:
         return (self.loss.d1(yhat, self.labels) * yhat).sum(axis=1) / (2 * self.n)
 
     def evaluate(self, w: Float[Array, "K N"]) -> Evaluation:
-        """Return energy, μ and velocity from two products with X (one pass over the data).
+        """Return energy, μ and velocity from one pass over X.
 
-        μ is computed as ⟨∇L, W⟩/|W|²; on the sphere that is Eq. 3, and off it (inside a
-        multi-stage step) it keeps the velocity tangent to the sphere through W.
+        Both products with a block of rows of X are made while it is in cache. μ is computed as
+        ⟨∇L, W⟩/|W|²; on the sphere that is Eq. 3, and off it (inside a multi-stage step) it
+        keeps the velocity tangent to the sphere through W.
         """
-        yhat = self.student_labels(w)
-        energy = self.loss.value(yhat, self.labels).sum(axis=1) / (2 * self.n)
-        gradient = self.loss.d1(yhat, self.labels) / 2 @ self.sensing
+
+        def part(x: Array, y: Array) -> tuple[Array, Array]:
+            yhat = w @ x.T
+            return self.loss.value(yhat, y).sum(axis=1), self.loss.d1(yhat, y) / 2 @ x
+
+        def add(i: Array, total: tuple[Array, Array]) -> tuple[Array, Array]:
+            x = lax.dynamic_slice_in_dim(self.sensing, i * rows, rows)
+            more = part(x, lax.dynamic_slice_in_dim(self.labels, i * rows, rows, 1))
+            return total[0] + more[0], total[1] + more[1]
+
+        rows = rows_per_block(self.m, self.n)
+        whole = self.m // rows
+        nothing = (jnp.zeros_like(w[:, 0]), jnp.zeros_like(w))
+        loss, gradient = lax.fori_loop(0, whole, add, nothing)
+        if whole * rows < self.m:
+            rest = part(self.sensing[whole * rows :], self.labels[:, whole * rows :])
+            loss, gradient = loss + rest[0], gradient + rest[1]
         mu = _dot(gradient, w) / _dot(w, w)
         velocity = mu[:, None] * w - gradient
-        return Evaluation(energy, mu, velocity, _dot(velocity, velocity) / self.n)
+        return Evaluation(loss / (2 * self.n), mu, velocity, _dot(velocity, velocity) / self.n)
 
     def hessian_product(
         self, w: Float[Array, "K N"], v: Float[Array, "K N"]
