@@ -57,7 +57,7 @@ def normalised(a: float = 1.0) -> Loss:
     Raises ``ValueError`` unless a > 0.
     """
     if not (isfinite(a) and a > 0):
-        raise ValueError(f"normalised loss: a must be a positive number, not {a}")
+        raise ValueError(f"loss: a must be a positive number, not {a}")
     return Loss(
         name=f"normalised:a={a:g}",
         value=lambda yhat, y: (yhat**2 - y**2) ** 2 / (a + y**2),
@@ -78,7 +78,7 @@ def parse_loss(text: str) -> Loss:
     family, _, arguments = text.partition(":")
     if family not in _FAMILIES:
         known = ", ".join(_FAMILIES)
-        raise ValueError(f"unknown loss {text!r}: choose one of {known} (as in normalised:a=1)")
+        raise ValueError(f"loss: {text!r} is unknown; choose one of {known} (as in normalised:a=1)")
     try:
         parameters = {
             key: float(number)
@@ -86,8 +86,8 @@ def parse_loss(text: str) -> Loss:
         }
         return _FAMILIES[family](**parameters)
     except TypeError:
-        raise ValueError(f"loss {text!r}: {family} has no such parameter") from None
+        raise ValueError(f"loss: {text!r} is wrong, {family} has no such parameter") from None
     except ValueError as error:
         if "must be" in str(error):
             raise
-        raise ValueError(f"loss {text!r}: write parameters as normalised:a=1") from None
+        raise ValueError(f"loss: {text!r} is wrong, write parameters as normalised:a=1") from None

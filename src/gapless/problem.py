@@ -138,7 +138,8 @@ class Problem:
         """Return m = ⟨W, W*⟩/(|W||W*|); NaN where there is no teacher."""
         if self.teacher is None:
             return jnp.full(w.shape[0], jnp.nan, w.dtype)
-        return _dot(w, self.teacher) / jnp.sqrt(_dot(w, w) * _dot(self.teacher, self.teacher))
+        norms = jnp.sqrt(_dot(w, w) * _dot(self.teacher, self.teacher))
+        return jnp.clip(_dot(w, self.teacher) / norms, -1, 1)
 
     def overlap(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return q = |⟨W, W*⟩|/(|W||W*|), between 0 and 1."""

@@ -1,6 +1,15 @@
 """Gradient flow on the sphere: methods, step control, stopping, recording."""
 
-from gapless.flow.integrate import FLOW, LEVELS, PAPER, Stop, Trajectory, integrate, paper_budget
+from gapless.flow.integrate import (
+    FLOW,
+    LEVELS,
+    PAPER,
+    Observables,
+    Stop,
+    Trajectory,
+    integrate,
+    paper_budget,
+)
 from gapless.flow.outcome import Outcome
 from gapless.flow.steppers import Method, chebyshev_method, euler
 from gapless.flow.stepping import Adaptive, FixedStep, State, Stepping
@@ -12,6 +21,7 @@ __all__ = [
     "Adaptive",
     "FixedStep",
     "Method",
+    "Observables",
     "Outcome",
     "State",
     "Stepping",

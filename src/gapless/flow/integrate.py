@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import log2
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -51,18 +52,28 @@ class Stop:
         return min(LEVELS[-1], extensive) if extensive >= 1e-11 else LEVELS[-1]
 
 
+class Observables(NamedTuple):
+    """What is recorded of K runs: NumPy arrays, (K,) at one time or (K, T)."""
+
+    energy: np.ndarray
+    signed_overlap: np.ndarray
+    mu: np.ndarray
+    speed2: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """What K runs did. Arrays are (K, T) for T save times or (K,); NumPy, float64.
+    """What K runs did, in NumPy.
 
     A run that ended early keeps its last values at later save times; `stopped_at` tells when.
     """
 
     t: np.ndarray
-    energy: np.ndarray
-    signed_overlap: np.ndarray
-    mu: np.ndarray
-    speed2: np.ndarray
+    """The save times, (T,)."""
+    saved: Observables
+    """At the save times, (K, T)."""
+    start: Observables
+    end: Observables
     outcome: tuple[Outcome, ...]
     stopped_at: np.ndarray
     steps: np.ndarray
@@ -77,9 +88,19 @@ class Trajectory:
     """The final state; `state.w` is W."""
 
     @property
+    def energy(self) -> np.ndarray:
+        """e = L/N at the save times, (K, T)."""
+        return self.saved.energy
+
+    @property
     def overlap(self) -> np.ndarray:
-        """|m|, between 0 and 1."""
-        return np.abs(self.signed_overlap)
+        """q = |m| at the save times, between 0 and 1, (K, T)."""
+        return np.abs(self.saved.signed_overlap)
+
+    @property
+    def mu(self) -> np.ndarray:
+        """μ of Eq. 3 at the save times, (K, T)."""
+        return self.saved.mu
 
 
 Progress = Callable[[float, int], None]
@@ -127,22 +148,21 @@ def integrate(
     with precision(str(problem.sensing.dtype)):  # type: ignore[arg-type]
         levels = _levels(problem.n)
         state = _begin(problem, jnp.asarray(start, problem.sensing.dtype), stepping, len(levels))
-        rows = []
+        first = _observe(problem, state)
+        records = []
         for time in times:
             state = _advance(problem, state, time, levels, stepping, stop)
-            rows.append((state.energy, problem.signed_overlap(state.w), state.mu, state.speed2))
+            records.append(_observe(problem, state))
             if progress is not None:
                 progress(time, int(state.running.sum()))
-        energy, overlap, mu, speed2 = (
-            np.stack([np.asarray(row[i], float) for row in rows], axis=1) for i in range(4)
-        )
+        state = _advance(problem, state, t_max, levels, stepping, stop)
+        last = _observe(problem, state)
         return Trajectory(
             t=np.array([stepping.on_grid(time) for time in times]),
-            energy=energy,
-            signed_overlap=overlap,
-            mu=mu,
-            speed2=speed2,
-            outcome=_outcomes(state, np.array(levels), np.abs(overlap[:, -1])),
+            saved=Observables(*(np.stack(column, axis=1) for column in zip(*records, strict=True))),
+            start=first,
+            end=last,
+            outcome=_outcomes(state, np.array(levels), np.abs(last.signed_overlap)),
             stopped_at=stepping.time(state),
             steps=np.asarray(state.steps),
             gradients=np.asarray(state.gradients),
@@ -161,7 +181,12 @@ def _check_times(t_max: float, save_at: Sequence[float] | None) -> list[float]:
         raise ValueError(f"save_at: times must lie between 0 and t_max={t_max:g}")
     if (np.diff(times) <= 0).any():
         raise ValueError("save_at: times must increase")
-    return times if times[-1] == t_max else [*times, float(t_max)]
+    return times
+
+
+def _observe(problem: Problem, state: State) -> Observables:
+    values = (state.energy, problem.signed_overlap(state.w), state.mu, state.speed2)
+    return Observables(*(np.asarray(value, float) for value in values))
 
 
 def _levels(n: int) -> tuple[float, ...]:

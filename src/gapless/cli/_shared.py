@@ -1,0 +1,140 @@
+"""What the verbs share: lists of numbers, JSON, progress, the memory check."""
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+LINE_EVERY_S = 5.0
+"""How often progress is told where stderr is no terminal."""
+
+
+def numbers(text: str, option: str) -> list[float]:
+    """Return the numbers of ``6,7.5,8`` or of ``6:14:0.5`` (both ends included).
+
+    Raises ``ValueError`` that names the option.
+    """
+    try:
+        if ":" in text:
+            first, last, step = (float(part) for part in text.split(":"))
+            if not (step > 0 and last >= first):
+                raise ValueError
+            count = math.floor((last - first) / step + 1e-9) + 1
+            values = [first + i * step for i in range(count)]
+        else:
+            values = [float(part) for part in text.split(",")]
+    except (ValueError, OverflowError):
+        raise ValueError(f"{option}: {text!r} is not a list like 6,7,8 or 6:14:0.5") from None
+    if not all(math.isfinite(value) for value in values):
+        raise ValueError(f"{option}: {text!r} holds a number that is not finite")
+    return values
+
+
+def print_json(answer: dict[str, Any]) -> None:
+    """Print one JSON object on stdout; numbers that are not finite become null."""
+    json.dump(_plain(answer), sys.stdout, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def check_memory(needed: float) -> None:
+    """Raise ``ValueError`` that names the bytes if they exceed what this machine has."""
+    present = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > 0.9 * present:
+        raise ValueError(
+            f"n, alpha: these sizes need {needed:.3g} bytes ({needed / 2**30:,.1f} GiB) and this "
+            f"machine has {present / 2**30:,.1f} GiB; lower --n, --alpha or --runs-per-design"
+        )
+
+
+def check_writable(path: Path, option: str) -> None:
+    """Raise ``ValueError`` if a file cannot be made at `path`."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise ValueError(f"{option}: the folder {folder} does not exist; make it first")
+    if path.is_dir() or not os.access(folder, os.W_OK):
+        raise ValueError(f"{option}: cannot write {path}; give another file")
+    if path.suffix.lower() not in {".png", ".pdf", ".svg"}:
+        raise ValueError(f"{option}: {path.name} must end in .png, .pdf or .svg")
+
+
+class Meter:
+    """Tells how far a long computation is: a bar on a terminal, lines elsewhere; on stderr."""
+
+    def __init__(self, title: str, total: float) -> None:
+        self.title, self.total, self.done = title, max(total, 1e-300), 0.0
+        self._begun = self._told = time.monotonic()
+        self._bar: Progress | None = None
+        console = Console(stderr=True)
+        if console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.percentage:3.0f} %"),
+                TimeElapsedColumn(),
+                TextColumn("ETA"),
+                TimeRemainingColumn(),
+                console=console,
+            )
+            self._task = self._bar.add_task(title, total=1.0)
+            self._bar.start()
+
+    def advance(self, amount: float) -> None:
+        """Note that `amount` of the total has been done."""
+        self.done += amount
+        share = min(1.0, self.done / self.total)
+        now = time.monotonic()
+        if self._bar is not None:
+            self._bar.update(self._task, completed=share)
+        elif now - self._told >= LINE_EVERY_S and share > 0:
+            self._told = now
+            spent = now - self._begun
+            eta = spent * (1 - share) / share
+            sys.stderr.write(f"{self.title}: {share:.0%}, {spent:.0f} s, ETA {eta:.0f} s\n")
+            sys.stderr.flush()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+
+
+@contextmanager
+def meter(title: str, total: float) -> Iterator[Meter]:
+    """Open a `Meter` and close it whatever happens."""
+    it = Meter(title, total)
+    try:
+        yield it
+    finally:
+        it.close()
+
+
+def table_text(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return a plain table with aligned columns."""
+    cells = [list(map(str, headings)), *[[_cell(value) for value in row] for row in rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(headings))]
+    lines = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in cells]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,140 @@
+"""`gapless flow`: follow runs and print what they did."""
+
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from cyclopts import Parameter
+
+from gapless.cli._shared import (
+    check_memory,
+    check_writable,
+    meter,
+    numbers,
+    print_json,
+    table_text,
+)
+
+
+def flow(
+    *,
+    n: int,
+    alpha: float,
+    labels: str = "teacher",
+    runs: int = 1,
+    t_max: float | None = None,
+    seed: int = 0,
+    loss: str = "quartic",
+    protocol: str = "flow",
+    dtype: str | None = None,
+    save_at: str | None = None,
+    runs_per_design: int | None = None,
+    plot: Path | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Follow gradient flow from random starts (Eq. 2) and print energy, overlap and μ.
+
+    Example: gapless flow --n 512 --alpha 10 --labels shuffled --runs 8 --t-max 4 --seed 0
+
+    Parameters
+    ----------
+    n
+        Input dimension N.
+    alpha
+        Samples per dimension, α = M/N.
+    labels
+        teacher, shuffled (a permutation of a teacher's) or gaussian (fresh noise).
+    runs
+        Number of runs; each has its own teacher and start, K of them share sensing vectors.
+    t_max
+        Time budget in units of Eq. 2; 0.3 log2 N by default.
+    seed
+        The same seed gives the same numbers.
+    loss
+        quartic, or normalised:a=1.
+    protocol
+        flow (step control), or paper (gradient descent at rate 2e-4 for 1500 log2 N steps).
+    dtype
+        float32 or float64; float32 for the flow and float64 for the paper's protocol by default.
+    save_at
+        Times to record, as 0.1,0.5,1; by default 0 and 63 more, spaced by a factor.
+    runs_per_design
+        K, how many runs share one sensing matrix; a fixed function of N by default.
+    plot
+        File (.png, .pdf, .svg) for a picture of energy and overlap against time.
+    as_json
+        Print one JSON object.
+    """
+    from gapless.experiments.simulation import Simulation, rows
+    from gapless.experiments.trajectories import draw
+
+    if runs < 1:
+        raise ValueError(f"runs: must be at least 1, not {runs}")
+    if plot is not None:
+        check_writable(plot, "plot")
+    point = Simulation.model_validate(
+        dict(n=n, alpha=alpha, seed=seed, runs=runs_per_design, labels=labels, loss=loss)
+        | dict(protocol=protocol, dtype=dtype, t_max=t_max)
+    )
+    times = _save_times(save_at, point.budget)
+    check_memory(point.bytes)
+    designs = -(-runs // point.design.k)
+    records = []
+    with meter("flow", designs) as progress:
+        for index in range(designs):
+            here = point.model_copy(update={"index": index, "save_at": times})
+            records += rows(here, progress.advance)
+    records = records[:runs]
+    if plot is not None:
+        draw(records).savefig(plot, dpi=150)
+    if as_json:
+        print_json(_answer(point, records))
+    else:
+        sys.stdout.write(_summary(records))
+
+
+def _save_times(text: str | None, budget: float) -> tuple[float, ...]:
+    if text is None:
+        return (0.0, *np.geomspace(1e-3 * budget, budget, 63).tolist())
+    times = numbers(text, "save_at")
+    if times[0] < 0 or times[-1] > budget or any(b <= a for a, b in pairwise(times)):
+        raise ValueError(
+            f"save_at: times must increase from 0 to at most the time budget {budget:g}; "
+            "reorder them or raise --t-max"
+        )
+    return tuple(times)
+
+
+def _answer(point, records) -> dict:
+    has_teacher = point.labels != "gaussian"
+    return {
+        "n": point.n,
+        "m": point.design.m,
+        "alpha": point.alpha,
+        "labels": point.labels,
+        "loss": point.loss,
+        "protocol": point.protocol,
+        "dtype": point.precision,
+        "seed": point.seed,
+        "runs_per_design": point.design.k,
+        "t_max": point.budget,
+        "t": records[0]["t"],
+        "energy": [record["energy_t"] for record in records],
+        "overlap": [[abs(m) for m in record["overlap_t"]] for record in records]
+        if has_teacher
+        else None,
+        "signed_overlap": [record["overlap_t"] for record in records] if has_teacher else None,
+        "mu": [record["mu_t"] for record in records],
+        **{
+            name: [record[name] for record in records]
+            for name in ("outcome", "stopped_at", "steps", "gradients", "design", "run")
+        },
+    }
+
+
+def _summary(records) -> str:
+    shown = ("energy", "overlap", "mu", "stopped_at", "gradients", "outcome")
+    rows = [[i, *(record[name] for name in shown)] for i, record in enumerate(records)]
+    return table_text(("run", *shown), rows)

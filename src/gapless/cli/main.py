@@ -1,0 +1,72 @@
+"""Entry point: parse, run, and turn every mistake into one line on stderr.
+
+Exit codes: 0 done; 1 a computation failed; 2 a mistake in the input; 130 interrupted.
+"""
+
+import re
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+from pydantic import ValidationError
+
+from gapless.cli import flow, reproduce, success
+from gapless.sweep.work import pin_threads
+
+POSITIONAL = ("figures", "dir")
+
+app = App(
+    name="gapless",
+    help="Gradient flow in phase retrieval: dynamics, Hessians, replica theory and BBP.",
+    suppress_keyboard_interrupt=False,
+    print_error=False,
+    exit_on_error=False,
+    parse_mode="strict",
+    result_action="return_value",
+)
+app.command(flow.flow)
+app.command(success.success)
+app.command(reproduce.reproduce)
+app.command(reproduce.report)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code."""
+    pin_threads()
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(tokens)
+    except CycloptsError as error:
+        return _complain(str(error), tokens)
+    except ValidationError as error:
+        return _complain("; ".join(_validation_line(item) for item in error.errors()), tokens)
+    except ValueError as error:
+        return _complain(str(error), tokens)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command goes on where it was\n")
+        return 130
+    except Exception as error:
+        sys.stderr.write(
+            f"gapless: failed: {type(error).__name__}: {' '.join(str(error).split())}\n"
+        )
+        return 1
+    return 0
+
+
+def _complain(message: str, tokens: list[str]) -> int:
+    """Print one line that names the option and the remedy."""
+    verb = next((token for token in tokens if token in {n for n in app if n.isalpha()}), "")
+    line = " ".join(message.split())
+    # the library says `alpha: must be …`; here the name is that of the option
+    if (names := re.match(r"([a-z]\w*(?:, [a-z]\w*)*):", line)) and names[1] not in POSITIONAL:
+        options = ", ".join("--" + name.replace("_", "-") for name in names[1].split(", "))
+        line = options + line[names.end(1) :]
+    command = f"gapless {verb}".strip()
+    sys.stderr.write(f"{command}: {line} (see {command} --help)\n")
+    return 2
+
+
+def _validation_line(item) -> str:
+    message = item["msg"].removeprefix("Value error, ")
+    name = ".".join(str(part) for part in item["loc"])
+    return f"{name}: {message}" if name else message

@@ -1,0 +1,83 @@
+"""What a figure is made of: points to measure, a measurement, a drawing and the paper's claims."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+from matplotlib.figure import Figure
+from pydantic import BaseModel, ConfigDict
+
+Scale = Literal["smoke", "desk", "paper"]
+Row = dict[str, Any]
+
+
+class Point(BaseModel):
+    """Parameters of one measurement: frozen, checked, hashed into its address."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a point is expected to take: floating-point operations and bytes of memory."""
+
+    flops: float
+    bytes: float
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of the paper, our number with its interval, and whether they agree."""
+
+    statement: str
+    ours: str
+    verdict: Literal["agrees", "differs", "cannot tell"]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A figure: which points, how each is measured, how the rows become a picture and claims.
+
+    Parameters
+    ----------
+    name, title
+        ``fig1`` and what the report calls it.
+    version
+        Measurement version, raised by hand when the meaning of a row changes: rows of another
+        version are measured anew.
+    points
+        (scale, seed) → the points.
+    schema
+        Columns of the rows.
+    measure
+        point → its rows, one per run. Depends on the point alone.
+    failed
+        (point, reason) → the rows that stand for a measurement that could not be made.
+    cost
+        point → expected cost, for plans and bundles.
+    draw
+        table of all rows so far → the figure.
+    claims
+        table of all rows so far → the paper's claims judged.
+    """
+
+    name: str
+    title: str
+    version: int
+    schema: pa.Schema
+    points: Callable[[Scale, int], Sequence[Point]]
+    measure: Callable[[Any], list[Row]]
+    failed: Callable[[Any, str], list[Row]]
+    cost: Callable[[Any], Cost]
+    draw: Callable[[pd.DataFrame], Figure]
+    claims: Callable[[pd.DataFrame], list[Claim]]
+
+    def address(self, point: Point) -> str:
+        """Return the address of a point: a hash of its parameters and the version."""
+        identity = [self.name, self.version, point.model_dump(mode="json")]
+        text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

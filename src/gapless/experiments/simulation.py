@@ -1,0 +1,227 @@
+"""One simulation: a design, labels, a loss and a protocol → one row for each of its runs."""
+
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import jax
+import numpy as np
+import pyarrow as pa
+from pydantic import model_validator
+
+from gapless.design import Design
+from gapless.experiments._experiment import Cost, Point, Row
+from gapless.flow import (
+    PAPER,
+    Adaptive,
+    FixedStep,
+    Outcome,
+    Trajectory,
+    integrate,
+    paper_budget,
+)
+from gapless.flow.integrate import Progress
+from gapless.losses import parse_loss
+from gapless.problem import Dtype, LabelKind, draw_problem
+
+ProtocolName = Literal["flow", "paper"]
+
+
+class Simulation(Point):
+    """Parameters of K runs on one design.
+
+    `protocol` is ``flow`` (step control) or ``paper`` (gradient descent at rate 2e-4); `t_max`
+    defaults to the paper's budget 0.3 log2 N, `dtype` to float32 for the flow and float64 for
+    the paper's protocol, whose steps float32 cannot hold near zero energy; `save_at` lists the
+    times whose energy, overlap and μ are kept; `stages` is that of the Chebyshev method.
+    """
+
+    n: int
+    alpha: float
+    seed: int
+    index: int = 0
+    runs: int | None = None
+    labels: LabelKind = "teacher"
+    loss: str = "quartic"
+    protocol: ProtocolName = "flow"
+    dtype: Dtype | None = None
+    t_max: float | None = None
+    save_at: tuple[float, ...] = ()
+    stages: int = 4
+
+    @model_validator(mode="after")
+    def _check(self) -> "Simulation":
+        parse_loss(self.loss)
+        _ = self.design, self.stepping
+        if self.protocol == "paper" and self.t_max is not None:
+            raise ValueError(
+                "t_max: the paper's protocol fixes it at 0.3 log2 N; leave out --t-max, or use "
+                "--protocol flow"
+            )
+        if not (np.isfinite(self.budget) and self.budget > 0):
+            raise ValueError(f"t_max: the time budget must be a positive number, not {self.t_max}")
+        return self
+
+    @property
+    def design(self) -> Design:
+        """The design that this simulation runs on."""
+        return Design(self.n, self.alpha, self.seed, self.index, self.runs)
+
+    @property
+    def budget(self) -> float:
+        """The time budget, 0.3 log2 N unless `t_max` says otherwise."""
+        return paper_budget(self.n) if self.t_max is None else self.t_max
+
+    @property
+    def precision(self) -> Dtype:
+        """The precision computed in."""
+        return self.dtype or ("float64" if self.protocol == "paper" else "float32")
+
+    @property
+    def stepping(self) -> FixedStep | Adaptive:
+        """How the steps are chosen."""
+        return PAPER if self.protocol == "paper" else Adaptive(stages=self.stages)
+
+    @property
+    def bytes(self) -> float:
+        """Expected peak memory: X twice while it is drawn, labels and states of K runs."""
+        width = 8 if self.precision == "float64" else 4
+        m, k = self.design.m, self.design.k
+        return width * (2.0 * m * self.n + 6.0 * k * m + 16.0 * k * self.n)
+
+
+def simulate(point: Simulation, progress: Progress | None = None) -> Trajectory:
+    """Draw the instances of `point` and follow all K runs."""
+    design = point.design
+    problem = draw_problem(design, point.labels, parse_loss(point.loss), point.precision)
+    return integrate(
+        problem,
+        design.start(),
+        point.budget,
+        stepping=point.stepping,
+        save_at=point.save_at or None,
+        progress=progress,
+    )
+
+
+PASSAGES = ("1e-4", "1e-6", "1e-8", "1e-10", "loss_1e-8")
+"""Names of the energies whose first passages are kept: L/N, and L of Eq. 1 itself."""
+
+SCHEMA = pa.schema(
+    {name: pa.int64() for name in ("n", "m")}
+    | {"alpha": pa.float64()}
+    | {name: pa.int64() for name in ("seed", "design", "runs", "run")}
+    | {name: pa.string() for name in ("labels", "loss", "protocol", "dtype")}
+    | {"t_max": pa.float64(), "outcome": pa.string(), "reason": pa.string()}
+    | {name: pa.float64() for name in ("energy", "overlap", "mu", "speed2", "overlap_start")}
+    | {"stopped_at": pa.float64(), "steps": pa.int64(), "gradients": pa.int64()}
+    | {f"t_{name}": pa.float64() for name in PASSAGES}
+    | {f"gradients_{name}": pa.int64() for name in PASSAGES}
+    | {name: pa.list_(pa.float64()) for name in ("t", "energy_t", "overlap_t", "mu_t")}
+)
+"""Columns of a run's record.
+
+The point's parameters; `outcome` and, for a failed run, its `reason`; `energy` (L/N), `overlap`
+(signed), `mu`, `speed2` (|∇L − μW|²/N) at the end; `overlap_start`; the time `stopped_at`, steps
+and gradient evaluations; first-passage times and the gradients made by then (null where not
+reached); the trajectory at the save times as lists.
+"""
+
+
+def rows(point: Simulation, on_share: Callable[[float], None] | None = None) -> list[Row]:
+    """Return the records of a simulation, one a run: see `SCHEMA`.
+
+    `on_share` is called with the share of the save times that was reached since its last call.
+    """
+    times = max(1, len(point.save_at))
+    progress = None if on_share is None else lambda time, running: on_share(1 / times)
+    trajectory = simulate(point, progress)
+    saved = trajectory.t if point.save_at else trajectory.t[:0]
+    return [
+        {
+            **_parameters(point, run),
+            "outcome": str(trajectory.outcome[run]),
+            "energy": _number(trajectory.end.energy[run]),
+            "overlap": _number(trajectory.end.signed_overlap[run]),
+            "mu": _number(trajectory.end.mu[run]),
+            "speed2": _number(trajectory.end.speed2[run]),
+            "overlap_start": _number(trajectory.start.signed_overlap[run]),
+            "stopped_at": float(trajectory.stopped_at[run]),
+            "steps": int(trajectory.steps[run]),
+            "gradients": int(trajectory.gradients[run]),
+            **{
+                f"t_{name}": _number(trajectory.passage[run, level])
+                for level, name in enumerate(PASSAGES)
+            },
+            **{
+                f"gradients_{name}": _count(trajectory.passage_gradients[run, level])
+                for level, name in enumerate(PASSAGES)
+            },
+            "t": saved.tolist(),
+            "energy_t": trajectory.saved.energy[run, : len(saved)].tolist(),
+            "overlap_t": trajectory.saved.signed_overlap[run, : len(saved)].tolist(),
+            "mu_t": trajectory.saved.mu[run, : len(saved)].tolist(),
+        }
+        for run in range(point.design.k)
+    ]
+
+
+def failed_rows(point: Simulation, reason: str) -> list[Row]:
+    """Return the records of runs that could not be computed."""
+    return [
+        {**_parameters(point, run), "outcome": str(Outcome.failed), "reason": reason}
+        for run in range(point.design.k)
+    ]
+
+
+def _parameters(point: Simulation, run: int) -> Row:
+    return {
+        "n": point.n,
+        "m": point.design.m,
+        "alpha": point.alpha,
+        "seed": point.seed,
+        "design": point.index,
+        "runs": point.design.k,
+        "run": run,
+        "labels": point.labels,
+        "loss": point.loss,
+        "protocol": point.protocol,
+        "dtype": point.precision,
+        "t_max": point.budget,
+    }
+
+
+def cost(point: Simulation) -> Cost:
+    """Return what a simulation is expected to take.
+
+    Gradients: those of the warm-up plus the time budget over the step at the stability limit,
+    with λ_max = 12α (its value at the solution); a gradient is 4KMN operations.
+    """
+    if point.protocol == "paper":
+        gradients = point.budget / PAPER.size
+    else:
+        limit = 0.65 * (point.stages**2 - 1) / point.stages
+        gradients = 100 + 12 * point.alpha * point.budget / limit
+    width = 2 if point.precision == "float64" else 1
+    design = point.design
+    return Cost(4.0 * design.k * design.m * design.n * gradients * width, point.bytes)
+
+
+def measured_speed() -> float:
+    """Return floating-point operations per second of gradients here, from a short calibration."""
+    point = Simulation(n=256, alpha=8, seed=0)
+    problem, start = draw_problem(point.design), point.design.start()
+    evaluate = jax.jit(lambda problem, w: problem.evaluate(w).velocity)
+    evaluate(problem, start).block_until_ready()
+    begun, repeats = time.perf_counter(), 20
+    for _ in range(repeats):
+        evaluate(problem, start).block_until_ready()
+    return 4.0 * start.shape[0] * problem.m * problem.n * repeats / (time.perf_counter() - begun)
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _count(value: int) -> int | None:
+    return int(value) if value >= 0 else None

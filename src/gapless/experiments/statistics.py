@@ -1,0 +1,73 @@
+"""Fractions of runs with intervals that know the clusters: K runs share one sensing matrix."""
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from scipy.stats import norm
+
+
+@dataclass(frozen=True)
+class Fraction:
+    """A fraction of runs with its interval."""
+
+    runs: int
+    designs: int
+    successes: int
+    fraction: float
+    low: float
+    high: float
+
+
+def intraclass_correlation(successes: np.ndarray, sizes: np.ndarray, group: np.ndarray) -> float:
+    """Return ρ of a 0/1 outcome within designs, pooled over groups; at least 0.
+
+    One-way analysis of variance: ρ = (MSB − MSW)/(MSB + (k₀ − 1) MSW), with the designs of one
+    group (one N, α) around that group's mean.
+
+    Parameters
+    ----------
+    successes, sizes, group : (D,)
+        Successes and runs of each design, and the group it belongs to.
+
+    Source: Fleiss, Statistical Methods for Rates and Proportions, section 15.2.
+    """
+    between = within = 0.0
+    between_dof = within_dof = 0
+    size_sum = size_square = 0.0
+    for name in np.unique(group):
+        s, k = successes[group == name].astype(float), sizes[group == name].astype(float)
+        mean = s.sum() / k.sum()
+        between += float((k * (s / k - mean) ** 2).sum())
+        within += float((s - s**2 / k).sum())
+        between_dof += len(k) - 1
+        within_dof += int(k.sum()) - len(k)
+        size_sum += float(k.sum()) - float((k**2).sum() / k.sum())
+        size_square += len(k) - 1
+    if between_dof == 0 or within_dof == 0 or between + within == 0:
+        return 0.0
+    msb, msw, k0 = between / between_dof, within / within_dof, size_sum / size_square
+    denominator = msb + (k0 - 1) * msw
+    return max(0.0, (msb - msw) / denominator) if denominator > 0 else 0.0
+
+
+def success_fraction(
+    successes: np.ndarray, sizes: np.ndarray, correlation: float, level: float = 0.95
+) -> Fraction:
+    """Return a fraction with its Wilson interval at the effective number of runs.
+
+    n/deff with deff = 1 + (k̄ − 1)ρ and k̄ = Σk²/Σk: exact at ρ = 0, and never of zero width
+    where all runs agree.
+    """
+    runs, designs, total = int(sizes.sum()), len(sizes), int(successes.sum())
+    effect = 1 + ((sizes.astype(float) ** 2).sum() / runs - 1) * correlation
+    low, high = wilson(total / runs, runs / effect, level)
+    return Fraction(runs, designs, total, total / runs, low, high)
+
+
+def wilson(fraction: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Return the Wilson score interval of a fraction of n (not necessarily whole) trials."""
+    z = float(norm.ppf(0.5 + level / 2))
+    centre = (fraction + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * sqrt(fraction * (1 - fraction) / n + z**2 / (4 * n**2))
+    return max(0.0, centre - half), min(1.0, centre + half)

@@ -1,0 +1,109 @@
+"""What a worker does with a task: measure, store, hand back a receipt."""
+
+import os
+import platform
+import subprocess
+import time
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from gapless.experiments import Experiment, Point, Row, load
+from gapless.store import Store
+from gapless.sweep.plan import Task
+
+THREADS = ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""NPROC is what XLA's CPU client reads; the others are those of BLAS libraries."""
+
+PROVENANCE_SCHEMA = pa.schema(
+    {"address": pa.string(), "version": pa.string(), "commit": pa.string()}
+    | {"device": pa.string(), "wall_s": pa.float64(), "written_at": pa.float64()}
+)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a task: its records are on disk."""
+
+    points: int
+    failed: int
+    flops: float
+    seconds: float
+
+
+def pin_threads(environment: Any = os.environ) -> None:
+    """Give XLA and BLAS one thread each, unless the user has said otherwise.
+
+    Two processes of one thread beat one of two at small N, and rounding depends on the number
+    of threads: with one everywhere, the same seed gives the same numbers in any engine.
+    """
+    for name in THREADS:
+        environment.setdefault(name, "1")
+
+
+def work(task: Task, store: Path) -> Receipt:
+    """Measure the points of a task and store their records as one part."""
+    started = time.perf_counter()
+    experiment = load(task.experiment)
+    tables, failed = [], 0
+    for point in task.points:
+        begun = time.perf_counter()
+        try:
+            rows = experiment.measure(point)
+        except Exception as error:  # a failed point is a record, never the end of a sweep
+            failed += 1
+            rows = experiment.failed(point, f"{type(error).__name__}: {error}")
+        tables.append(_table(experiment, point, rows, time.perf_counter() - begun))
+    Store(store).append(pa.concat_tables(tables))
+    return Receipt(len(task.points), failed, task.flops, time.perf_counter() - started)
+
+
+def give_up(task: Task, store: Path, reason: str) -> Receipt:
+    """Store the points of a task as failed, with the reason."""
+    experiment = load(task.experiment)
+    tables = [_table(experiment, p, experiment.failed(p, reason), 0.0) for p in task.points]
+    Store(store).append(pa.concat_tables(tables))
+    return Receipt(len(task.points), len(task.points), task.flops, 0.0)
+
+
+def _table(experiment: Experiment, point: Point, rows: list[Row], seconds: float) -> pa.Table:
+    common = {
+        "address": experiment.address(point),
+        **provenance(),
+        "wall_s": seconds / max(1, len(rows)),
+        "written_at": time.time(),
+    }
+    schema = pa.unify_schemas([PROVENANCE_SCHEMA, experiment.schema])
+    return pa.Table.from_pylist([common | row for row in rows], schema=schema)
+
+
+@cache
+def provenance() -> dict[str, str | None]:
+    """Return version, commit (of a source checkout) and device of this process."""
+    import jax  # heavy: only where something is computed
+
+    device = jax.devices()[0]
+    return {
+        "version": version("gapless"),
+        "commit": _commit(),
+        "device": f"{device.platform} {device.device_kind} {platform.machine()}",
+    }
+
+
+def _commit() -> str | None:
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
