@@ -30,7 +30,7 @@ def reproduce(
     Parameters
     ----------
     figures
-        fig1, fig5, or all.
+        fig1, fig2, fig3, fig5, or all.
     scale
         smoke (minutes), desk (an evening) or paper.
     seed

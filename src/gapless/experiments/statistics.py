@@ -71,3 +71,32 @@ def wilson(fraction: float, n: float, level: float = 0.95) -> tuple[float, float
     centre = (fraction + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * sqrt(fraction * (1 - fraction) / n + z**2 / (4 * n**2))
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def clustered_mean(values: np.ndarray, cluster: np.ndarray) -> tuple[float, float]:
+    """Return the mean of values and its standard error when values of a cluster may depend.
+
+    √(D/(D−1) Σ_c (Σ_{i∈c} (x_i − x̄))²)/n over D clusters; NaN with one cluster.
+    """
+    mean = float(values.mean())
+    names, index = np.unique(cluster, return_inverse=True)
+    if len(names) < 2:
+        return mean, float("nan")
+    sums = np.bincount(index, weights=values - mean)
+    return mean, sqrt(len(names) / (len(names) - 1) * float((sums**2).sum())) / len(values)
+
+
+def clustered_std(values: np.ndarray, cluster: np.ndarray) -> tuple[float, float]:
+    """Return the standard deviation of values and its standard error by leaving out clusters.
+
+    Jackknife: √((D−1)/D Σ_c (s_(c) − s̄)²); NaN with one cluster or fewer than three values.
+    """
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    whole = float(values.std(ddof=1))
+    names = np.unique(cluster)
+    parts = [values[cluster != name] for name in names]
+    if len(names) < 2 or min(len(part) for part in parts) < 2:
+        return whole, float("nan")
+    left = np.array([part.std(ddof=1) for part in parts])
+    return whole, sqrt((len(names) - 1) / len(names) * float(((left - left.mean()) ** 2).sum()))
