@@ -24,7 +24,7 @@ from gapless.losses import parse_loss
 from gapless.problem import draw_problem, generalisation_error
 
 SIZES: dict[Scale, tuple[int, int, int, int]] = {
-    "smoke": (256, 1, 32, 21),
+    "smoke": (128, 1, 32, 21),
     "desk": (2048, 2, 16, 61),
     "paper": (2048, 16, 16, 201),
 }
@@ -33,6 +33,7 @@ ALPHA = 10.0
 HORIZON = 2.5
 """Frames run to this multiple of the crossing time."""
 BINS = 240
+"""Bins of the density at most; N/8 for smaller N, eight eigenvalues each on average."""
 PAPER_TIME = 1210 * 2e-4
 """The paper's crossing: iteration 1210 at rate 2e-4."""
 
@@ -151,7 +152,8 @@ def _histograms(spectra: list[np.ndarray]) -> dict[str, list[float]]:
     """Return the densities of all frames on common bins, up to where the bulk's tail has gone."""
     low = min(values[0] for values in spectra)
     high = max(np.quantile(values, 0.99) for values in spectra)
-    edges = np.linspace(low - 1e-6 * abs(low), high, BINS + 1)
+    bins = min(BINS, max(8, len(spectra[0]) // 8))
+    edges = np.linspace(low - 1e-6 * abs(low), high, bins + 1)
     density = [np.histogram(v, edges)[0] / (len(v) * (edges[1] - edges[0])) for v in spectra]
     return {"bin_edges": edges.tolist(), "density_t": np.concatenate(density).tolist()}
 

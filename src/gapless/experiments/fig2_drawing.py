@@ -24,11 +24,10 @@ def frame_of(run: Any, multiple: float) -> int:
 def draw(table: pd.DataFrame) -> Figure:
     """Draw the followed run."""
     with mpl.rc_context(drawing.STYLE):
-        figure = Figure(figsize=(10.2, 6.4), layout="constrained")
-        grid = figure.add_gridspec(2, 20, height_ratios=(1.7, 1))
-        left = figure.add_subplot(grid[0, :12])
-        right = figure.add_subplot(grid[0, 12:])
-        below = [figure.add_subplot(grid[1, 4 * i : 4 * i + 4]) for i in range(len(SNAPSHOTS))]
+        figure = Figure(figsize=(11.5, 7.2), layout="constrained")
+        top, bottom = figure.subfigures(2, 1, height_ratios=(1.7, 1))
+        left, right = top.subplots(1, 2, width_ratios=(1.45, 1))
+        below = bottom.subplots(1, len(SNAPSHOTS), sharey=True)
     followed = table[table.followed.fillna(False).astype(bool)]
     if followed.empty:
         return figure
@@ -70,7 +69,7 @@ def _draw_density(axis: Axes, run: Any) -> None:
     axis.axvline(run.time, color="black", lw=0.6)
     axis.axhline(0, color="black", lw=0.4)
     axis.set(xlabel=r"time $t$", ylabel=r"eigenvalue $\lambda$ of H (Eq. 4)", xlim=(0, t[-1]))
-    axis.legend(loc="upper right", ncols=2)
+    axis.legend(loc="lower right", ncols=2)
     axis.grid(visible=False)
 
 
@@ -88,7 +87,7 @@ def _draw_losses(axis: Axes, run: Any) -> None:
     q.set(ylim=(0, 1.02), ylabel="overlaps")
     q.grid(visible=False)
     lines = [*axis.get_lines()[:3], *q.get_lines()]
-    axis.legend(lines, [str(line.get_label()) for line in lines], loc="upper right")
+    axis.legend(lines, [str(line.get_label()) for line in lines], loc="center right")
 
 
 def _draw_snapshot(axis: Axes, run: Any, frame: int) -> None:

@@ -36,7 +36,7 @@ class Size:
 
 _ALPHAS = (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 14.0, 16.0)
 SIZES: dict[Scale, tuple[Size, ...]] = {
-    "smoke": (Size(128, (4.0, 7.0, 10.0), 2, 16),),
+    "smoke": (Size(128, (5.0, 10.0), 2, 16),),
     "desk": (
         Size(512, _ALPHAS, 6, 32),
         Size(1024, _ALPHAS, 3, 32),
