@@ -130,7 +130,9 @@ def test_spectrum_and_overlaps_are_invariant_under_rotations() -> None:
         atol=1e-3,
     )
     np.testing.assert_allclose(
-        top_sample_share(turned, after.vectors), top_sample_share(problem, before.vectors), atol=1e-3
+        top_sample_share(turned, after.vectors),
+        top_sample_share(problem, before.vectors),
+        atol=1e-3,
     )
 
 

@@ -101,10 +101,12 @@ def hessian_matrix(
     Two symmetric updates by BLAS, samples of positive and of negative curvature: half the
     operations of one general product. Peak memory: N² numbers and a few thousand rows of X.
     """
-    operator = hessian_operator(_only(problem, run), w[run : run + 1], deflate_radial=deflate_radial)
+    operator = hessian_operator(
+        _only(problem, run), w[run : run + 1], deflate_radial=deflate_radial
+    )
     gram = operator.operator if isinstance(operator, Deflated) else operator
     sensing, weight = np.asarray(gram.sensing), np.asarray(gram.weight[0])
-    update = scipy.linalg.blas.ssyrk if sensing.dtype == np.float32 else scipy.linalg.blas.dsyrk
+    (update,) = scipy.linalg.get_blas_funcs(["syrk"], [sensing])
     lower = np.zeros((problem.n, problem.n), sensing.dtype, order="F")
     for sign in (1, -1):
         chosen = np.flatnonzero(sign * weight > 0)

@@ -189,9 +189,7 @@ def extreme_eigenpairs(
     return _measured(signed, vectors, sign, width, products, tolerance)
 
 
-def lanczos_quadrature(
-    operator: Operator, start: Float[Array, "K p N"], steps: int
-) -> Quadrature:
+def lanczos_quadrature(operator: Operator, start: Float[Array, "K p N"], steps: int) -> Quadrature:
     """Return the spectral density that `steps` block Lanczos steps see from a random block.
 
     For an orthonormal Haar-random block V of p vectors, E V f(H) Vᵀ = (tr f/N) 1, and the Gauss

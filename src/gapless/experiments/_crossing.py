@@ -111,7 +111,9 @@ def cost(point: CrossingPoint) -> Cost:
     design = point.design
     products = TWIN_GRADIENTS * point.alpha + 200
     memory = 4.0 * (2.0 * design.m * design.n + 6.0 * design.k * design.m)
-    return Cost(4.0 * design.k * design.m * design.n * products, memory + 4.8e2 * design.k * design.n)
+    return Cost(
+        4.0 * design.k * design.m * design.n * products, memory + 4.8e2 * design.k * design.n
+    )
 
 
 def _parameters(point: CrossingPoint, run: int) -> Row:

@@ -86,9 +86,7 @@ class SpectralPoint(CrossingPoint):
 def points(scale: Scale, seed: int) -> list[SpectralPoint]:
     """Return the one point of a scale."""
     n, designs, runs, frames = SIZES[scale]
-    return [
-        SpectralPoint(n=n, alpha=ALPHA, seed=seed, runs=runs, designs=designs, frames=frames)
-    ]
+    return [SpectralPoint(n=n, alpha=ALPHA, seed=seed, runs=runs, designs=designs, frames=frames)]
 
 
 def measure(point: SpectralPoint) -> list[Row]:
@@ -130,9 +128,7 @@ def frames_of(point: SpectralPoint, row: Row) -> dict[str, list[float]]:
         now = {
             "t": times[frame],
             "energy_t": float(state.energy[0]),
-            "generalisation_t": float(
-                generalisation_error(np.array(overlap), loss, problem.alpha)
-            ),
+            "generalisation_t": float(generalisation_error(np.array(overlap), loss, problem.alpha)),
             "overlap_t": overlap,
             "mu_t": float(state.mu[0]),
             **{f"eigenvalue_{i + 1}_t": float(pairs.values[0, i]) for i in range(LOWEST)},

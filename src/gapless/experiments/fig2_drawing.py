@@ -25,7 +25,8 @@ def draw(table: pd.DataFrame) -> Figure:
     """Draw the followed run."""
     with mpl.rc_context(drawing.STYLE):
         figure = Figure(figsize=(11.5, 7.2), layout="constrained")
-        top, bottom = figure.subfigures(2, 1, height_ratios=(1.7, 1))
+        parts: Any = figure.subfigures(2, 1, height_ratios=(1.7, 1))
+        top, bottom = parts
         left, right = top.subplots(1, 2, width_ratios=(1.45, 1))
         below = bottom.subplots(1, len(SNAPSHOTS), sharey=True)
     followed = table[table.followed.fillna(False).astype(bool)]

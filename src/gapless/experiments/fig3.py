@@ -145,8 +145,10 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     reduced = crossing_table(table)
     if "gap_12" not in reduced:
         return []
-    for n, curve in reduced.dropna(subset=["gap_12"]).groupby("n"):
-        found += [_gaps(int(n), curve), _overlap(int(n), curve), _peak(int(n), curve)]
+    measured = reduced.dropna(subset=["gap_12"])
+    for n in sorted({int(n) for n in measured.n}):
+        curve = measured[measured.n == n]
+        found += [_gaps(n, curve), _overlap(n, curve), _peak(n, curve)]
     found.append(_sharper(reduced))
     return found
 
@@ -199,7 +201,7 @@ def _peak(n: int, curve: pd.DataFrame) -> Claim:
 
 def _sharper(reduced: pd.DataFrame) -> Claim:
     curves = [curve for _, curve in reduced.dropna(subset=["fluctuation"]).groupby("n")]
-    peaks = [curve.loc[curve.fluctuation.idxmax()] for curve in curves]
+    peaks = [curve.iloc[int(np.argmax(curve.fluctuation))] for curve in curves]
     text = "; ".join(
         f"N = {p.n:g}: {p.fluctuation:.3f} ± {p.fluctuation_error:.3f} at α = {p.alpha:g}"
         for p in peaks

@@ -13,6 +13,8 @@ from gapless.flow.integrate import FLOW, Stop, _begin, _levels
 from gapless.flow.stepping import Adaptive, State, select
 from gapless.problem import Problem, precision
 
+_STOP = Stop()
+
 
 class Crossing(NamedTuple):
     """Where each of K runs first had the energy asked for."""
@@ -41,11 +43,11 @@ class _Search(NamedTuple):
 def cross_energy(
     problem: Problem,
     start: Float[Array, "K N"],
-    energy: Float[Array, " K"] | float,
+    energy: Float[Array, " K"] | np.ndarray | float,
     t_max: float,
     *,
     stepping: Adaptive = FLOW,
-    stop: Stop = Stop(),
+    stop: Stop = _STOP,
     tolerance: float = 1e-3,
 ) -> Crossing:
     """Follow Eq. 2 from `start` until e = L/N falls to `energy`, each run to its own.
@@ -150,8 +152,6 @@ def _next_goal(search: _Search, target: Array, last: Array) -> Float[Array, " K"
     slope0, slope1 = (
         -span / jnp.maximum(speed2, tiny) for speed2 in (state.speed2, search.speed2_below)
     )
-    when = (
-        u**2 * (3 - 2 * u) * length + u * (1 - u) ** 2 * slope0 - u**2 * (1 - u) * slope1
-    )
+    when = u**2 * (3 - 2 * u) * length + u * (1 - u) ** 2 * slope0 - u**2 * (1 - u) * slope1
     when = jnp.clip(when, 0.01 * length, 0.99 * length)
     return jnp.where(known, state.t + when, last)

@@ -9,6 +9,8 @@ from gapless.flow.integrate import FLOW, Stop, _advance, _begin, _check_times, _
 from gapless.flow.stepping import State, Stepping
 from gapless.problem import Problem, precision
 
+_STOP = Stop()
+
 
 def snapshots(
     problem: Problem,
@@ -16,7 +18,7 @@ def snapshots(
     times: Sequence[float],
     *,
     stepping: Stepping = FLOW,
-    stop: Stop = Stop(),
+    stop: Stop = _STOP,
 ) -> Iterator[State]:
     """Follow Eq. 2 from `start` and yield the state of all K runs at each of the times.
 
