@@ -4,7 +4,6 @@ from math import nan
 
 import numpy as np
 import pytest
-from nested_reference import nested
 
 from gapless.losses import Loss, normalised, quartic
 from gapless.quadrature import LEVELS
@@ -13,11 +12,13 @@ from gapless.theory import (
     bulk_edge,
     complexity_curve,
     ground_state,
+    replica,
+    roots,
+    saddle,
     threshold_state,
 )
-from gapless.theory import branch as branches
-from gapless.theory import replica
 from gapless.theory.measure import label_measure
+from nested_reference import nested
 
 amplitude = Loss(
     name="amplitude",
@@ -57,7 +58,7 @@ def test_eq_12_is_the_stationarity_of_eq_11_in_chi(loss, chi, z):
     # ∂f/∂χ = [1 − α (χ(χ+z)/4) E(∂V)²] / (2χ(χ+z)) at any χ and z, saddle or not.
     alpha = 3.0
     measure = label_measure(loss, chi, z, LEVELS[2])
-    expected = (1 - alpha * branches.stationarity(measure)) / (2 * chi * (chi + z))
+    expected = (1 - alpha * saddle.stationarity(measure)) / (2 * chi * (chi + z))
     slope = central_difference(lambda x: free_energy(loss, alpha, x, z), chi)
     assert slope == pytest.approx(expected, rel=1e-7, abs=1e-8)
 
@@ -78,9 +79,7 @@ def test_edge_minus_multiplier_is_the_mass_of_the_kink(loss, alpha):
     assert state.flags["multiplier_mismatch"] == state.bulk_edge - state.mu
 
 
-@pytest.mark.parametrize(
-    ("a", "alpha"), [(1.0, 4.0), (1.0, 18.0), (0.1, 3.0), (0.01, 4.0), (5.0, 30.0)]
-)
+@pytest.mark.parametrize(("a", "alpha"), [(1.0, 4.0), (1.0, 18.0), (0.1, 3.0), (5.0, 30.0)])
 def test_without_a_kink_the_edge_is_the_multiplier(a, alpha):
     # Kink-free iff 1 + χℓ″(0, y)/2 ≥ 0 for every y: χ ≤ 1/2 for the normalised loss.
     state = threshold_state(normalised(a), alpha)
@@ -133,18 +132,34 @@ def test_the_printed_equations_by_nested_adaptive_quadrature():
     entropy = np.log1p(state.z / state.chi) / 2
     printed = -(entropy + 10 * reference.log_norm) / state.z
     assert printed == pytest.approx(state.free_energy, rel=1e-8)
+    # λ₋ = (α/2) E ∂²V − 1/χ without the kink's delta.
+    edge = 10 * reference.psi - 1 / state.chi
+    assert edge == pytest.approx(state.bulk_edge, abs=1e-8 / state.chi)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("alpha", [2.0, 4.0, 14.0, 24.0])
+@pytest.mark.parametrize("alpha", [2.0, 14.0])
 def test_the_printed_equations_elsewhere(alpha):
     state = threshold_state(quartic, alpha)
-    reference = nested(state.chi, state.z, 1e-6)
+    # At this tolerance QUADPACK is right to 3e-11 (2e-13 at 1e-9, where the two agree too).
+    reference = nested(state.chi, state.z, 1e-7, readings=False)
     assert alpha * reference.stationarity == pytest.approx(1, rel=1e-9)
     assert alpha * reference.marginality == pytest.approx(1, rel=1e-9)
 
 
 NINE = [*STATES, (quartic, 2.0), (quartic, 10.0), (quartic, 24.0)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("a", "alpha"), [(0.1, 1.78), (1.0, 10.0)])
+def test_the_printed_equations_for_another_loss(a, alpha):
+    # With a corner and folded (χ = 0.62), and without a kink (χ = 0.22).
+    state = threshold_state(normalised(a), alpha)
+    reference = nested(state.chi, state.z, 1e-6, a=a)
+    assert alpha * reference.stationarity == pytest.approx(1, rel=3e-9)
+    assert alpha * reference.marginality == pytest.approx(1, rel=3e-9)
+    psi = alpha * reference.psi - 1 / state.chi
+    assert psi == pytest.approx(state.bulk_edge, abs=3e-9 / state.chi)
 
 
 def flat(values):
@@ -156,7 +171,7 @@ def flat(values):
 def test_errors_are_honest_under_further_refinement(loss, alpha):
     state = threshold_state(loss, alpha)
     guess = np.log([state.chi, state.z])
-    solution = branches.solve(branches.marginal_residuals(loss, alpha, LEVELS[3]), guess)
+    solution = saddle.solve_saddle(loss, saddle.marginal_state(alpha), guess, LEVELS[3])
     measure = label_measure(loss, *np.exp(solution.x), LEVELS[3])
     finest, error = flat(replica._values(measure, alpha)), flat(state.error)
     for name, value in flat(state.record()).items():
@@ -169,7 +184,7 @@ def test_errors_are_honest_under_further_refinement(loss, alpha):
 def test_refinement_converges_geometrically():
     # Eq. 13 at fixed χ, z: each level gains digits until round-off at 1e-12.
     chi, z = 0.0732, 0.0986
-    values = [branches.marginality(label_measure(quartic, chi, z, level)) for level in LEVELS]
+    values = [saddle.marginality(label_measure(quartic, chi, z, level)) for level in LEVELS]
     errors = np.abs(np.array(values) / values[3] - 1)
     assert errors[0] < 1e-5
     assert errors[1] < 1e-10
@@ -228,7 +243,9 @@ def test_published_magnitudes():
     assert ten.energy == pytest.approx(6.967, abs=1e-3)
     assert ten.moments["4"] == pytest.approx(1.796, abs=1e-3)
     assert four.energy == pytest.approx(1.164, abs=1e-3)
-    assert threshold_state(normalised(1.0), 3.0).flags["kink_mass"] == pytest.approx(2.1e-3, rel=0.05)
+    assert threshold_state(normalised(1.0), 3.0).flags["kink_mass"] == pytest.approx(
+        2.1e-3, rel=0.05
+    )
 
 
 @pytest.mark.parametrize("alpha", [0, -1, nan, float("inf")])
@@ -239,12 +256,14 @@ def test_alpha_must_be_a_positive_number(alpha):
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 1.01])
 def test_below_the_branch_the_error_names_its_range(alpha):
-    with pytest.raises(ValueError, match=r"no marginal 1RSB state.*down to alpha=1\.0"):
+    with pytest.raises(ValueError, match=r"no marginal 1RSB state.*down to 1\.0"):
         threshold_state(quartic, alpha)
 
 
 def test_a_loss_that_is_not_even_is_refused():
-    square = Loss("square", lambda h, y: (h - y) ** 2, lambda h, y: 2 * (h - y), lambda h, y: 2 + 0 * h, 2)
+    square = Loss(
+        "square", lambda h, y: (h - y) ** 2, lambda h, y: 2 * (h - y), lambda h, y: 2 + 0 * h, 2
+    )
     with pytest.raises(ValueError, match="even"):
         threshold_state(square, 5.0)
 
@@ -261,6 +280,25 @@ def test_a_cusp_at_zero_is_refused():
         label_measure(cusp, 1.0, 1.0, LEVELS[0])
 
 
+def test_a_jump_at_a_finite_field_is_refused():
+    # Wells at ŷ = ±1 and ±3: for large χ the minimiser jumps from one to the other.
+    wells = Loss(
+        "wells",
+        lambda h, y: ((h**2 - 1) * (h**2 - 9)) ** 2 / 64 + 0 * y,
+        lambda h, y: h * (h**2 - 1) * (h**2 - 9) * (h**2 - 5) / 8 + 0 * y,
+        lambda h, y: (7 * h**6 - 75 * h**4 + 177 * h**2 - 45) / 8 + 0 * y,
+        -np.inf,
+    )
+    with pytest.raises(ValueError, match="field other than zero"):
+        label_measure(wells, 5.0, 1.0, LEVELS[0])
+
+
+def test_a_loss_may_return_constants_or_foreign_arrays():
+    plain = Loss("plain", amplitude.value, amplitude.d1, lambda h, y: 2.0, 2.0)
+    state, same = threshold_state(plain, 5.0), threshold_state(amplitude, 5.0)
+    assert (state.chi, state.energy) == (same.chi, same.energy)
+
+
 def test_complexity_curve_refuses_bad_z():
     with pytest.raises(ValueError, match="positive"):
         complexity_curve(quartic, 10.0, z=np.array([-1.0]))
@@ -268,6 +306,6 @@ def test_complexity_curve_refuses_bad_z():
 
 def test_a_solver_that_gives_up_carries_its_last_iterate():
     with pytest.raises(NotConverged) as caught:
-        branches.solve(lambda x: np.array([1 + x[0] ** 2, x[1]]), np.array([1.0, 1.0]))
+        roots.solve(lambda x: np.array([1 + x[0] ** 2, x[1]]), np.array([1.0, 1.0]))
     assert set(caught.value.iterate) == {"chi", "z"}
     assert caught.value.residual.shape == (2,)

@@ -13,6 +13,7 @@ Every integral is made at two successive levels of refinement; `refine` turns th
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -99,7 +100,7 @@ def half_gaussian(breaks: Iterable[float], level: Level) -> tuple[np.ndarray, np
     """
     points = [0.0, *sorted(b for b in breaks if 0 < b < UPPER), UPPER]
     pieces = []
-    for left, right in zip(points[:-1], points[1:], strict=True):
+    for left, right in pairwise(points):
         # No panel may be wider than the Gaussian, whatever lies at its ends.
         reach = min((right - left) / 2, 2.0)
         low, high = left + reach, right - reach
@@ -116,9 +117,7 @@ def half_gaussian(breaks: Iterable[float], level: Level) -> tuple[np.ndarray, np
     return y, density
 
 
-def half_line(
-    start: np.ndarray, stop: np.ndarray, level: Level
-) -> tuple[np.ndarray, np.ndarray]:
+def half_line(start: np.ndarray, stop: np.ndarray, level: Level) -> tuple[np.ndarray, np.ndarray]:
     """Return nodes and weights, shape (A, B), of ∫ g dh over [start, ∞), start of shape (A,).
 
     g must be negligible beyond ``stop``; near ``start`` it may be any function of scale-free
@@ -151,7 +150,7 @@ def bivariate_gaussian(
     Raises ``ValueError`` unless |overlap| ≤ 1.
     """
     if not abs(overlap) <= 1:
-        raise ValueError(f"an overlap lies between −1 and 1, not at {overlap}")
+        raise ValueError(f"overlap: must lie between −1 and 1, not at {overlap}")
     across = np.sqrt((1 - overlap) * (1 + overlap))
 
     def at(level: Level) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 from pydantic import ValidationError
 
-from gapless.cli import flow, reproduce, spectrum, success
+from gapless.cli import flow, reproduce, spectrum, success, theory
 from gapless.sweep.work import pin_threads
 
 POSITIONAL = ("figures", "dir")
@@ -29,6 +29,7 @@ app.command(success.success)
 app.command(spectrum.spectrum)
 app.command(reproduce.reproduce)
 app.command(reproduce.report)
+app.command(theory.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,7 +9,6 @@ from gapless.theory.bbp import (
     bulk_edge,
     outlier,
 )
-from gapless.theory.branch import NotConverged
 from gapless.theory.bulk import BulkEdge, Curvatures, Outlier
 from gapless.theory.replica import (
     ComplexityCurve,
@@ -19,6 +18,7 @@ from gapless.theory.replica import (
     ground_state,
     threshold_state,
 )
+from gapless.theory.roots import NotConverged
 
 __all__ = [
     "BBPThreshold",

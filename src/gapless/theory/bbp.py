@@ -4,22 +4,22 @@ Everything that takes a `LabelLaw` takes the theory's or a run's; ``bulk_edge`` 
 eigenvalues of ½ Σ ∂²ℓ x xᵀ, always before μ is subtracted.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
 
 from gapless.labels import LabelLaw
 from gapless.losses import Loss
 from gapless.quadrature import LEVELS, Level, error_of, half_gaussian_pair
 from gapless.theory import bulk
-from gapless.theory.branch import marginal_curve, marginality, solve, stationarity
+from gapless.theory.branch import marginal_curve
 from gapless.theory.bulk import BulkEdge, Curvatures, Outlier
-from gapless.theory.measure import LabelMeasure, label_measure
-from gapless.theory.replica import _ROUND_OFF, curvatures_of
+from gapless.theory.measure import LabelMeasure, evaluate
+from gapless.theory.replica import curvatures_of
+from gapless.theory.roots import root_between
+from gapless.theory.saddle import Equations, marginality, measure_at, refine, stationarity
 
 READINGS = ("edge", "multiplier", "unstable")
 
@@ -29,8 +29,8 @@ def curvatures(law: LabelLaw, loss: Loss, alpha: float) -> Curvatures:
 
     Raises ``ValueError`` unless alpha is a positive number.
     """
-    d = np.broadcast_to(loss.d2(law.student, law.teacher) / 2, law.student.shape)
-    return Curvatures(np.asarray(d, float), law.teacher**2, law.weight, alpha)
+    d = evaluate(loss.d2, law.student, law.teacher) / 2
+    return Curvatures(d, law.teacher**2, law.weight, alpha)
 
 
 def bulk_edge(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None = None) -> BulkEdge:
@@ -126,7 +126,7 @@ def _below_edge(atoms: Curvatures, chi: float, gap: float) -> float:
     low, high = np.log(chi) - 30, np.log(chi) - 1e-6
     if gap <= 0 or excess(low) >= 0:
         return 0.0
-    return float(np.exp(brentq(excess, low, high, xtol=1e-13, rtol=1e-14)))
+    return float(np.exp(root_between(excess, low, high)))
 
 
 def bbp_threshold(loss: Loss) -> BBPThreshold:
@@ -139,7 +139,7 @@ def bbp_threshold(loss: Loss) -> BBPThreshold:
     """
     curve = marginal_curve(loss)
     sketch = [
-        (label_measure(loss, *map(float, np.exp(x)), LEVELS[0]), float(a))
+        (measure_at(loss, x, LEVELS[0]), float(a))
         for x, a in zip(curve.x, curve.alpha, strict=True)
     ]
     found: dict[str, float | None] = {}
@@ -157,28 +157,25 @@ def bbp_threshold(loss: Loss) -> BBPThreshold:
     return BBPThreshold(**found, error=error)
 
 
+def threshold_equations(name: str) -> Equations:
+    """Return the marginal curve (Eqs. 12 and 13 without α) and one reading, in χ and z."""
+
+    def equations(measure: LabelMeasure) -> tuple[float, float]:
+        inverse = marginality(measure)
+        off_curve = float(np.log(stationarity(measure) / inverse))
+        return off_curve, _reading(name, measure, 1 / inverse)
+
+    return equations
+
+
 def _refine_threshold(loss: Loss, name: str, guess: np.ndarray) -> tuple[float, float]:
-    """Solve one reading on the marginal curve at two or more levels; return α and its error."""
+    """Solve one reading together with Eqs. 12 and 13; return α and its error."""
 
-    def residuals(level: Level) -> Callable[[np.ndarray], np.ndarray]:
-        def at(x: np.ndarray) -> np.ndarray:
-            measure = label_measure(loss, *map(float, np.exp(x)), level)
-            inverse = marginality(measure)
-            off_curve = np.log(stationarity(measure) / inverse)
-            return np.array([off_curve, _reading(name, measure, 1 / inverse)])
+    def values(measure: LabelMeasure) -> dict[str, Any]:
+        return {"alpha": 1 / marginality(measure)}
 
-        return at
-
-    alpha, error, jacobian = 0.0, inf, None
-    for level in LEVELS[1:]:
-        solution = solve(residuals(level), guess, jacobian)
-        guess, jacobian = solution.x, solution.jacobian
-        finer = 1 / marginality(label_measure(loss, *map(float, np.exp(guess)), level))
-        noise = _ROUND_OFF * max(1.0, float(np.linalg.norm(np.linalg.inv(jacobian), 2)))
-        alpha, error = finer, error_of(alpha, finer) + noise * finer
-        if level is not LEVELS[1] and error < max(1e-9, 10 * noise) * alpha:
-            break
-    return alpha, error
+    found = refine(loss, threshold_equations(name), values, lambda _: {}, guess)
+    return found.values["alpha"], found.error["alpha"]
 
 
 @dataclass(frozen=True)
@@ -216,28 +213,26 @@ def bbp_at_random_start(loss: Loss) -> RandomStart:
     """
     if loss.curvature_infimum == -inf:
         raise ValueError(
-            f"the {loss.name} loss has a curvature unbounded below: at a random start its Hessian "
+            f"loss: {loss.name} has a curvature unbounded below: at a random start its Hessian "
             "has no bulk edge as N → ∞, so no BBP transition; take a bounded loss, such as "
             "normalised:a=1"
         )
-    previous, error = None, inf
-    for level in LEVELS[1:]:
-        result = _random_start(loss, level)
-        if previous is not None:
-            error = error_of(previous.alpha, result.alpha)
-            if error < 1e-10 * result.alpha:
-                break
-        previous = result
+    result, error = _random_start(loss, LEVELS[1]), inf
+    for level in LEVELS[2:]:
+        previous, result = result, _random_start(loss, level)
+        error = error_of(previous.alpha, result.alpha)
+        if error < 1e-10 * result.alpha:
+            break
     return RandomStart(result.alpha, result.gamma, result.square_root, error)
 
 
 def _random_start(loss: Loss, level: Level) -> RandomStart:
     h, y, weight = half_gaussian_pair(level)
-    d = np.broadcast_to(loss.d2(h, y) / 2, h.shape)
+    d = evaluate(loss.d2, h, y) / 2
     lowest = loss.curvature_infimum / 2
     if d.min() < lowest - 1e-9 * abs(lowest):
         raise ValueError(
-            f"loss {loss.name}: ∂²ℓ = {2 * d.min():.6g} occurs, below its curvature_infimum "
+            f"loss: {loss.name} has ∂²ℓ = {2 * d.min():.6g} below its curvature_infimum "
             f"{loss.curvature_infimum:g}"
         )
     pole = -1 / lowest if lowest < 0 else inf
@@ -254,8 +249,10 @@ def _random_start(loss: Loss, level: Level) -> RandomStart:
     crossed = np.flatnonzero((values[:-1] > 0) & (values[1:] <= 0))
     if crossed.size:
         k = crossed[0]
-        gamma = float(brentq(excess, grid[k], grid[k + 1], xtol=1e-300, rtol=1e-14))
+        gamma = root_between(excess, float(grid[k]), float(grid[k + 1]))
         return RandomStart(1 / inverse_alpha(gamma), gamma, True, inf)
     if pole < inf and values[-1] > 0:
         return RandomStart(1 / inverse_alpha(pole), pole, False, inf)
-    raise ValueError(f"loss {loss.name}: no outlier leaves the bulk at a random start, at any alpha")
+    raise ValueError(
+        f"loss: for {loss.name} no outlier leaves the bulk at a random start, at any alpha"
+    )

@@ -12,118 +12,22 @@ from functools import lru_cache
 import numpy as np
 
 from gapless.losses import Loss
-from gapless.quadrature import LEVELS, Level, half_gaussian_pair
-from gapless.theory.measure import LabelMeasure, label_measure
+from gapless.quadrature import LEVELS, half_gaussian_pair
+from gapless.theory.measure import evaluate
+from gapless.theory.roots import NotConverged, solve
+from gapless.theory.saddle import (
+    marginal_state,
+    marginality,
+    measure_at,
+    solve_saddle,
+    stationarity,
+)
 
 HIGHEST_ALPHA = 1e3
 LOWEST_ALPHA = 1.05
 """χ → ∞ as α → 1⁺ (Eq. 13 tends to α = 1 there) and z grows like no power: digits run out."""
 _LONGEST_STEP = 0.6
 _SHORTEST_STEP = 1e-3
-
-
-class NotConverged(RuntimeError):
-    """A solver that gave up; it carries where it was.
-
-    Attributes
-    ----------
-    iterate
-        The last iterate, by name (``chi``, ``z``, and ``alpha`` where it was fixed).
-    residual
-        What was left of each equation there, relative.
-    """
-
-    def __init__(self, what: str, iterate: dict[str, float], residual: np.ndarray) -> None:
-        self.iterate = iterate
-        self.residual = residual
-        where = ", ".join(f"{name}={value:.6g}" for name, value in iterate.items())
-        super().__init__(f"{what}: no convergence, last iterate {where}, residuals {residual}")
-
-
-def stationarity(measure: LabelMeasure) -> float:
-    """Return (χ(χ+z)/4) E[(∂V)²]; Eq. 12 is α times this = 1."""
-    chi, z = measure.chi, measure.z
-    return chi * (chi + z) / 4 * measure.mean(measure.d1**2)
-
-
-def marginality(measure: LabelMeasure) -> float:
-    """Return E[(χ ∂²V/2)²] without the kink's delta; Eq. 13 is α times this = 1."""
-    return measure.mean((measure.chi * measure.d / measure.jacobian) ** 2)
-
-
-@dataclass(frozen=True)
-class Solution:
-    """Root of a system, with the Jacobian that found it (for the next, finer solve)."""
-
-    x: np.ndarray
-    jacobian: np.ndarray
-
-
-def solve(
-    residuals: Callable[[np.ndarray], np.ndarray],
-    start: np.ndarray,
-    jacobian: np.ndarray | None = None,
-    tolerance: float = 1e-13,
-    names: tuple[str, ...] = ("chi", "z"),
-) -> Solution:
-    """Return the root of a small smooth system in logarithms, by Broyden's method.
-
-    Parameters
-    ----------
-    residuals
-        Maps x = (log χ, log z) to as many equations, of order one.
-    jacobian
-        A first guess; made by differences if absent.
-    tolerance
-        On the last step, in x. Steps that round-off keeps from shrinking further are accepted.
-
-    Raises `NotConverged` with the last iterate.
-    """
-    x = np.array(start, float)
-    residual = residuals(x)
-    if jacobian is None:
-        jacobian = _differences(residuals, x, residual)
-    jacobian = jacobian.copy()
-    smallest = np.inf
-    for _ in range(60):
-        step = -np.linalg.lstsq(jacobian, residual, rcond=None)[0]
-        step *= min(1.0, 0.5 / max(np.abs(step).max(), 1e-300))
-        new = residuals(x + step)
-        for _ in range(8):
-            if np.abs(new).max() < 2 * np.abs(residual).max() + 1e-12:
-                break
-            step = step / 4
-            new = residuals(x + step)
-        x, change = x + step, new - residual
-        residual = new
-        size = np.abs(step).max()
-        stalled = size >= smallest / 2 and size < 1e-10
-        if size <= tolerance or (residual == 0).all() or stalled:
-            return Solution(x, jacobian)
-        smallest = min(smallest, size)
-        jacobian += np.outer(change - jacobian @ step, step) / (step @ step)
-    iterate = dict(zip(names, map(float, np.exp(x)), strict=True))
-    raise NotConverged("saddle point", iterate, residual)
-
-
-def _differences(
-    residuals: Callable[[np.ndarray], np.ndarray], x: np.ndarray, at_x: np.ndarray
-) -> np.ndarray:
-    step = 1e-5
-    columns = [(residuals(x + step * unit) - at_x) / step for unit in np.eye(x.size)]
-    return np.stack(columns, axis=1)
-
-
-def marginal_residuals(
-    loss: Loss, alpha: float, level: Level
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Return Eqs. 12 and 13 as logarithms, a function of (log χ, log z)."""
-
-    def residuals(x: np.ndarray) -> np.ndarray:
-        measure = label_measure(loss, *map(float, np.exp(x)), level)
-        return np.log([alpha * stationarity(measure), alpha * marginality(measure)])
-
-    return residuals
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,8 +64,8 @@ def large_alpha_guess(loss: Loss, alpha: float) -> np.ndarray:
     expectations obey E ℓ″² ≥ E ℓ′² for a smooth loss (Poincaré, ℓ′ being odd), hence z ≥ 0.
     """
     h, y, weight = half_gaussian_pair(LEVELS[0])
-    chi = 2 / np.sqrt(alpha * float(weight @ loss.d2(h, y) ** 2))
-    z = 4 / (alpha * chi * float(weight @ loss.d1(h, y) ** 2)) - chi
+    chi = 2 / np.sqrt(alpha * float(weight @ evaluate(loss.d2, h, y) ** 2))
+    z = 4 / (alpha * chi * float(weight @ evaluate(loss.d1, h, y) ** 2)) - chi
     return np.log([chi, max(z, 0.1 * chi)])
 
 
@@ -176,23 +80,21 @@ def marginal_curve(loss: Loss) -> MarginalCurve:
     """
     level = LEVELS[0]
 
-    alpha = HIGHEST_ALPHA
+    alpha, distance = HIGHEST_ALPHA, 0.0
 
     def off_curve(x: np.ndarray) -> float:
-        nonlocal alpha
-        measure = label_measure(loss, *map(float, np.exp(x)), level)
+        nonlocal alpha, distance
+        measure = measure_at(loss, x, level)
         inverse = marginality(measure)
         alpha = 1 / inverse
-        return np.log(stationarity(measure) / inverse)
+        distance = float(np.log(stationarity(measure) / inverse))
+        return distance
 
-    start = solve(
-        marginal_residuals(loss, HIGHEST_ALPHA, level),
-        large_alpha_guess(loss, HIGHEST_ALPHA),
-        tolerance=1e-8,
-    )
+    guess = large_alpha_guess(loss, HIGHEST_ALPHA)
+    start = solve_saddle(loss, marginal_state(HIGHEST_ALPHA), guess, level, tolerance=1e-8)
     points, alphas = [start.x], [HIGHEST_ALPHA]
     # Toward smaller α both χ and z grow.
-    gradient, tangent = _direction(off_curve, start.x, np.ones(2))
+    gradient, tangent = _direction(off_curve, start.x, 0.0, np.ones(2))
     step = _LONGEST_STEP
     while len(points) < 400 and step > _SHORTEST_STEP:
         target = points[-1] + step * tangent
@@ -207,9 +109,9 @@ def marginal_curve(loss: Loss) -> MarginalCurve:
         except (NotConverged, ValueError, np.linalg.LinAlgError):
             step /= 2
             continue
-        # The last point the corrector looked at is the root, so α belongs to it.
+        # The last point the corrector looked at is the root, so α and distance belong to it.
         new_alpha = alpha
-        new_gradient, new_tangent = _direction(off_curve, found.x, tangent)
+        new_gradient, new_tangent = _direction(off_curve, found.x, distance, tangent)
         turn = 1 - float(new_tangent @ tangent)
         # Halve on a sharp bend, and about a fold in α, so that no pair of states is stepped over.
         bent = turn > 0.03 or np.linalg.norm(found.x - target) > 0.1 * step
@@ -229,11 +131,10 @@ def marginal_curve(loss: Loss) -> MarginalCurve:
 
 
 def _direction(
-    function: Callable[[np.ndarray], float], x: np.ndarray, forward: np.ndarray
+    function: Callable[[np.ndarray], float], x: np.ndarray, at_x: float, forward: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return ∇g and the unit tangent of g = const at ``x`` that points along ``forward``."""
     step = 1e-4
-    at_x = function(x)
     gradient = np.array([(function(x + step * unit) - at_x) / step for unit in np.eye(2)])
     tangent = np.array([-gradient[1], gradient[0]]) / np.linalg.norm(gradient)
     return gradient, tangent * (1 if tangent @ forward > 0 else -1)

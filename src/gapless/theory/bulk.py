@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from math import inf
 
 import numpy as np
-from scipy.optimize import brentq
+
+from gapless.theory.roots import root_between
 
 ONE_ATOM = 0.9
 """Above this ratio γ̄/γ_pole the edge of a finite law is set by its most negative atom."""
@@ -38,7 +39,7 @@ class Curvatures:
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.alpha) and self.alpha > 0):
-            raise ValueError(f"alpha must be a positive number, not {self.alpha}")
+            raise ValueError(f"alpha: must be a positive number, not {self.alpha}")
         if self.d.size == 0 or not self.d.shape == self.y2.shape == self.weight.shape:
             raise ValueError(
                 "curvatures, squared labels and weights need one common length, at least one: "
@@ -80,7 +81,8 @@ class BulkEdge:
     pole
         −1/min d (∞ when no weight is negative).
     square_root
-        False when F stays below 1 up to the pole: λ₋ = ψ(pole⁻) is then no square-root edge.
+        False when F stays below 1 up to the pole, or reaches it only there (a 1RSB state with a
+        corner): λ₋ is then no square-root edge.
     edge_from_one_atom
         γ̄/γ_pole > 0.9: in a finite law the edge is set by its single most negative weight, and
         at finite N it fluctuates like that sample and not like Tracy–Widom.
@@ -127,8 +129,9 @@ def edge(curvatures: Curvatures, gamma_bar: float | None = None) -> BulkEdge:
     """
     pole = curvatures.pole
     if gamma_bar is not None:
-        value = curvatures.psi(gamma_bar)
-        return BulkEdge(value, gamma_bar, pole, False, False)
+        # At a corner root and pole coincide up to the nearest node, and F has infinite slope.
+        regular = gamma_bar < 0.999 * pole
+        return BulkEdge(curvatures.psi(gamma_bar), gamma_bar, pole, regular, False)
     gamma = _root_of_marginality(curvatures)
     if gamma is not None:
         one_atom = bool(np.isfinite(pole) and gamma > ONE_ATOM * pole)
@@ -160,8 +163,7 @@ def _root_of_marginality(curvatures: Curvatures) -> float | None:
     def excess(t: float) -> float:
         return curvatures.marginality(scale * t) - 1
 
-    root = brentq(excess, low, high, xtol=1e-300, rtol=1e-14)
-    return float(scale * root)
+    return scale * root_between(excess, low, high)
 
 
 def outlier(curvatures: Curvatures, gamma_bar: float | None = None) -> Outlier:
@@ -188,7 +190,7 @@ def outlier(curvatures: Curvatures, gamma_bar: float | None = None) -> Outlier:
     low = bulk.gamma / 2
     while difference(low) > 0:
         low /= 4
-    gamma = float(brentq(difference, low, bulk.gamma, xtol=1e-300, rtol=1e-15))
+    gamma = root_between(difference, low, bulk.gamma)
     response = 1 / (1 + gamma * curvatures.d)
     slope_phi = -curvatures.alpha * float(
         curvatures.weight @ (curvatures.d**2 * curvatures.y2 * response**2)
@@ -211,7 +213,7 @@ def density(curvatures: Curvatures, grid: np.ndarray) -> np.ndarray:
     """
     grid = np.asarray(grid, float)
     if not np.isfinite(grid).all():
-        raise ValueError("the grid of the density must be finite")
+        raise ValueError("grid: must be finite")
     slim = _essential_atoms(curvatures)
     flat = grid.ravel()
     reach = 4 * (1 + np.sqrt(slim.alpha)) ** 2 * float(np.abs(slim.d).max()) + np.abs(flat).max()

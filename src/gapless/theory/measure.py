@@ -9,11 +9,11 @@ their mirror images.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 
 from gapless.labels import LabelLaw
-from gapless.losses import Loss
+from gapless.losses import Loss, Pointwise
 from gapless.quadrature import UPPER, Level, half_gaussian, half_line
+from gapless.theory.roots import root_between
 
 # Geometric scan of h: fine enough to find the last sign change of r(h) and the end of the support
 # of P(h|y), both of which are then made exact (the root) or need not be (the end).
@@ -79,8 +79,14 @@ class LabelMeasure:
         return LabelLaw(self.h[keep], teacher[keep], weight[keep])
 
 
+def evaluate(function: Pointwise, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return ℓ or a derivative as a float64 array, whatever array library the loss is made of."""
+    shape = np.broadcast_shapes(h.shape, y.shape)
+    return np.broadcast_to(np.asarray(function(h, y), float), shape)
+
+
 def _field(loss: Loss, chi: float, h: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return h + chi / 2 * loss.d1(h, y)
+    return h + chi / 2 * evaluate(loss.d1, h, y)
 
 
 def corners(loss: Loss, chi: float) -> list[float]:
@@ -91,10 +97,10 @@ def corners(loss: Loss, chi: float) -> list[float]:
     """
 
     def jumps(y: np.ndarray) -> np.ndarray:
-        return (_field(loss, chi, _SCAN[:, None], y[None, :]) < 0).any(axis=0)
+        return np.any(_field(loss, chi, _SCAN[:, None], y[None, :]) < 0, axis=0)
 
     def jacobian_at_zero(y: float) -> float:
-        return float(1 + chi / 2 * loss.d2(np.zeros(1), np.full(1, y))[0])
+        return float(1 + chi / 2 * evaluate(loss.d2, np.zeros(1), np.full(1, y))[0])
 
     grid = np.concatenate([np.geomspace(1e-4, 0.05, 12), np.linspace(0.1, UPPER, 100)])
     state = jumps(grid)
@@ -103,13 +109,16 @@ def corners(loss: Loss, chi: float) -> list[float]:
         low, high = grid[k], grid[k + 1]
         # A continuous onset is a root of J(0, y), known to round-off; any other is bisected.
         if jacobian_at_zero(low) * jacobian_at_zero(high) < 0:
-            root = float(brentq(jacobian_at_zero, low, high, xtol=1e-300, rtol=1e-15))
+            root = root_between(jacobian_at_zero, low, high)
             if jumps(np.array([root * (1 + 1e-7)]))[0] != jumps(np.array([root * (1 - 1e-7)]))[0]:
                 found.append(root)
                 continue
         for _ in range(50):
             middle = (low + high) / 2
-            low, high = (middle, high) if jumps(np.array([middle]))[0] == state[k] else (low, middle)
+            if jumps(np.array([middle]))[0] == state[k]:
+                low = middle
+            else:
+                high = middle
         found.append((low + high) / 2)
     return found
 
@@ -119,12 +128,13 @@ def _largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
     negative = _field(loss, chi, _SCAN[None, :], y[:, None]) < 0
     if negative[:, -1].any():
         raise ValueError(
-            f"loss {loss.name}: it is not bounded below fast enough at χ={chi:.6g}, the field "
-            f"r(h) = h + χ ℓ′/2 is still negative at h={_SCAN[-1]:g}"
+            f"loss: {loss.name} is not bounded below at χ={chi:.6g}, the field r(h) = h + χ ℓ′/2 "
+            f"is still negative at h={_SCAN[-1]:g}"
         )
     # A cusp of ℓ at ŷ = 0 that points down would hold a whole range of fields at h = 0.
-    if (_field(loss, chi, _SCAN[:1], y) > _SCAN[0] * (2 + chi * np.abs(loss.d2(_SCAN[0], y)))).any():
-        raise ValueError(f"loss {loss.name}: a cusp at ŷ = 0 is not covered")
+    smooth = _SCAN[0] * (2 + chi * np.abs(evaluate(loss.d2, _SCAN[:1], y)))
+    if (_field(loss, chi, _SCAN[:1], y) > smooth).any():
+        raise ValueError(f"loss: {loss.name} has a cusp at ŷ = 0, which is not covered")
     h_min = np.zeros_like(y)
     rows = np.flatnonzero(negative.any(axis=1))
     if rows.size == 0:
@@ -135,7 +145,7 @@ def _largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
     for _ in range(100):
         field = _field(loss, chi, h, y)
         low, high = np.where(field < 0, h, low), np.where(field < 0, high, h)
-        jacobian = 1 + chi / 2 * loss.d2(h, y)
+        jacobian = 1 + chi / 2 * evaluate(loss.d2, h, y)
         newton = h - field / np.where(jacobian > 0, jacobian, np.inf)
         inside = (newton >= low) & (newton <= high)
         step = np.where(inside, newton, (low + high) / 2)
@@ -162,17 +172,18 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
 
     column = y[:, None]
     scan = h_min[:, None] + _SCAN[None, 15:]
-    reach = exponent(scan, loss.value(scan, column), loss.d1(scan, column))
+    reach = exponent(scan, evaluate(loss.value, scan, column), evaluate(loss.d1, scan, column))
     alive = reach < reach.min(axis=1, keepdims=True) + _NEGLIGIBLE
     last = alive.shape[1] - 1 - np.argmax(alive[:, ::-1], axis=1)
     stop = scan[np.arange(y.size), np.minimum(last + 1, scan.shape[1] - 1)]
 
     h, h_weight = half_line(h_min, stop, level)
-    value, d1, d = loss.value(h, column), loss.d1(h, column), loss.d2(h, column) / 2
+    value, d1 = evaluate(loss.value, h, column), evaluate(loss.d1, h, column)
+    d = evaluate(loss.d2, h, column) / 2
     jacobian = 1 + chi * d
     if (jacobian < -1e-9 * np.maximum(1, np.abs(chi * d))).any():
         raise ValueError(
-            f"loss {loss.name}: at χ={chi:.6g} the minimiser of (r−h)²/χ + ℓ(h, y) jumps at a "
+            f"loss: for {loss.name} at χ={chi:.6g} the minimiser of (r−h)²/χ + ℓ(h, y) jumps at a "
             "field other than zero; only a jump at r=0 is covered"
         )
     energy = exponent(h, value, d1)
@@ -181,7 +192,7 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
     norm = weight.sum(axis=1, keepdims=True)
     weight /= norm
     log_norm = (np.log(2 * norm / np.sqrt(2 * np.pi)) - lowest)[:, 0]
-    edge_value, edge_d1 = loss.value(h_min, y), loss.d1(h_min, y)
+    edge_value, edge_d1 = evaluate(loss.value, h_min, y), evaluate(loss.d1, h_min, y)
     return LabelMeasure(
         loss=loss,
         chi=chi,

@@ -4,36 +4,27 @@ All energies are per dimension, e = L/N with the ½ of Eq. 1. What the scheme do
 stands in docs/derivations/limits.md, and in every state's flags.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
 
 from gapless.labels import LabelLaw
 from gapless.losses import Loss
-from gapless.quadrature import LEVELS, Level, error_of
+from gapless.quadrature import LEVELS, Level
 from gapless.theory import bulk
-from gapless.theory.branch import (
-    HIGHEST_ALPHA,
-    NotConverged,
-    Solution,
-    large_alpha_guess,
-    marginal_curve,
-    marginal_residuals,
+from gapless.theory.branch import HIGHEST_ALPHA, large_alpha_guess, marginal_curve
+from gapless.theory.measure import LabelMeasure, label_measure
+from gapless.theory.roots import NotConverged, root_between
+from gapless.theory.saddle import (
+    marginal_state,
     marginality,
-    solve,
+    measure_at,
+    refine,
+    solve_saddle,
     stationarity,
 )
-from gapless.theory.measure import LabelMeasure, label_measure
-
-_ENOUGH = 1e-9
-"""Two levels that agree to this relative accuracy end the refinement."""
-_ROUND_OFF = 1e-11
-"""Noise of the equations: next to the corner J is a difference of numbers of order one, and y − y_c
-has lost 8 to 10 digits at the nearest nodes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,30 +163,33 @@ def threshold_state(loss: Loss, alpha: float) -> ThresholdState:
         With the last iterate.
     """
     guesses = _guesses(loss, alpha)
-    solution, refined = _refine(loss, alpha, guesses[0])
-    if any(np.abs(solution.x - other).max() < 1e-3 for other in guesses[1:]):
+    found = refine(
+        loss, marginal_state(alpha), lambda m: _values(m, alpha), _natural_sizes, guesses[0]
+    )
+    if any(np.abs(found.x - other).max() < 1e-3 for other in guesses[1:]):
         raise NotConverged(
             f"marginal state of {loss.name} at alpha={alpha:g}, too close to a fold of the branch",
-            dict(zip(("chi", "z"), map(float, np.exp(solution.x)), strict=True)),
+            {"chi": found.measure.chi, "z": found.measure.z},
             np.zeros(2),
         )
-    measure, values, error = refined
-    sigma, mismatch = values["complexity"], values["bulk_edge"] - values["mu"]
+    values = found.values
     flags = {
-        "negative_complexity": sigma < 0,
-        "kink_mass": alpha * measure.kink(),
-        "multiplier_mismatch": mismatch,
+        "negative_complexity": values["complexity"] < 0,
+        "kink_mass": alpha * found.measure.kink(),
+        "multiplier_mismatch": values["bulk_edge"] - values["mu"],
         # Σ grows with e along the curve (dΣ/de = z > 0) and vanishes at the ground state.
-        "below_ground_state": sigma < 0,
+        "below_ground_state": values["complexity"] < 0,
         "other_branches": _other_branches(loss, alpha, guesses[1:]),
     }
-    return ThresholdState(alpha=alpha, law=measure.law(), flags=flags, error=error, **values)
+    return ThresholdState(
+        alpha=float(alpha), law=found.measure.law(), flags=flags, error=found.error, **values
+    )
 
 
 def _guesses(loss: Loss, alpha: float) -> list[np.ndarray]:
     """Return guesses of (log χ, log z) at alpha, the branch from large α first."""
     if not (isfinite(alpha) and alpha > 0):
-        raise ValueError(f"alpha must be a positive number, not {alpha}")
+        raise ValueError(f"alpha: must be a positive number, not {alpha}")
     _check_even(loss)
     if alpha >= HIGHEST_ALPHA:
         return [large_alpha_guess(loss, alpha)]
@@ -203,9 +197,9 @@ def _guesses(loss: Loss, alpha: float) -> list[np.ndarray]:
     guesses = curve.crossings(alpha)
     if not guesses:
         raise ValueError(
-            f"alpha={alpha:g}: the {loss.name} loss has no marginal 1RSB state there; the branch "
-            f"continued from large alpha reaches down to alpha={curve.alpha.min():.4g} "
-            "(as alpha falls to 1, chi diverges and the energy vanishes)"
+            f"alpha: the {loss.name} loss has no marginal 1RSB state at {alpha:g}; the branch "
+            f"continued from large alpha reaches down to {curve.alpha.min():.4g} "
+            "(as alpha falls to 1, chi diverges and the energy vanishes); raise it"
         )
     return guesses
 
@@ -215,7 +209,9 @@ def _check_even(loss: Loss) -> None:
     h, y = np.meshgrid([0.3, 1.1, 2.7], [0.2, 0.9, 2.3])
     value = loss.value(h, y)
     if not (np.allclose(loss.value(-h, y), value) and np.allclose(loss.value(h, -y), value)):
-        raise ValueError(f"loss {loss.name}: the replica theory needs a loss even in ŷ and in y")
+        raise ValueError(
+            f"loss: {loss.name} is not even in ŷ and in y, which the replica theory needs"
+        )
 
 
 def _values(measure: LabelMeasure, alpha: float) -> dict[str, Any]:
@@ -247,66 +243,28 @@ def curvatures_of(measure: LabelMeasure, alpha: float) -> bulk.Curvatures:
     return bulk.Curvatures(measure.d.ravel(), y2, weight, alpha)
 
 
-def _refine(
-    loss: Loss, alpha: float, guess: np.ndarray
-) -> tuple[Solution, tuple[LabelMeasure, dict[str, Any], dict[str, Any]]]:
-    """Solve Eqs. 12 and 13 on finer and finer rules until two agree; return the last."""
-    jacobian, previous, error = None, None, {}
-    for level in LEVELS[1:]:
-        solution = solve(marginal_residuals(loss, alpha, level), guess, jacobian)
-        guess, jacobian = solution.x, solution.jacobian
-        measure = label_measure(loss, *map(float, np.exp(solution.x)), level)
-        values = _values(measure, alpha)
-        if previous is not None:
-            # Round-off in the equations reaches the values through the inverse Jacobian.
-            noise = _ROUND_OFF * max(1.0, float(np.linalg.norm(np.linalg.inv(jacobian), 2)))
-            error = _errors(previous, values, noise)
-            if _worst(values, error) < max(_ENOUGH, 10 * noise):
-                return solution, (measure, values, error)
-        previous = values
-    return solution, (measure, values, error)
-
-
-def _errors(coarse: dict[str, Any], fine: dict[str, Any], noise: float) -> dict[str, Any]:
-    """Return the error of each value from two levels; None where there is no value."""
-    # Σ, μ and λ₋ are differences: their round-off is that of the terms.
-    terms = abs(fine["energy"]) + abs(fine["free_energy"])
-    floor = {
+def _natural_sizes(values: dict[str, Any]) -> dict[str, float]:
+    """Return the size of the terms whose difference a value is."""
+    terms = abs(values["energy"]) + abs(values["free_energy"])
+    return {
         "free_energy": terms,
-        "complexity": fine["z"] * terms,
-        "mu": abs(fine["mu"]) + 1 / fine["chi"],
-        "bulk_edge": abs(fine["bulk_edge"]) + 1 / fine["chi"],
+        "complexity": values["z"] * terms,
+        "mu": abs(values["mu"]) + 1 / values["chi"],
+        "bulk_edge": abs(values["bulk_edge"]) + 1 / values["chi"],
+        "outlier": abs(values["outlier"] or 0) + 1 / values["chi"],
+        "outlier_overlap": 1.0,
     }
-    error = {}
-    for name, value in fine.items():
-        if name == "moments":
-            error[name] = {
-                k: error_of(coarse[name][k], v) + noise * v for k, v in value.items()
-            }
-        elif value is None or coarse[name] is None:
-            error[name] = None
-        else:
-            error[name] = error_of(coarse[name], value) + noise * floor.get(name, abs(value))
-    return error
 
 
-def _worst(values: dict[str, Any], error: dict[str, Any]) -> float:
-    """Return the largest error of the smooth values, relative to the natural size of each."""
-    names = ("chi", "z", "energy")
-    return max(error[name] / abs(values[name]) for name in names)
-
-
-def _other_branches(
-    loss: Loss, alpha: float, guesses: list[np.ndarray]
-) -> list[dict[str, float]]:
+def _other_branches(loss: Loss, alpha: float, guesses: list[np.ndarray]) -> list[dict[str, float]]:
     """Return χ, z and energy of the further marginal states at alpha."""
     found = []
     for guess in guesses:
         try:
-            solution = solve(marginal_residuals(loss, alpha, LEVELS[1]), guess)
+            solution = solve_saddle(loss, marginal_state(alpha), guess, LEVELS[1])
         except NotConverged:
             continue
-        measure = label_measure(loss, *map(float, np.exp(solution.x)), LEVELS[1])
+        measure = measure_at(loss, solution.x, LEVELS[1])
         found.append({"chi": measure.chi, "z": measure.z, "energy": energy(measure, alpha)})
     return found
 
@@ -318,7 +276,8 @@ def chi_at(loss: Loss, alpha: float, z: float, guess: float, level: Level) -> fl
     """
 
     def equation(log_chi: float) -> float:
-        return float(np.log(alpha * stationarity(label_measure(loss, np.exp(log_chi), z, level))))
+        measure = label_measure(loss, float(np.exp(log_chi)), z, level)
+        return float(np.log(alpha * stationarity(measure)))
 
     low = high = float(np.log(guess))
     at = equation(low)
@@ -326,7 +285,7 @@ def chi_at(loss: Loss, alpha: float, z: float, guess: float, level: Level) -> fl
     while width < 10:
         low, high = (low, low + width) if at < 0 else (high - width, high)
         if equation(high if at < 0 else low) * at <= 0:
-            return float(np.exp(brentq(equation, low, high, xtol=1e-13, rtol=1e-14)))
+            return float(np.exp(root_between(equation, low, high)))
         low = high = high if at < 0 else low
         width *= 2
     raise NotConverged("Eq. 12", {"alpha": alpha, "z": z, "chi": guess}, np.array([at]))
@@ -341,8 +300,8 @@ def ground_state(loss: Loss, alpha: float) -> GroundState:
     Raises as `threshold_state` does.
     """
     start, level = _guesses(loss, alpha)[0], LEVELS[0]
-    solution = solve(marginal_residuals(loss, alpha, level), start, tolerance=1e-8)
-    chi, z = map(float, np.exp(solution.x))
+    solution = solve_saddle(loss, marginal_state(alpha), start, level, tolerance=1e-8)
+    chi, z = (float(value) for value in np.exp(solution.x))
     sigma = complexity(label_measure(loss, chi, z, level), alpha)
     factor = 0.85 if sigma < 0 else 1 / 0.85
     for _ in range(80):
@@ -352,37 +311,26 @@ def ground_state(loss: Loss, alpha: float) -> GroundState:
         if last * sigma <= 0:
             break
     else:
-        raise NotConverged("1RSB ground state", {"alpha": alpha, "chi": chi, "z": z}, np.array([sigma]))
+        iterate = {"alpha": alpha, "chi": chi, "z": z}
+        raise NotConverged("1RSB ground state", iterate, np.array([sigma]))
     return _refine_ground_state(loss, alpha, np.log([chi, z]))
 
 
 def _refine_ground_state(loss: Loss, alpha: float, guess: np.ndarray) -> GroundState:
-    def residuals(level: Level) -> Callable[[np.ndarray], np.ndarray]:
-        def at(x: np.ndarray) -> np.ndarray:
-            measure = label_measure(loss, *map(float, np.exp(x)), level)
-            scaled = complexity(measure, alpha) * (measure.chi / measure.z) ** 2
-            return np.array([np.log(alpha * stationarity(measure)), scaled])
+    def equations(measure: LabelMeasure) -> tuple[float, float]:
+        scaled = complexity(measure, alpha) * (measure.chi / measure.z) ** 2
+        return float(np.log(alpha * stationarity(measure))), scaled
 
-        return at
-
-    jacobian, previous, error = None, {}, {}
-    for level in LEVELS[1:]:
-        solution = solve(residuals(level), guess, jacobian)
-        guess, jacobian = solution.x, solution.jacobian
-        measure = label_measure(loss, *map(float, np.exp(solution.x)), level)
-        values = {
+    def values(measure: LabelMeasure) -> dict[str, Any]:
+        return {
             "chi": measure.chi,
             "z": measure.z,
             "energy": energy(measure, alpha),
             "marginality": alpha * marginality(measure),
         }
-        if previous:
-            noise = _ROUND_OFF * max(1.0, float(np.linalg.norm(np.linalg.inv(jacobian), 2)))
-            error = {k: error_of(previous[k], v) + noise * abs(v) for k, v in values.items()}
-            if all(error[k] < max(_ENOUGH, 10 * noise) * abs(v) for k, v in values.items()):
-                break
-        previous = values
-    return GroundState(alpha=alpha, error=error, **values)
+
+    found = refine(loss, equations, values, lambda _: {}, guess)
+    return GroundState(alpha=float(alpha), error=found.error, **found.values)
 
 
 def complexity_curve(
@@ -399,18 +347,18 @@ def complexity_curve(
     Raises as `threshold_state` does, and ``ValueError`` for z that are not positive.
     """
     guess = _guesses(loss, alpha)[0]
-    marginal = solve(marginal_residuals(loss, alpha, LEVELS[1]), guess, tolerance=1e-9)
-    chi, z_marginal = map(float, np.exp(marginal.x))
+    marginal = solve_saddle(loss, marginal_state(alpha), guess, LEVELS[1], tolerance=1e-9)
+    chi, z_marginal = (float(value) for value in np.exp(marginal.x))
     if z is None:
         other = ground_state(loss, alpha).z
         z = np.geomspace(min(other, z_marginal) / 2, 2 * max(other, z_marginal), points)
     z = np.asarray(z, float)
     if z.size == 0 or not (np.isfinite(z) & (z > 0)).all():
-        raise ValueError("z of a complexity curve must be positive numbers, at least one")
+        raise ValueError("z: must be positive numbers, at least one")
     columns = []
     for value in z:
         chi = chi_at(loss, alpha, float(value), chi, LEVELS[1])
         measure = label_measure(loss, chi, float(value), LEVELS[1])
         e, f = energy(measure, alpha), free_energy(measure, alpha)
         columns.append((chi, e, f, value * (e - f), alpha * marginality(measure)))
-    return ComplexityCurve(alpha, z, *map(np.array, zip(*columns, strict=True)))
+    return ComplexityCurve(float(alpha), z, *np.array(columns).T)

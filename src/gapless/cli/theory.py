@@ -1,0 +1,123 @@
+"""`gapless theory`: threshold states and α_BBP of the replica theory."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from gapless.cli._shared import check_writable, meter, numbers, print_json, table_text
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+
+app = App(
+    name="theory",
+    help="Threshold states, bulk edge, outlier and BBP threshold as N → ∞ (1RSB).",
+)
+
+
+@app.command
+def state(*, alpha: float, loss: str = "quartic", as_json: Json = False) -> None:
+    """Print the marginal 1RSB state (Eqs. 12 and 13) at one α.
+
+    bulk_edge and outlier are eigenvalues of ½ Σ ℓ″ x xᵀ, before μ is subtracted. The flags say
+    where the scheme is not to be trusted.
+
+    Example: gapless theory state --alpha 10
+
+    Parameters
+    ----------
+    alpha
+        Samples per dimension M/N.
+    loss
+        quartic, or normalised:a=1.
+    as_json
+        Print one JSON object.
+    """
+    from gapless.losses import parse_loss
+    from gapless.theory import threshold_state
+
+    record = threshold_state(parse_loss(loss), alpha).record()
+    if as_json:
+        print_json(record)
+        return
+    rows: list[list[Any]] = [["alpha", record["alpha"], None]]
+    for name, error in record["error"].items():
+        if name == "moments":
+            rows += [[f"moment {k}", record[name][k], error[k]] for k in error]
+        else:
+            rows.append([name, record[name], error])
+    rows += [[name, value, None] for name, value in record["flags"].items()]
+    sys.stdout.write(table_text(("", "value", "error"), [_digits(row) for row in rows]))
+
+
+@app.command
+def threshold(*, loss: str = "quartic", as_json: Json = False) -> None:
+    """Print α_BBP, above which the Hessian of the threshold states has an outlier.
+
+    edge: the outlier leaves the bulk; multiplier: Eq. 7 as printed; unstable: the outlier's
+    eigenvalue of the Hessian becomes negative. Without a kink in the inner minimisation the three
+    coincide.
+
+    Example: gapless theory threshold --loss normalised:a=1
+
+    Parameters
+    ----------
+    loss
+        quartic, or normalised:a=1.
+    as_json
+        Print one JSON object.
+    """
+    from gapless.losses import parse_loss
+    from gapless.theory import bbp_threshold
+
+    record = bbp_threshold(parse_loss(loss)).record()
+    if as_json:
+        print_json(record)
+        return
+    rows = [[name, value, record["error"][name]] for name, value in record["alpha_bbp"].items()]
+    sys.stdout.write(table_text(("reading", "alpha_bbp", "error"), [_digits(row) for row in rows]))
+
+
+@app.command
+def curve(
+    *, alpha: str, loss: str = "quartic", plot: Path | None = None, as_json: Json = False
+) -> None:
+    """Print threshold states along α: a table, and a picture with --plot.
+
+    Example: gapless theory curve --alpha 2:30:1 --plot curve.png
+
+    Parameters
+    ----------
+    alpha
+        Samples per dimension: a list 4,6,10 or a range 2:30:1.
+    loss
+        quartic, or normalised:a=1.
+    plot
+        Draw energies, spectrum and moments to this .png, .pdf or .svg.
+    as_json
+        Print one JSON object with `rows`, each like the answer of `theory state`.
+    """
+    from gapless.experiments.theory_curve import curve_rows, draw_curve
+    from gapless.losses import parse_loss
+
+    if plot is not None:
+        check_writable(plot, "plot")
+    chosen, alphas = parse_loss(loss), numbers(alpha, "alpha")
+    with meter("theory", len(alphas)) as progress:
+        rows = curve_rows(chosen, alphas, progress.advance)
+    if plot is not None:
+        draw_curve(rows, chosen).savefig(plot, dpi=150)
+    if as_json:
+        print_json({"loss": chosen.name, "rows": rows})
+        return
+    names = ("alpha", "energy", "ground_energy", "complexity", "chi", "z", "mu", "bulk_edge")
+    names = (*names, "outlier", "outlier_overlap")
+    sys.stdout.write(table_text(names, [[row[name] for name in names] for row in rows]))
+
+
+def _digits(row: list[Any]) -> list[Any]:
+    """Show a value with the digits that its error leaves, ten at most."""
+    name, value, error = row
+    shown = f"{value:.10g}" if isinstance(value, float) else value
+    return [name, shown, None if error is None else f"{error:.0e}"]

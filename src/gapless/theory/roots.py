@@ -1,0 +1,103 @@
+"""Roots of one equation in a bracket, and of small smooth systems; both fail loudly."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from scipy.optimize import brentq
+
+
+class NotConverged(RuntimeError):
+    """A solver that gave up; it carries where it was.
+
+    Attributes
+    ----------
+    iterate
+        The last iterate, by name (``chi``, ``z``, and ``alpha`` where it was fixed).
+    residual
+        What was left of each equation there, relative.
+    """
+
+    def __init__(self, what: str, iterate: dict[str, float], residual: np.ndarray) -> None:
+        self.iterate = iterate
+        self.residual = residual
+        where = ", ".join(f"{name}={value:.6g}" for name, value in iterate.items())
+        super().__init__(f"{what}: no convergence, last iterate {where}, residuals {residual}")
+
+
+def root_between(function: Callable[[float], float], low: float, high: float) -> float:
+    """Return the root of ``function`` in [low, high], to round-off (Brent's method).
+
+    Raises ``ValueError`` unless the ends differ in sign.
+    """
+    # Relative accuracy only: the roots here span many orders of magnitude.
+    rtol = cast(Any, 2e-15)
+    return float(cast(float, brentq(function, low, high, xtol=1e-300, rtol=rtol)))
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Root of a system, with the Jacobian that found it (for the next, finer solve)."""
+
+    x: np.ndarray
+    jacobian: np.ndarray
+
+    @property
+    def condition(self) -> float:
+        """‖Jacobian⁻¹‖, at least 1: what noise in the equations is multiplied by in x."""
+        return max(1.0, float(np.linalg.norm(np.linalg.inv(self.jacobian), 2)))
+
+
+def solve(
+    residuals: Callable[[np.ndarray], np.ndarray],
+    start: np.ndarray,
+    jacobian: np.ndarray | None = None,
+    tolerance: float = 1e-13,
+    names: tuple[str, ...] = ("chi", "z"),
+) -> Solution:
+    """Return the root of a small smooth system in logarithms, by Broyden's method.
+
+    Parameters
+    ----------
+    residuals
+        Maps x, logarithms of the unknowns, to as many equations, of order one.
+    jacobian
+        A first guess; made by differences if absent.
+    tolerance
+        On the last step, in x. Steps that round-off keeps from shrinking further are accepted.
+    names
+        Of the unknowns, for the error.
+
+    Raises `NotConverged` with the last iterate.
+    """
+    x = np.array(start, float)
+    residual = residuals(x)
+    jacobian = _differences(residuals, x, residual) if jacobian is None else jacobian.copy()
+    smallest = np.inf
+    for _ in range(60):
+        step = -np.linalg.lstsq(jacobian, residual, rcond=None)[0]
+        step *= min(1.0, 0.5 / max(np.abs(step).max(), 1e-300))
+        new = residuals(x + step)
+        for _ in range(8):
+            if np.abs(new).max() < 2 * np.abs(residual).max() + 1e-12:
+                break
+            step = step / 4
+            new = residuals(x + step)
+        x, change, residual = x + step, new - residual, new
+        size = np.abs(step).max()
+        stalled = size >= smallest / 2 and size < 1e-10
+        if size <= tolerance or (residual == 0).all() or stalled:
+            return Solution(x, jacobian)
+        smallest = min(smallest, size)
+        jacobian += np.outer(change - jacobian @ step, step) / (step @ step)
+    iterate = dict(zip(names, map(float, np.exp(x)), strict=True))
+    raise NotConverged("saddle point", iterate, residual)
+
+
+def _differences(
+    residuals: Callable[[np.ndarray], np.ndarray], x: np.ndarray, at_x: np.ndarray
+) -> np.ndarray:
+    step = 1e-5
+    columns = [(residuals(x + step * unit) - at_x) / step for unit in np.eye(x.size)]
+    return np.stack(columns, axis=1)

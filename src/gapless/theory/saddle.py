@@ -1,0 +1,141 @@
+"""Eqs. 12 and 13 as equations in (log χ, log z), solved on finer rules (replica.md §6)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gapless.losses import Loss
+from gapless.quadrature import LEVELS, Level, error_of
+from gapless.theory.measure import LabelMeasure, label_measure
+from gapless.theory.roots import Solution, solve
+
+Equations = Callable[[LabelMeasure], tuple[float, float]]
+Values = dict[str, Any]
+
+ENOUGH = 1e-9
+"""Two levels that agree to this, relative to the natural size of a value, end the refinement."""
+ROUND_OFF = 1e-11
+"""Noise of the equations: next to the corner J is a difference of numbers of order one, and y − y_c
+has lost 8 to 10 digits at the nearest nodes."""
+
+
+def measure_at(loss: Loss, x: np.ndarray, level: Level) -> LabelMeasure:
+    """Return the measure at x = (log χ, log z)."""
+    return label_measure(loss, float(np.exp(x[0])), float(np.exp(x[1])), level)
+
+
+def stationarity(measure: LabelMeasure) -> float:
+    """Return (χ(χ+z)/4) E[(∂V)²]; Eq. 12 is α times this = 1."""
+    chi, z = measure.chi, measure.z
+    return chi * (chi + z) / 4 * measure.mean(measure.d1**2)
+
+
+def marginality(measure: LabelMeasure) -> float:
+    """Return E[(χ ∂²V/2)²] without the kink's delta; Eq. 13 is α times this = 1."""
+    return measure.mean((measure.chi * measure.d / measure.jacobian) ** 2)
+
+
+def marginal_state(alpha: float) -> Equations:
+    """Return Eqs. 12 and 13 at ``alpha``, as logarithms."""
+
+    def equations(measure: LabelMeasure) -> tuple[float, float]:
+        return np.log(alpha * stationarity(measure)), np.log(alpha * marginality(measure))
+
+    return equations
+
+
+def solve_saddle(
+    loss: Loss,
+    equations: Equations,
+    guess: np.ndarray,
+    level: Level,
+    jacobian: np.ndarray | None = None,
+    tolerance: float = 1e-13,
+) -> Solution:
+    """Return (log χ, log z) that solve two equations at one level; raises `NotConverged`."""
+    return solve(
+        lambda x: np.array(equations(measure_at(loss, x, level))), guess, jacobian, tolerance
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """A solved saddle point: measure at the finest level used, values there, their errors."""
+
+    x: np.ndarray
+    measure: LabelMeasure
+    values: Values
+    error: Values
+
+
+def refine(
+    loss: Loss,
+    equations: Equations,
+    values: Callable[[LabelMeasure], Values],
+    sizes: Callable[[Values], Values],
+    guess: np.ndarray,
+) -> Refined:
+    """Solve ``equations`` level by level until two agree in all ``values``.
+
+    The error of a value is its change from the level before, plus the noise of the equations
+    times the condition of the system and the value's natural size.
+
+    Parameters
+    ----------
+    values
+        Numbers by name at a measure; a nested mapping and None are allowed.
+    sizes
+        Natural sizes of those that are differences of larger terms; the others' is themselves.
+    """
+    coarse = _step(loss, equations, values, guess, LEVELS[1], None)
+    fine, error = coarse, {}
+    for level in LEVELS[2:]:
+        fine = _step(loss, equations, values, coarse[0].x, level, coarse[0].jacobian)
+        noise = ROUND_OFF * fine[0].condition
+        natural = sizes(fine[2])
+        error = _errors(coarse[2], fine[2], natural, noise)
+        if _agree(fine[2], error, natural, max(ENOUGH, 10 * noise)):
+            break
+        coarse = fine
+    return Refined(fine[0].x, fine[1], fine[2], error)
+
+
+def _step(
+    loss: Loss,
+    equations: Equations,
+    values: Callable[[LabelMeasure], Values],
+    guess: np.ndarray,
+    level: Level,
+    jacobian: np.ndarray | None,
+) -> tuple[Solution, LabelMeasure, Values]:
+    solution = solve_saddle(loss, equations, guess, level, jacobian)
+    measure = measure_at(loss, solution.x, level)
+    return solution, measure, values(measure)
+
+
+def _size(name: str, value: float, sizes: Values) -> float:
+    return float(sizes[name]) if name in sizes else abs(value)
+
+
+def _errors(coarse: Values, fine: Values, sizes: Values, noise: float) -> Values:
+    error: Values = {}
+    for name, value in fine.items():
+        if isinstance(value, dict):
+            error[name] = _errors(coarse[name], value, {}, noise)
+        elif value is None or coarse[name] is None:
+            error[name] = None
+        else:
+            error[name] = error_of(coarse[name], value) + noise * _size(name, value, sizes)
+    return error
+
+
+def _agree(values: Values, error: Values, sizes: Values, tolerance: float) -> bool:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            if not _agree(value, error[name], {}, tolerance):
+                return False
+        elif error[name] is not None and error[name] > tolerance * _size(name, value, sizes):
+            return False
+    return True
