@@ -97,4 +97,5 @@ def _draw_snapshot(axis: Axes, run: Any, frame: int) -> None:
     for name, colour in (("eigenvalue_1_t", "#e69f00"), ("eigenvalue_2_t", "#009e73")):
         axis.axvline(getattr(run, name)[frame], color=colour, lw=1)
     axis.axvline(run.hessian_edge_t[frame], color="black", ls="--", lw=0.8)
-    axis.set(title=f"t = {run.t[frame]:.3g}", xlabel=r"$\lambda$", yscale="log", ylim=(2e-4, None))
+    axis.set(title=f"t = {run.t[frame]:.3g}", xlabel=r"$\lambda$", yscale="log")
+    axis.set_ylim(2e-4, 1.5 * _density(run).max())
