@@ -39,7 +39,6 @@ def points(scale: Scale, seed: int) -> list[Simulation]:
             labels=labels,
             t_max=budget[labels],
             save_at=(0.0, *np.geomspace(2e-3, budget[labels], 59).tolist()),
-            stages=10 if labels == "shuffled" else 4,
         )
         for alpha in ALPHAS
         for labels in ("teacher", "shuffled")

@@ -12,6 +12,7 @@ from pydantic import model_validator
 from gapless.design import Design
 from gapless.experiments._experiment import Cost, Point, Row
 from gapless.flow import (
+    FLOW,
     PAPER,
     Adaptive,
     FixedStep,
@@ -33,7 +34,7 @@ class Simulation(Point):
     `protocol` is ``flow`` (step control) or ``paper`` (gradient descent at rate 2e-4); `t_max`
     defaults to the paper's budget 0.3 log2 N, `dtype` to float32 for the flow and float64 for
     the paper's protocol, whose steps float32 cannot hold near zero energy; `save_at` lists the
-    times whose energy, overlap and μ are kept; `stages` is that of the Chebyshev method.
+    times whose energy, overlap and μ are kept.
     """
 
     n: int
@@ -47,7 +48,6 @@ class Simulation(Point):
     dtype: Dtype | None = None
     t_max: float | None = None
     save_at: tuple[float, ...] = ()
-    stages: int = 4
 
     @model_validator(mode="after")
     def _check(self) -> "Simulation":
@@ -80,7 +80,7 @@ class Simulation(Point):
     @property
     def stepping(self) -> FixedStep | Adaptive:
         """How the steps are chosen."""
-        return PAPER if self.protocol == "paper" else Adaptive(stages=self.stages)
+        return PAPER if self.protocol == "paper" else FLOW
 
     @property
     def bytes(self) -> float:
@@ -200,8 +200,7 @@ def cost(point: Simulation) -> Cost:
     if point.protocol == "paper":
         gradients = point.budget / PAPER.size
     else:
-        limit = 0.65 * (point.stages**2 - 1) / point.stages
-        gradients = 100 + 12 * point.alpha * point.budget / limit
+        gradients = 150 + 30 * point.budget + 5 * len(point.save_at)
     width = 2 if point.precision == "float64" else 1
     design = point.design
     return Cost(4.0 * design.k * design.m * design.n * gradients * width, point.bytes)

@@ -215,7 +215,7 @@ def _begin(problem: Problem, start: Float[Array, "K N"], stepping: Stepping, lev
     w = normalise(start)
     here = problem.evaluate(w)
     finite = is_finite(here)
-    k, dtype = w.shape[0], w.dtype
+    (k, n), dtype = w.shape, w.dtype
     return State(
         w=w,
         velocity=here.velocity,
@@ -224,6 +224,8 @@ def _begin(problem: Problem, start: Float[Array, "K N"], stepping: Stepping, lev
         speed2=here.speed2,
         t=jnp.zeros(k, dtype),
         h=stepping.first(here),
+        direction=here.velocity / jnp.sqrt(n * here.speed2 + 1e-30)[:, None],
+        stiffness=jnp.zeros(k, dtype),
         energy_start=here.energy,
         running=finite,
         finite=finite,

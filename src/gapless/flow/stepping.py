@@ -1,6 +1,7 @@
 """How long the steps are: of one size (gradient descent), or chosen by each run (the flow)."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -8,8 +9,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from gapless.flow.steppers import Method, chebyshev_method, euler, normalise
+from gapless.flow.steppers import (
+    MAX_STAGES,
+    STABILITY,
+    Method,
+    Step,
+    chebyshev_step,
+    euler,
+    normalise,
+    stages_needed,
+)
 from gapless.problem import Evaluation, Problem
+
+SAFETY = 1.2
+"""The power method comes from below: stages are counted for so many times its estimate."""
 
 
 class State(NamedTuple):
@@ -23,6 +36,10 @@ class State(NamedTuple):
     t: Float[Array, " K"]
     h: Float[Array, " K"]
     """The step to try next."""
+    direction: Float[Array, "K N"]
+    """Unit vectors that follow the stiffest direction, for the power method."""
+    stiffness: Float[Array, " K"]
+    """Estimate of the largest |eigenvalue| of the Jacobian of the velocity."""
     energy_start: Float[Array, " K"]
     running: Bool[Array, " K"]
     finite: Bool[Array, " K"]
@@ -73,7 +90,7 @@ class FixedStep:
     def attempt(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
         """Return the state after one step of every run; a non-finite one ends its run."""
         del goal, active
-        w, here = _step(self.method, problem, state, state.h)
+        w, here = _step(self.method.step, problem, state, state.h)
         finite = is_finite(here)
         steps = state.steps + 1
         moved = state.moved(w, here)._replace(t=steps * state.h, steps=steps)
@@ -83,29 +100,25 @@ class FixedStep:
 
 @dataclass(frozen=True)
 class Adaptive:
-    """Steps that each run chooses for itself so that the local error stays at `tolerance`.
+    """Steps that each run chooses for itself: accuracy sets their length, stability their stages.
 
     A step is kept when (i) its estimated error, relative to the sphere's radius √N and to
     √(e/e(0)), is at most `tolerance`, and (ii) the energy does not rise beyond rounding: along
-    the exact flow it cannot. Both fail at once past the method's stability limit, so the limit
-    is found for each instance, never guessed.
+    the exact flow it cannot. The Chebyshev method takes as many stages as the step needs to be
+    stable; the stiffness is estimated for each run by one iteration of the power method a step,
+    and where that is too low, (i) and (ii) fail and the step is taken again, shorter.
 
     Parameters
     ----------
     tolerance
-        Smaller follows the flow more closely; the cost grows like tolerance^(-1/3).
-    stages
-        Gradients per step of the Chebyshev method (order 2). More stages take longer steps
-        once accuracy no longer binds them.
+        Smaller follows the flow more closely; the number of steps grows like tolerance^(-1/3).
     """
 
     tolerance: float = 5e-3
-    stages: int = 4
 
     def __post_init__(self) -> None:
         if not self.tolerance > 0:
             raise ValueError(f"tolerance: must be positive, not {self.tolerance}")
-        chebyshev_method(self.stages)
 
     def first(self, here: Evaluation) -> Float[Array, " K"]:
         """Return a first step that moves W by √tolerance/10 of the radius: soon outgrown."""
@@ -126,13 +139,15 @@ class Adaptive:
 
     def attempt(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
         """Try one step of every run, to `goal` at most; keep it or shorten the next."""
-        method = chebyshev_method(self.stages)
+        direction, stiffness = _power_iteration(problem, state)
+        h = jnp.minimum(state.h, _longest(problem, state) / (SAFETY * stiffness))
         remaining = goal - state.t
-        last = remaining <= state.h
+        last = remaining <= h
         # near the goal two even steps rather than a long one and a stub
-        h = jnp.where(last, remaining, jnp.minimum(state.h, remaining / 2))
-        h = jnp.where(active, h, 0)
-        w, here = _step(method, problem, state, h)
+        h = jnp.where(active, jnp.where(last, remaining, jnp.minimum(h, remaining / 2)), 0)
+        # one number of stages for the batch: its products are shared
+        stages = stages_needed(SAFETY * h * stiffness).max()
+        w, here = _step(partial(chebyshev_step, stages=stages), problem, state, h)
         error = _local_error(state, w, here.velocity, h, self.tolerance)
         finite = is_finite(here) & jnp.isfinite(error)
         descends = here.energy <= state.energy + energy_rounding(problem, state.energy)
@@ -148,7 +163,9 @@ class Adaptive:
         stuck = active & (state.t + proposal <= state.t)
         return select(keep, moved, state)._replace(
             h=proposal,
-            gradients=state.gradients + method.stages,
+            direction=direction,
+            stiffness=stiffness,
+            gradients=state.gradients + stages + 1,
             running=state.running & ~stuck,
             finite=state.finite & ~(stuck & ~finite),
         )
@@ -181,11 +198,39 @@ def energy_rounding(problem: Problem, energy: Float[Array, " K"]) -> Float[Array
 
 
 def _step(
-    method: Method, problem: Problem, state: State, h: Float[Array, " K"]
+    step: Step, problem: Problem, state: State, h: Float[Array, " K"]
 ) -> tuple[Float[Array, "K N"], Evaluation]:
-    w = method.step(lambda w: problem.evaluate(w).velocity, state.w, state.velocity, h)
+    w = step(lambda w: problem.evaluate(w).velocity, state.w, state.velocity, h)
     w = normalise(w)
     return w, problem.evaluate(w)
+
+
+def _longest(problem: Problem, state: State) -> Float[Array, " K"]:
+    """Return the largest h λ: what `MAX_STAGES` hold stable, less where rounding would show.
+
+    A component of the velocity is known to 8 ε √α; a step moves W by h times that whatever the
+    damping. Near a minimum this must stay below the distance left, |V|/λ, or no run would ever
+    come to rest.
+    """
+    rounding = 8 * float(jnp.finfo(state.w.dtype).eps) * problem.alpha**0.5
+    quiet = 0.3 * jnp.sqrt(state.speed2) / rounding
+    return jnp.clip(quiet, STABILITY * 3, STABILITY * (MAX_STAGES**2 - 1))
+
+
+def _power_iteration(
+    problem: Problem, state: State
+) -> tuple[Float[Array, "K N"], Float[Array, " K"]]:
+    """Return the next direction and stiffness |J v|, J v by a difference over 1 % of the radius."""
+    length = 0.01 * problem.n**0.5
+    ahead = problem.evaluate(state.w + length * state.direction).velocity
+    product = (ahead - state.velocity) / length
+    stiffness = jnp.linalg.norm(product, axis=1)
+    ok = jnp.isfinite(stiffness) & (stiffness > 0)
+    direction = product / jnp.where(ok, stiffness, 1)[:, None]
+    return (
+        jnp.where(ok[:, None], direction, state.direction),
+        jnp.where(ok, stiffness, state.stiffness),
+    )
 
 
 def _local_error(
