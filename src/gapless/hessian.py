@@ -71,7 +71,6 @@ class Deflated:
         return jnp.einsum("kpn,kn->kp", v, self.direction)[..., None] * self.direction[:, None, :]
 
 
-@partial(jax.jit, static_argnames="deflate_radial")
 def hessian_operator(
     problem: Problem, w: Float[Array, "K N"], *, deflate_radial: bool = False
 ) -> WeightedGram | Deflated:
@@ -83,14 +82,22 @@ def hessian_operator(
         Replace H by P H P + c ŵŵᵀ, P the projector on the tangent space and ŵ = W/√N, with
         c = αE[d] + 2√(αE[d²]) − μ, d = ½ℓ″: the bulk's mean plus two standard deviations.
     """
-    curvature = problem.loss.d2(problem.student_labels(w), problem.labels) / 2
-    mu = problem.multiplier(w)
+    # compiled apart: what returns X from a compiled function copies it
+    curvature, mu = _curvature(problem, w)
     hessian = WeightedGram(problem.sensing, curvature, -mu)
     if not deflate_radial:
         return hessian
     mean, square = curvature.sum(axis=1) / problem.n, (curvature**2).sum(axis=1) / problem.n
     direction = w / jnp.linalg.norm(w, axis=1, keepdims=True)
     return Deflated(hessian, direction, mean + 2 * jnp.sqrt(square) - mu)
+
+
+@jax.jit
+def _curvature(problem: Problem, w: Float[Array, "K N"]) -> tuple[Array, Array]:
+    """Return d = ½ℓ″ of every sample, (K, M), and μ, (K,)."""
+    yhat = problem.student_labels(w)
+    mu = (problem.loss.d1(yhat, problem.labels) * yhat).sum(axis=1) / (2 * problem.n)
+    return problem.loss.d2(yhat, problem.labels) / 2, mu
 
 
 def hessian_matrix(

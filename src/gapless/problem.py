@@ -13,12 +13,11 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Float
 
 from gapless.design import Design
 from gapless.labels import LabelLaw
-from gapless.linalg import rows_per_block
+from gapless.linalg import sum_over_rows, times_transpose
 from gapless.losses import Loss, quartic
 
 LabelKind = Literal["teacher", "shuffled", "gaussian"]
@@ -81,7 +80,7 @@ class Problem:
 
     def student_labels(self, w: Float[Array, "K N"]) -> Float[Array, "K M"]:
         """Return ŷ = W Xᵀ."""
-        return w @ self.sensing.T
+        return times_transpose(w, self.sensing)
 
     def energy(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return e = L/N = (1/2N) Σ ℓ(ŷ, y), Eq. 1."""
@@ -105,21 +104,10 @@ class Problem:
         """
 
         def part(x: Array, y: Array) -> tuple[Array, Array]:
-            yhat = w @ x.T
+            yhat = times_transpose(w, x)
             return self.loss.value(yhat, y).sum(axis=1), self.loss.d1(yhat, y) / 2 @ x
 
-        def add(i: Array, total: tuple[Array, Array]) -> tuple[Array, Array]:
-            x = lax.dynamic_slice_in_dim(self.sensing, i * rows, rows)
-            more = part(x, lax.dynamic_slice_in_dim(self.labels, i * rows, rows, 1))
-            return total[0] + more[0], total[1] + more[1]
-
-        rows = rows_per_block(self.m, self.n)
-        whole = self.m // rows
-        nothing = (jnp.zeros_like(w[:, 0]), jnp.zeros_like(w))
-        loss, gradient = lax.fori_loop(0, whole, add, nothing)
-        if whole * rows < self.m:
-            rest = part(self.sensing[whole * rows :], self.labels[:, whole * rows :])
-            loss, gradient = loss + rest[0], gradient + rest[1]
+        loss, gradient = sum_over_rows(part, self.sensing, self.labels, w.shape[0])
         mu = _dot(gradient, w) / _dot(w, w)
         velocity = mu[:, None] * w - gradient
         return Evaluation(loss / (2 * self.n), mu, velocity, _dot(velocity, velocity) / self.n)

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from gapless.design import Design
-from gapless.flow import Adaptive, Stop, integrate
+from gapless.flow import Stop, integrate
 from gapless.flow.integrate import TRAPPED_SPEED2
 from gapless.losses import Loss, quartic
 from gapless.problem import Dtype, draw_problem
 
 T_TWIN = 20.0
 """Time at which a twin that still moves is read off."""
-TWIN_STEPPING = Adaptive(stages=6)
-"""Late times are bound by stability; more stages took no fewer gradients (N=512, t=20)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +37,6 @@ def twin_threshold(design: Design, loss: Loss = quartic, dtype: Dtype = "float32
         draw_problem(design, "shuffled", loss, dtype),
         design.start(),
         T_TWIN,
-        stepping=TWIN_STEPPING,
         stop=Stop(speed2=TRAPPED_SPEED2),
     )
     speed2 = np.asarray(twin.state.speed2, float)

@@ -8,7 +8,7 @@ import numpy as np
 from gapless.design import Design
 from gapless.experiments._experiment import Row
 from gapless.experiments._spectra import number, spectral_rows
-from gapless.experiments._threshold import T_TWIN, TWIN_STEPPING, twin_threshold
+from gapless.experiments._threshold import T_TWIN, twin_threshold
 from gapless.flow import State, integrate
 from gapless.flow.crossing import cross_energy
 from gapless.flow.snapshots import snapshots
@@ -112,7 +112,7 @@ def _at(
         state = next(iter(snapshots(problem, start, times)))
         return state, np.full(design.k, when), np.asarray(state.finite), nothing
     if moment.kind == "threshold" and labels != "teacher":
-        rest = integrate(problem, start, T_TWIN, stepping=TWIN_STEPPING)
+        rest = integrate(problem, start, T_TWIN)
         return rest.state, rest.stopped_at, np.asarray(rest.state.finite), nothing
     energy = (
         twin_threshold(design, problem.loss).energy
