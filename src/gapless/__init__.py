@@ -1,1 +1,61 @@
-"""gapless: when does plain gradient flow escape the spurious minima of phase retrieval, and why?"""
+"""gapless: when does plain gradient flow escape the spurious minima of phase retrieval, and why?
+
+The names below are the ones most users need; each is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gapless.design import Design as Design
+    from gapless.flow import FLOW as FLOW
+    from gapless.flow import PAPER as PAPER
+    from gapless.flow import integrate as integrate
+    from gapless.labels import LabelLaw as LabelLaw
+    from gapless.losses import Loss as Loss
+    from gapless.losses import normalised as normalised
+    from gapless.losses import quartic as quartic
+    from gapless.problem import Problem as Problem
+    from gapless.problem import draw_problem as draw_problem
+    from gapless.theory import bbp_threshold as bbp_threshold
+    from gapless.theory import threshold_state as threshold_state
+
+_HOMES = {
+    "Design": "design",
+    "FLOW": "flow",
+    "PAPER": "flow",
+    "integrate": "flow",
+    "LabelLaw": "labels",
+    "Loss": "losses",
+    "normalised": "losses",
+    "quartic": "losses",
+    "Problem": "problem",
+    "draw_problem": "problem",
+    "bbp_threshold": "theory",
+    "threshold_state": "theory",
+}
+
+__all__ = [
+    "FLOW",
+    "PAPER",
+    "Design",
+    "LabelLaw",
+    "Loss",
+    "Problem",
+    "bbp_threshold",
+    "draw_problem",
+    "integrate",
+    "normalised",
+    "quartic",
+    "threshold_state",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gapless' has no attribute {name!r}")
+    return getattr(import_module(f"gapless.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

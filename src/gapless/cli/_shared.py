@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from cyclopts import Parameter, Token
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+MOST_NUMBERS = 10_000
 LINE_EVERY_S = 5.0
 """How often progress is told where stderr is no terminal."""
 
@@ -28,14 +30,36 @@ def numbers(text: str, option: str) -> list[float]:
             if not (step > 0 and last >= first):
                 raise ValueError
             count = math.floor((last - first) / step + 1e-9) + 1
+            if count > MOST_NUMBERS:
+                raise ValueError
             values = [first + i * step for i in range(count)]
         else:
             values = [float(part) for part in text.split(",")]
+            if len(set(values)) < len(values):
+                raise ValueError
     except (ValueError, OverflowError):
-        raise ValueError(f"{option}: {text!r} is not a list like 6,7,8 or 6:14:0.5") from None
+        raise ValueError(
+            f"{option}: {text!r} is not a list like 6,7,8 or 6:14:0.5 "
+            f"(each number once, at most {MOST_NUMBERS})"
+        ) from None
     if not all(math.isfinite(value) for value in values):
         raise ValueError(f"{option}: {text!r} holds a number that is not finite")
     return values
+
+
+def _whole(kind: type, tokens: Sequence[Token]) -> int:
+    """Convert a token to an integer, without rounding 6.5 to 6."""
+    text = tokens[0].value
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f'unable to convert "{text}" into int') from None
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
+"""An integer option."""
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+"""The switch for JSON on stdout."""
 
 
 def print_json(answer: dict[str, Any]) -> None:

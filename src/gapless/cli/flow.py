@@ -3,12 +3,12 @@
 import sys
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from cyclopts import Parameter
 
 from gapless.cli._shared import (
+    Json,
+    Whole,
     check_memory,
     check_writable,
     meter,
@@ -20,19 +20,19 @@ from gapless.cli._shared import (
 
 def flow(
     *,
-    n: int,
+    n: Whole,
     alpha: float,
     labels: str = "teacher",
-    runs: int = 1,
+    runs: Whole = 1,
     t_max: float | None = None,
-    seed: int = 0,
+    seed: Whole = 0,
     loss: str = "quartic",
     protocol: str = "flow",
     dtype: str | None = None,
     save_at: str | None = None,
-    runs_per_design: int | None = None,
+    runs_per_design: Whole | None = None,
     plot: Path | None = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    as_json: Json = False,
 ) -> None:
     """Follow gradient flow from random starts (Eq. 2) and print energy, overlap and μ.
 
@@ -68,10 +68,10 @@ def flow(
         Print one JSON object.
     """
     from gapless.experiments.simulation import Simulation, rows
+    from gapless.experiments.success import check_runs
     from gapless.experiments.trajectories import draw
 
-    if runs < 1:
-        raise ValueError(f"runs: must be at least 1, not {runs}")
+    check_runs(runs)
     if plot is not None:
         check_writable(plot, "plot")
     point = Simulation.model_validate(

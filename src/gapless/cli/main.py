@@ -11,7 +11,7 @@ from cyclopts import App, CycloptsError
 from pydantic import ValidationError
 
 from gapless.cli import flow, reproduce, spectrum, success, theory
-from gapless.sweep.work import pin_threads
+from gapless.threads import pin_threads
 
 POSITIONAL = ("figures", "dir")
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         return _complain(str(error), tokens)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; the same command goes on where it was\n")
+        sys.stderr.write("interrupted; what was stored is kept, the same command continues it\n")
         return 130
     except Exception as error:
         sys.stderr.write(

@@ -6,20 +6,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from gapless.cli._shared import check_memory, print_json, table_text
-from gapless.cli.running import run_plan
+from gapless.cli._shared import Json, Whole, check_memory, print_json, table_text
 
 
 def reproduce(
-    figures: str = "all",
-    /,
-    *,
+    *figures: str,
     scale: str = "smoke",
-    seed: int = 0,
-    workers: int = 1,
+    seed: Whole = 0,
+    workers: Whole = 1,
     out: Path | None = None,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    as_json: Json = False,
 ) -> None:
     """Measure what is missing of the paper's figures, draw them and write report.html.
 
@@ -30,7 +27,7 @@ def reproduce(
     Parameters
     ----------
     figures
-        fig1, fig2, fig3, fig5, or all.
+        One or more of fig1, fig2, fig3, fig5; all of them when none is named, or by the word all.
     scale
         smoke (minutes), desk (an evening) or paper.
     seed
@@ -44,6 +41,7 @@ def reproduce(
     as_json
         Print one JSON object.
     """
+    from gapless.cli.running import run_plan
     from gapless.experiments import NAMES, load
     from gapless.report import write_report
     from gapless.store import Store
@@ -53,7 +51,8 @@ def reproduce(
         raise ValueError(f"scale: {scale!r} is not one of smoke, desk, paper")
     if workers < 1:
         raise ValueError(f"workers: must be at least 1, not {workers}")
-    experiments = [load(name) for name in (NAMES if figures == "all" else [figures])]
+    names = NAMES if not figures or figures == ("all",) else tuple(dict.fromkeys(figures))
+    experiments = [load(name) for name in names]
     folder = Path("results") / scale if out is None else out
     planned = {experiment.name: experiment.points(scale, seed) for experiment in experiments}
     if dry_run:
@@ -78,7 +77,7 @@ def report(
     dir: Path,
     /,
     *,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    as_json: Json = False,
 ) -> None:
     """Draw the figures and write report.html from what a folder holds, measuring nothing.
 
@@ -100,7 +99,7 @@ def report(
         sys.stdout.write(f"{page}\n")
 
 
-def _print_plans(plans, workers: int, as_json: bool) -> None:
+def _print_plans(plans, workers: Whole, as_json: bool) -> None:
     from gapless.experiments.simulation import measured_speed
 
     speed = measured_speed() * workers

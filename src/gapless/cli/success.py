@@ -3,29 +3,25 @@
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from gapless.cli._shared import check_memory, numbers, print_json, table_text
-from gapless.cli.running import run_plan
+from gapless.cli._shared import Json, Whole, check_memory, numbers, print_json, table_text
 
 
 def success(
     *,
-    n: int,
+    n: Whole,
     alpha: str,
-    runs: int = 1000,
-    seed: int = 0,
+    runs: Whole = 1000,
+    seed: Whole = 0,
     protocol: str = "flow",
     loss: str = "quartic",
     dtype: str | None = None,
     t_max: float | None = None,
     tolerance: float = 1e-8,
-    runs_per_design: int | None = None,
-    workers: int = 1,
+    runs_per_design: Whole | None = None,
+    workers: Whole = 1,
     out: Path | None = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    as_json: Json = False,
 ) -> None:
     """Print the fraction of runs whose energy L/N falls to the tolerance within the time budget.
 
@@ -62,6 +58,7 @@ def success(
     as_json
         Print one JSON object.
     """
+    from gapless.cli.running import run_plan
     from gapless.experiments import load
     from gapless.experiments.simulation import Simulation
     from gapless.experiments.success import simulations, success_column, success_table

@@ -2,13 +2,11 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
-from gapless.cli._shared import check_writable, meter, numbers, print_json, table_text
-
-Json = Annotated[bool, Parameter(name="--json", negative="")]
+from gapless.cli._shared import Json, check_writable, meter, numbers, print_json, table_text
 
 app = App(
     name="theory",

@@ -9,13 +9,16 @@ NAMES = ("fig1", "fig2", "fig3", "fig5")
 
 
 def load(name: str) -> Experiment:
-    """Return the experiment of that name.
+    """Return the experiment of that name: a figure, or ``package.module:attribute`` of a user's.
 
     Raises ``ValueError`` that lists the known names.
     """
-    if name not in NAMES:
-        raise ValueError(f"figures: {name!r} is not one of {', '.join(NAMES)}, all")
-    return import_module(f"gapless.experiments.{name}").EXPERIMENT
+    if name in NAMES:
+        return import_module(f"gapless.experiments.{name}").EXPERIMENT
+    module, colon, attribute = name.partition(":")
+    if colon:
+        return getattr(import_module(module), attribute)
+    raise ValueError(f"figures: {name!r} is not one of {', '.join(NAMES)}, all")
 
 
 __all__ = ["NAMES", "Claim", "Cost", "Experiment", "Point", "Row", "Scale", "load"]

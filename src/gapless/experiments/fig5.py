@@ -30,9 +30,9 @@ def _alphas(first: float, last: float, count: int) -> tuple[float, ...]:
 
 SIZES: dict[Scale, tuple[Size, ...]] = {
     "smoke": (
-        Size(64, _alphas(4, 12, 9), 512),
-        Size(128, _alphas(4, 12, 9), 256),
-        Size(256, _alphas(5, 12, 8), 64),
+        Size(64, (4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0), 512),
+        Size(128, (5.0, 6.0, 7.0, 8.0, 10.0, 12.0), 256),
+        Size(256, (5.0, 6.0, 7.0, 8.0, 10.0, 12.0), 128),
     ),
     "desk": (
         Size(64, _alphas(3, 14, 12), 100_000),

@@ -13,18 +13,25 @@ TOLERANCES = {1e-4: "1e-4", 1e-6: "1e-6", 1e-8: "1e-8", 1e-10: "1e-10"}
 """L/N at which first passages are recorded: the criteria that can be applied afterwards."""
 
 
+MOST_RUNS = 10_000_000
+"""At each α: a hundred times the paper's; more is a slip of the keyboard."""
+
+
 def simulations(template: Simulation, alphas: Sequence[float], runs: int) -> list[Simulation]:
     """Return the designs that hold at least `runs` runs at each α; `template` has the rest.
 
     Whole designs are measured; `success_table` cuts the last one to `runs`.
     """
-    if runs < 1:
-        raise ValueError(f"runs: must be at least 1, not {runs}")
-    return [
-        Simulation.model_validate(template.model_dump() | {"alpha": alpha, "index": index})
-        for alpha in alphas
-        for index in range(ceil(runs / template.design.k))
-    ]
+    check_runs(runs)
+    checked = [Simulation.model_validate(template.model_dump() | {"alpha": a}) for a in alphas]
+    designs = ceil(runs / template.design.k)
+    return [here.model_copy(update={"index": i}) for here in checked for i in range(designs)]
+
+
+def check_runs(runs: int) -> None:
+    """Raise ``ValueError`` unless 1 ≤ runs ≤ `MOST_RUNS`."""
+    if not 1 <= runs <= MOST_RUNS:
+        raise ValueError(f"runs: must be from 1 to {MOST_RUNS}, not {runs}")
 
 
 def success_column(tolerance: float) -> str:
@@ -87,6 +94,7 @@ def success_table(
                     "low": estimate.low,
                     "high": estimate.high,
                     "t_max": float(here.t_max.iloc[0]),
+                    "steps_per_run": float(here.steps.mean()),
                     "gradients_per_run": float(here.gradients.mean()),
                     "gradients_per_run_solved": float(solved.gradients.mean())
                     if len(solved)

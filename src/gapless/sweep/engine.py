@@ -8,7 +8,8 @@ from pathlib import Path
 from pebble import ProcessExpired, ProcessPool
 
 from gapless.sweep.plan import Task
-from gapless.sweep.work import Receipt, give_up, pin_threads, work
+from gapless.sweep.work import Receipt, give_up, work
+from gapless.threads import pin_threads
 
 TRIES = 3
 """How often a task that killed its worker is tried before its points are stored as failed."""

@@ -1,6 +1,5 @@
 """What a worker does with a task: measure, store, hand back a receipt."""
 
-import os
 import platform
 import subprocess
 import time
@@ -8,16 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from gapless.experiments import Experiment, Point, Row, load
 from gapless.store import Store
 from gapless.sweep.plan import Task
-
-THREADS = ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""NPROC is what XLA's CPU client reads; the others are those of BLAS libraries."""
 
 PROVENANCE_SCHEMA = pa.schema(
     {"address": pa.string(), "version": pa.string(), "commit": pa.string()}
@@ -33,16 +28,6 @@ class Receipt:
     failed: int
     flops: float
     seconds: float
-
-
-def pin_threads(environment: Any = os.environ) -> None:
-    """Give XLA and BLAS one thread each, unless the user has said otherwise.
-
-    Two processes of one thread beat one of two at small N, and rounding depends on the number
-    of threads: with one everywhere, the same seed gives the same numbers in any engine.
-    """
-    for name in THREADS:
-        environment.setdefault(name, "1")
 
 
 def work(task: Task, store: Path) -> Receipt:

@@ -1,0 +1,44 @@
+# Two commands do everything on a machine with python3 (3.11 or later), pip and make:
+#   make reproduce   all figures at smoke scale, and the report
+#   make test        the fast tests
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= results/smoke
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+.PHONY: reproduce test test-slow lint types contracts check clean
+
+reproduce: $(VENV)/.run
+	$(BIN)/gapless reproduce all --scale smoke --workers $(WORKERS) --out $(OUT)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(WORKERS) -q
+
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(WORKERS) -q -m slow
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/basedpyright
+
+contracts: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+check: lint types contracts test
+
+clean:
+	rm -rf $(VENV) build
+
+$(VENV)/.run: requirements/run.txt pyproject.toml
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	touch $@

@@ -1,0 +1,185 @@
+"""The command line's contract: JSON alone on stdout, one line for a mistake, exit codes."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from gapless.cli import main
+
+FLOW = ["flow", "--n", "32", "--alpha", "6"]
+SUCCESS = ["success", "--n", "32", "--alpha", "6"]
+REPRODUCE = ["reproduce", "fig5"]
+STATE = ["theory", "state", "--alpha", "10"]
+
+MISTAKES = [
+    # (arguments, words that the line must hold)
+    ([*FLOW[:3], "--alpha", "0"], ["--alpha", "positive"]),
+    ([*FLOW[:3], "--alpha", "-2"], ["--alpha", "positive"]),
+    ([*FLOW[:3], "--alpha", "nan"], ["--alpha", "positive"]),
+    ([*FLOW[:3], "--alpha", "inf"], ["--alpha", "positive"]),
+    ([*FLOW[:3], "--alpha", "1e-6"], ["--alpha", "raise"]),
+    ([*FLOW[:3], "--alpha", "ten"], ["--alpha", "float"]),
+    ([*FLOW[:3], "--alpha", ""], ["--alpha"]),
+    (FLOW[:3], ["--alpha"]),
+    (["flow", "--alpha", "6"], ["--n"]),
+    (["flow", "--n", "1", "--alpha", "6"], ["--n", "at least 2"]),
+    (["flow", "--n", "0", "--alpha", "6"], ["--n", "at least 2"]),
+    (["flow", "--n", "-5", "--alpha", "6"], ["--n", "at least 2"]),
+    (["flow", "--n", "6.5", "--alpha", "6"], ["--n", "int"]),
+    (["flow", "--n", "nan", "--alpha", "6"], ["--n", "int"]),
+    (["flow", "--n", "many", "--alpha", "6"], ["--n", "int"]),
+    (["flow", "--n", "1000000", "--alpha", "10"], ["--n", "--alpha", "bytes", "lower"]),
+    (["flow", "--n", "32", "--alpha", "1e12"], ["--n", "--alpha", "bytes", "lower"]),
+    ([*FLOW, "--seed", "word"], ["--seed", "int"]),
+    ([*FLOW, "--seed", "-1"], ["--seed", "2**32"]),
+    ([*FLOW, "--seed", "4294967296"], ["--seed", "2**32"]),
+    ([*FLOW, "--seed", "0.5"], ["--seed", "int"]),
+    ([*FLOW, "--runs", "0"], ["--runs", "from 1"]),
+    ([*FLOW, "--runs", "-3"], ["--runs", "from 1"]),
+    ([*FLOW, "--runs", "1000000000000"], ["--runs", "10000000"]),
+    ([*FLOW, "--runs-per-design", "0"], ["--runs", "at least 1"]),
+    ([*FLOW, "--labels", "random"], ["--labels", "'shuffled'"]),
+    ([*FLOW, "--labels", ""], ["--labels", "'shuffled'"]),
+    ([*FLOW, "--loss", "cubic"], ["--loss", "quartic"]),
+    ([*FLOW, "--loss", "normalised:b=1"], ["--loss", "parameter"]),
+    ([*FLOW, "--loss", "normalised:a=-1"], ["--loss", "positive"]),
+    ([*FLOW, "--loss", "normalised:a"], ["--loss", "a=1"]),
+    ([*FLOW, "--loss", ""], ["--loss", "quartic"]),
+    ([*FLOW, "--protocol", "sgd"], ["--protocol", "'paper'"]),
+    ([*FLOW, "--protocol", "paper", "--t-max", "3"], ["--t-max", "--protocol flow"]),
+    ([*FLOW, "--dtype", "float16"], ["--dtype", "'float64'"]),
+    ([*FLOW, "--t-max", "0"], ["--t-max", "positive"]),
+    ([*FLOW, "--t-max", "-1"], ["--t-max", "positive"]),
+    ([*FLOW, "--t-max", "nan"], ["--t-max", "positive"]),
+    ([*FLOW, "--t-max", "inf"], ["--t-max", "positive"]),
+    ([*FLOW, "--t-max", "soon"], ["--t-max", "float"]),
+    ([*FLOW, "--save-at", "0.2,0.1"], ["--save-at", "increase"]),
+    ([*FLOW, "--save-at=-0.1,0.1"], ["--save-at", "increase"]),
+    ([*FLOW, "--save-at", "0.1,99"], ["--save-at", "--t-max"]),
+    ([*FLOW, "--save-at", "0.1,nan"], ["--save-at", "finite"]),
+    ([*FLOW, "--save-at", "0.1,x"], ["--save-at", "list"]),
+    ([*FLOW, "--plot", "no/such/folder/x.png"], ["--plot", "does not exist"]),
+    ([*FLOW, "--plot", "picture.txt"], ["--plot", ".png"]),
+    ([*FLOW, "--alhpa", "7"], ["--alhpa", "--alpha"]),
+    ([*FLOW, "--unknown"], ["--unknown"]),
+    ([*FLOW, "stray"], ["stray"]),
+    (["folw"], ["folw", "flow"]),
+    ([*SUCCESS[:3], "--alpha", "6,x"], ["--alpha", "list"]),
+    ([*SUCCESS[:3], "--alpha", "8:6:1"], ["--alpha", "list"]),
+    ([*SUCCESS[:3], "--alpha", "6:8:0"], ["--alpha", "list"]),
+    ([*SUCCESS[:3], "--alpha", "6,6"], ["--alpha", "once"]),
+    ([*SUCCESS[:3], "--alpha", "6,-1"], ["--alpha", "positive"]),
+    ([*SUCCESS[:3], "--alpha", "0:1e9:1e-3"], ["--alpha", "at most"]),
+    ([*SUCCESS, "--runs", "0"], ["--runs", "from 1"]),
+    ([*SUCCESS, "--tolerance", "1e-7"], ["--tolerance", "1e-8"]),
+    ([*SUCCESS, "--tolerance", "0"], ["--tolerance", "1e-8"]),
+    ([*SUCCESS, "--workers", "0"], ["--workers", "at least 1"]),
+    ([*SUCCESS, "--runs", "4", "--out", "/proc/none"], ["--out", "cannot write"]),
+    (["success", "--n", "1000000", "--alpha", "6"], ["--n", "bytes"]),
+    (["reproduce", "fig9"], ["fig9", "fig5"]),
+    ([*REPRODUCE, "--scale", "huge"], ["--scale", "smoke"]),
+    ([*REPRODUCE, "--workers", "-1"], ["--workers", "at least 1"]),
+    ([*REPRODUCE, "--seed", "-1"], ["--seed", "2**32"]),
+    ([*REPRODUCE, "--out", "/proc/none"], ["--out", "cannot write"]),
+    (["report", "no-such-folder"], ["no-such-folder", "reproduce"]),
+    (["report"], ["dir"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), MISTAKES, ids=lambda v: " ".join(v)[:60])
+def test_a_mistake_is_one_line_that_names_the_option_and_the_remedy(
+    capsys, tmp_path, monkeypatch, arguments, words
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    for word in words:
+        assert word.lower() in err.lower()
+    assert list(tmp_path.iterdir()) == []
+
+
+def answer(capsys, *arguments):
+    assert main([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_flow_answers_in_lists_of_runs_by_times(capsys, tmp_path):
+    picture = tmp_path / "flow.png"
+    flow = answer(capsys, *FLOW, "--runs", "5", "--save-at", "0.01,0.1,1.2", "--plot", str(picture))
+    assert flow["t"] == [0.01, 0.1, 1.2]
+    for name in ("energy", "overlap", "signed_overlap", "mu"):
+        assert np.array(flow[name]).shape == (5, 3)
+    np.testing.assert_array_equal(np.abs(flow["signed_overlap"]), flow["overlap"])
+    assert (np.diff(flow["energy"], axis=1) <= 0).all()
+    assert set(flow["outcome"]) <= {"recovered", "trapped", "time_out"}
+    assert (flow["m"], flow["alpha"], len(flow["stopped_at"])) == (192, 6.0, 5)
+    assert picture.stat().st_size > 0
+    more = answer(capsys, *FLOW, "--runs", "70", "--save-at", "0.01,0.1,1.2")
+    assert more["energy"][:5] == flow["energy"]
+    assert more["design"] == [0] * 64 + [1] * 6
+
+
+def test_gaussian_labels_have_no_overlap(capsys):
+    flow = answer(capsys, *FLOW, "--labels", "gaussian", "--runs", "2", "--save-at", "0.1")
+    assert flow["overlap"] is None
+
+
+def test_success_answers_rows_and_keeps_its_records(capsys, tmp_path):
+    arguments = (*SUCCESS[:3], "--alpha", "6,12", "--runs", "100", "--out", str(tmp_path / "s"))
+    first = answer(capsys, *arguments)
+    assert [row["alpha"] for row in first["rows"]] == [6, 12]
+    for row in first["rows"]:
+        assert (row["n"], row["runs"], row["designs"]) == (32, 100, 2)
+        assert row["low"] <= row["fraction"] == row["successes"] / 100 <= row["high"]
+    assert first["rows"][0]["fraction"] < first["rows"][1]["fraction"]
+    assert answer(capsys, *arguments) == first  # nothing is computed twice
+    loose = answer(capsys, *arguments, "--tolerance", "1e-4")
+    assert loose["rows"][0]["successes"] >= first["rows"][0]["successes"]
+    assert main([*SUCCESS, "--seed", "9", "--out", str(tmp_path / "s")]) == 2
+    assert "another spec" in capsys.readouterr().err
+
+
+def test_dry_run_plans_without_writing(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plans = answer(capsys, "reproduce", "all", "--dry-run")["plans"]
+    for row in plans:
+        assert row["points"] == row["missing"] > 0
+        assert row["seconds"] > 0 and row["bytes"] > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", ["flow", "success", "reproduce", "report"])
+def test_help_shows_an_example(capsys, verb):
+    assert main([verb, "--help"]) == 0
+    assert f"Example: gapless {verb}" in capsys.readouterr().out
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys; from gapless.cli import main; main(['--help']);"
+        "sys.exit(sum(m in sys.modules for m in ('jax', 'matplotlib', 'scipy')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_a_failed_computation_exits_1(capsys, monkeypatch):
+    def fail(*arguments, **options):
+        raise ArithmeticError("no\nluck")
+
+    monkeypatch.setattr("gapless.experiments.simulation.simulate", fail)
+    assert main(FLOW) == 1
+    assert capsys.readouterr().err.endswith("ArithmeticError: no luck\n")
+
+
+def test_an_interrupt_exits_130(capsys, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gapless.experiments.simulation.simulate", interrupt)
+    assert main(FLOW) == 130

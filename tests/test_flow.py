@@ -1,0 +1,252 @@
+"""The flow: orders of convergence, the sphere, descent, outcomes, agreement of two routes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gapless.design import Design
+from gapless.flow import (
+    FLOW,
+    PAPER,
+    Adaptive,
+    FixedStep,
+    Outcome,
+    Stop,
+    chebyshev_method,
+    euler,
+    integrate,
+    paper_budget,
+)
+from gapless.flow.steppers import MAX_STAGES, STABILITY, chebyshev_step, stages_needed
+from gapless.flow.stepping import energy_rounding
+from gapless.losses import normalised
+from gapless.problem import Problem, draw_problem, precision
+
+ON = Stop(energy=0.0, speed2=0.0)
+"""Never stop early."""
+
+
+@pytest.fixture(scope="module")
+def smooth():
+    """A small problem in float64 whose flow is far from its ends up to t = 0.08."""
+    design = Design(n=32, alpha=5, seed=0, runs=2)
+    return draw_problem(design, "shuffled", dtype="float64"), design.start()
+
+
+@pytest.fixture(scope="module")
+def reference(smooth):
+    problem, start = smooth
+    exact = integrate(problem, start, 0.08, stepping=FixedStep(1e-4, chebyshev_method(4)))
+    return np.asarray(exact.state.w)
+
+
+@pytest.mark.parametrize(
+    "method", [euler, chebyshev_method(2), chebyshev_method(5), chebyshev_method(MAX_STAGES)]
+)
+def test_order_of_convergence(smooth, reference, method):
+    problem, start = smooth
+    sizes = 0.08 / np.array([32, 64, 128])
+    errors = [
+        np.linalg.norm(
+            np.asarray(integrate(problem, start, 0.08, stepping=FixedStep(h, method)).state.w)
+            - reference
+        )
+        for h in sizes
+    ]
+    slope = np.polyfit(np.log(sizes), np.log(errors), 1)[0]
+    assert abs(slope - method.order) < 0.15
+
+
+def test_a_tighter_tolerance_follows_the_flow_more_closely(smooth, reference):
+    problem, start = smooth
+    runs = [integrate(problem, start, 0.08, stepping=Adaptive(tol)) for tol in (1e-3, 1e-4, 1e-5)]
+    errors = [np.linalg.norm(np.asarray(run.state.w) - reference) for run in runs]
+    assert errors[0] > errors[1] > errors[2]
+    # local error h³ at tolerance, steps ~ tolerance^(-1/3): global error ~ tolerance^(2/3)
+    slope = np.polyfit(np.log([1e-3, 1e-4, 1e-5]), np.log(errors), 1)[0]
+    assert 0.5 < slope < 0.85
+
+
+@pytest.mark.parametrize("stages", [2, 3, 7, MAX_STAGES])
+def test_chebyshev_stability_on_a_linear_problem(stages):
+    """|R(z)| ≤ 1 on all of 0 ≤ −z ≤ β(s), and past 1.2 β(s) it is not."""
+    with precision("float64"):
+        z = jnp.linspace(0, STABILITY * (stages**2 - 1), 400)
+        w = jnp.ones((400, 1))
+        decay = -z[:, None] * w
+        stable = chebyshev_step(lambda w: -z[:, None] * w, w, decay, jnp.ones(400), stages)
+        assert float(jnp.abs(stable).max()) <= 1 + 1e-12
+        far, one = 1.2 * STABILITY * (stages**2 - 1), jnp.ones((1, 1))
+        past = chebyshev_step(lambda w: -far * w, one, -far * one, jnp.ones(1), stages)
+        assert float(jnp.abs(past).max()) > 1
+        assert (stages_needed(z) <= stages).all()
+
+
+def test_states_stay_on_the_sphere_and_the_energy_never_rises():
+    design = Design(n=256, alpha=8, seed=1, runs=8)
+    for labels in ("teacher", "shuffled"):
+        problem = draw_problem(design, labels)
+        times = np.geomspace(1e-3, 2.4, 120)
+        run = integrate(problem, design.start(), 2.4, save_at=times)
+        energy = np.column_stack([run.start.energy, run.energy])
+        slack = np.asarray(energy_rounding(problem, jnp.asarray(energy[:, :-1].ravel())))
+        assert (np.diff(energy, axis=1) <= slack.reshape(8, -1)).all()
+        norms = (np.asarray(run.state.w, float) ** 2).sum(axis=1)
+        np.testing.assert_allclose(norms, 256, rtol=1e-6)
+
+
+def test_the_clock_is_kept_and_save_times_are_met():
+    design = Design(n=32, alpha=4, seed=0, runs=4)
+    problem, start = draw_problem(design), design.start()
+    times = [0.0, 0.013, 0.4]
+    flow = integrate(problem, start, 0.5, save_at=times)
+    assert flow.t.tolist() == times
+    assert (flow.energy[:, 0] == flow.start.energy).all()
+    steps = integrate(problem, start, 0.5, stepping=FixedStep(0.004), save_at=times)
+    np.testing.assert_allclose(steps.t, [0.0, 0.012, 0.4], rtol=1e-12)
+    timed_out = np.array(steps.outcome) == Outcome.time_out
+    assert (steps.steps[timed_out] == 125).all()
+    assert timed_out.any()
+
+
+def test_first_passages_bracket_the_energy():
+    design = Design(n=64, alpha=12, seed=0, runs=8)
+    problem, start = draw_problem(design, dtype="float64"), design.start()
+    run = integrate(problem, start, 1.8)
+    solved = np.isfinite(run.passage).all(axis=1)
+    assert solved.sum() >= 6
+    assert (np.diff(run.passage[solved, :4], axis=1) > 0).all()
+    for k in np.flatnonzero(solved)[:2]:
+        for level, when in zip(run.levels[:3], run.passage[k], strict=False):
+            again = integrate(problem, start, float(when), stepping=FLOW)
+            # the interpolation inside a step is of the order of the step's own error
+            assert again.end.energy[k] == pytest.approx(level, rel=0.2)
+
+
+def test_outcomes():
+    design = Design(n=64, alpha=12, seed=0, runs=8)
+    problem = draw_problem(design)
+    assert set(integrate(problem, design.start(), 1.8).outcome) >= {Outcome.recovered}
+    assert set(integrate(problem, design.start(), 1e-3).outcome) == {Outcome.time_out}
+    shuffled = draw_problem(Design(n=32, alpha=6, seed=0, runs=8), "shuffled")
+    run = integrate(shuffled, Design(n=32, alpha=6, seed=0, runs=8).start(), 100.0)
+    trapped = np.array(run.outcome) == Outcome.trapped
+    assert trapped.sum() >= 6
+    assert (run.end.speed2[trapped] < 1e-10).all()
+    assert (run.end.energy > 0.1).all()
+
+
+@pytest.mark.parametrize("stepping", [FLOW, FixedStep(1e-3)])
+def test_a_run_that_is_not_finite_ends_as_such_and_leaves_the_others_alone(stepping):
+    design = Design(n=32, alpha=6, seed=0, runs=4)
+    problem = draw_problem(design)
+    wild = Problem(
+        problem.sensing,
+        problem.labels.at[1].set(1e25),  # ℓ overflows float32
+        problem.teacher,
+        problem.loss,
+    )
+    alone = integrate(problem, design.start(), 0.2, stepping=stepping)
+    mixed = integrate(wild, design.start(), 0.2, stepping=stepping)
+    assert mixed.outcome[1] == Outcome.not_finite
+    others = [0, 2, 3]
+    assert [mixed.outcome[k] for k in others] == [alone.outcome[k] for k in others]
+    if stepping is not FLOW:  # with step control the batch shares its number of stages
+        np.testing.assert_array_equal(mixed.energy[others], alone.energy[others])
+    assert (np.abs(np.asarray(mixed.state.w)) < 1e3).all()
+
+
+def test_a_run_that_diverges_keeps_the_last_finite_state():
+    design = Design(n=32, alpha=6, seed=0, runs=4)
+    problem = draw_problem(design)
+    run = integrate(problem, design.start(), 10.0, stepping=FixedStep(1.0))
+    assert np.isfinite(run.end.energy).all()
+
+
+def test_starting_at_the_solution_is_recovery():
+    design = Design(n=32, alpha=6, seed=0, runs=4)
+    problem = draw_problem(design)
+    run = integrate(problem, problem.teacher, 1.0)
+    assert set(run.outcome) == {Outcome.recovered}
+
+
+def test_the_same_run_whatever_the_cut_of_its_time_axis_up_to_the_tolerance():
+    design = Design(n=128, alpha=10, seed=3, runs=4)
+    problem, start = draw_problem(design, "shuffled"), design.start()
+    whole = integrate(problem, start, 0.3)
+    parts = integrate(problem, start, 0.3, save_at=np.linspace(0.01, 0.3, 30))
+    np.testing.assert_allclose(parts.end.energy, whole.end.energy, rtol=5e-3)
+
+
+def test_other_losses_flow_too():
+    design = Design(n=64, alpha=6, seed=0, runs=8)
+    problem = draw_problem(design, loss=normalised(1.0))
+    run = integrate(problem, design.start(), 20.0)
+    assert sum(outcome == Outcome.recovered for outcome in run.outcome) >= 1
+
+
+def test_bad_times_are_named():
+    design = Design(n=8, alpha=4, seed=0, runs=1)
+    problem, start = draw_problem(design), design.start()
+    for t_max in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=r"^t_max: "):
+            integrate(problem, start, t_max)
+    for times in ([0.2, 0.1], [-1.0], [2.0], [0.1, 0.1]):
+        with pytest.raises(ValueError, match=r"^save_at: "):
+            integrate(problem, start, 1.0, save_at=times)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: FixedStep(0.0), lambda: Adaptive(0.0), lambda: chebyshev_method(1)]
+)
+def test_bad_steps_are_refused(make):
+    with pytest.raises(ValueError):
+        make()
+
+
+@pytest.mark.slow
+def test_the_flow_agrees_with_the_papers_descent_and_needs_ten_times_fewer_gradients():
+    """N = 512, α = 10, shuffled labels: mean e(t) at equal times to 0.5 %."""
+    design = Design(n=512, alpha=10, seed=0, runs=16)
+    start, budget = design.start(), paper_budget(512)
+    times = np.geomspace(0.01, budget, 12)
+    descent = integrate(
+        draw_problem(design, "shuffled", dtype="float64"),
+        start,
+        budget,
+        stepping=PAPER,
+        save_at=times,
+    )
+    flow = integrate(draw_problem(design, "shuffled"), start, budget, save_at=descent.t)
+    ratio = flow.energy.mean(axis=0) / descent.energy.mean(axis=0)
+    assert np.abs(ratio - 1).max() < 5e-3
+    assert 10 * flow.gradients.mean() < descent.gradients.mean()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alpha", [6, 8, 10])
+def test_flow_and_descent_end_alike_on_the_same_instances(alpha):
+    """N = 64, 1024 runs: fewer than 1 % end differently away from the edge of the budget."""
+    budget, differ, compared = paper_budget(64), 0, 0
+    for index in range(16):
+        design = Design(n=64, alpha=alpha, seed=11, index=index)
+        start = design.start()
+        descent = integrate(draw_problem(design, dtype="float64"), start, budget, stepping=PAPER)
+        flow = integrate(draw_problem(design), start, budget)
+        at = list(descent.levels).index(1e-8)
+        reached = descent.passage[:, at]
+        edge = reached > 0.97 * budget  # solved in the last 3 %
+        differ += int((np.isfinite(reached) != np.isfinite(flow.passage[:, at]))[~edge].sum())
+        compared += int((~edge).sum())
+    assert compared > 900
+    assert differ < 0.01 * compared
+
+
+def test_jit_sees_one_loop_for_all_stages():
+    """The number of stages is traced: a step with another number compiles nothing new."""
+    with precision("float32"):
+        w, h = jnp.ones((1, 3)), jnp.ones(1)
+        step = jax.jit(lambda s: chebyshev_step(lambda w: -w, w, -w, h, s))
+        step(3), step(9)
+        assert step._cache_size() == 1
