@@ -162,7 +162,8 @@ def _gaps(n: int, curve: pd.DataFrame) -> Claim:
         f"N = {n}: λ₂−λ₁ and λ₃−λ₂ are {first.gap_12:.2f} and {first.gap_23:.2f} at "
         f"α = {first.alpha:g}, {last.gap_12:.2f} and {last.gap_23:.2f} at α = {last.alpha:g}; "
         f"v₁ has {first.top_share_1:.0%} of its weight on one sample at the smallest α",
-        "agrees" if close and opens else "differs",
+        # a range of α that ends too early shows no opening, and no peak below
+        "differs" if not close else "agrees" if opens else "cannot tell",
     )
 
 
@@ -195,7 +196,7 @@ def _peak(n: int, curve: pd.DataFrame) -> Claim:
         "The fluctuation of v₁'s overlap peaks at the transition",
         f"N = {n}: largest at α = {peak.alpha:g}, {peak.fluctuation:.3f} ± "
         f"{peak.fluctuation_error:.3f}; {ends:.3f} at the higher end of the range",
-        "cannot tell" if inside and not clear else "agrees" if inside else "differs",
+        "agrees" if inside and clear else "cannot tell",
     )
 
 
