@@ -243,7 +243,8 @@ def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[
     """
     runs, count, n = vectors.shape
     image = (vectors.reshape(-1, n) @ problem.sensing.T) ** 2
-    share = (image / (problem.sensing**2).sum(axis=1)).max(axis=1).reshape(runs, count)
+    norms = (problem.sensing**2).sum(axis=1)
+    share = (image / norms[None]).max(axis=1).reshape(runs, count)
     return share / (vectors**2).sum(axis=2)
 
 
