@@ -62,7 +62,9 @@ def test_the_trace_is_that_of_the_curvatures(at_half) -> None:
     # E tr H/N = Σ d |x|²/N − μ exactly, with |x|² the actual norms
     problem, w = at_half
     d = problem.loss.d2(problem.student_labels(w), problem.labels) / 2
-    exact = (d * (problem.sensing**2).sum(axis=1)).sum(axis=1) / problem.n - problem.multiplier(w)
+    exact = (d * (problem.sensing**2).sum(axis=1)[None]).sum(
+        axis=1
+    ) / problem.n - problem.multiplier(w)
     mean = spectrum(problem, w, 1).mean()
     np.testing.assert_allclose(mean, exact[1], rtol=1e-5)
 
