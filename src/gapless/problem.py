@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 
 from gapless.design import Design
 from gapless.labels import LabelLaw
+from gapless.linalg import sum_over_rows, times_transpose
 from gapless.losses import Loss, quartic
 
 LabelKind = Literal["teacher", "shuffled", "gaussian"]
@@ -79,7 +80,7 @@ class Problem:
 
     def student_labels(self, w: Float[Array, "K N"]) -> Float[Array, "K M"]:
         """Return ŷ = W Xᵀ."""
-        return w @ self.sensing.T
+        return times_transpose(w, self.sensing)
 
     def energy(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return e = L/N = (1/2N) Σ ℓ(ŷ, y), Eq. 1."""
@@ -95,17 +96,21 @@ class Problem:
         return (self.loss.d1(yhat, self.labels) * yhat).sum(axis=1) / (2 * self.n)
 
     def evaluate(self, w: Float[Array, "K N"]) -> Evaluation:
-        """Return energy, μ and velocity from two products with X (one pass over the data).
+        """Return energy, μ and velocity from one pass over X.
 
-        μ is computed as ⟨∇L, W⟩/|W|²; on the sphere that is Eq. 3, and off it (inside a
-        multi-stage step) it keeps the velocity tangent to the sphere through W.
+        Both products with a block of rows of X are made while it is in cache. μ is computed as
+        ⟨∇L, W⟩/|W|²; on the sphere that is Eq. 3, and off it (inside a multi-stage step) it
+        keeps the velocity tangent to the sphere through W.
         """
-        yhat = self.student_labels(w)
-        energy = self.loss.value(yhat, self.labels).sum(axis=1) / (2 * self.n)
-        gradient = self.loss.d1(yhat, self.labels) / 2 @ self.sensing
+
+        def part(x: Array, y: Array) -> tuple[Array, Array]:
+            yhat = times_transpose(w, x)
+            return self.loss.value(yhat, y).sum(axis=1), self.loss.d1(yhat, y) / 2 @ x
+
+        loss, gradient = sum_over_rows(part, self.sensing, self.labels, w.shape[0])
         mu = _dot(gradient, w) / _dot(w, w)
         velocity = mu[:, None] * w - gradient
-        return Evaluation(energy, mu, velocity, _dot(velocity, velocity) / self.n)
+        return Evaluation(loss / (2 * self.n), mu, velocity, _dot(velocity, velocity) / self.n)
 
     def hessian_product(
         self, w: Float[Array, "K N"], v: Float[Array, "K N"]

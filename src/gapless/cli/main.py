@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 from pydantic import ValidationError
 
-from gapless.cli import flow, reproduce, success, theory
+from gapless.cli import flow, reproduce, spectrum, success, theory
 from gapless.threads import pin_threads
 
 POSITIONAL = ("figures", "dir")
@@ -26,6 +26,7 @@ app = App(
 )
 app.command(flow.flow)
 app.command(success.success)
+app.command(spectrum.spectrum)
 app.command(reproduce.reproduce)
 app.command(reproduce.report)
 app.command(theory.app)

@@ -4,7 +4,7 @@ from importlib import import_module
 
 from gapless.experiments._experiment import Claim, Cost, Experiment, Point, Row, Scale
 
-NAMES = ("fig1", "fig4", "fig5")
+NAMES = ("fig1", "fig2", "fig3", "fig4", "fig5")
 """All figures, in the paper's order."""
 
 

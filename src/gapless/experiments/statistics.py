@@ -132,3 +132,19 @@ def clustered_mean(values: np.ndarray, cluster: np.ndarray) -> ClusteredMean:
     error = sqrt(count / (count - 1) * float((sums**2).sum())) / size if count > 1 else nan
     std = float(values.std(ddof=1)) if size > 1 else nan
     return ClusteredMean(size, count, mean, std, error)
+
+
+def clustered_std(values: np.ndarray, cluster: np.ndarray) -> tuple[float, float]:
+    """Return the standard deviation of values and its standard error by leaving out clusters.
+
+    Jackknife: √((D−1)/D Σ_c (s_(c) − s̄)²); NaN with one cluster or fewer than three values.
+    """
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    whole = float(values.std(ddof=1))
+    names = np.unique(cluster)
+    parts = [values[cluster != name] for name in names]
+    if len(names) < 2 or min(len(part) for part in parts) < 2:
+        return whole, float("nan")
+    left = np.array([part.std(ddof=1) for part in parts])
+    return whole, sqrt((len(names) - 1) / len(names) * float(((left - left.mean()) ** 2).sum()))

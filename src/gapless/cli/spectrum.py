@@ -1,0 +1,126 @@
+"""`gapless spectrum`: the lowest eigenpairs of the Hessian, and theory's edge and outlier."""
+
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from gapless.cli._shared import check_memory, meter, print_json, table_text
+
+
+def spectrum(
+    *,
+    n: int,
+    alpha: float,
+    at: str = "threshold",
+    labels: str = "teacher",
+    runs: int = 8,
+    seed: int = 0,
+    loss: str = "quartic",
+    lowest: int = 3,
+    threshold_energy: float | None = None,
+    deflate_radial: Annotated[bool, Parameter(negative="")] = False,
+    runs_per_design: int | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Print the lowest eigenpairs of the Hessian (Eq. 4) of each run at a moment of its flow.
+
+    Eigenvalues are those of Eq. 4: μ subtracted, the radial direction not projected out. Overlaps
+    of eigenvectors with the signal lie between 0 and 1; null for labels without a teacher.
+
+    Example: gapless spectrum --n 256 --alpha 10 --at threshold --runs 8 --seed 0
+
+    Parameters
+    ----------
+    n
+        Input dimension N.
+    alpha
+        Samples per dimension, α = M/N.
+    at
+        random (the start), threshold (the energy of the run's own shuffled twin), time:0.5 or
+        energy:7.
+    labels
+        teacher, shuffled or gaussian; at the threshold the last two are followed until they rest.
+    runs
+        Number of runs.
+    seed
+        The same seed gives the same numbers.
+    loss
+        quartic, or normalised:a=1.
+    lowest
+        How many eigenpairs.
+    threshold_energy
+        With --at threshold: use this energy instead of measuring the twins.
+    deflate_radial
+        Lift the radial direction W into the bulk (never to zero).
+    runs_per_design
+        K, how many runs share one sensing matrix; a fixed function of N by default.
+    as_json
+        Print one JSON object.
+    """
+    from gapless.experiments._crossing import CrossingPoint, cost
+    from gapless.experiments.spectrum import Moment, parse_moment, spectrum_rows
+    from gapless.losses import parse_loss
+
+    if runs < 1:
+        raise ValueError(f"runs: must be at least 1, not {runs}")
+    if labels not in ("teacher", "shuffled", "gaussian"):
+        raise ValueError(f"labels: {labels!r} is not one of teacher, shuffled, gaussian")
+    if not 1 <= lowest <= n:
+        raise ValueError(f"lowest: must lie between 1 and n={n}, not {lowest}")
+    moment = parse_moment(at)
+    if threshold_energy is not None:
+        if moment.kind != "threshold":
+            raise ValueError("threshold_energy: goes with --at threshold; or use --at energy:7")
+        moment = Moment("energy", threshold_energy)
+    point = CrossingPoint(n=n, alpha=alpha, seed=seed, runs=runs_per_design, loss=loss)
+    check_memory(cost(point).bytes)
+    designs = -(-runs // point.design.k)
+    records = []
+    with meter("spectrum", designs) as progress:
+        for index in range(designs):
+            design = point.model_copy(update={"index": index}).design
+            records += spectrum_rows(
+                design,
+                moment,
+                labels,
+                parse_loss(loss),
+                lowest=lowest,
+                deflate_radial=deflate_radial,
+            )
+            progress.advance(1)
+    records = records[:runs]
+    if as_json:
+        print_json(_answer(point, str(moment), labels, deflate_radial, records))
+    else:
+        sys.stdout.write(_summary(records))
+
+
+def _answer(point, at: str, labels: str, deflate_radial: bool, records) -> dict:
+    names = {"overlap": "state_overlap", "vector_overlap": "overlap"}
+    return {
+        "n": point.n,
+        "m": point.design.m,
+        "alpha": point.alpha,
+        "at": at,
+        "labels": labels,
+        "loss": point.loss,
+        "seed": point.seed,
+        "runs_per_design": point.design.k,
+        "deflate_radial": deflate_radial,
+        "runs": [{names.get(k, k): v for k, v in record.items()} for record in records],
+        "reached": sum(record["reached"] for record in records),
+    }
+
+
+def _summary(records) -> str:
+    shown = ("time", "energy", "mu", "overlap", "hessian_edge", "hessian_outlier")
+    headings = ("run", *shown, "lambda_1", "lambda_2", "overlap_1", "residual")
+    rows = []
+    for i, record in enumerate(records):
+        values = record["eigenvalues"] or [None]
+        overlaps, residuals = record["vector_overlap"] or [None], record["residual"]
+        second = values[1] if len(values) > 1 else None
+        worst = max(residuals) if residuals else None
+        rows.append([i, *(record[k] for k in shown), values[0], second, overlaps[0], worst])
+    return table_text(headings, rows)

@@ -1,0 +1,294 @@
+"""Spectra of the Hessian on the sphere, H = ½ Σ ℓ″(ŷ, y) x xᵀ − μ 1 (Eq. 4).
+
+Eigenvalues are those of Eq. 4 as printed: μ is subtracted and the radial direction W is not
+projected out (projecting would put an exact 0 inside a gapless spectrum). `deflate_radial` lifts
+W out of the way instead, up into the bulk, never to zero. Overlaps of eigenvectors with the
+signal are |⟨v, W*⟩|/(|v||W*|), between 0 and 1, never squared.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+from jaxtyping import Array, Float
+
+from gapless.linalg import (
+    Eigenpairs,
+    Quadrature,
+    WeightedGram,
+    extreme_eigenpairs,
+    lanczos_quadrature,
+)
+from gapless.problem import Problem
+
+ROWS_PER_UPDATE = 4096
+"""Sensing vectors that enter the dense matrix at once: bounds the memory of their scaled copy."""
+DENSE_BELOW = {"run": 1024, "batch": 512}
+"""Up to this N `lowest_eigenpairs` forms the matrices of a single run, of a batch, when the choice
+is left to it: where the two routes cross on one thread (`benchmarks/eigenpairs.py`)."""
+POWER_STEPS = 30
+"""Power iterations behind the spectral width of the dense route: good to a few per cent."""
+BATCH = 4
+"""From this many runs on products are matrix-matrix without blocks of vectors."""
+BLOCK = 4
+"""Vectors in the start block of fewer runs: four cost little more than one in a pass over X."""
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["operator", "direction", "value"],
+    meta_fields=[],
+)
+@dataclass(frozen=True, eq=False)
+class Deflated:
+    """P A P + c u uᵀ for each of K operators A: the unit vector u becomes an eigenvector.
+
+    Parameters
+    ----------
+    operator
+        A.
+    direction : (K, N)
+        u; P projects it out.
+    value : (K,)
+        c, the eigenvalue that u gets.
+    """
+
+    operator: WeightedGram
+    direction: Float[Array, "K N"]
+    value: Float[Array, " K"]
+
+    def __call__(self, v: Float[Array, "K p N"]) -> Float[Array, "K p N"]:
+        """Return (P A P + c u uᵀ) v."""
+        along = self._along(v)
+        image = self.operator(v - along)
+        return image - self._along(image) + self.value[:, None, None] * along
+
+    def _along(self, v: Float[Array, "K p N"]) -> Float[Array, "K p N"]:
+        return jnp.einsum("kpn,kn->kp", v, self.direction)[..., None] * self.direction[:, None, :]
+
+
+def hessian_operator(
+    problem: Problem, w: Float[Array, "K N"], *, deflate_radial: bool = False
+) -> WeightedGram | Deflated:
+    """Return the K Hessians of Eq. 4 at the states `w` as operators on blocks of vectors.
+
+    Parameters
+    ----------
+    deflate_radial
+        Replace H by P H P + c ŵŵᵀ, P the projector on the tangent space and ŵ = W/√N, with
+        c = αE[d] + 2√(αE[d²]) − μ, d = ½ℓ″: the bulk's mean plus two standard deviations.
+    """
+    # compiled apart: what returns X from a compiled function copies it
+    curvature, mu = _curvature(problem, w)
+    hessian = WeightedGram(problem.sensing, curvature, -mu)
+    if not deflate_radial:
+        return hessian
+    mean, square = curvature.sum(axis=1) / problem.n, (curvature**2).sum(axis=1) / problem.n
+    direction = w / jnp.linalg.norm(w, axis=1, keepdims=True)
+    return Deflated(hessian, direction, mean + 2 * jnp.sqrt(square) - mu)
+
+
+@jax.jit
+def _curvature(problem: Problem, w: Float[Array, "K N"]) -> tuple[Array, Array]:
+    """Return d = ½ℓ″ of every sample, (K, M), and μ, (K,)."""
+    yhat = problem.student_labels(w)
+    mu = (problem.loss.d1(yhat, problem.labels) * yhat).sum(axis=1) / (2 * problem.n)
+    return problem.loss.d2(yhat, problem.labels) / 2, mu
+
+
+def hessian_matrix(
+    problem: Problem, w: Float[Array, "K N"], run: int, *, deflate_radial: bool = False
+) -> np.ndarray:
+    """Return the Hessian of one run as a symmetric matrix (N, N) in the problem's precision.
+
+    Two symmetric updates by BLAS, samples of positive and of negative curvature: half the
+    operations of one general product. Peak memory: N² numbers and a few thousand rows of X.
+    """
+    operator = hessian_operator(
+        _only(problem, run), w[run : run + 1], deflate_radial=deflate_radial
+    )
+    gram = operator.operator if isinstance(operator, Deflated) else operator
+    sensing, weight = np.asarray(gram.sensing), np.asarray(gram.weight[0])
+    (update,) = scipy.linalg.get_blas_funcs(["syrk"], [sensing])
+    lower = np.zeros((problem.n, problem.n), sensing.dtype, order="F")
+    for sign in (1, -1):
+        chosen = np.flatnonzero(sign * weight > 0)
+        for first in range(0, len(chosen), ROWS_PER_UPDATE):
+            some = chosen[first : first + ROWS_PER_UPDATE]
+            scaled = sensing[some] * np.sqrt(np.abs(weight[some]))[:, None]
+            lower = update(sign, scaled.T, beta=1, c=lower, lower=1, overwrite_c=1)
+    matrix = lower + np.tril(lower, -1).T
+    matrix[np.diag_indices_from(matrix)] += float(gram.shift[0])
+    if isinstance(operator, Deflated):
+        u, c = np.asarray(operator.direction[0]), float(operator.value[0])
+        image = matrix @ u
+        matrix += (c + u @ image) * np.outer(u, u) - np.outer(u, image) - np.outer(image, u)
+    return matrix
+
+
+def spectrum(
+    problem: Problem, w: Float[Array, "K N"], run: int, *, deflate_radial: bool = False
+) -> np.ndarray:
+    """Return all N eigenvalues of one run's Hessian, increasing; time grows like M N²."""
+    matrix = hessian_matrix(problem, w, run, deflate_radial=deflate_radial)
+    return np.asarray(scipy.linalg.eigh(matrix, eigvals_only=True, driver="evr"), float)
+
+
+def negative_count(problem: Problem, w: Float[Array, "K N"], run: int) -> int:
+    """Return the index of the Hessian: how many eigenvalues of one run are negative."""
+    return int((spectrum(problem, w, run) < 0).sum())
+
+
+def lowest_eigenpairs(
+    problem: Problem,
+    w: Float[Array, "K N"],
+    count: int = 3,
+    *,
+    key: Array,
+    previous: Float[Array, "K j N"] | None = None,
+    tolerance: float = 1e-5,
+    deflate_radial: bool = False,
+    method: Literal["auto", "dense", "lanczos"] = "auto",
+) -> Eigenpairs:
+    """Return the `count` lowest eigenpairs of the Hessian of each run.
+
+    Parameters
+    ----------
+    key
+        Seeds the start vectors of Lanczos.
+    previous
+        Eigenvectors at a nearby state: a warm start. It saves products for a single run; in a
+        batch all of them enter as one vector a run, and the saving is small.
+    tolerance
+        Lanczos: on |Hv − λv| over the spectral width, see `gapless.linalg.extreme_eigenpairs`.
+    method
+        ``dense`` forms each matrix; ``auto`` does so up to the N of `DENSE_BELOW`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown method, or a count that N does not allow.
+    """
+    if method not in ("auto", "dense", "lanczos"):
+        raise ValueError(f"method: {method!r} is not one of auto, dense, lanczos")
+    if not 1 <= count <= problem.n:
+        raise ValueError(f"count: must lie between 1 and n={problem.n}, not {count}")
+    runs = w.shape[0]
+    limit = DENSE_BELOW["batch" if runs >= BATCH else "run"]
+    if method == "dense" or (method == "auto" and problem.n <= limit):
+        each = [_dense(problem, w, run, count, deflate_radial) for run in range(runs)]
+        joined = [np.concatenate(part) for part in zip(*each, strict=True)]
+        values, vectors, residuals, width = joined
+        found = np.ones(runs, bool)
+        return Eigenpairs(values, jnp.asarray(vectors), residuals, width, 0, found)
+    operator = hessian_operator(problem, w, deflate_radial=deflate_radial)
+    start = _start(w, key, count, previous)
+    return extreme_eigenpairs(operator, start, count, tolerance=tolerance)
+
+
+def spectral_density(
+    problem: Problem,
+    w: Float[Array, "K N"],
+    *,
+    key: Array,
+    steps: int = 64,
+    probes: int = 4,
+    deflate_radial: bool = False,
+) -> Quadrature:
+    """Return the spectral density of each run by stochastic Lanczos quadrature.
+
+    Parameters
+    ----------
+    steps
+        Products with a block; features narrower than about width/steps are not resolved.
+    probes
+        Vectors in the block; moments scatter like 1/√(probes · N).
+    """
+    start = jax.random.normal(key, (w.shape[0], min(probes, problem.n), problem.n), w.dtype)
+    operator = hessian_operator(problem, w, deflate_radial=deflate_radial)
+    return lanczos_quadrature(operator, start, min(steps, problem.n // start.shape[1]))
+
+
+def smoothed(quadrature: Quadrature, grid: np.ndarray, width: float) -> np.ndarray:
+    """Return the density on `grid`, (K, G): points of the quadrature as Gaussians of `width`."""
+    distance = (np.asarray(grid)[None, :, None] - quadrature.nodes[:, None, :]) / width
+    peaks = np.exp(-(distance**2) / 2) / (width * np.sqrt(2 * np.pi))
+    return (peaks * quadrature.weights[:, None, :]).sum(axis=2)
+
+
+def signal_overlap(
+    vectors: Float[Array, "K k N"], teacher: Float[Array, "K N"] | None
+) -> np.ndarray:
+    """Return |⟨v, W*⟩|/(|v||W*|) of each vector, (K, k); NaN where there is no teacher."""
+    v = np.asarray(vectors, float)
+    if teacher is None:
+        return np.full(v.shape[:2], np.nan)
+    signal = np.asarray(teacher, float)
+    product = np.einsum("kjn,kn->kj", v, signal)
+    return np.abs(product) / (
+        np.linalg.norm(v, axis=2) * np.linalg.norm(signal, axis=1, keepdims=True)
+    )
+
+
+@jax.jit
+def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[Array, "K k"]:
+    """Return max over samples of ⟨v, x⟩²/(|v|²|x|²): how far v is one sample's own direction.
+
+    About 2 log M/N for a vector that knows no sample; near 1 for an eigenvalue that a single
+    sample of large negative curvature pushed out of the bulk, which is no signal.
+    """
+    runs, count, n = vectors.shape
+    image = (vectors.reshape(-1, n) @ problem.sensing.T) ** 2
+    norms = (problem.sensing**2).sum(axis=1)
+    share = (image / norms[None]).max(axis=1).reshape(runs, count)
+    return share / (vectors**2).sum(axis=2)
+
+
+def _only(problem: Problem, run: int) -> Problem:
+    """Return the problem with one run."""
+    teacher = None if problem.teacher is None else problem.teacher[run : run + 1]
+    return replace(problem, labels=problem.labels[run : run + 1], teacher=teacher)
+
+
+def _start(
+    w: Float[Array, "K N"], key: Array, count: int, previous: Float[Array, "K j N"] | None
+) -> Float[Array, "K p N"]:
+    """Return the start block: one vector a run in a batch, `BLOCK` or more for few runs."""
+    runs, n = w.shape
+    block = 1 if runs >= BATCH else BLOCK if previous is None else max(BLOCK, count)
+    start = jax.random.normal(key, (runs, block, n), w.dtype) / n**0.5
+    if previous is None:
+        return start
+    if block == 1:
+        return previous.sum(axis=1, keepdims=True)
+    known = previous[:, :block]
+    return start.at[:, : known.shape[1]].set(known)
+
+
+def _dense(
+    problem: Problem, w: Float[Array, "K N"], run: int, count: int, deflate_radial: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return values, vectors, residuals and width of one run's lowest pairs, K = 1, by LAPACK."""
+    matrix = hessian_matrix(problem, w, run, deflate_radial=deflate_radial)
+    values, vectors = scipy.linalg.eigh(matrix, subset_by_index=[0, count - 1])
+    lowest = float(values[0])
+    width = max(_largest(matrix, lowest) - lowest, float(np.finfo(float).tiny))
+    residuals = np.linalg.norm(matrix @ vectors - values * vectors, axis=0) / width
+    one_run = (values.astype(float), vectors.T, residuals.astype(float), np.array(width))
+    return tuple(part[None] for part in one_run)  # type: ignore[return-value]
+
+
+def _largest(matrix: np.ndarray, lowest: float) -> float:
+    """Return λ_max to a few per cent, from below, by power iteration on H − λ_min 1."""
+    v = np.random.default_rng(0).standard_normal(matrix.shape[0]).astype(matrix.dtype)
+    rayleigh = 0.0
+    for _ in range(POWER_STEPS):
+        v /= np.linalg.norm(v)
+        image = matrix @ v
+        rayleigh = float(v @ image)
+        v = image - lowest * v
+    return rayleigh

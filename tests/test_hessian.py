@@ -1,0 +1,208 @@
+"""The Hessian against automatic differentiation, dense algebra and its own symmetries."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gapless.design import Design
+from gapless.flow import integrate
+from gapless.hessian import (
+    hessian_matrix,
+    hessian_operator,
+    lowest_eigenpairs,
+    negative_count,
+    signal_overlap,
+    smoothed,
+    spectral_density,
+    spectrum,
+    top_sample_share,
+)
+from gapless.losses import normalised, quartic
+from gapless.problem import Problem, draw_problem, precision
+
+KEY = jax.random.key(7)
+
+
+@pytest.fixture(scope="module")
+def at_half() -> tuple[Problem, jax.Array]:
+    """Return 4 runs of N=512, α=10 just before the crossing, where λ₁ to λ₃ differ."""
+    design = Design(512, 10, seed=1, runs=4)
+    problem = draw_problem(design)
+    return problem, integrate(problem, design.start(), 0.15).state.w
+
+
+@pytest.mark.parametrize("loss", [quartic, normalised(0.5)], ids=repr)
+def test_the_hessian_is_the_second_derivative_of_the_lagrangian(loss) -> None:
+    # Eq. 4: second derivative of L(W) − (μ/2)(|W|² − N) at fixed μ
+    design = Design(24, 5, seed=2, runs=2)
+    problem = draw_problem(design, "teacher", loss, "float64")
+
+    def lagrangian(state: jax.Array, labels: jax.Array, mu: jax.Array) -> jax.Array:
+        return loss.value(problem.sensing @ state, labels).sum() / 2 - mu / 2 * state @ state
+
+    with precision("float64"):
+        w = jnp.asarray(design.start(), "float64")
+        v = jax.random.normal(KEY, (2, 3, 24), "float64")
+        image, mu = (
+            jax.jit(lambda a, v: a(v))(hessian_operator(problem, w), v),
+            problem.multiplier(w),
+        )
+        second = jax.jit(jax.hessian(lagrangian))
+        for run in range(2):
+            exact = np.asarray(second(w[run], problem.labels[run], mu[run]))
+            scale = np.abs(exact).max()
+            np.testing.assert_allclose(hessian_matrix(problem, w, run), exact, atol=1e-12 * scale)
+            np.testing.assert_allclose(image[run], v[run] @ exact, atol=1e-12 * scale * 24)
+
+
+def test_the_trace_is_that_of_the_curvatures(at_half) -> None:
+    # E tr H/N = Σ d |x|²/N − μ exactly, with |x|² the actual norms
+    problem, w = at_half
+    d = problem.loss.d2(problem.student_labels(w), problem.labels) / 2
+    exact = (d * (problem.sensing**2).sum(axis=1)[None]).sum(
+        axis=1
+    ) / problem.n - problem.multiplier(w)
+    mean = spectrum(problem, w, 1).mean()
+    np.testing.assert_allclose(mean, exact[1], rtol=1e-5)
+
+
+def test_lanczos_agrees_with_dense_to_1e_4_of_the_width_at_512(at_half) -> None:
+    problem, w = at_half
+    lanczos = lowest_eigenpairs(problem, w, key=KEY, method="lanczos")
+    for run in range(4):
+        matrix = hessian_matrix(problem, w, run).astype(float)
+        values, vectors = np.linalg.eigh(matrix)
+        width = values[-1] - values[0]
+        assert np.abs(lanczos.values[run] - values[:3]).max() < 1e-4 * width
+        # Davis–Kahan: sin of the angle ≤ residual/gap
+        gap = np.min(np.abs(np.delete(values, 0) - values[0]))
+        cosine = abs(np.asarray(lanczos.vectors[run, 0], float) @ vectors[:, 0])
+        bound = (lanczos.residuals[run, 0] + 1e-6) * width / gap
+        assert np.sqrt(max(0.0, 1 - cosine**2)) <= bound + 1e-6**0.5
+    assert lanczos.converged.all() and (lanczos.residuals <= 2e-5).all()
+
+
+def test_the_dense_and_the_iterative_route_agree_and_auto_is_one_of_them(at_half) -> None:
+    problem, w = at_half
+    dense = lowest_eigenpairs(problem, w, key=KEY, method="dense")
+    auto = lowest_eigenpairs(problem, w, key=KEY)
+    lanczos = lowest_eigenpairs(problem, w, key=KEY, method="lanczos")
+    np.testing.assert_array_equal(auto.values, dense.values)
+    allowed = 1e-5 * dense.width[:, None]
+    assert (np.abs(dense.values - lanczos.values) <= allowed).all()
+    np.testing.assert_allclose(dense.width, lanczos.width, rtol=0.05)
+    assert dense.residuals.max() < 1e-5
+
+
+def test_a_batch_equals_one_by_one(at_half) -> None:
+    problem, w = at_half
+    together = lowest_eigenpairs(problem, w, key=KEY, method="lanczos")
+    for run in (0, 3):
+        one = slice(run, run + 1)
+        single = replace(problem, labels=problem.labels[one], teacher=problem.teacher[one])
+        alone = lowest_eigenpairs(single, w[one], key=KEY, method="lanczos")
+        assert np.abs(alone.values[0] - together.values[run]).max() < 2e-5 * alone.width[0]
+
+
+def test_a_warm_start_finds_the_same_pairs(at_half) -> None:
+    problem, w = at_half
+    cold = lowest_eigenpairs(problem, w, key=KEY, method="lanczos")
+    one = slice(0, 1)
+    single = replace(problem, labels=problem.labels[one], teacher=problem.teacher[one])
+    warm = lowest_eigenpairs(
+        single, w[one], key=KEY, previous=cold.vectors[one], method="lanczos", tolerance=1e-4
+    )
+    assert np.abs(warm.values[0] - cold.values[0]).max() < 1e-4 * cold.width[0]
+    assert warm.products < cold.products
+
+
+def test_spectrum_and_overlaps_are_invariant_under_rotations() -> None:
+    design = Design(48, 6, seed=5, runs=2)
+    problem, w = draw_problem(design), design.start()
+    q = np.linalg.qr(np.random.default_rng(3).standard_normal((48, 48)))[0].astype(np.float32)
+    turned = replace(problem, sensing=problem.sensing @ q, teacher=problem.teacher @ q)
+    before = lowest_eigenpairs(problem, w, key=KEY)
+    after = lowest_eigenpairs(turned, w @ q, key=KEY)
+    np.testing.assert_allclose(after.values, before.values, atol=2e-5 * before.width.max())
+    np.testing.assert_allclose(
+        signal_overlap(after.vectors, turned.teacher),
+        signal_overlap(before.vectors, problem.teacher),
+        atol=1e-3,
+    )
+    np.testing.assert_allclose(
+        top_sample_share(turned, after.vectors),
+        top_sample_share(problem, before.vectors),
+        atol=1e-3,
+    )
+
+
+def test_labels_carry_no_sign(at_half) -> None:
+    problem, w = at_half
+    flipped = replace(problem, labels=-problem.labels)
+    np.testing.assert_array_equal(spectrum(flipped, -w, 0), spectrum(problem, w, 0))
+
+
+@pytest.mark.parametrize("method", ["dense", "lanczos"])
+def test_deflation_lifts_the_radial_direction_and_adds_no_zero(method, at_half) -> None:
+    problem, w = at_half
+    lifted = lowest_eigenpairs(problem, w, key=KEY, method=method, deflate_radial=True)
+    w_hat = np.asarray(w / jnp.linalg.norm(w, axis=1, keepdims=True), float)
+    along = np.einsum("kjn,kn->kj", np.asarray(lifted.vectors, float), w_hat)
+    assert np.abs(along).max() < 1e-3
+    # Cauchy: on the tangent space the lowest eigenvalue can only rise
+    free = lowest_eigenpairs(problem, w, key=KEY, method=method)
+    assert (lifted.values >= free.values - 1e-5 * free.width[:, None]).all()
+    values = spectrum(problem, w, 0, deflate_radial=True)
+    operator = hessian_operator(problem, w, deflate_radial=True)
+    lift = float(operator.value[0])
+    assert lift > values.mean()
+    assert np.abs(values - lift).min() < 1e-4 * (values[-1] - values[0])
+
+
+def test_density_integrates_to_one_and_has_the_moments_of_the_dense_spectrum(at_half) -> None:
+    problem, w = at_half
+    density = spectral_density(problem, w, key=KEY, steps=40, probes=8)
+    np.testing.assert_allclose(density.weights.sum(axis=1), 1, atol=1e-6)
+    values = spectrum(problem, w, 2)
+    for degree in (1, 2, 3, 4):
+        found = (density.weights[2] * density.nodes[2] ** degree).sum()
+        # variance of the mean over p Gaussian vectors: (2/pN) var λ^degree; 5 of these
+        deviation = np.sqrt(2 / (8 * 512)) * np.std(values**degree)
+        assert abs(found - (values**degree).mean()) < 5 * deviation
+    grid = np.linspace(values[0] - 20, values[-1] + 20, 2000)
+    curve = smoothed(density, grid, 2.0)[2]
+    np.testing.assert_allclose(np.trapezoid(curve, grid), 1, atol=1e-3)
+    estimate = 512 * density.weights[2][density.nodes[2] < 0].sum()
+    count = negative_count(problem, w, 2)
+    assert abs(estimate - count) < 5 * np.sqrt(2 * count / 8) + 1
+
+
+def test_a_sample_of_huge_negative_curvature_is_called_a_single_sample() -> None:
+    design = Design(128, 6, seed=4, runs=1)
+    problem = draw_problem(design)
+    w = problem.teacher
+    spiked = replace(problem, labels=problem.labels.at[0, 17].set(40.0))
+    pairs = lowest_eigenpairs(spiked, w, 2, key=KEY)
+    share = np.asarray(top_sample_share(spiked, pairs.vectors))[0]
+    assert share[0] > 0.95
+    # a vector that knows no sample: about 2 log M/N
+    assert share[1] < 4 * np.log(problem.m) / problem.n
+
+
+def test_the_overlap_of_the_signal_with_itself_is_one_and_without_teacher_undefined() -> None:
+    design = Design(64, 4, seed=0, runs=2)
+    teacher = design.teacher()
+    vectors = jnp.stack([teacher, -3 * teacher], axis=1)
+    np.testing.assert_allclose(signal_overlap(vectors, teacher), 1, atol=1e-6)
+    assert np.isnan(signal_overlap(vectors, None)).all()
+
+
+def test_wrong_requests_are_refused(at_half) -> None:
+    problem, w = at_half
+    with pytest.raises(ValueError, match="method"):
+        lowest_eigenpairs(problem, w, key=KEY, method="magic")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="count"):
+        lowest_eigenpairs(problem, w, 600, key=KEY)
