@@ -23,6 +23,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+Scalar = float | Float[Array, ""]
 Operator = Callable[[Float[Array, "K p N"]], Float[Array, "K p N"]]
 """K symmetric operators on p vectors each; a pytree (`jax.tree_util.Partial`), so that a compiled
 process serves every operator of the same shape."""
@@ -242,7 +243,7 @@ def lanczos_quadrature(operator: Operator, start: Float[Array, "K p N"], steps: 
     return Quadrature(theta, weights)
 
 
-def _signed(operator: Operator, sign: float, v: Float[Array, "K p N"]) -> Array:
+def _signed(operator: Operator, sign: Scalar, v: Float[Array, "K p N"]) -> Array:
     return sign * operator(v)
 
 
@@ -347,10 +348,10 @@ def _rebase(process: _Process, chosen: Float[Array, "K B j"], theta: Array) -> _
 def _measured(
     signed: Operator,
     vectors: Float[Array, "K k N"],
-    sign: float,
+    sign: Scalar,
     width: np.ndarray,
     products: int,
-    tolerance: float,
+    tolerance: Scalar,
 ) -> Eigenpairs:
     """Return the pairs with Rayleigh quotients and residuals from one more product."""
     vectors = vectors / jnp.linalg.norm(vectors, axis=2, keepdims=True)

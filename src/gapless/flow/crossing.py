@@ -13,6 +13,7 @@ from gapless.flow.integrate import FLOW, Stop, _begin, _levels
 from gapless.flow.stepping import Adaptive, State, select
 from gapless.problem import Problem, precision
 
+Scalar = float | Float[Array, ""]
 _STOP = Stop()
 
 
@@ -99,10 +100,10 @@ def _search(
     problem: Problem,
     state: State,
     target: Float[Array, " K"],
-    t_max: float,
+    t_max: Scalar,
     stepping: Adaptive,
-    trapped: float,
-    tolerance: float,
+    trapped: Scalar,
+    tolerance: Scalar,
 ) -> _Search:
     last = jnp.full_like(state.t, t_max)
 
