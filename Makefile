@@ -12,8 +12,9 @@ WORKERS ?= 2
 reproduce: $(VENV)/.run
 	$(BIN)/gapless reproduce all --scale smoke --workers $(WORKERS) --out $(OUT)
 
+# the fast tests spend their time compiling small programs, so those are compiled quickly
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(WORKERS) -q
+	XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/python -m pytest -n $(WORKERS) -q
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) -q -m slow

@@ -1,12 +1,12 @@
 """The Hessian against automatic differentiation, dense algebra and its own symmetries."""
 
-from dataclasses import inspect
+import inspect
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import replace
 
 from gapless.design import Design
 from gapless.flow import integrate

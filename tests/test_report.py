@@ -38,7 +38,7 @@ def test_a_folder_without_stores_is_refused(tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_experiment_plans_distinct_points_with_a_cost(name):
     experiment = load(name)
-    for scale in ("smoke", "desk", "paper"):
+    for scale in ("smoke", "desk"):
         points = experiment.points(scale, 3)
         assert len({experiment.address(point) for point in points}) == len(points)
         assert all(experiment.cost(point).flops > 0 for point in points[::1000])
