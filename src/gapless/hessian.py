@@ -29,7 +29,8 @@ ROWS_PER_UPDATE = 4096
 """Sensing vectors that enter the dense matrix at once: bounds the memory of their scaled copy."""
 DENSE_BELOW = {"run": 1024, "batch": 512}
 """Up to this N `lowest_eigenpairs` forms the matrices of a single run, of a batch, when the choice
-is left to it: where the two routes cross on one thread (`benchmarks/eigenpairs.py`)."""
+is left to it. From a few timings on a busy machine; `benchmarks/eigenpairs.py --crossover` measures
+where the two routes really cross."""
 POWER_STEPS = 30
 """Power iterations behind the spectral width of the dense route: good to a few per cent."""
 BATCH = 4
