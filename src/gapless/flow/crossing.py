@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from gapless.flow.integrate import FLOW, Stop, _begin, _levels
+from gapless.flow.integrate import FLOW, Stop, begin, recorded_levels
 from gapless.flow.stepping import Adaptive, State, select
 from gapless.problem import Problem, precision
 
@@ -88,7 +88,7 @@ def cross_energy(
         )
     with precision(str(problem.sensing.dtype)):  # type: ignore[arg-type]
         dtype = problem.sensing.dtype
-        state = _begin(problem, jnp.asarray(start, dtype), stepping, len(_levels(problem.n)))
+        state = begin(problem, jnp.asarray(start, dtype), stepping, len(recorded_levels(problem.n)))
         target = jnp.broadcast_to(jnp.asarray(energy, dtype), state.energy.shape)
         found = _search(problem, state, target, t_max, stepping, stop.speed2, tolerance)
         crossed = np.asarray(found.found)

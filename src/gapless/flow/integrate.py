@@ -150,18 +150,18 @@ def integrate(
     ValueError
         For times that are negative, not increasing, or past `t_max`.
     """
-    times = _check_times(t_max, save_at)
+    times = check_times(t_max, save_at)
     with precision(str(problem.sensing.dtype)):  # type: ignore[arg-type]
-        levels = _levels(problem.n)
-        state = _begin(problem, jnp.asarray(start, problem.sensing.dtype), stepping, len(levels))
+        levels = recorded_levels(problem.n)
+        state = begin(problem, jnp.asarray(start, problem.sensing.dtype), stepping, len(levels))
         first = _observe(problem, state)
         records = []
         for time in times:
-            state = _advance(problem, state, time, levels, stepping, stop)
+            state = advance(problem, state, time, levels, stepping, stop)
             records.append(_observe(problem, state))
             if progress is not None:
                 progress(time, int(state.running.sum()))
-        state = _advance(problem, state, t_max, levels, stepping, stop)
+        state = advance(problem, state, t_max, levels, stepping, stop)
         last = _observe(problem, state)
         return Trajectory(
             t=np.array([stepping.on_grid(time) for time in times]),
@@ -179,7 +179,8 @@ def integrate(
         )
 
 
-def _check_times(t_max: float, save_at: Sequence[float] | np.ndarray | None) -> list[float]:
+def check_times(t_max: float, save_at: Sequence[float] | np.ndarray | None) -> list[float]:
+    """Return the save times as floats, `t_max` alone when None; ``ValueError`` if they are bad."""
     if not (np.isfinite(t_max) and t_max > 0):
         raise ValueError(f"t_max: the time budget must be a positive number, not {t_max}")
     times = [float(t_max)] if save_at is None else [float(t) for t in save_at]
@@ -195,7 +196,7 @@ def _observe(problem: Problem, state: State) -> Observables:
     return Observables(*(np.asarray(value, float) for value in values))
 
 
-def _levels(n: int) -> tuple[float, ...]:
+def recorded_levels(n: int) -> tuple[float, ...]:
     """Return LEVELS and, last, the level at which the extensive loss L of Eq. 1 is 1e-8."""
     return (*LEVELS, RECOVERED_ENERGY / n)
 
@@ -217,7 +218,8 @@ def _outcomes(state: State, levels: np.ndarray, overlap: np.ndarray) -> tuple[Ou
 
 
 @partial(jax.jit, static_argnames=("stepping", "levels"))
-def _begin(problem: Problem, start: Float[Array, "K N"], stepping: Stepping, levels: int) -> State:
+def begin(problem: Problem, start: Float[Array, "K N"], stepping: Stepping, levels: int) -> State:
+    """Return the state of runs that set out from `start`, put on the sphere, at t = 0."""
     w = normalise(start)
     here = problem.evaluate(w)
     finite = is_finite(here)
@@ -243,7 +245,7 @@ def _begin(problem: Problem, start: Float[Array, "K N"], stepping: Stepping, lev
 
 
 @partial(jax.jit, static_argnames=("levels", "stepping", "stop"))
-def _advance(
+def advance(
     problem: Problem,
     state: State,
     time: Float[Array, ""] | float,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gapless.flow.integrate import FLOW, Stop, _advance, _begin, _check_times, _levels
+from gapless.flow.integrate import FLOW, Stop, advance, begin, check_times, recorded_levels
 from gapless.flow.stepping import State, Stepping
 from gapless.problem import Problem, precision
 
@@ -30,12 +30,12 @@ def snapshots(
     ValueError
         For times that are negative or do not increase.
     """
-    checked = _check_times(max(times), times)
-    levels = _levels(problem.n)
+    checked = check_times(max(times), times)
+    levels = recorded_levels(problem.n)
     dtype = problem.sensing.dtype
     with precision(str(dtype)):  # type: ignore[arg-type]
-        state = _begin(problem, jnp.asarray(start, dtype), stepping, len(levels))
+        state = begin(problem, jnp.asarray(start, dtype), stepping, len(levels))
     for time in checked:
         with precision(str(dtype)):  # type: ignore[arg-type]
-            state = _advance(problem, state, time, levels, stepping, stop)
+            state = advance(problem, state, time, levels, stepping, stop)
         yield state
