@@ -80,11 +80,6 @@ class Design:
         """K, the number of runs on this design."""
         return default_runs_per_design(self.n) if self.runs is None else self.runs
 
-    @property
-    def sensing_bytes(self) -> int:
-        """Return the memory of X in float32, in bytes."""
-        return 4 * self.m * self.n
-
     def key(self, name: str) -> jax.Array:
         """Return the key of the child `name`: seed → N → M → design → name."""
         key = jax.random.key(self.seed)

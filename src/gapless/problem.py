@@ -6,7 +6,7 @@ carries K runs on one X, so states are (K, N) and both products are matrix-matri
 """
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -19,6 +19,7 @@ from gapless.design import Design
 from gapless.labels import LabelLaw
 from gapless.linalg import sum_over_rows, times_transpose
 from gapless.losses import Loss, quartic
+from gapless.quadrature import bivariate_gaussian
 
 LabelKind = Literal["teacher", "shuffled", "gaussian"]
 Dtype = Literal["float32", "float64"]
@@ -138,10 +139,6 @@ class Problem:
         yhat = self.student_labels(w)[run]
         return LabelLaw.from_run(np.asarray(yhat, float), np.asarray(self.labels[run], float))
 
-    def with_loss(self, loss: Loss) -> "Problem":
-        """Return the same instances under another loss."""
-        return replace(self, loss=loss)
-
 
 def draw_problem(
     design: Design,
@@ -182,14 +179,11 @@ def generalisation_error(overlap: np.ndarray, loss: Loss, alpha: float) -> np.nd
     """Return (α/2) E ℓ(ŷ, y) on fresh samples: (ŷ, y) Gaussian, unit variances, covariance q.
 
     Normalised like the energy e, so that the two meet at a random start (q = 0). For the
-    quartic loss it is 2α(1 − q²). Gauss–Hermite, exact for polynomial losses up to degree 100.
+    quartic loss it is 2α(1 − q²). `overlap` may have any shape; ``ValueError`` unless |q| ≤ 1.
     """
-    nodes, weights = np.polynomial.hermite_e.hermegauss(64)
-    y, noise = np.meshgrid(nodes, nodes, indexing="ij")
-    weight = np.outer(weights, weights) / (2 * np.pi)
-    q = np.asarray(overlap, float)[..., None, None]
-    yhat = q * y + np.sqrt(np.maximum(0.0, 1 - q**2)) * noise
-    return np.asarray(alpha / 2 * (weight * loss.value(yhat, y)).sum(axis=(-2, -1)))
+    q = np.asarray(overlap, float)
+    means = [bivariate_gaussian(loss.value, float(one))[0] for one in q.ravel()]
+    return np.reshape(alpha / 2 * np.array(means), q.shape)
 
 
 def precision(dtype: Dtype) -> AbstractContextManager:

@@ -8,6 +8,7 @@ from gapless.design import Design
 from gapless.experiments._experiment import Cost, Point, Row
 from gapless.experiments._spectra import number, spectral_rows
 from gapless.experiments._threshold import T_TWIN, twin_threshold
+from gapless.experiments.simulation import design_columns
 from gapless.flow import Outcome
 from gapless.flow.crossing import cross_energy
 from gapless.losses import parse_loss
@@ -117,13 +118,4 @@ def cost(point: CrossingPoint) -> Cost:
 
 
 def _parameters(point: CrossingPoint, run: int) -> Row:
-    return {
-        "n": point.n,
-        "m": point.design.m,
-        "alpha": point.alpha,
-        "seed": point.seed,
-        "design": point.index,
-        "runs": point.design.k,
-        "run": run,
-        "loss": point.loss,
-    }
+    return design_columns(point.design, run) | {"loss": point.loss}

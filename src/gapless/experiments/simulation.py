@@ -194,15 +194,21 @@ def failed_rows(point: Simulation, reason: str) -> list[Row]:
     ]
 
 
-def _parameters(point: Simulation, run: int) -> Row:
+def design_columns(design: Design, run: int) -> Row:
+    """Return the columns that say which run of which design a record is of."""
     return {
-        "n": point.n,
-        "m": point.design.m,
-        "alpha": point.alpha,
-        "seed": point.seed,
-        "design": point.index,
-        "runs": point.design.k,
+        "n": design.n,
+        "m": design.m,
+        "alpha": design.alpha,
+        "seed": design.seed,
+        "design": design.index,
+        "runs": design.k,
         "run": run,
+    }
+
+
+def _parameters(point: Simulation, run: int) -> Row:
+    return design_columns(point.design, run) | {
         "labels": point.labels,
         "loss": point.loss,
         "protocol": point.protocol,
