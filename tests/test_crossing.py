@@ -34,7 +34,7 @@ def test_the_flow_at_the_time_of_the_crossing_has_that_energy(problem) -> None:
     for run in (0, 7):
         there = integrate(problem, DESIGN.start(), float(crossing.time[run]))
         slope = there.state.speed2[run]
-        assert abs(there.energy[run, -1] - 12.0) < 1e-3 + 2e-3 * float(slope) * crossing.time[run]
+        assert abs(there.energy[run, -1] - 12.0) < 1e-3 + 5e-3 * float(slope) * crossing.time[run]
 
 
 def test_a_finer_tolerance_moves_the_time_by_no_more_than_the_coarse_one_allows(problem) -> None:

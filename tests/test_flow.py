@@ -18,7 +18,15 @@ from gapless.flow import (
     integrate,
     paper_budget,
 )
-from gapless.flow.steppers import MAX_STAGES, STABILITY, chebyshev_step, stages_needed
+from gapless.flow.steppers import (
+    DAMPING,
+    MAX_STAGES,
+    adams_bashforth_step,
+    chebyshev_step,
+    error_constant,
+    normalise,
+    stable_length,
+)
 from gapless.flow.stepping import energy_rounding
 from gapless.losses import normalised
 from gapless.problem import Problem, draw_problem, precision
@@ -68,19 +76,61 @@ def test_a_tighter_tolerance_follows_the_flow_more_closely(smooth, reference):
     assert 0.5 < slope < 0.85
 
 
+def test_adams_bashforth_has_order_two_on_uneven_steps(smooth, reference):
+    problem, start = smooth
+    errors = []
+    with precision("float64"):
+        step = jax.jit(adams_bashforth_step)
+        field = jax.jit(lambda w: problem.evaluate(w).velocity)
+        for steps in (32, 64, 128):
+            # lengths alternate 1 : 2; the start is by the Chebyshev method, of the same order
+            lengths = 0.08 * np.tile([2 / 3, 4 / 3], steps // 2) / steps
+            w, before, h_before = jnp.asarray(start, "float64"), None, None
+            for length in lengths:
+                h, velocity = jnp.full(2, length), field(w)
+                if before is None:
+                    moved = chebyshev_step(field, w, velocity, h, 4)
+                else:
+                    moved = step(w, velocity, h, before, h_before)
+                w, before, h_before = normalise(moved), velocity, h
+            errors.append(np.linalg.norm(np.asarray(w) - reference))
+    slope = np.polyfit(np.log([32, 64, 128]), np.log(errors), 1)[0]
+    assert abs(slope + 2) < 0.15
+
+
+def _one_step(stages: int, z: jax.Array, h_before: float = 1.0) -> jax.Array:
+    """Return W after one step of length 1 of Ẇ = −zW from 1; shape (K, 1)."""
+    w = jnp.ones((len(z), 1))
+    h = jnp.ones(len(z))
+    if stages == 1:
+        before = -z[:, None] * jnp.exp(z * h_before)[:, None]
+        return adams_bashforth_step(w, -z[:, None] * w, h, before, h_before * h)
+    return chebyshev_step(lambda w: -z[:, None] * w, w, -z[:, None] * w, h, stages)
+
+
 @pytest.mark.parametrize("stages", [2, 3, 7, MAX_STAGES])
 def test_chebyshev_stability_on_a_linear_problem(stages):
-    """|R(z)| ≤ 1 on all of 0 ≤ −z ≤ β(s), and past 1.2 β(s) it is not."""
+    """|R(z)| ≤ 1 on all of 0 ≤ −z ≤ β(s), damped where it is stiff; past 1.5 β(s) it is not."""
     with precision("float64"):
-        z = jnp.linspace(0, STABILITY * (stages**2 - 1), 400)
-        w = jnp.ones((400, 1))
-        decay = -z[:, None] * w
-        stable = chebyshev_step(lambda w: -z[:, None] * w, w, decay, jnp.ones(400), stages)
-        assert float(jnp.abs(stable).max()) <= 1 + 1e-12
-        far, one = 1.2 * STABILITY * (stages**2 - 1), jnp.ones((1, 1))
-        past = chebyshev_step(lambda w: -far * w, one, -far * one, jnp.ones(1), stages)
-        assert float(jnp.abs(past).max()) > 1
-        assert (stages_needed(z) <= stages).all()
+        one = jnp.ones(1)
+        beta = float(stable_length(jnp.asarray(stages), one, one)[0])
+        growth = jnp.abs(_one_step(stages, jnp.linspace(0, beta, 400)))
+        assert float(growth.max()) <= 1 + 1e-12
+        assert float(growth[200:].max()) < 0.75
+        assert float(jnp.abs(_one_step(stages, jnp.array([1.5 * beta])))[0, 0]) > 1
+        assert beta == pytest.approx(0.54 * (stages**2 - 1), rel=0.05)
+        assert DAMPING == 2
+
+
+@pytest.mark.parametrize("stages", [1, 2, 3, 7, MAX_STAGES])
+def test_error_constants_on_a_linear_problem(stages):
+    """W₁ − exp(−z) = C z³ + O(z⁴), also for Adams–Bashforth after a step twice as long."""
+    with precision("float64"):
+        z, one = jnp.array([1e-2, 1e-3]), jnp.ones(2)
+        constant = error_constant(jnp.asarray(stages), one, 2 * one)
+        measured = (_one_step(stages, z, 2.0)[:, 0] - jnp.exp(-z)) / z**3
+        np.testing.assert_allclose(measured, constant, rtol=2e-2 if stages > 1 else 4e-2)
+        assert abs(float(measured[1] / constant[1]) - 1) < 5e-3
 
 
 def test_states_stay_on_the_sphere_and_the_energy_never_rises():

@@ -1,7 +1,6 @@
 """How long the steps are: of one size (gradient descent), or chosen by each run (the flow)."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -11,18 +10,20 @@ from jaxtyping import Array, Bool, Float, Int
 
 from gapless.flow.steppers import (
     MAX_STAGES,
-    STABILITY,
     Method,
-    Step,
+    adams_bashforth_step,
     chebyshev_step,
+    error_constant,
     euler,
     normalise,
-    stages_needed,
+    stable_length,
 )
 from gapless.problem import Evaluation, Problem
 
 SAFETY = 1.2
-"""The power method comes from below: stages are counted for so many times its estimate."""
+"""The power method comes from below: steps are kept stable for so many times its estimate."""
+POWER_EVERY = 8
+"""Steps between two iterations of the power method, after the first four."""
 
 
 class State(NamedTuple):
@@ -34,8 +35,12 @@ class State(NamedTuple):
     mu: Float[Array, " K"]
     speed2: Float[Array, " K"]
     t: Float[Array, " K"]
-    h: Float[Array, " K"]
-    """The step to try next."""
+    length: Float[Array, " K"]
+    """The step that accuracy allows where the local error is h³ W‴."""
+    before: Float[Array, "K N"]
+    """The velocity one step ago (the present one at the start)."""
+    h_before: Float[Array, " K"]
+    """The length of that step."""
     direction: Float[Array, "K N"]
     """Unit vectors that follow the stiffest direction, for the power method."""
     stiffness: Float[Array, " K"]
@@ -90,10 +95,14 @@ class FixedStep:
     def attempt(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
         """Return the state after one step of every run; a non-finite one ends its run."""
         del goal, active
-        w, here = _step(self.method.step, problem, state, state.h)
+        w = self.method.step(
+            lambda w: problem.evaluate(w).velocity, state.w, state.velocity, state.length
+        )
+        w = normalise(w)
+        here = problem.evaluate(w)
         finite = is_finite(here)
         steps = state.steps + 1
-        moved = state.moved(w, here)._replace(t=steps * state.h, steps=steps)
+        moved = state.moved(w, here)._replace(t=steps * state.length, steps=steps)
         lost = state._replace(running=jnp.zeros_like(finite), finite=jnp.zeros_like(finite))
         return select(finite, moved, lost)._replace(gradients=state.gradients + self.method.stages)
 
@@ -104,9 +113,11 @@ class Adaptive:
 
     A step is kept when (i) its estimated error, relative to the sphere's radius √N and to
     √(e/e(0)), is at most `tolerance`, and (ii) the energy does not rise beyond rounding: along
-    the exact flow it cannot. The Chebyshev method takes as many stages as the step needs to be
-    stable; the stiffness is estimated for each run by one iteration of the power method a step,
-    and where that is too low, (i) and (ii) fail and the step is taken again, shorter.
+    the exact flow it cannot. One gradient makes an Adams–Bashforth step, s gradients a Chebyshev
+    step that is stable for much longer: whichever gets the runs further per gradient is taken.
+    The stiffness is followed by the power method, and where it is too low, (i) and (ii) fail and
+    the step is taken again, shorter. The part of the error along the flow is a displacement in
+    time: it goes to the clock.
 
     Parameters
     ----------
@@ -114,7 +125,7 @@ class Adaptive:
         Smaller follows the flow more closely; the number of steps grows like tolerance^(-1/3).
     """
 
-    tolerance: float = 5e-3
+    tolerance: float = 2e-2
 
     def __post_init__(self) -> None:
         if not self.tolerance > 0:
@@ -139,36 +150,54 @@ class Adaptive:
 
     def attempt(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
         """Try one step of every run, to `goal` at most; keep it or shorten the next."""
-        direction, stiffness = _power_iteration(problem, state)
-        h = jnp.minimum(state.h, _longest(problem, state) / (SAFETY * stiffness))
+        direction, stiffness, products = _stiffness(problem, state, active)
         remaining = goal - state.t
-        last = remaining <= h
-        # near the goal two even steps rather than a long one and a stub
-        h = jnp.where(active, jnp.where(last, remaining, jnp.minimum(h, remaining / 2)), 0)
-        # one number of stages for the batch: its products are shared
-        stages = stages_needed(SAFETY * h * stiffness).max()
-        w, here = _step(partial(chebyshev_step, stages=stages), problem, state, h)
-        error = _local_error(state, w, here.velocity, h, self.tolerance)
-        finite = is_finite(here) & jnp.isfinite(error)
+        stages, h, last = _choose(problem, state, SAFETY * stiffness, remaining, active)
+        w = jax.lax.cond(
+            stages == 1,
+            lambda: adams_bashforth_step(state.w, state.velocity, h, state.before, state.h_before),
+            lambda: chebyshev_step(
+                lambda w: problem.evaluate(w).velocity, state.w, state.velocity, h, stages
+            ),
+        )
+        w = normalise(w)
+        here = problem.evaluate(w)
+        constant = error_constant(stages, h, state.h_before)
+        error = _local_error(state, here, h, constant)
+        share = jnp.linalg.norm(error, axis=1) / self._tolerated(state)
+        finite = is_finite(here) & jnp.isfinite(share)
         descends = here.energy <= state.energy + energy_rounding(problem, state.energy)
-        keep = finite & (error <= 1) & descends
-        factor = jnp.clip(0.8 * jnp.maximum(error, 1e-9) ** (-1 / 3), 0.1, 4)
-        factor = jnp.where(keep, factor, jnp.where(finite, jnp.minimum(factor, 0.5), 0.1))
-        # a step cut short by the goal says nothing against the longer one
-        proposal = jnp.where(keep & (h < state.h), jnp.maximum(h * factor, state.h), h * factor)
+        keep = finite & (share <= 1) & descends
+        taken = h * jnp.cbrt(constant)
+        length = jnp.minimum(taken / jnp.cbrt(jnp.maximum(share, 1e-9)), 4 * state.length)
+        shorter = jnp.where(finite, jnp.minimum(length, 0.5 * taken), 0.1 * taken)
         moved = state.moved(w, here)._replace(
-            t=jnp.where(last, goal, state.t + h), steps=state.steps + 1
+            t=jnp.where(last, goal, jnp.minimum(state.t + h + _lag(state, error, h), goal)),
+            length=length,
+            before=state.velocity,
+            h_before=h,
+            steps=state.steps + 1,
         )
         # the clock no longer moves: not finite however short the step
-        stuck = active & (state.t + proposal <= state.t)
-        return select(keep, moved, state)._replace(
-            h=proposal,
+        stuck = active & (state.t + shorter <= state.t)
+        return select(keep, moved, state._replace(length=shorter))._replace(
             direction=direction,
             stiffness=stiffness,
-            gradients=state.gradients + stages + 1,
-            running=state.running & ~stuck,
+            gradients=state.gradients + stages + products,
+            running=state.running & ~(stuck & ~keep),
             finite=state.finite & ~(stuck & ~finite),
         )
+
+    def _tolerated(self, state: State) -> Float[Array, " K"]:
+        """Return the norm that a step's error may have.
+
+        `tolerance` √N √(e/e(0)): the last factor is the distance to a solution in units of the
+        start's, so that the error stays relative to what is left; plus the rounding of W itself,
+        below which nothing can be told.
+        """
+        scale = jnp.sqrt(state.energy / state.energy_start)
+        epsilon = float(jnp.finfo(state.w.dtype).eps)
+        return (self.tolerance * scale + 8 * epsilon) * state.w.shape[1] ** 0.5
 
 
 Stepping = FixedStep | Adaptive
@@ -197,16 +226,8 @@ def energy_rounding(problem: Problem, energy: Float[Array, " K"]) -> Float[Array
     return energy * epsilon * problem.m**0.5 + 2 * jnp.sqrt(energy * residual) + residual
 
 
-def _step(
-    step: Step, problem: Problem, state: State, h: Float[Array, " K"]
-) -> tuple[Float[Array, "K N"], Evaluation]:
-    w = step(lambda w: problem.evaluate(w).velocity, state.w, state.velocity, h)
-    w = normalise(w)
-    return w, problem.evaluate(w)
-
-
 def _longest(problem: Problem, state: State) -> Float[Array, " K"]:
-    """Return the largest h λ: what `MAX_STAGES` hold stable, less where rounding would show.
+    """Return the largest h λ at which rounding does not show.
 
     A component of the velocity is known to 8 ε √α; a step moves W by h times that whatever the
     damping. Near a minimum this must stay below the distance left, |V|/λ, or no run would ever
@@ -214,7 +235,51 @@ def _longest(problem: Problem, state: State) -> Float[Array, " K"]:
     """
     rounding = 8 * float(jnp.finfo(state.w.dtype).eps) * problem.alpha**0.5
     quiet = 0.3 * jnp.sqrt(state.speed2) / rounding
-    return jnp.clip(quiet, STABILITY * 3, STABILITY * (MAX_STAGES**2 - 1))
+    return jnp.maximum(quiet, 1)
+
+
+def _choose(
+    problem: Problem, state: State, stiffness: Array, remaining: Array, active: Array
+) -> tuple[Int[Array, ""], Float[Array, " K"], Bool[Array, " K"]]:
+    """Return the number of stages, the steps and which of these are the last before the goal.
+
+    With s stages a run can go h(s): as far as accuracy, stability, rounding and its goal allow.
+    All runs of the batch take the s with the largest geometric mean of h(s) per gradient: their
+    products are shared.
+    """
+    quiet = _longest(problem, state) / stiffness
+
+    def furthest(stages: Int[Array, ""]) -> Float[Array, " K"]:
+        stable = jnp.minimum(stable_length(stages, stiffness, state.h_before), quiet)
+        # the error constant of Adams–Bashforth depends on h itself: one fixed-point iteration
+        guess = jnp.minimum(stable, state.length)
+        accurate = state.length / jnp.cbrt(error_constant(stages, guess, state.h_before))
+        return jnp.minimum(jnp.minimum(0.8 * accurate, stable), remaining)
+
+    counts = jnp.arange(1, MAX_STAGES + 1)
+    reach = jax.vmap(furthest)(counts)
+    gain = jnp.where(active[None], jnp.log(reach), 0).sum(axis=1)
+    price = jnp.log(counts + 1 / POWER_EVERY) * active.sum()
+    stages = counts[(gain - price).argmax()]
+    h = reach[stages - 1]
+    last = remaining <= h
+    # near the goal two even steps rather than a long one and a stub
+    h = jnp.where(last, remaining, jnp.minimum(h, remaining / 2))
+    return stages, jnp.where(active, h, state.h_before), last
+
+
+def _stiffness(
+    problem: Problem, state: State, active: Array
+) -> tuple[Float[Array, "K N"], Float[Array, " K"], Int[Array, ""]]:
+    """Return direction and stiffness, renewed every few steps, and the products that took."""
+    steps = jnp.where(active, state.steps, 0).max()
+    due = (steps % POWER_EVERY == 0) | (steps < 4)
+    direction, stiffness = jax.lax.cond(
+        due,
+        lambda: _power_iteration(problem, state),
+        lambda: (state.direction, state.stiffness),
+    )
+    return direction, stiffness, due.astype(int)
 
 
 def _power_iteration(
@@ -234,16 +299,22 @@ def _power_iteration(
 
 
 def _local_error(
-    state: State, w: Array, velocity: Array, h: Array, tolerance: float
-) -> Float[Array, " K"]:
-    """Estimate the local error of a step of order 2 in units of what is tolerated.
+    state: State, here: Evaluation, h: Float[Array, " K"], constant: Float[Array, " K"]
+) -> Float[Array, "K N"]:
+    """Return −C h³ W‴, with W‴ = V″ from the last three velocities: computed W less true W."""
+    slope = (here.velocity - state.velocity) / h[:, None]
+    slope_before = (state.velocity - state.before) / state.h_before[:, None]
+    third = 2 * (slope - slope_before) / (h + state.h_before)[:, None]
+    return -(constant * h**3)[:, None] * third
 
-    0.8 (W₀ − W₁) + 0.4 h (V₀ + V₁) = −(h³/15) W‴ + …; Sommeijer, Shampine and Verwer (1998),
-    Eq. 3.1. Tolerated is `tolerance` √N √(e/e(0)): the last factor is the distance to a solution
-    in units of the start's, so that the error stays relative to what is left; plus the rounding
-    of W itself, below which nothing can be told.
+
+def _lag(state: State, error: Float[Array, "K N"], h: Float[Array, " K"]) -> Float[Array, " K"]:
+    """Return by how much time the computed W is ahead of its clock: ⟨error, V⟩/|V|².
+
+    An error along the flow is a displacement in time. On a decaying component, V at the start of
+    the step gives it to second order in h λ (at its end it would come out 1.5 times too large).
     """
-    estimate = 0.8 * (state.w - w) + 0.4 * h[:, None] * (state.velocity + velocity)
-    scale = jnp.sqrt(state.energy / state.energy_start)
-    tolerated = tolerance * scale + 8 * jnp.finfo(w.dtype).eps
-    return jnp.linalg.norm(estimate, axis=1) / (w.shape[1] ** 0.5 * tolerated)
+    lag = (error * state.velocity).sum(axis=1) / (
+        state.w.shape[1] * state.speed2 + jnp.finfo(h.dtype).tiny
+    )
+    return jnp.clip(lag, -0.3 * h, 0.3 * h)
