@@ -301,3 +301,46 @@ def test_jit_sees_one_loop_for_all_stages():
         step = jax.jit(lambda s: chebyshev_step(lambda w: -w, w, -w, h, s))
         step(3), step(9)
         assert step._cache_size() == 1
+
+
+def test_the_last_decades_in_one_krylov_step_are_those_of_the_flow():
+    """First passages of two routes: stepping all the way, and the linear flow about the signal."""
+    design = Design(n=64, alpha=10, seed=0, runs=16)
+    problem, start = draw_problem(design), design.start()
+    stepped = integrate(problem, start, 1.8)
+    finished = integrate(problem, start, 1.8, stepping=Adaptive(linear_below=1e-4))
+    both = np.isfinite(stepped.passage[:, 2]) & np.isfinite(finished.passage[:, 2])
+    assert both.sum() >= 10
+    assert stepped.outcome == finished.outcome
+    # what is dropped is of relative order |δ|/√N ~ 3e-3 in the rates
+    np.testing.assert_allclose(finished.passage[both, 2], stepped.passage[both, 2], rtol=5e-3)
+    assert finished.gradients[both].mean() < 0.8 * stepped.gradients[both].mean()
+    arrived = np.isfinite(finished.passage).all(axis=1)
+    # the energy is measured where the step ends, and float32 adds its rounding
+    assert (finished.end.energy[arrived] < 2e-10).all()
+    norms = (np.asarray(finished.state.w, float) ** 2).sum(axis=1)
+    np.testing.assert_allclose(norms, 64, rtol=1e-6)
+
+
+def test_a_krylov_step_is_taken_back_where_the_minimum_is_not_the_signal():
+    """With a little label noise the energy near the signal does not fall like the linear flow's."""
+    design = Design(n=64, alpha=10, seed=0, runs=16)
+    clean = draw_problem(design)
+    noisy = Problem(clean.sensing, clean.labels * (1 + 1e-3), clean.teacher, clean.loss)
+    stepped = integrate(noisy, design.start(), 1.8)
+    finished = integrate(noisy, design.start(), 1.8, stepping=Adaptive(linear_below=1e-4))
+    assert (stepped.end.energy < 1e-4).sum() >= 10
+    assert np.isnan(finished.passage[:, 2]).all()
+    assert np.isfinite(stepped.passage).sum() == np.isfinite(finished.passage).sum()
+
+
+@pytest.mark.slow
+def test_a_shrinking_batch_changes_no_outcome():
+    """Runs that go on in a smaller batch end as they do in the whole one."""
+    design = Design(n=64, alpha=7, seed=2, runs=32)
+    problem, start = draw_problem(design), design.start()
+    whole = integrate(problem, start, 1.8, save_at=[1.8])
+    shrinking = integrate(problem, start, 1.8)
+    assert len(set(whole.outcome)) > 1
+    assert whole.outcome == shrinking.outcome
+    np.testing.assert_allclose(whole.passage[:, 0], shrinking.passage[:, 0], rtol=1e-2)

@@ -15,7 +15,7 @@ from zlib import crc32
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Float32
+from jaxtyping import Array, Float, Float32, UInt
 
 ROWS_PER_BLOCK = 512
 """Sensing vectors are drawn in blocks of this many, each block with a key of its own."""
@@ -27,7 +27,7 @@ def default_runs_per_design(n: int) -> int:
     Larger K is faster per run (one matrix product serves all) until the cache is full; see
     `docs/benchmarks.md`. K is a fixed function of N because rounding depends on it.
     """
-    return 64 if n <= 256 else 32 if n <= 1024 else 16 if n <= 4096 else 8
+    return 64 if n <= 2048 else 32 if n <= 4096 else 16 if n <= 8192 else 8
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,12 @@ class Design:
 
     def key(self, name: str) -> jax.Array:
         """Return the key of the child `name`: seed → N → M → design → name."""
-        key = jax.random.key(self.seed)
-        for child in (self.n, self.m, self.index, crc32(name.encode())):
-            key = jax.random.fold_in(key, child)
-        return key
+        children = (self.n, self.m, self.index, crc32(name.encode()))
+        return _descend(jnp.uint32(self.seed), jnp.array(children, jnp.uint32))
 
     def run_keys(self, name: str) -> jax.Array:
         """Return the K keys of the child `name`, one a run."""
-        return jax.vmap(partial(jax.random.fold_in, self.key(name)))(jnp.arange(self.k))
+        return _fold_all(self.key(name), self.k)
 
     def sensing(self) -> Float32[Array, "M N"]:
         """Draw the sensing matrix X, i.i.d. N(0, 1/N): rows of unit norm on average."""
@@ -119,6 +117,20 @@ class Design:
     def shuffle(self, labels: Float[Array, "K M"]) -> Float[Array, "K M"]:
         """Permute each run's labels at random (a permutation of its own for each run)."""
         return jax.vmap(jax.random.permutation)(self.run_keys("labels"), labels)
+
+
+# compiled, since an operation at a time these few cost more than a small design's X
+@jax.jit
+def _descend(seed: UInt[Array, ""], children: UInt[Array, " c"]) -> jax.Array:
+    key = jax.random.key(seed)
+    for child in range(len(children)):
+        key = jax.random.fold_in(key, children[child])
+    return key
+
+
+@partial(jax.jit, static_argnums=1)
+def _fold_all(key: jax.Array, count: int) -> jax.Array:
+    return jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(count))
 
 
 @partial(jax.jit, static_argnums=(1, 2))

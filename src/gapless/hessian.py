@@ -6,7 +6,7 @@ W out of the way instead, up into the bulk, never to zero. Overlaps of eigenvect
 signal are |⟨v, W*⟩|/(|v||W*|), between 0 and 1, never squared.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -251,8 +251,7 @@ def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[
 
 def _only(problem: Problem, run: int) -> Problem:
     """Return the problem with one run."""
-    teacher = None if problem.teacher is None else problem.teacher[run : run + 1]
-    return replace(problem, labels=problem.labels[run : run + 1], teacher=teacher)
+    return problem.of_runs(jnp.array([run]))
 
 
 def _start(

@@ -137,6 +137,21 @@ class Quadrature(NamedTuple):
     """(K, S), nonnegative, of sum one."""
 
 
+class Krylov(NamedTuple):
+    """What S Lanczos steps from K vectors v tell of their operators.
+
+    f(H) v ≈ |v| Σ_i f(θ_i) c_i u_i and ⟨v, f(H) v⟩ ≈ |v|² Σ_i f(θ_i) c_i², exact for polynomials
+    of degree below S and 2S.
+    """
+
+    nodes: np.ndarray
+    """Ritz values θ, (K, S), float64."""
+    overlaps: np.ndarray
+    """c_i = ⟨u_i, v⟩/|v|, (K, S), float64."""
+    vectors: Float[Array, "K S N"]
+    """Ritz vectors u, of unit norm."""
+
+
 class _Process(NamedTuple):
     """A block Lanczos process that has filled `size` rows of its basis."""
 
@@ -209,9 +224,7 @@ def extreme_eigenpairs(
         if size - filled < block:
             process = _restart(process, theta, ritz, keep)
             filled = keep
-    vectors = jnp.einsum(
-        "kbn,kbj->kjn", process.basis[:, :filled], jnp.asarray(ritz[:, :, :count], start.dtype)
-    )
+    vectors = _combined(process.basis, ritz[:, :, :count].astype(start.dtype))
     return _measured(signed, vectors, sign, width, products, tolerance)
 
 
@@ -241,6 +254,19 @@ def lanczos_quadrature(operator: Operator, start: Float[Array, "K p N"], steps: 
     theta, ritz = _ritz(process, steps * block)
     weights = (ritz[:, :block] ** 2).sum(axis=1) / block
     return Quadrature(theta, weights)
+
+
+def krylov(operator: Operator, start: Float[Array, "K N"], steps: int) -> Krylov:
+    """Return what `steps` Lanczos steps from each start tell of its operator.
+
+    Raises ``ValueError`` when `steps` exceeds N.
+    """
+    _, n = start.shape
+    if not 1 <= steps <= n:
+        raise ValueError(f"steps: {steps} Lanczos steps exceed the dimension {n}")
+    process = _extend(operator, _begin(start[:, None, :], steps), steps)
+    theta, ritz = _ritz(process, steps)
+    return Krylov(theta, ritz[:, 0, :], _combined(process.basis, ritz.astype(start.dtype)))
 
 
 def _signed(operator: Operator, sign: Scalar, v: Float[Array, "K p N"]) -> Array:
@@ -369,6 +395,11 @@ def _measured(
         products=products + vectors.shape[1],
         converged=(residuals <= 1.1 * tolerance + rounding).all(axis=1),
     )
+
+
+@jax.jit
+def _combined(basis: Float[Array, "K B N"], ritz: Float[Array, "K S j"]) -> Float[Array, "K j N"]:
+    return jnp.einsum("kbn,kbj->kjn", basis[:, : ritz.shape[1]], ritz)
 
 
 @jax.jit

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from gapless.design import Design
 from gapless.labels import LabelLaw
@@ -78,6 +78,11 @@ class Problem:
     def alpha(self) -> float:
         """M/N as drawn: what theory is compared at."""
         return self.m / self.n
+
+    def of_runs(self, runs: Int[Array, " k"]) -> "Problem":
+        """Return the problem of some of the runs, on the same X."""
+        teacher = None if self.teacher is None else self.teacher[runs]
+        return Problem(self.sensing, self.labels[runs], teacher, self.loss)
 
     def student_labels(self, w: Float[Array, "K N"]) -> Float[Array, "K M"]:
         """Return ŷ = W Xᵀ."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from gapless.design import Design
 from gapless.flow import Stop, integrate
-from gapless.flow.integrate import TRAPPED_SPEED2
+from gapless.flow.advance import TRAPPED_SPEED2
 from gapless.losses import Loss, quartic
 from gapless.problem import Dtype, draw_problem
 

@@ -15,6 +15,7 @@ from gapless.experiments._experiment import Cost, Point, Row
 from gapless.flow import (
     FLOW,
     PAPER,
+    SWEEP,
     Adaptive,
     FixedStep,
     Outcome,
@@ -81,7 +82,9 @@ class Simulation(Point):
     @property
     def stepping(self) -> FixedStep | Adaptive:
         """How the steps are chosen."""
-        return PAPER if self.protocol == "paper" else FLOW
+        if self.protocol == "paper":
+            return PAPER
+        return FLOW if self.save_at else SWEEP
 
     @property
     def bytes(self) -> float:

@@ -1,11 +1,11 @@
 """Gradient flow on the sphere: methods, step control, stopping, recording."""
 
+from gapless.flow.advance import LEVELS, Stop
 from gapless.flow.integrate import (
     FLOW,
-    LEVELS,
     PAPER,
+    SWEEP,
     Observables,
-    Stop,
     Trajectory,
     integrate,
     paper_budget,
@@ -18,6 +18,7 @@ __all__ = [
     "FLOW",
     "LEVELS",
     "PAPER",
+    "SWEEP",
     "Adaptive",
     "FixedStep",
     "Method",

@@ -9,7 +9,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from gapless.flow.integrate import FLOW, Stop, begin, recorded_levels
+from gapless.flow.advance import Stop, begin, recorded_levels
+from gapless.flow.integrate import FLOW
 from gapless.flow.stepping import Adaptive, State, select
 from gapless.problem import Problem, precision
 

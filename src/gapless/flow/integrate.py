@@ -2,60 +2,34 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from math import log2
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Float
 
+from gapless.flow.advance import (
+    RECOVERED_ENERGY,
+    STRICTEST,
+    Stop,
+    advance,
+    begin,
+    reach,
+    recorded_levels,
+)
 from gapless.flow.outcome import Outcome
-from gapless.flow.steppers import normalise
-from gapless.flow.stepping import Adaptive, FixedStep, State, Stepping, is_finite, select
+from gapless.flow.stepping import Adaptive, FixedStep, State, Stepping
 from gapless.problem import Problem, precision
 
-LEVELS = (1e-4, 1e-6, 1e-8, 1e-10)
-"""Energies L/N whose first-passage times every run records."""
-RECOVERED_ENERGY = 1e-8
 RECOVERED_OVERLAP = 1 - 1e-6
-TRAPPED_SPEED2 = 1e-10
 FLOW = Adaptive()
 """The flow itself."""
+SWEEP = Adaptive(tolerance=4e-2, linear_below=1e-4)
+"""The flow, the last decades of a run that has found the signal in one Krylov step."""
 PAPER = FixedStep(2e-4)
 """The paper's gradient descent: learning rate 2e-4."""
-
-
-@dataclass(frozen=True)
-class Stop:
-    """When a run ends before its time.
-
-    Parameters
-    ----------
-    energy
-        The run ends once L/N is at or below this. When None: at the strictest criterion whose
-        first passage is recorded (L/N = 1e-10, or L = 1e-8 where that is the smaller) and that
-        rounding lets it reach. So any criterion can be applied afterwards.
-    speed2
-        The run ends as trapped once |∇L − μW|²/N is below this.
-    """
-
-    energy: float | None = None
-    speed2: float = TRAPPED_SPEED2
-
-    def energy_for(self, problem: Problem) -> float:
-        """Return the energy at which runs of a problem end.
-
-        At the solution rounding leaves e ≈ 0.12 ε² αN (measured for N = 128 … 1024 and
-        α = 6 … 40): labels are sums of N terms.
-        """
-        if self.energy is not None:
-            return self.energy
-        epsilon = float(jnp.finfo(problem.sensing.dtype).eps)
-        reachable = 0.5 * epsilon**2 * problem.alpha * problem.n
-        strictest = min(LEVELS[-1], RECOVERED_ENERGY / problem.n)
-        return strictest if strictest > reachable else max(LEVELS[-1], reachable)
 
 
 class Observables(NamedTuple):
@@ -119,11 +93,11 @@ def paper_budget(n: int) -> float:
 
 def integrate(
     problem: Problem,
-    start: Float[Array, "K N"],
+    start: Float[jax.Array, "K N"],
     t_max: float,
     *,
     stepping: Stepping = FLOW,
-    stop: Stop = Stop(),
+    stop: Stop = STRICTEST,
     save_at: Sequence[float] | np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> Trajectory:
@@ -150,14 +124,15 @@ def integrate(
     ValueError
         For times that are negative, not increasing, or past `t_max`.
     """
-    times = check_times(t_max, save_at)
+    times, t_max = check_times(t_max, save_at), float(t_max)
     with precision(str(problem.sensing.dtype)):  # type: ignore[arg-type]
         levels = recorded_levels(problem.n)
         state = begin(problem, jnp.asarray(start, problem.sensing.dtype), stepping, len(levels))
         first = _observe(problem, state)
         records = []
+        go = reach if save_at is None else advance
         for time in times:
-            state = advance(problem, state, time, levels, stepping, stop)
+            state = go(problem, state, time, levels, stepping, stop)
             records.append(_observe(problem, state))
             if progress is not None:
                 progress(time, int(state.running.sum()))
@@ -196,11 +171,6 @@ def _observe(problem: Problem, state: State) -> Observables:
     return Observables(*(np.asarray(value, float) for value in values))
 
 
-def recorded_levels(n: int) -> tuple[float, ...]:
-    """Return LEVELS and, last, the level at which the extensive loss L of Eq. 1 is 1e-8."""
-    return (*LEVELS, RECOVERED_ENERGY / n)
-
-
 def _outcomes(state: State, levels: np.ndarray, overlap: np.ndarray) -> tuple[Outcome, ...]:
     reached = np.isfinite(np.asarray(state.passage)[:, levels == RECOVERED_ENERGY]).any(axis=1)
     recovered = reached | (overlap > RECOVERED_OVERLAP)
@@ -214,84 +184,4 @@ def _outcomes(state: State, levels: np.ndarray, overlap: np.ndarray) -> tuple[Ou
         if running[k]
         else Outcome.trapped
         for k in range(len(finite))
-    )
-
-
-@partial(jax.jit, static_argnames=("stepping", "levels"))
-def begin(problem: Problem, start: Float[Array, "K N"], stepping: Stepping, levels: int) -> State:
-    """Return the state of runs that set out from `start`, put on the sphere, at t = 0."""
-    w = normalise(start)
-    here = problem.evaluate(w)
-    finite = is_finite(here)
-    (k, n), dtype = w.shape, w.dtype
-    return State(
-        w=w,
-        velocity=here.velocity,
-        energy=here.energy,
-        mu=here.mu,
-        speed2=here.speed2,
-        t=jnp.zeros(k, dtype),
-        length=stepping.first(here),
-        before=here.velocity,
-        h_before=stepping.first(here),
-        direction=here.velocity / jnp.sqrt(n * here.speed2 + 1e-30)[:, None],
-        stiffness=jnp.zeros(k, dtype),
-        energy_start=here.energy,
-        running=finite,
-        finite=finite,
-        steps=jnp.zeros(k, int),
-        gradients=jnp.ones(k, int),
-        passage=jnp.full((k, levels), jnp.nan, dtype),
-        passage_gradients=jnp.full((k, levels), -1, int),
-    )
-
-
-@partial(jax.jit, static_argnames=("levels", "stepping", "stop"))
-def advance(
-    problem: Problem,
-    state: State,
-    time: Float[Array, ""] | float,
-    levels: tuple[float, ...],
-    stepping: Stepping,
-    stop: Stop,
-) -> State:
-    """Step every running run to `time` exactly (to the nearest whole step if steps are fixed)."""
-    goal = jnp.asarray(time, state.t.dtype)
-    floor = stop.energy_for(problem)
-    thresholds = jnp.asarray([levels], state.t.dtype)
-
-    def active(state: State) -> Bool[Array, " K"]:
-        return state.running & stepping.pending(state, goal)
-
-    def body(state: State) -> State:
-        going = active(state)
-        new = stepping.attempt(problem, state, goal, going)
-        new = _note_passages(state, new, thresholds)
-        ended = (new.energy <= floor) | (new.speed2 < stop.speed2)
-        return select(going, new._replace(running=new.running & ~ended), state)
-
-    return jax.lax.while_loop(lambda state: active(state).any(), body, state)
-
-
-def _note_passages(old: State, new: State, levels: Array) -> State:
-    """Record when e fell to each level, by cubic interpolation of t in log e inside the step.
-
-    The slopes at both ends are exact: dt/d(log e) = −e/|∇L − μW|² N.
-    """
-    tiny = jnp.finfo(old.energy.dtype).tiny
-    x0, x1, level = (jnp.log(jnp.maximum(e, tiny)) for e in (old.energy, new.energy, levels))
-    span = jnp.minimum(x1 - x0, -tiny)
-    slope0, slope1 = (-s.energy / jnp.maximum(s.speed2, tiny) * span for s in (old, new))
-    u = jnp.clip((level - x0[:, None]) / span[:, None], 0, 1)
-    length = (new.t - old.t)[:, None]
-    when = (
-        u**2 * (3 - 2 * u) * length
-        + u * (1 - u) ** 2 * slope0[:, None]
-        - u**2 * (1 - u) * slope1[:, None]
-    )
-    when = old.t[:, None] + jnp.clip(when, 0, length)
-    first = (new.energy[:, None] <= levels) & jnp.isnan(old.passage)
-    return new._replace(
-        passage=jnp.where(first, when, old.passage),
-        passage_gradients=jnp.where(first, new.gradients[:, None], old.passage_gradients),
     )

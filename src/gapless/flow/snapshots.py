@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gapless.flow.integrate import FLOW, Stop, advance, begin, check_times, recorded_levels
+from gapless.flow.advance import Stop, advance, begin, recorded_levels
+from gapless.flow.integrate import FLOW, check_times
 from gapless.flow.stepping import State, Stepping
 from gapless.problem import Problem, precision
 

@@ -22,6 +22,8 @@ from gapless.problem import Evaluation, Problem
 
 SAFETY = 1.2
 """The power method comes from below: steps are kept stable for so many times its estimate."""
+NEAR = 1e-4
+"""A run is close to the signal when 1 − |q| is below this: it is then 1 % of the radius away."""
 POWER_EVERY = 8
 """Steps between two iterations of the power method, after the first four."""
 
@@ -88,6 +90,11 @@ class FixedStep:
         """Return the time each run has reached: counted, not accumulated."""
         return np.asarray(state.steps, float) * self.size
 
+    def paused(self, problem: Problem, state: State) -> Bool[Array, " K"]:
+        """Return which runs wait: none."""
+        del problem
+        return jnp.zeros_like(state.running)
+
     def on_grid(self, time: float) -> float:
         """Return the time at which a request for `time` is answered."""
         return round(time / self.size) * self.size
@@ -123,13 +130,25 @@ class Adaptive:
     ----------
     tolerance
         Smaller follows the flow more closely; the number of steps grows like tolerance^(-1/3).
+    linear_below
+        Where no save time lies ahead, a run that has found the signal is taken from this energy
+        to its end in one Krylov step of the linear flow about the signal; 0: never.
     """
 
     tolerance: float = 2e-2
+    linear_below: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.tolerance > 0:
             raise ValueError(f"tolerance: must be positive, not {self.tolerance}")
+        if not self.linear_below >= 0:
+            raise ValueError(f"linear_below: must not be negative, it is {self.linear_below}")
+
+    def paused(self, problem: Problem, state: State) -> Bool[Array, " K"]:
+        """Return which runs wait for `finish`: close to the signal, in energy and in overlap."""
+        if not self.linear_below:
+            return jnp.zeros_like(state.running)
+        return (state.energy <= self.linear_below) & (1 - problem.overlap(state.w) < NEAR)
 
     def first(self, here: Evaluation) -> Float[Array, " K"]:
         """Return a first step that moves W by √tolerance/10 of the radius: soon outgrown."""
@@ -153,13 +172,12 @@ class Adaptive:
         direction, stiffness, products = _stiffness(problem, state, active)
         remaining = goal - state.t
         stages, h, last = _choose(problem, state, SAFETY * stiffness, remaining, active)
-        w = jax.lax.cond(
-            stages == 1,
-            lambda: adams_bashforth_step(state.w, state.velocity, h, state.before, state.h_before),
-            lambda: chebyshev_step(
-                lambda w: problem.evaluate(w).velocity, state.w, state.velocity, h, stages
-            ),
+        one = adams_bashforth_step(state.w, state.velocity, h, state.before, state.h_before)
+        # with one stage this makes no product
+        many = chebyshev_step(
+            lambda w: problem.evaluate(w).velocity, state.w, state.velocity, h, stages
         )
+        w = jnp.where(stages == 1, one, many)
         w = normalise(w)
         here = problem.evaluate(w)
         constant = error_constant(stages, h, state.h_before)

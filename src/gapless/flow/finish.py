@@ -1,0 +1,146 @@
+"""The last decades of a run that has found the signal, in one Krylov step.
+
+Close to ±W* the flow is linear: with δ = W ∓ W* and H the Hessian at the signal, where μ = 0,
+
+    δ̇ = −P H P δ,   H = ½ Σ ℓ″(y, y) x xᵀ,   e(t) = ⟨δ(t), H δ(t)⟩/2N,
+
+P being the projector on the tangent space. A dozen Lanczos steps from δ hold the whole rest of
+the way, where stepping takes several gradients for each decade of the energy.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from gapless.flow.steppers import normalise
+from gapless.flow.stepping import NEAR, State, energy_rounding, select
+from gapless.linalg import WeightedGram, krylov
+from gapless.problem import Problem
+
+LANCZOS_STEPS = 12
+"""Ten give first passages to 1e-4, twenty-four change nothing (N = 64, 256; α = 6, 8)."""
+AGREES = 0.2
+"""How far the energy measured at the end may be from the linear flow's, beyond rounding."""
+
+
+def finish(
+    problem: Problem, state: State, t_max: float, levels: tuple[float, ...], floor: float
+) -> tuple[State, bool]:
+    """Take runs that are close to the signal to energy `floor`, or to `t_max` if that is sooner.
+
+    First passages of `levels` are those of the linear flow, scaled to the energy measured at the
+    beginning. The energy is measured anew at the end: where it is not the linear flow's (labels
+    with noise, say, whose minimum is not the signal), the run is left where it was.
+
+    Returns
+    -------
+    state, left
+        The new state, and whether a run that was close to the signal was left.
+    """
+    if problem.teacher is None:
+        return state, False
+    near, signal, operator, delta = _linear_flow(problem, problem.teacher, state)
+    near = np.asarray(near)
+    if not near.any():
+        return state, False
+    space = krylov(operator, delta, min(LANCZOS_STEPS, problem.n - 1))
+    decay = _Decay(space.nodes, space.overlaps, np.asarray(state.energy, float))
+    begun = np.asarray(state.t, float)
+    lasting = np.minimum(decay.time(np.full(len(near), floor)), t_max - begun)
+    amplitude = space.overlaps * np.exp(-space.nodes * lasting[:, None])
+    passage = begun[:, None] + np.stack([decay.time(np.full_like(begun, e)) for e in levels], 1)
+    gradients = jnp.array(space.nodes.shape[1] + 1)
+    moved = _arrive(problem, state, signal, delta, space.vectors, amplitude, lasting, gradients)
+    new = np.isnan(np.asarray(state.passage)) & (passage <= (begun + lasting)[:, None])
+    moved = moved._replace(
+        passage=jnp.where(new, jnp.asarray(passage, state.t.dtype), state.passage),
+        passage_gradients=jnp.where(new, moved.gradients[:, None], state.passage_gradients),
+        running=jnp.asarray(begun + lasting >= t_max),
+    )
+    expected, measured = decay.energy(lasting), np.asarray(moved.energy, float)
+    slack = AGREES * expected + np.asarray(energy_rounding(problem, jnp.asarray(expected)))
+    made = near & (np.abs(measured - expected) < slack)
+    return _choose(jnp.asarray(made), moved, state), bool((near & ~made).any())
+
+
+_choose = jax.jit(select)
+
+
+class _Decay:
+    """e(t) = e(0) S(t)/S(0) with S(t) = Σ c² θ exp(−2θt), for K runs."""
+
+    def __init__(self, nodes: np.ndarray, overlaps: np.ndarray, energy: np.ndarray) -> None:
+        self.rates = 2 * np.maximum(nodes, 0)
+        weights = overlaps**2 * nodes
+        self.weights = energy[:, None] * weights / weights.sum(axis=1, keepdims=True)
+
+    def energy(self, t: np.ndarray) -> np.ndarray:
+        """Return e(t), one t a run, (K,)."""
+        return (self.weights * np.exp(-self.rates * t[:, None])).sum(axis=1)
+
+    def time(self, energy: np.ndarray) -> np.ndarray:
+        """Return when e falls to `energy`, (K,); 0 if it is there, infinity if it never does.
+
+        Newton's iteration on log e: from the left, since log e(t) is convex.
+        """
+        t = np.zeros_like(energy)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            for _ in range(60):
+                terms = self.weights * np.exp(-self.rates * t[:, None])
+                e = terms.sum(axis=1)
+                step = np.log(e / energy) * e / (self.rates * terms).sum(axis=1)
+                t = t + np.maximum(np.nan_to_num(step, nan=np.inf), 0)
+                if (step <= 1e-9 * (1 + t)).all():
+                    break
+        return t
+
+
+@jax.jit
+def _linear_flow(problem: Problem, teacher: Float[Array, "K N"], state: State):
+    """Return who is close to the signal, the signal, P H P there and the tangent part of δ."""
+    signed = problem.signed_overlap(state.w)
+    near = state.running & (1 - jnp.abs(signed) < NEAR)
+    signal = jnp.sign(signed)[:, None] * teacher
+    yhat = problem.student_labels(signal)
+    shift = jnp.zeros_like(state.t)
+    hessian = WeightedGram(problem.sensing, problem.loss.d2(yhat, yhat) / 2, shift)
+    unit = signal / problem.n**0.5
+    # of a run that is elsewhere nothing is asked, but the batch is one
+    delta = jnp.where(near[:, None], _tangent(state.w - signal, unit), 1)
+    return near, signal, jax.tree_util.Partial(_tangent_product, hessian, unit), delta
+
+
+def _tangent(v: Float[Array, "K N"], unit: Float[Array, "K N"]) -> Float[Array, "K N"]:
+    return v - (v * unit).sum(axis=1, keepdims=True) * unit
+
+
+def _tangent_product(
+    hessian: WeightedGram, unit: Float[Array, "K N"], v: Float[Array, "K p N"]
+) -> Float[Array, "K p N"]:
+    project = jax.vmap(partial(_tangent, unit=unit), in_axes=1, out_axes=1)
+    return project(hessian(project(v)))
+
+
+@jax.jit
+def _arrive(
+    problem: Problem,
+    state: State,
+    signal: Float[Array, "K N"],
+    delta: Float[Array, "K N"],
+    vectors: Float[Array, "K S N"],
+    amplitude: Float[Array, "K S"],
+    lasting: Float[Array, " K"],
+    gradients: Int[Array, ""],
+) -> State:
+    """Return the state at W = ±W* + |δ| Σ c exp(−θt) u, put on the sphere, with what is there."""
+    length = jnp.linalg.norm(delta, axis=1, keepdims=True)
+    path = jnp.einsum("ks,ksn->kn", amplitude.astype(delta.dtype), vectors)
+    w = normalise(signal + length * path)
+    return state.moved(w, problem.evaluate(w))._replace(
+        t=(state.t + lasting).astype(state.t.dtype),
+        steps=state.steps + 1,
+        gradients=state.gradients + gradients,
+    )
