@@ -52,7 +52,8 @@ class Simulation(Point):
 
     @model_validator(mode="after")
     def _check(self) -> "Simulation":
-        parse_loss(self.loss)
+        # the full name holds a hash of a user's source text: it belongs to the record's address
+        object.__setattr__(self, "loss", parse_loss(self.loss).name)
         _ = self.design, self.stepping
         if self.protocol == "paper" and self.t_max is not None:
             raise ValueError(
