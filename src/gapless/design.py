@@ -116,6 +116,12 @@ class Design:
             self.run_keys("labels")
         )
 
+    def label_noise(self) -> Float32[Array, "K M"]:
+        """Draw noise n ~ N(0, 1) of the labels; scaled by whoever adds it, so twins share it."""
+        return jax.vmap(lambda key: jax.random.normal(key, (self.m,), jnp.float32))(
+            self.run_keys("noise")
+        )
+
     def shuffle(self, labels: Float[Array, "K M"]) -> Float[Array, "K M"]:
         """Permute each run's labels at random (a permutation of its own for each run)."""
         return jax.vmap(jax.random.permutation)(self.run_keys("labels"), labels)

@@ -28,7 +28,7 @@ def state(*, alpha: float, loss: str = "quartic", as_json: Json = False) -> None
     alpha
         Samples per dimension M/N.
     loss
-        quartic, or normalised:a=1.
+        quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
     as_json
         Print one JSON object.
     """
@@ -62,7 +62,7 @@ def threshold(*, loss: str = "quartic", as_json: Json = False) -> None:
     Parameters
     ----------
     loss
-        quartic, or normalised:a=1.
+        quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
     as_json
         Print one JSON object.
     """
@@ -90,7 +90,7 @@ def curve(
     alpha
         Samples per dimension: a list 4,6,10 or a range 2:30:1.
     loss
-        quartic, or normalised:a=1.
+        quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
     plot
         Draw energies, spectrum and moments to this .png, .pdf or .svg.
     as_json
