@@ -119,7 +119,7 @@ def loss_from_value(
     # jax loads only for a loss without derivatives of its own: theory starts sooner without it
     from gapless import autodiff
 
-    name = getattr(value, "__name__", "loss") if name is None else name
+    name = str(getattr(value, "__name__", "loss")) if name is None else name
     ell, d1, d2 = autodiff.derivatives(value)
     autodiff.check_loss(name, ell, d1, d2)
     infimum = autodiff.curvature_infimum(d2) if curvature_infimum is None else curvature_infimum

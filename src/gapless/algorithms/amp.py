@@ -41,7 +41,12 @@ class AMPRun:
 
 
 def amp(
-    problem: Problem, start: Float[Array, "K N"], overlap: float, *, iterations: int, noise: float = 0.0
+    problem: Problem,
+    start: Float[Array, "K N"],
+    overlap: float,
+    *,
+    iterations: int,
+    noise: float = 0.0,
 ) -> AMPRun:
     """Run Bayes-optimal message passing from states of a known overlap with the teacher.
 

@@ -32,7 +32,7 @@ def sgd(
     key
         Seeds the batches. All K runs of a problem see the same batches, as they share X.
     rate
-        η. Noise of the gradient is of order √(M/B) |v_m|, so the rate that is stable shrinks with B.
+        η. The gradient scatters by √(M/B) |v_m|: what rate is stable shrinks with B.
     batch
         B, 1 ≤ B ≤ M.
     replacement
@@ -53,7 +53,13 @@ def sgd(
 
 @partial(jax.jit, static_argnames=("batch", "replacement"))
 def _descend(
-    problem: Problem, start: Array, key: Array, rate: float, batch: int, steps: int, replacement: bool
+    problem: Problem,
+    start: Array,
+    key: Array,
+    rate: float,
+    batch: int,
+    steps: int,
+    replacement: bool,
 ) -> Array:
     m, n = problem.m, problem.n
     per_pass = m // batch

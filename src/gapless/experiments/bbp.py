@@ -169,7 +169,8 @@ def draw(table: pd.DataFrame) -> Figure:
     with mpl.rc_context(drawing.STYLE):
         figure = Figure(figsize=(10.5, 5.4), layout="constrained")
         axes = figure.subplots(2, len(ALPHAS), sharex=True, squeeze=False)
-    for column, (alpha, group) in enumerate(_followed(table).groupby("alpha")):
+    for column, (_, group) in enumerate(_followed(table).groupby("alpha")):
+        alpha = float(group.alpha.iloc[0])
         upper, lower = axes[:, column]
         t = np.array(group.t.iloc[0])
         _draw_gap(upper, t, group)
@@ -188,8 +189,8 @@ def draw(table: pd.DataFrame) -> Figure:
     axes[0, 1].legend(loc="lower left")
     axes[1, 0].legend(loc="upper right")
     figure.suptitle(
-        rf"$\ell=(\hat y^2-y^2)^2/(1+y^2)$, N = {table.n.max()}: $\alpha_{{BBP}}$ = {early:.3f} at a "
-        rf"random start, {late:.3f} at the 1RSB threshold; grey: state's overlap above {GREY:g}",
+        rf"$\ell=(\hat y^2-y^2)^2/(1+y^2)$, N = {table.n.max()}: $\alpha_{{BBP}}$ = {early:.3f} "
+        rf"at a random start, {late:.3f} at the 1RSB threshold; grey: state's q above {GREY:g}",
         fontsize=9.5,
     )
     return figure
@@ -230,7 +231,8 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     """Judge the three regimes."""
     early, late = transitions()
     found = []
-    for alpha, group in _followed(table).groupby("alpha"):
+    for _, group in _followed(table).groupby("alpha"):
+        alpha = float(group.alpha.iloc[0])
         start = np.mean([np.isfinite(values[0]) for values in group.hessian_outlier_t])
         overlap = np.array([values[0] for values in group.vector_overlap_1_t])
         calm = np.stack(group.overlap_t.to_list()) < GREY
@@ -238,7 +240,10 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         last = [values[row][-1] for values, row in zip(outliers, calm, strict=True) if row.any()]
         kept = float(np.mean(last)) if last else float("nan")
         if alpha < early:
-            statement, good = "Below α_BBP of the start the Hessian never knows the signal", start < 0.5
+            statement, good = (
+                "Below α_BBP of the start the Hessian never knows the signal",
+                start < 0.5,
+            )
         elif alpha < late:
             statement = "Between the two transitions it knows it at the start and loses it"
             good = start > 0.5 > kept

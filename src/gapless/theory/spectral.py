@@ -41,6 +41,8 @@ def best_overlap(alpha: float) -> float:
     y, weight = half_gaussian((), LEVELS[3])
 
     def excess(square: float) -> float:
-        return alpha * (1 - square) * float(weight @ ((y**2 - 1) ** 2 / (1 + square * (y**2 - 1)))) - 1
+        return (
+            alpha * (1 - square) * float(weight @ ((y**2 - 1) ** 2 / (1 + square * (y**2 - 1)))) - 1
+        )
 
     return root_between(excess, 1e-14, 1 - 1e-14) ** 0.5

@@ -5,6 +5,7 @@ Source: Barbier, Krzakala, Macris, Miolane, Zdeborová (2019), arXiv 1708.03395,
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -94,8 +95,10 @@ def thresholds() -> Thresholds:
     The uninformed branch of fixed points is α(s) of `alpha_of_fixed_point` from s = 0 up to the
     maximum of α(s): there it ends, and the iteration goes on to s = 1.
     """
-    found = minimize_scalar(
-        lambda s: -alpha_of_fixed_point(s), bounds=(0.05, 0.95), method="bounded",
+    found: Any = minimize_scalar(
+        lambda s: -alpha_of_fixed_point(s),
+        bounds=(0.05, 0.95),
+        method="bounded",
         options={"xatol": 1e-7},
     )
     s = float(found.x)
