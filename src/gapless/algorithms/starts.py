@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -82,8 +83,9 @@ def start_states(design: Design, problem: Problem, start: Start) -> Float[Array,
     return warm_states(design.teacher(), design.start(), start.overlap)
 
 
+@jax.jit
 def warm_states(
-    teacher: Float[Array, "K N"], random: Float[Array, "K N"], overlap: float
+    teacher: Float[Array, "K N"], random: Float[Array, "K N"], overlap: float | Float[Array, ""]
 ) -> Float[Array, "K N"]:
     """Return W = m W* + √(1 − m²) W⊥, with W⊥ the part of `random` across W*, on the sphere.
 

@@ -123,18 +123,27 @@ METHODS: dict[str, tuple[str, Callable[[Design], tuple[Problem, States]]]] = {
 
 COLOURS = (*drawing.PALETTE, "#999999", "#882255")
 
-SIZES: dict[Scale, tuple[int, int, int, tuple[float, ...], tuple[str, ...]]] = {
-    "smoke": (96, 2, 16, (0.8, 2.5, 8.0), tuple(METHODS)[:-1]),
-    "desk": (512, 4, 32, (0.6, 0.8, 1.0, 1.2, 1.5, 2, 3, 4, 5, 6, 8, 10, 14), tuple(METHODS)),
-    "paper": (
-        4096,
-        8,
-        16,
-        (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16),
-        tuple(METHODS),
-    ),
+ALPHAS: dict[Scale, tuple[float, ...]] = {
+    "smoke": (0.8, 2.5, 8.0),
+    "desk": (0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 14.0),
+    "paper": (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 2.0, 2.5, 3.0)
+    + (4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 14.0, 16.0),
 }
-"""N, designs, runs on each, α, methods."""
+SIZES: dict[Scale, tuple[int, int, int]] = {
+    "smoke": (96, 2, 16),
+    "desk": (512, 4, 32),
+    "paper": (4096, 8, 16),
+}
+"""N, designs, runs on each."""
+
+
+def _measured(scale: Scale, alpha: float, method: str) -> bool:
+    """Return whether a scale has this method at this α: at smoke scale compiling is what counts."""
+    if scale != "smoke":
+        return True
+    extra = method in ("flow_noise", "flow_amplitude")
+    return not extra and (alpha > 1 or method in ("amp", "spectral"))
+
 
 SCHEMA = pa.schema(
     {name: pa.int64() for name in ("n", "m")}
@@ -149,11 +158,12 @@ energy L/N of the state (message passing: of its estimate, scaled to the sphere)
 
 def points(scale: Scale, seed: int) -> list[RivalPoint]:
     """Return the points of a scale; those of one α follow each other and share compiled code."""
-    n, designs, runs, alphas, methods = SIZES[scale]
+    n, designs, runs = SIZES[scale]
     return [
         RivalPoint(n=n, alpha=alpha, seed=seed, method=method, index=index, runs=runs)
-        for alpha in alphas
-        for method in methods
+        for alpha in ALPHAS[scale]
+        for method in METHODS
+        if _measured(scale, alpha, method)
         for index in range(designs)
     ]
 
@@ -161,9 +171,14 @@ def points(scale: Scale, seed: int) -> list[RivalPoint]:
 def measure(point: RivalPoint) -> list[Row]:
     """Return the rows of `SCHEMA`, one a run."""
     problem, w = METHODS[point.method][1](point.design)
-    size = np.linalg.norm(np.asarray(w), axis=1, keepdims=True)
-    energy = np.asarray(problem.energy(w * np.asarray(problem.n**0.5 / size, w.dtype)), float)
-    overlap = np.asarray(problem.overlap(w), float)
+    assert problem.teacher is not None
+    # in NumPy: nothing is compiled for what is computed once a design
+    state, signal = np.asarray(w, float), np.asarray(problem.teacher, float)
+    state *= point.n**0.5 / np.linalg.norm(state, axis=1, keepdims=True)
+    overlap = np.abs((state * signal).sum(axis=1)) / point.n
+    yhat = state @ np.asarray(problem.sensing, float).T
+    loss = problem.loss.value(yhat, np.asarray(problem.labels, float))
+    energy = loss.sum(axis=1) / (2 * point.n)
     return [
         {
             **_parameters(point, run),
