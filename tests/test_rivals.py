@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 
 from gapless.algorithms import (
@@ -24,6 +25,7 @@ from gapless.channels import (
     weak_optimal,
 )
 from gapless.design import Design
+from gapless.experiments import bbp, rivals
 from gapless.experiments.simulation import Simulation
 from gapless.flow import FixedStep, integrate
 from gapless.losses import Loss
@@ -119,7 +121,7 @@ def test_two_routes_to_the_best_spectral_overlap(alpha):
 @pytest.mark.parametrize("alpha", [0.6, 1.5, 5.0])
 def test_no_preprocessing_beats_the_best(alpha):
     others = [weak_optimal(alpha), trimmed(2.0), trimmed(3.0), weak_optimal(3 * alpha)]
-    others.append(Preprocessing("tanh", lambda y: np.tanh(y**2 - 1), (), -1.0))
+    others.append(Preprocessing("tanh", lambda y: np.tanh(y**2 - 1), ()))
     overlaps = [spectral_overlap(other, alpha)[0] for other in others]
     assert max(overlaps) < best_overlap(alpha)
     assert max(overlaps) > 0.85 * best_overlap(alpha)
@@ -355,3 +357,45 @@ def test_the_spectral_start_has_its_exact_overlap(alpha):
     assert abs(mean - exact) < SIGMAS * error
     assert error < 0.03 and exact > 0.3
     assert jnp.asarray(w).dtype == jnp.float32
+
+
+# --- the two figures --------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_information_is_lost_between_the_transitions_and_kept_above_both():
+    rows = []
+    for point in bbp.points("smoke", 0)[1:]:
+        rows += bbp.measure(point)
+    table = pd.DataFrame(rows)
+    assert [claim.verdict for claim in bbp.claims(table)] == ["agrees", "agrees"]
+    assert bbp.draw(table).axes
+    for _, group in table.groupby("alpha"):
+        # at t = 0 (q = 0 exactly) theory from the run's own labels holds; finite N = 160 adds a
+        # bias of order N^(−2/3) ≈ 0.03 to the statistical error
+        measured = np.array([values[0] for values in group.vector_overlap_1_t])
+        exact = np.array([values[0] for values in group.outlier_overlap_t])
+        error = (measured - exact).std(ddof=1) / len(group) ** 0.5
+        assert abs((measured - exact).mean()) < SIGMAS * error + 160 ** (-2 / 3)
+
+
+@pytest.mark.slow
+def test_rivals_are_measured_drawn_and_judged():
+    rows = [
+        row
+        for point in rivals.points("smoke", 0)
+        if point.alpha == 2.5
+        for row in rivals.measure(point)
+    ]
+    table = pd.DataFrame(rows)
+    assert set(table.outcome) == {"finished"} and table.overlap.between(0, 1 + 1e-6).all()
+    means = rivals.overlaps(table).set_index("method").overlap
+    # message passing beats the spectral estimator, which beats every flow from a random start
+    assert means["amp"] > means["spectral"] > means["flow"]
+    assert means["flow_spectral"] > means["flow"]
+    assert {claim.verdict for claim in rivals.claims(table)} <= {"agrees", "cannot tell"}
+    assert rivals.draw(table).axes
+    reason = rivals.failed_rows(rivals.points("smoke", 0)[0], "why")
+    assert len(reason) == 16 and {row["outcome"] for row in reason} == {"failed"}
+    with pytest.raises(ValueError, match="method"):
+        rivals.RivalPoint(n=8, alpha=2, seed=0, method="magic")

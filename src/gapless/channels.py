@@ -44,15 +44,13 @@ class Preprocessing:
     transform
         T(y), elementwise.
     breaks
-        Where T jumps, y > 0: quadrature is split there.
-    infimum_of_weight
-        inf of −T: the matrix −Σ T x xᵀ has a bulk edge on the left only if this is finite.
+        Where T jumps, y > 0: quadrature is split there. T must be bounded above, or the matrix
+        has no edge on the right.
     """
 
     name: str
     transform: Callable[[Array], Array]
     breaks: tuple[float, ...]
-    infimum_of_weight: float
 
 
 def trimmed(cut: float = 3.0) -> Preprocessing:
@@ -62,7 +60,7 @@ def trimmed(cut: float = 3.0) -> Preprocessing:
     """
     if not 0 < cut < float("inf"):
         raise ValueError(f"preprocessing: the cut must be a positive number, not {cut}")
-    return Preprocessing("trimmed", lambda y: y**2 * (abs(y) < cut), (cut,), -(cut**2))
+    return Preprocessing("trimmed", lambda y: y**2 * (abs(y) < cut), (cut,))
 
 
 def weak_optimal(alpha: float) -> Preprocessing:
@@ -74,10 +72,10 @@ def weak_optimal(alpha: float) -> Preprocessing:
     """
     shift = max(2 * alpha, 1.0) ** 0.5 - 1
     # at shift 0 the pole at y = 0 is left out: a label of exactly 0 is an event of probability 0
-    return Preprocessing("weak", lambda y: (y**2 - 1) / (y**2 + shift + 1e-30), (), -1.0)
+    return Preprocessing("weak", lambda y: (y**2 - 1) / (y**2 + shift + 1e-30), ())
 
 
-best = Preprocessing("best", lambda y: 1 - 1 / (y**2 + 1e-30), (), -1.0)
+best = Preprocessing("best", lambda y: 1 - 1 / (y**2 + 1e-30), ())
 """T = 1 − 1/y²: the largest overlap of all T, at every α (Luo, Alghamdi and Lu 2018, Theorem 1).
 
 Unbounded below, as y → 0: its matrix is ill conditioned at finite N.

@@ -126,8 +126,7 @@ COLOURS = (*drawing.PALETTE, "#999999", "#882255")
 ALPHAS: dict[Scale, tuple[float, ...]] = {
     "smoke": (0.8, 2.5, 8.0),
     "desk": (0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 14.0),
-    "paper": (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 2.0, 2.5, 3.0)
-    + (4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 14.0, 16.0),
+    "paper": tuple(np.geomspace(0.6, 16, 22).round(2).tolist()),
 }
 SIZES: dict[Scale, tuple[int, int, int]] = {
     "smoke": (96, 2, 16),
