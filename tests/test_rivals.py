@@ -27,7 +27,6 @@ from gapless.channels import (
 from gapless.design import Design
 from gapless.experiments import bbp, rivals
 from gapless.experiments.simulation import Simulation
-from gapless.flow import FixedStep, integrate
 from gapless.losses import Loss
 from gapless.problem import draw_problem
 from gapless.quadrature import bivariate_gaussian
@@ -90,7 +89,7 @@ def test_the_uninformed_fixed_point_jumps_where_its_branch_ends():
     assert end.error < 1e-8
     assert end.algorithmic == pytest.approx(1.12847, abs=1e-5)
     # 1e-3 apart: below, a fixed point stops the iteration from 0; above, none does before q = 1
-    grid = np.concatenate([np.geomspace(1e-4, 0.1, 8), np.linspace(0.15, 0.999, 30)])
+    grid = np.concatenate([np.geomspace(1e-4, 0.1, 5), np.linspace(0.2, 0.999, 15)])
     below = np.array([next_square(s, end.algorithmic - 5e-4) - s for s in grid])
     above = np.array([next_square(s, end.algorithmic + 5e-4) - s for s in grid])
     stop = uninformed_overlap(end.algorithmic - 5e-4)
@@ -197,12 +196,17 @@ def test_label_noise_has_its_variance_and_is_shared_by_twins():
 
 def test_whole_batches_are_gradient_descent():
     problem, key = draw_problem(DESIGN), jax.random.key(0)
-    descent = integrate(problem, DESIGN.start(), 5e-3, stepping=FixedStep(1e-3)).state.w
+    x, y, w = (np.asarray(a, float) for a in (problem.sensing, problem.labels, DESIGN.start()))
+    for _ in range(5):
+        gradient = problem.loss.d1(w @ x.T, y) / 2 @ x
+        tangent = gradient - (gradient * w).sum(axis=1, keepdims=True) / 48 * w
+        w = w - 1e-3 * tangent
+        w *= 48**0.5 / np.linalg.norm(w, axis=1, keepdims=True)
     whole = sgd(problem, DESIGN.start(), key=key, rate=1e-3, batch=problem.m, steps=5)
     # sums of 240 terms in another order, 5 times
-    np.testing.assert_allclose(whole, descent, atol=1e-4)
+    np.testing.assert_allclose(whole, w, atol=1e-4)
     cold, _ = langevin(problem, DESIGN.start(), key=key, temperature=0.0, rate=1e-3, steps=5)
-    np.testing.assert_allclose(cold, descent, atol=1e-4)
+    np.testing.assert_allclose(cold, w, atol=1e-4)
 
 
 @pytest.mark.slow
@@ -364,19 +368,21 @@ def test_the_spectral_start_has_its_exact_overlap(alpha):
 
 @pytest.mark.slow
 def test_information_is_lost_between_the_transitions_and_kept_above_both():
-    rows = []
-    for point in bbp.points("smoke", 0)[1:]:
-        rows += bbp.measure(point)
+    # N is large enough for the overlap of the state to stay small while the outlier goes
+    common = dict(n=400, seed=0, runs=8, frames=9, loss=bbp.LOSS.name)
+    rows = [
+        row for alpha in (3.5, 10.0) for row in bbp.measure(bbp.FramesPoint(alpha=alpha, **common))
+    ]
     table = pd.DataFrame(rows)
     assert [claim.verdict for claim in bbp.claims(table)] == ["agrees", "agrees"]
     assert bbp.draw(table).axes
     for _, group in table.groupby("alpha"):
-        # at t = 0 (q = 0 exactly) theory from the run's own labels holds; finite N = 160 adds a
-        # bias of order N^(−2/3) ≈ 0.03 to the statistical error
+        # at t = 0 (q = 0 exactly) theory from the run's own labels holds; finite N adds a
+        # bias of order N^(−2/3) ≈ 0.02 to the statistical error
         measured = np.array([values[0] for values in group.vector_overlap_1_t])
         exact = np.array([values[0] for values in group.outlier_overlap_t])
         error = (measured - exact).std(ddof=1) / len(group) ** 0.5
-        assert abs((measured - exact).mean()) < SIGMAS * error + 160 ** (-2 / 3)
+        assert abs((measured - exact).mean()) < SIGMAS * error + 400 ** (-2 / 3)
 
 
 @pytest.mark.slow

@@ -255,7 +255,8 @@ def claims(table: pd.DataFrame) -> list[Claim]:
                 statement,
                 f"α = {alpha:g}: outlier in {start:.0%} of runs at the start (overlap of v₁ "
                 f"{overlap.mean():.2f}), in {kept:.0%} at the last frame with q < {GREY:g}",
-                "agrees" if good else "differs",
+                # the question ends for a run that finds the signal before it loses the outlier
+                "agrees" if good else "cannot tell" if not calm[:, -1].any() else "differs",
             )
         )
     return found

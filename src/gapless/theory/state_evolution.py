@@ -5,6 +5,7 @@ Source: Barbier, Krzakala, Macris, Miolane, Zdeborová (2019), arXiv 1708.03395,
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,7 @@ class Thresholds:
     error: float
 
 
+@cache
 def thresholds() -> Thresholds:
     """Return the three thresholds.
 
