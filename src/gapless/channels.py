@@ -54,7 +54,7 @@ class Preprocessing:
 
 
 def trimmed(cut: float = 3.0) -> Preprocessing:
-    """Return T(y) = y² where |y| < cut, 0 elsewhere (Chen–Candès; Lu and Li 2017, Eq. 4).
+    """Return T(y) = y² where |y| < cut, 0 elsewhere (Chen and Candès; Lu and Li 2017).
 
     Raises ``ValueError`` unless cut > 0.
     """
@@ -66,7 +66,7 @@ def trimmed(cut: float = 3.0) -> Preprocessing:
 def weak_optimal(alpha: float) -> Preprocessing:
     """Return T(y) = (y² − 1)/(y² + √(2α) − 1): it recovers weakly at every α > 1/2.
 
-    Mondelli and Montanari (2017), Eq. 15 with δ_u = 1/2 (real signals) and T* = 1 − 1/y²; bounded,
+    Mondelli and Montanari (2017) with δ_u = 1/2 (real signals) and T* = 1 − 1/y²; bounded,
     T < 1, so that its matrix is well conditioned. √(2α) ≥ 1 keeps it so; below it is taken as 1
     (nothing is recovered there), where T is that of `best`.
     """
@@ -76,7 +76,7 @@ def weak_optimal(alpha: float) -> Preprocessing:
 
 
 best = Preprocessing("best", lambda y: 1 - 1 / (y**2 + 1e-30), ())
-"""T = 1 − 1/y²: the largest overlap of all T, at every α (Luo, Alghamdi and Lu 2018, Theorem 1).
+"""T = 1 − 1/y²: the largest overlap of all T, at every α (Luo, Alghamdi and Lu 2018).
 
 Unbounded below, as y → 0: its matrix is ill conditioned at finite N.
 """
