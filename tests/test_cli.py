@@ -48,6 +48,14 @@ MISTAKES = [
     ([*FLOW, "--loss", "normalised:a=-1"], ["--loss", "positive"]),
     ([*FLOW, "--loss", "normalised:a"], ["--loss", "a=1"]),
     ([*FLOW, "--loss", ""], ["--loss", "quartic"]),
+    ([*FLOW, "--loss", "no_such_module:value"], ["--loss", "cannot import"]),
+    ([*FLOW, "--start", "hot"], ["--start", "spectral"]),
+    ([*FLOW, "--start", "overlap:2"], ["--start", "between"]),
+    ([*FLOW, "--start", "overlap:0.1", "--labels", "gaussian"], ["--start", "random"]),
+    ([*FLOW, "--noise", "-1"], ["--noise", "variance"]),
+    ([*FLOW, "--noise", "nan"], ["--noise", "variance"]),
+    (["theory", "start", "--loss", "quartic"], ["--loss", "normalised:a=1"]),
+    (["theory", "inference", "--alpha", "0"], ["--alpha", "positive"]),
     ([*FLOW, "--protocol", "sgd"], ["--protocol", "'paper'"]),
     ([*FLOW, "--protocol", "paper", "--t-max", "3"], ["--t-max", "--protocol flow"]),
     ([*FLOW, "--dtype", "float16"], ["--dtype", "'float64'"]),
@@ -123,6 +131,21 @@ def test_flow_answers_in_lists_of_runs_by_times(capsys, tmp_path):
     more = answer(capsys, *FLOW, "--runs", "70", "--save-at", "0.01,0.1,1.2")
     assert more["energy"][:5] == flow["energy"]
     assert more["design"] == [0] * 64 + [1] * 6
+
+
+def test_flow_starts_where_it_is_told(capsys):
+    arguments = (*FLOW, "--runs", "5", "--save-at", "0,1.2")
+    warm = answer(capsys, *arguments, "--start", "overlap:0.5")
+    np.testing.assert_allclose(warm["overlap"], [[0.5, q] for _, q in warm["overlap"]], atol=1e-6)
+    assert (warm["start"], warm["noise"]) == ("overlap:0.5", 0.0)
+
+
+def test_inference_answers_thresholds_and_overlaps(capsys):
+    found = answer(capsys, "theory", "inference", "--alpha", "1.1")
+    assert 0 < found["spectral"]["weak"] < found["spectral"]["best"] < found["uninformed"] < 1
+    assert found["thresholds"]["information_theoretic"] == 1
+    start = answer(capsys, "theory", "start", "--loss", "normalised:a=0.1")
+    assert abs(start["alpha"] - 2.16668085) < 1e-7
 
 
 def test_gaussian_labels_have_no_overlap(capsys):

@@ -1,12 +1,16 @@
 """Losses: derivatives are those of the value, everything is even, names round-trip."""
 
+import sys
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gapless.losses import normalised, parse_loss, quartic
+from gapless.experiments.simulation import Simulation
+from gapless.losses import amplitude, loss_from_value, normalised, parse_loss, quartic
 
 LOSSES = [quartic, normalised(0.01), normalised(1.0), normalised(5.0)]
 labels = st.floats(-6, 6)
@@ -24,7 +28,7 @@ def test_derivatives_are_those_of_automatic_differentiation(loss, yhat, y):
     assert abs(float(d2) - loss.d2(yhat, y)) < 1e-14 * size
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+@pytest.mark.parametrize("loss", [*LOSSES, amplitude], ids=repr)
 @given(yhat=labels, y=labels)
 def test_labels_carry_no_sign(loss, yhat, y):
     assert loss.value(yhat, y) == loss.value(-yhat, y) == loss.value(yhat, -y)
@@ -45,7 +49,7 @@ def test_zero_exactly_at_the_label(loss):
     assert (loss.value(-y, y) == 0).all()
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+@pytest.mark.parametrize("loss", [*LOSSES, amplitude, normalised(0.123456789)], ids=repr)
 def test_name_reads_back(loss):
     again = parse_loss(loss.name)
     assert again.name == loss.name
@@ -58,3 +62,83 @@ def test_name_reads_back(loss):
 def test_unknown_losses_are_named(text):
     with pytest.raises(ValueError, match=r"^loss: "):
         parse_loss(text)
+
+
+def test_amplitude_has_constant_curvature_and_a_kink_that_points_up():
+    y = np.array([0.5, 1.0, 2.0])
+    np.testing.assert_array_equal(amplitude.value(-3 * y, y), 4 * y**2)
+    for yhat in (-3.0, -1e-6, 1e-6, 3.0):
+        np.testing.assert_array_equal(amplitude.d2(yhat * np.ones(3), y), 2.0)
+    # the jump of the slope at ŷ = 0, −4|y|, is what d2 leaves out
+    jump = amplitude.d1(1e-9 * np.ones(3), y) - amplitude.d1(-1e-9 * np.ones(3), y)
+    np.testing.assert_allclose(jump, -4 * y, atol=1e-8)
+
+
+def test_a_loss_of_value_alone_is_the_loss_written_out():
+    own = loss_from_value(lambda yhat, y: (yhat**2 - y**2) ** 2 / (0.1 + y**2), "own")
+    written = normalised(0.1)
+    rng = np.random.default_rng(0)
+    yhat, y = 4 * rng.standard_normal((200, 90)), rng.standard_normal((200, 1))
+    for name in ("value", "d1", "d2"):
+        mine, theirs = getattr(own, name)(yhat, y), getattr(written, name)(yhat, y)
+        assert mine.dtype == np.float64 and mine.shape == (200, 90)
+        # float64 throughout: at most a few roundings of terms as large as these
+        scale = 1 + (yhat**2 + y**2) ** 2 / 0.1
+        assert (np.abs(mine - theirs) < 1e-15 * 20 * scale).all()
+        traced = jax.jit(getattr(own, name))(jnp.float32(1.5), jnp.float32(0.5))
+        assert traced.dtype == jnp.float32
+        assert float(traced) == pytest.approx(float(getattr(written, name)(1.5, 0.5)), rel=1e-5)
+    # far out the infimum is reached like a/y²; the extrapolation is good to its square
+    assert own.curvature_infimum == pytest.approx(-4, abs=1e-8)
+    assert not jax.config.jax_enable_x64
+
+
+def test_an_unbounded_curvature_is_found_to_be_unbounded():
+    own = loss_from_value(lambda yhat, y: (yhat**2 - y**2) ** 2)
+    assert own.curvature_infimum == -np.inf
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (lambda h, y: (h - y) ** 2, "even in ŷ"),
+        (lambda h, y: (h**2 - y**2) ** 2 * (1 + (y > 0)), "even in y"),
+        (lambda h, y: (h**2 - y**2) ** 2 + 0.1, "vanish at"),
+        (lambda h, y: -((h**2 - y**2) ** 2), "vanish at|nowhere negative"),
+        (lambda h, y: jnp.log(jnp.cosh(h**2 - y**2)), "not finite"),
+        (lambda h, y: jnp.sqrt((h**2 - y**2) ** 2), "not finite|slope"),
+        (lambda h, y: jnp.abs(h**2 - y**2), "slope"),
+        (lambda h, y: (h**2 - y**2) ** 2 * jnp.abs(h), "points down"),
+        (lambda h, y: ((h**2 - y**2) ** 2).sum(), "elementwise|even"),
+        (lambda h: h, "elementwise"),
+    ],
+)
+def test_a_loss_that_cannot_be_treated_is_refused_with_the_reason(value, words):
+    with pytest.raises(ValueError, match=f"^loss: .*({words})"):
+        loss_from_value(value)
+
+
+OWN = "def value(yhat, y):\n    return (yhat**2 - y**2) ** 2 / ({a} + y**2)\n\nnothing = 3\n"
+
+
+def test_a_loss_of_ones_own_module_is_named_by_its_source(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    (tmp_path / "my_first_losses.py").write_text(OWN.format(a=1))
+    (tmp_path / "my_other_losses.py").write_text(OWN.format(a=2))
+    own = parse_loss("my_first_losses:value")
+    assert own.name.startswith("my_first_losses:value@")
+    assert parse_loss(own.name) is parse_loss("my_first_losses:value") is own
+    other = parse_loss("my_other_losses:value")
+    assert other.name.partition("@")[2] != own.name.partition("@")[2]
+    point = Simulation(n=16, alpha=4, seed=0, loss="my_first_losses:value")
+    assert point.loss == own.name
+    with pytest.raises(ValueError, match="not the one"):
+        parse_loss("my_first_losses:value@0123456789ab")
+    for text, words in (
+        ("my_first_losses:nothing", "neither"),
+        ("my_first_losses:missing", "has no missing"),
+        ("no_such_module:value", "cannot import"),
+    ):
+        with pytest.raises(ValueError, match=f"^loss: .*{words}"):
+            parse_loss(text)

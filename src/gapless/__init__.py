@@ -11,12 +11,16 @@ if TYPE_CHECKING:
     from gapless.flow import FLOW as FLOW
     from gapless.flow import PAPER as PAPER
     from gapless.flow import integrate as integrate
+    from gapless.hessian import lowest_eigenpairs as lowest_eigenpairs
     from gapless.labels import LabelLaw as LabelLaw
     from gapless.losses import Loss as Loss
+    from gapless.losses import amplitude as amplitude
+    from gapless.losses import loss_from_value as loss_from_value
     from gapless.losses import normalised as normalised
     from gapless.losses import quartic as quartic
     from gapless.problem import Problem as Problem
     from gapless.problem import draw_problem as draw_problem
+    from gapless.theory import bbp_at_random_start as bbp_at_random_start
     from gapless.theory import bbp_threshold as bbp_threshold
     from gapless.theory import threshold_state as threshold_state
 
@@ -25,12 +29,16 @@ _HOMES = {
     "FLOW": "flow",
     "PAPER": "flow",
     "integrate": "flow",
+    "lowest_eigenpairs": "hessian",
     "LabelLaw": "labels",
     "Loss": "losses",
+    "amplitude": "losses",
+    "loss_from_value": "losses",
     "normalised": "losses",
     "quartic": "losses",
     "Problem": "problem",
     "draw_problem": "problem",
+    "bbp_at_random_start": "theory",
     "bbp_threshold": "theory",
     "threshold_state": "theory",
 }
@@ -42,9 +50,13 @@ __all__ = [
     "LabelLaw",
     "Loss",
     "Problem",
+    "amplitude",
+    "bbp_at_random_start",
     "bbp_threshold",
     "draw_problem",
     "integrate",
+    "loss_from_value",
+    "lowest_eigenpairs",
     "normalised",
     "quartic",
     "threshold_state",

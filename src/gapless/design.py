@@ -1,8 +1,8 @@
 """A design: one sensing matrix with K runs on it, and the tree of random keys behind it.
 
 The design is the atom of scheduling and of reproducibility: everything drawn depends on
-(seed, N, M, design index) and on a name (`sensing`, `teacher`, `start`, `labels`), never on the
-protocol, the loss, the kind of labels, the precision or what ran before. So a shuffled twin
+(seed, N, M, design index) and on a name (`sensing`, `teacher`, `start`, `labels`, `noise`), never
+on the protocol, the loss, the kind of labels, the precision or what ran before. So a shuffled twin
 shares sensing vectors, teacher and start with the run whose twin it is, and two protocols can be
 compared on the same instances.
 """
@@ -112,6 +112,12 @@ class Design:
         """Draw labels y ~ N(0, 1) that share no information with X."""
         return jax.vmap(lambda key: jax.random.normal(key, (self.m,), jnp.float32))(
             self.run_keys("labels")
+        )
+
+    def label_noise(self) -> Float32[Array, "K M"]:
+        """Draw noise n ~ N(0, 1) of the labels; scaled by whoever adds it, so twins share it."""
+        return jax.vmap(lambda key: jax.random.normal(key, (self.m,), jnp.float32))(
+            self.run_keys("noise")
         )
 
     def shuffle(self, labels: Float[Array, "K M"]) -> Float[Array, "K M"]:

@@ -150,6 +150,7 @@ def draw_problem(
     labels: LabelKind = "teacher",
     loss: Loss = quartic,
     dtype: Dtype = "float32",
+    noise: float = 0.0,
 ) -> Problem:
     """Draw the instances of a design.
 
@@ -161,23 +162,38 @@ def draw_problem(
     dtype
         Every draw is made in float32 and then cast, so both precisions see the same instances
         (the labels y are computed in `dtype`).
+    noise
+        Δ, the variance of noise added to every label, y → y + √Δ n with n ~ N(0, 1), before they
+        are shuffled. The energy then vanishes nowhere, and no run is ``recovered`` by it.
 
     Raises
     ------
     ValueError
-        For an unknown kind of labels or dtype.
+        For an unknown kind of labels or dtype, or a negative noise.
     """
+    check_noise(noise)
     if labels not in ("teacher", "shuffled", "gaussian"):
         raise ValueError(f"labels: {labels!r} is not one of teacher, shuffled, gaussian")
     with precision(dtype):
         sensing = design.sensing().astype(dtype)
         teacher = design.teacher().astype(dtype)
         if labels == "gaussian":
-            return Problem(sensing, design.gaussian_labels().astype(dtype), None, loss)
-        y = teacher @ sensing.T
+            y = _with_noise(design, design.gaussian_labels().astype(dtype), noise)
+            return Problem(sensing, y, None, loss)
+        y = _with_noise(design, teacher @ sensing.T, noise)
         if labels == "shuffled":
             y = design.shuffle(y)
         return Problem(sensing, y, teacher, loss)
+
+
+def check_noise(noise: float) -> None:
+    """Raise ``ValueError`` unless a variance of label noise is finite and not negative."""
+    if not (np.isfinite(noise) and noise >= 0):
+        raise ValueError(f"noise: the variance must be a number ≥ 0, not {noise}")
+
+
+def _with_noise(design: Design, y: Float[Array, "K M"], noise: float) -> Float[Array, "K M"]:
+    return y if noise == 0 else y + noise**0.5 * design.label_noise().astype(y.dtype)
 
 
 def generalisation_error(overlap: np.ndarray, loss: Loss, alpha: float) -> np.ndarray:

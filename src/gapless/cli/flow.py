@@ -27,6 +27,8 @@ def flow(
     t_max: float | None = None,
     seed: Whole = 0,
     loss: str = "quartic",
+    start: str = "random",
+    noise: float = 0.0,
     protocol: str = "flow",
     dtype: str | None = None,
     save_at: str | None = None,
@@ -34,7 +36,7 @@ def flow(
     plot: Path | None = None,
     as_json: Json = False,
 ) -> None:
-    """Follow gradient flow from random starts (Eq. 2) and print energy, overlap and μ.
+    """Follow gradient flow (Eq. 2) and print energy, overlap and μ.
 
     Example: gapless flow --n 512 --alpha 10 --labels shuffled --runs 8 --t-max 4 --seed 0
 
@@ -53,7 +55,11 @@ def flow(
     seed
         The same seed gives the same numbers.
     loss
-        quartic, or normalised:a=1.
+        quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
+    start
+        random, spectral (top eigenvector of Σ T(y) x xᵀ), or overlap:0.3 with the teacher.
+    noise
+        Variance of noise added to each label.
     protocol
         flow (step control), or paper (gradient descent at rate 2e-4 for 1500 log2 N steps).
     dtype
@@ -76,7 +82,7 @@ def flow(
         check_writable(plot, "plot")
     point = Simulation.model_validate(
         dict(n=n, alpha=alpha, seed=seed, runs=runs_per_design, labels=labels, loss=loss)
-        | dict(protocol=protocol, dtype=dtype, t_max=t_max)
+        | dict(protocol=protocol, dtype=dtype, t_max=t_max, start=start, noise=noise)
     )
     times = _save_times(save_at, point.budget)
     check_memory(point.bytes)
@@ -115,6 +121,8 @@ def _answer(point, records) -> dict:
         "alpha": point.alpha,
         "labels": point.labels,
         "loss": point.loss,
+        "start": point.start,
+        "noise": point.noise,
         "protocol": point.protocol,
         "dtype": point.precision,
         "seed": point.seed,

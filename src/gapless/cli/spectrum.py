@@ -46,7 +46,7 @@ def spectrum(
     seed
         The same seed gives the same numbers.
     loss
-        quartic, or normalised:a=1.
+        quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
     lowest
         How many eigenpairs.
     threshold_energy

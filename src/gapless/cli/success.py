@@ -42,7 +42,7 @@ def success(
     protocol
         flow (step control), or paper (gradient descent at rate 2e-4 for 1500 log2 N steps).
     loss
-        quartic, or normalised:a=1.
+        quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
     dtype
         float32 or float64; float32 for the flow and float64 for the paper's protocol by default.
     t_max

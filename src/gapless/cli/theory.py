@@ -28,7 +28,7 @@ def state(*, alpha: float, loss: str = "quartic", as_json: Json = False) -> None
     alpha
         Samples per dimension M/N.
     loss
-        quartic, or normalised:a=1.
+        quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
     as_json
         Print one JSON object.
     """
@@ -62,7 +62,7 @@ def threshold(*, loss: str = "quartic", as_json: Json = False) -> None:
     Parameters
     ----------
     loss
-        quartic, or normalised:a=1.
+        quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
     as_json
         Print one JSON object.
     """
@@ -78,6 +78,68 @@ def threshold(*, loss: str = "quartic", as_json: Json = False) -> None:
 
 
 @app.command
+def start(*, loss: str = "normalised:a=1", as_json: Json = False) -> None:
+    """Print α above which the Hessian at a random start has an outlier along the signal.
+
+    Needs a loss whose curvature is bounded below.
+
+    Example: gapless theory start --loss normalised:a=0.1
+
+    Parameters
+    ----------
+    loss
+        amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
+    as_json
+        Print one JSON object.
+    """
+    from gapless.losses import parse_loss
+    from gapless.theory import bbp_at_random_start
+
+    chosen = parse_loss(loss)
+    record = {"loss": chosen.name} | vars(bbp_at_random_start(chosen))
+    if as_json:
+        print_json(record)
+        return
+    rows = [_digits(["alpha_bbp", record["alpha"], record["error"]])]
+    sys.stdout.write(table_text(("", "value", "error"), rows))
+
+
+@app.command
+def inference(*, alpha: float, as_json: Json = False) -> None:
+    """Print what spectral estimators and message passing reach at one α, and their thresholds.
+
+    Noiseless; overlaps q lie between 0 and 1. uninformed: message passing from q → 0.
+
+    Example: gapless theory inference --alpha 1.1
+
+    Parameters
+    ----------
+    alpha
+        Samples per dimension M/N.
+    as_json
+        Print one JSON object.
+    """
+    from gapless.channels import best, trimmed, weak_optimal
+    from gapless.theory.spectral import spectral_overlap
+    from gapless.theory.state_evolution import thresholds, uninformed_overlap
+
+    uninformed = uninformed_overlap(alpha)
+    spectral = {
+        t.name: spectral_overlap(t, alpha)[0] for t in (weak_optimal(alpha), best, trimmed())
+    }
+    known = vars(thresholds())
+    if as_json:
+        record = {"alpha": alpha, "uninformed": uninformed, "spectral": spectral}
+        print_json(record | {"thresholds": known})
+        return
+    rows: list[list[Any]] = [["message passing, uninformed", uninformed]]
+    rows += [[f"spectral, {name}", overlap] for name, overlap in spectral.items()]
+    sys.stdout.write(table_text(("", "overlap"), [_digits([*row, None])[:2] for row in rows]))
+    rows = [[name.replace("_", " "), value] for name, value in known.items()]
+    sys.stdout.write(table_text(("", "alpha"), [_digits([*row, None])[:2] for row in rows]))
+
+
+@app.command
 def curve(
     *, alpha: str, loss: str = "quartic", plot: Path | None = None, as_json: Json = False
 ) -> None:
@@ -90,7 +152,7 @@ def curve(
     alpha
         Samples per dimension: a list 4,6,10 or a range 2:30:1.
     loss
-        quartic, or normalised:a=1.
+        quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
     plot
         Draw energies, spectrum and moments to this .png, .pdf or .svg.
     as_json

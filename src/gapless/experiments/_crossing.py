@@ -65,7 +65,9 @@ class CrossingPoint(Point):
     def model_post_init(self, context: Any) -> None:
         """Refuse parameters that no design or loss has."""
         del context
-        _ = self.design, parse_loss(self.loss)
+        # the full name holds a hash of a user's source text: it belongs to the record's address
+        object.__setattr__(self, "loss", parse_loss(self.loss).name)
+        _ = self.design
 
     @property
     def design(self) -> Design:

@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Array, Float
-from pydantic import model_validator
+from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from gapless.algorithms.starts import parse_start, start_states
 from gapless.design import Design
 from gapless.experiments._experiment import Cost, Point, Row
 from gapless.flow import (
@@ -25,7 +26,7 @@ from gapless.flow import (
 )
 from gapless.flow.integrate import Progress
 from gapless.losses import parse_loss
-from gapless.problem import Dtype, LabelKind, Problem, draw_problem
+from gapless.problem import Dtype, LabelKind, Problem, check_noise, draw_problem
 
 ProtocolName = Literal["flow", "paper"]
 
@@ -36,7 +37,8 @@ class Simulation(Point):
     `protocol` is ``flow`` (step control) or ``paper`` (gradient descent at rate 2e-4); `t_max`
     defaults to the paper's budget 0.3 log2 N, `dtype` to float32 for the flow and float64 for
     the paper's protocol, whose steps float32 cannot hold near zero energy; `save_at` lists the
-    times whose energy, overlap and μ are kept.
+    times whose energy, overlap and μ are kept. `start` is ``random``, ``spectral`` or
+    ``overlap:0.3``; `noise` is the variance Δ of label noise.
     """
 
     n: int
@@ -50,11 +52,27 @@ class Simulation(Point):
     dtype: Dtype | None = None
     t_max: float | None = None
     save_at: tuple[float, ...] = ()
+    start: str = "random"
+    noise: float = 0.0
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # records made before there were starts and noise keep their addresses
+        found = handler(self)
+        for name in ("start", "noise"):
+            if found.get(name) == type(self).model_fields[name].default:
+                del found[name]
+        return found
 
     @model_validator(mode="after")
     def _check(self) -> "Simulation":
-        parse_loss(self.loss)
+        # the full name holds a hash of a user's source text: it belongs to the record's address
+        object.__setattr__(self, "loss", parse_loss(self.loss).name)
         _ = self.design, self.stepping
+        object.__setattr__(self, "start", str(parse_start(self.start)))
+        check_noise(self.noise)
+        if self.labels == "gaussian" and self.start.startswith("overlap"):
+            raise ValueError("start: gaussian labels have no teacher to overlap with; use random")
         if self.protocol == "paper" and self.t_max is not None:
             raise ValueError(
                 "t_max: the paper's protocol fixes it at 0.3 log2 N; leave out --t-max, or use "
@@ -96,10 +114,12 @@ class Simulation(Point):
 
 def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Problem, Trajectory]:
     """Draw the instances of `point` and follow all K runs; return both."""
-    problem = draw_problem(point.design, point.labels, parse_loss(point.loss), point.precision)
+    problem = draw_problem(
+        point.design, point.labels, parse_loss(point.loss), point.precision, point.noise
+    )
     return problem, integrate(
         problem,
-        point.design.start(),
+        start_states(point.design, problem, parse_start(point.start)),
         point.budget,
         stepping=point.stepping,
         save_at=point.save_at or None,

@@ -1,0 +1,112 @@
+"""Bayes-optimal approximate message passing for y = |⟨x, W*⟩ + √Δ n|.
+
+Its N → ∞ limit, iteration by iteration, is `gapless.theory.state_evolution`.
+Source: S. Rangan, "Generalized approximate message passing", arXiv 1010.5141; in the form of
+Barbier et al. (2019), arXiv 1708.03395; docs/derivations/rivals.md §2.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from gapless.channels import posterior_score, posterior_score_slope
+from gapless.linalg import times_transpose
+from gapless.problem import Problem
+
+SMALLEST_VARIANCE = 1e-10
+"""Floor of the estimate's variance V: at V → 0 (exact recovery) rounding is all that is left."""
+
+
+@dataclass(frozen=True, eq=False)
+class AMPRun:
+    """What K runs of message passing did; arrays over iterations 0 … T in NumPy.
+
+    Parameters
+    ----------
+    overlap : (K, T + 1)
+        q = |⟨Ŵ, W*⟩|/(|Ŵ||W*|).
+    variance : (K, T + 1)
+        V, the algorithm's own estimate of |Ŵ − W*|²/N.
+    estimate : (K, N)
+        Ŵ at the end, not on the sphere: |Ŵ|²/N → q².
+    """
+
+    overlap: np.ndarray
+    variance: np.ndarray
+    estimate: Float[Array, "K N"]
+
+
+def amp(
+    problem: Problem,
+    start: Float[Array, "K N"],
+    overlap: float,
+    *,
+    iterations: int,
+    noise: float = 0.0,
+) -> AMPRun:
+    """Run Bayes-optimal message passing from states of a known overlap with the teacher.
+
+    With Gaussian prior W* ~ N(0, 1) (on the sphere to leading order) and X_ij ~ N(0, 1/N):
+
+        ω = X Ŵ − V g_old,  g = g(ω, y, V + Δ),  1/Σ = −(1/N) Σ_m ∂g/∂ω,
+        R = Ŵ + Σ Xᵀ g,     Ŵ ← R/(1 + Σ),  V ← Σ/(1 + Σ),
+
+    g of `gapless.channels.posterior_score`. On the Bayes-optimal line (1/N) Σ g² has the same limit
+    as 1/Σ, but at finite N it overrates what was learnt: g is large where the sign is wrong.
+
+    Parameters
+    ----------
+    start, overlap
+        States W on the sphere and their overlap q₀ > 0: the estimate begins as q₀ W, V = 1 − q₀²,
+        on the Bayes-optimal line ⟨Ŵ, W*⟩ = |Ŵ|². ω = 0 is a fixed point, so q₀ = 0 never leaves it.
+    iterations
+        T.
+    noise
+        Δ, the variance of label noise that the algorithm assumes.
+
+    Raises
+    ------
+    ValueError
+        For 0 ≥ overlap or overlap ≥ 1, no teacher, iterations < 1 or negative noise.
+    """
+    if not 0 < overlap < 1:
+        raise ValueError(f"overlap: message passing starts between 0 and 1, not at {overlap}")
+    if problem.teacher is None:
+        raise ValueError("labels: gaussian labels have no teacher to find")
+    if iterations < 1:
+        raise ValueError(f"iterations: must be at least 1, not {iterations}")
+    if not noise >= 0:
+        raise ValueError(f"noise: a variance is not negative, {noise} is")
+    start = jnp.asarray(start, problem.sensing.dtype)
+    estimate, overlaps, variances = _iterate(problem, start, overlap, noise, iterations)
+    return AMPRun(np.asarray(overlaps, float), np.asarray(variances, float), estimate)
+
+
+@partial(jax.jit, static_argnames="iterations")
+def _iterate(
+    problem: Problem, start: Array, overlap: float, noise: float, iterations: int
+) -> tuple[Array, Array, Array]:
+    size = jnp.abs(problem.labels)
+
+    def step(carry: tuple[Array, Array, Array], _: None) -> tuple[tuple, tuple]:
+        estimate, variance, old = carry
+        omega = times_transpose(estimate, problem.sensing) - variance[:, None] * old
+        g = posterior_score(omega, size, variance[:, None] + noise)
+        slope = posterior_score_slope(omega, size, variance[:, None] + noise).sum(axis=1)
+        # in a small system the sum can have the wrong sign: then nothing was learnt
+        sigma = problem.n / jnp.maximum(-slope, SMALLEST_VARIANCE * problem.n)
+        field = estimate + sigma[:, None] * (g @ problem.sensing)
+        estimate = field / (1 + sigma[:, None])
+        variance = jnp.maximum(sigma / (1 + sigma), SMALLEST_VARIANCE)
+        return (estimate, variance, g), (problem.overlap(estimate), variance)
+
+    runs, dtype = start.shape[0], start.dtype
+    variance = jnp.full(runs, 1 - overlap**2, dtype)
+    first = (overlap * start, variance, jnp.zeros_like(size))
+    (estimate, _, _), (overlaps, variances) = jax.lax.scan(step, first, None, iterations)
+    overlaps = jnp.concatenate([problem.overlap(start)[None], overlaps]).T
+    return estimate, overlaps, jnp.concatenate([variance[None], variances]).T

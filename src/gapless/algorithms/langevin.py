@@ -1,0 +1,66 @@
+"""Langevin dynamics on the sphere at a temperature: the flow with thermal noise."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from gapless.algorithms.sgd import normalised_states
+from gapless.problem import Problem
+
+
+def langevin(
+    problem: Problem,
+    start: Float[Array, "K N"],
+    *,
+    key: Array,
+    temperature: float,
+    rate: float,
+    steps: int,
+) -> tuple[Float[Array, "K N"], Float[Array, "K T"]]:
+    """Return the states after `steps` steps, and the energy e = L/N before each of them.
+
+        W ← √N · U/|U|,   U = W + h V(W) + √(2Th) P ξ,   ξ ~ N(0, 1_N),
+
+    V the velocity of Eq. 2, P the projector on the tangent space. As h → 0 this is Brownian motion
+    on the sphere with drift V; it leaves the Gibbs measure ∝ exp(−L/T) invariant, L the extensive
+    loss of Eq. 1. Dividing by the norm makes the Itô drift −T(N−1)/N W that keeps W on the sphere.
+    Averages are off by O(h).
+
+    Parameters
+    ----------
+    key
+        Seeds the noise, of its own for each run.
+    temperature
+        T ≥ 0; at 0 this is gradient descent.
+    rate
+        h, in units of the time of Eq. 2.
+
+    Raises ``ValueError`` for a temperature, rate or number of steps out of range.
+    """
+    if not 0 <= temperature < float("inf"):
+        raise ValueError(f"temperature: must be a number ≥ 0, not {temperature}")
+    if not rate > 0:
+        raise ValueError(f"rate: must be positive, not {rate}")
+    if steps < 1:
+        raise ValueError(f"steps: must be at least 1, not {steps}")
+    start = jnp.asarray(start, problem.sensing.dtype)
+    return _walk(problem, start, key, temperature, rate, steps)
+
+
+@partial(jax.jit, static_argnames="steps")
+def _walk(
+    problem: Problem, start: Array, key: Array, temperature: float, rate: float, steps: int
+) -> tuple[Array, Array]:
+    n = problem.n
+
+    def step(w: Array, i: Array) -> tuple[Array, Array]:
+        here = problem.evaluate(w)
+        noise = jax.random.normal(jax.random.fold_in(key, i), w.shape, w.dtype)
+        noise = noise - (noise * w).sum(axis=1, keepdims=True) / n * w
+        moved = w + rate * here.velocity + (2 * temperature * rate) ** 0.5 * noise
+        return normalised_states(moved), here.energy
+
+    w, energies = jax.lax.scan(step, normalised_states(start), jnp.arange(steps))
+    return w, energies.T

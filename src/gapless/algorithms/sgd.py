@@ -1,0 +1,92 @@
+"""Mini-batch gradient descent on the sphere: the flow's relative in discrete time."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from gapless.problem import Problem
+
+
+def sgd(
+    problem: Problem,
+    start: Float[Array, "K N"],
+    *,
+    key: Array,
+    rate: float,
+    batch: int,
+    steps: int,
+    replacement: bool = False,
+) -> Float[Array, "K N"]:
+    """Return the states after `steps` steps of mini-batch gradient descent.
+
+        W ← √N · U/|U|,   U = W + η (M/B) Σ_{m in batch} v_m(W),
+
+    v_m the part of the velocity −∇L + μW of Eq. 2 that sample m contributes: the gradient of the
+    batch is an unbiased estimate of Eq. 2's, and time is t = η × steps. With B = M and no
+    replacement this is gradient descent.
+
+    Parameters
+    ----------
+    key
+        Seeds the batches. All K runs of a problem see the same batches, as they share X.
+    rate
+        η. The gradient scatters by √(M/B) |v_m|: what rate is stable shrinks with B.
+    batch
+        B, 1 ≤ B ≤ M.
+    replacement
+        True: every batch is drawn anew, samples may repeat. False: each pass over the samples is
+        a random permutation, cut into ⌊M/B⌋ batches; the rest sits out that pass.
+
+    Raises ``ValueError`` for a rate, batch or number of steps out of range.
+    """
+    if not rate > 0:
+        raise ValueError(f"rate: must be positive, not {rate}")
+    if not 1 <= batch <= problem.m:
+        raise ValueError(f"batch: must lie between 1 and M={problem.m}, not {batch}")
+    if steps < 0:
+        raise ValueError(f"steps: must be at least 0, not {steps}")
+    start = jnp.asarray(start, problem.sensing.dtype)
+    return _descend(problem, start, key, rate, batch, steps, replacement)
+
+
+@partial(jax.jit, static_argnames=("batch", "replacement"))
+def _descend(
+    problem: Problem,
+    start: Array,
+    key: Array,
+    rate: float,
+    batch: int,
+    steps: int,
+    replacement: bool,
+) -> Array:
+    m, n = problem.m, problem.n
+    per_pass = m // batch
+
+    def chosen(step: Array, order: Array) -> tuple[Array, Array]:
+        if replacement:
+            return jax.random.randint(jax.random.fold_in(key, step), (batch,), 0, m), order
+        place = step % per_pass
+        order = jax.lax.cond(
+            place == 0,
+            lambda: jax.random.permutation(jax.random.fold_in(key, step // per_pass), m),
+            lambda: order,
+        )
+        return jax.lax.dynamic_slice(order, (place * batch,), (batch,)), order
+
+    def step(i: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        w, order = carry
+        rows, order = chosen(i, order)
+        x, y = problem.sensing[rows], problem.labels[:, rows]
+        gradient = problem.loss.d1(w @ x.T, y) / 2 @ x * (m / batch)
+        tangent = gradient - (gradient * w).sum(axis=1, keepdims=True) / n * w
+        return normalised_states(w - rate * tangent), order
+
+    first = (normalised_states(start), jnp.arange(m))
+    return jax.lax.fori_loop(0, steps, step, first)[0]
+
+
+def normalised_states(w: Float[Array, "K N"]) -> Float[Array, "K N"]:
+    """Return W scaled back to the sphere of radius √N."""
+    return w * (w.shape[1] ** 0.5 / jnp.linalg.norm(w, axis=1, keepdims=True))

@@ -1,0 +1,75 @@
+"""The spectral estimator: the top eigenvector of Σ T(y) x xᵀ.
+
+Its exact asymptotic overlap is `gapless.theory.spectral.spectral_overlap`; the preprocessings T
+stand in `gapless.channels`.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from gapless.channels import Preprocessing, preprocessing
+from gapless.linalg import Eigenpairs, WeightedGram, extreme_eigenpairs
+from gapless.problem import Problem
+
+DENSE_UP_TO = 512
+"""Up to this N the matrices are formed: LAPACK is done before Lanczos is compiled."""
+TOLERANCE = 1e-4
+"""Residual over spectral width: the vector's error is this times width over gap."""
+
+
+def spectral_estimate(
+    problem: Problem,
+    *,
+    key: Array,
+    transform: Preprocessing | None = None,
+    tolerance: float = TOLERANCE,
+) -> tuple[Float[Array, "K N"], Eigenpairs]:
+    """Return √N v for the top eigenvector v of Σ T(y) x xᵀ of each run, and the eigenpair.
+
+    Its sign is arbitrary, like the teacher's. A run whose eigenpair has not ``converged`` (its gap
+    is too small for float32) has the last iterate.
+
+    Parameters
+    ----------
+    key
+        Seeds the start vectors of Lanczos.
+    transform
+        T; `gapless.channels.weak_optimal` at the problem's M/N by default.
+    tolerance
+        On the residual over the spectral width, for Lanczos (above N = `DENSE_UP_TO`).
+    """
+    chosen = preprocessing("weak", problem.alpha) if transform is None else transform
+    weight = jnp.asarray(chosen.transform(problem.labels), problem.sensing.dtype)
+    runs, n = weight.shape[0], problem.n
+    if n <= DENSE_UP_TO:
+        return _dense(problem, np.asarray(weight))
+    operator = WeightedGram(problem.sensing, weight, jnp.zeros(runs, weight.dtype))
+    block = 1 if runs >= 4 else 4
+    start = jax.random.normal(key, (runs, block, n), weight.dtype)
+    pairs = extreme_eigenpairs(operator, start, 1, which="largest", tolerance=tolerance)
+    return n**0.5 * pairs.vectors[:, 0], pairs
+
+
+def _dense(problem: Problem, weight: np.ndarray) -> tuple[Float[Array, "K N"], Eigenpairs]:
+    """Return the same by LAPACK, run by run."""
+    x, n = np.asarray(problem.sensing), problem.n
+    values, vectors, residuals, width = [], [], [], []
+    for one in weight:
+        spectrum, basis = np.linalg.eigh((x.T * one) @ x)
+        top = basis[:, -1]
+        values.append(spectrum[-1:])
+        vectors.append(top[None])
+        width.append(spectrum[-1] - spectrum[0])
+        image = (one * (x @ top)) @ x
+        residuals.append([np.linalg.norm(image - spectrum[-1] * top) / width[-1]])
+    pairs = Eigenpairs(
+        values=np.array(values, float),
+        vectors=jnp.asarray(np.array(vectors)),
+        residuals=np.array(residuals, float),
+        width=np.array(width, float),
+        products=0,
+        converged=np.ones(len(weight), bool),
+    )
+    return n**0.5 * pairs.vectors[:, 0], pairs

@@ -1,0 +1,102 @@
+"""Where runs set out from: at random, from the spectral estimator, or at a given overlap."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from gapless.algorithms.spectral import spectral_estimate
+from gapless.channels import preprocessing
+from gapless.design import Design
+from gapless.problem import Problem, precision
+
+Kind = Literal["random", "spectral", "overlap"]
+
+
+@dataclass(frozen=True)
+class Start:
+    """How runs set out.
+
+    Parameters
+    ----------
+    kind
+        ``random``: uniform on the sphere. ``spectral``: the top eigenvector of Σ T(y) x xᵀ.
+        ``overlap``: at the given signed overlap with the teacher, else uniform.
+    overlap
+        m = ⟨W, W*⟩/N of an ``overlap`` start, exact.
+    transform
+        Name of the preprocessing T of a ``spectral`` start.
+    """
+
+    kind: Kind = "random"
+    overlap: float = 0.0
+    transform: str = "weak"
+
+    def __str__(self) -> str:
+        if self.kind == "overlap":
+            return f"overlap:{self.overlap!r}"
+        if self.kind == "spectral" and self.transform != "weak":
+            return f"spectral:{self.transform}"
+        return self.kind
+
+
+def parse_start(text: str) -> Start:
+    """Return the start that ``random``, ``spectral``, ``spectral:best`` or ``overlap:0.3`` names.
+
+    Raises ``ValueError`` that lists these.
+    """
+    kind, colon, argument = text.partition(":")
+    if kind == "random" and not colon:
+        return Start()
+    if kind == "spectral":
+        try:
+            return Start("spectral", transform=preprocessing(argument or "weak", 1.0).name)
+        except ValueError as error:
+            raise ValueError(f"start: {error}") from None
+    if kind == "overlap":
+        try:
+            overlap = float(argument)
+        except ValueError:
+            overlap = float("nan")
+        if not -1 <= overlap <= 1:
+            raise ValueError(f"start: the overlap must lie between -1 and 1, not {argument!r}")
+        return Start("overlap", overlap)
+    raise ValueError(f"start: {text!r} is not one of random, spectral, spectral:best, overlap:0.3")
+
+
+def start_states(design: Design, problem: Problem, start: Start) -> Float[Array, "K N"]:
+    """Return the states that the runs of a design set out from, on the sphere of radius √N.
+
+    Raises ``ValueError`` for a start at an overlap with a teacher that the labels do not have.
+    """
+    if start.kind == "random":
+        return design.start()
+    if start.kind == "spectral":
+        # in the problem's own precision, or JAX would mix the two
+        with precision(str(problem.sensing.dtype)):  # type: ignore[arg-type]
+            transform = preprocessing(start.transform, problem.alpha)
+            return spectral_estimate(problem, key=design.key("spectral"), transform=transform)[0]
+    if problem.teacher is None:
+        raise ValueError("start: gaussian labels have no teacher to overlap with; use random")
+    return warm_states(design.teacher(), design.start(), start.overlap)
+
+
+@jax.jit
+def warm_states(
+    teacher: Float[Array, "K N"], random: Float[Array, "K N"], overlap: float | Float[Array, ""]
+) -> Float[Array, "K N"]:
+    """Return W = m W* + √(1 − m²) W⊥, with W⊥ the part of `random` across W*, on the sphere.
+
+    The overlap is m up to rounding, of every run; where only it matters, the flow from here is
+    that from a random start conditioned on it.
+    """
+    n = teacher.shape[1]
+
+    def scaled(w: Array) -> Array:
+        return w * (n**0.5 / jnp.linalg.norm(w, axis=1, keepdims=True))
+
+    signal = scaled(teacher)
+    across = scaled(random - (random * signal).sum(axis=1, keepdims=True) / n * signal)
+    return overlap * signal + (1 - overlap**2) ** 0.5 * across

@@ -1,0 +1,93 @@
+"""What the labels' channel y = |⟨x, W*⟩ + √Δ n| implies, for algorithms and their asymptotics.
+
+Plain arithmetic on arrays, NumPy or JAX alike. Labels enter through y² or |y| only.
+
+Sources: J. Barbier, F. Krzakala, N. Macris, L. Miolane, L. Zdeborová, "Optimal errors and phase
+transitions in high-dimensional generalized linear models", PNAS 116 (2019) 5451, arXiv
+1708.03395; M. Mondelli and A. Montanari, "Fundamental limits of weak recovery with applications
+to phase retrieval", arXiv 1708.05932; Y. Lu and G. Li, arXiv 1702.06435; W. Luo, W. Alghamdi and
+Y. Lu, "Optimal spectral initialization for signal recovery with applications to phase retrieval",
+arXiv 1811.04420. Derivations: docs/derivations/rivals.md.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Array = Any  # NumPy or JAX
+
+
+def posterior_score(omega: Array, y: Array, variance: Array) -> Array:
+    """Return g = (E[z | y, ω] − ω)/V for z ~ N(ω, V), y = |z|: AMP's output function.
+
+    g = (|y| tanh(ω|y|/V) − ω)/V. With label noise of variance Δ replace V by V + Δ: g is the
+    derivative of log p(y | ω) in ω, and z + √Δ n ~ N(ω, V + Δ).
+    """
+    tanh = omega.__array_namespace__().tanh
+    return (y * tanh(omega * y / variance) - omega) / variance
+
+
+def posterior_score_slope(omega: Array, y: Array, variance: Array) -> Array:
+    """Return ∂g/∂ω = (y² (1 − tanh²(ω y/V))/V − 1)/V."""
+    tanh = omega.__array_namespace__().tanh
+    return (y**2 * (1 - tanh(omega * y / variance) ** 2) / variance - 1) / variance
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """A map T of labels; the spectral estimator is the top eigenvector of Σ T(y) x xᵀ.
+
+    Parameters
+    ----------
+    name
+        What the command line calls it.
+    transform
+        T(y), elementwise.
+    breaks
+        Where T jumps, y > 0: quadrature is split there. T must be bounded above, or the matrix
+        has no edge on the right.
+    """
+
+    name: str
+    transform: Callable[[Array], Array]
+    breaks: tuple[float, ...]
+
+
+def trimmed(cut: float = 3.0) -> Preprocessing:
+    """Return T(y) = y² where |y| < cut, 0 elsewhere (Chen and Candès; Lu and Li 2017).
+
+    Raises ``ValueError`` unless cut > 0.
+    """
+    if not 0 < cut < float("inf"):
+        raise ValueError(f"preprocessing: the cut must be a positive number, not {cut}")
+    return Preprocessing("trimmed", lambda y: y**2 * (abs(y) < cut), (cut,))
+
+
+def weak_optimal(alpha: float) -> Preprocessing:
+    """Return T(y) = (y² − 1)/(y² + √(2α) − 1): it recovers weakly at every α > 1/2.
+
+    Mondelli and Montanari (2017) with δ_u = 1/2 (real signals) and T* = 1 − 1/y²; bounded,
+    T < 1, so that its matrix is well conditioned. √(2α) ≥ 1 keeps it so; below it is taken as 1
+    (nothing is recovered there), where T is that of `best`.
+    """
+    shift = max(2 * alpha, 1.0) ** 0.5 - 1
+    # at shift 0 the pole at y = 0 is left out: a label of exactly 0 is an event of probability 0
+    return Preprocessing("weak", lambda y: (y**2 - 1) / (y**2 + shift + 1e-30), ())
+
+
+best = Preprocessing("best", lambda y: 1 - 1 / (y**2 + 1e-30), ())
+"""T = 1 − 1/y²: the largest overlap of all T, at every α (Luo, Alghamdi and Lu 2018).
+
+Unbounded below, as y → 0: its matrix is ill conditioned at finite N.
+"""
+
+
+def preprocessing(name: str, alpha: float) -> Preprocessing:
+    """Return the preprocessing of that name: ``weak``, ``best`` or ``trimmed``.
+
+    Raises ``ValueError`` that lists them.
+    """
+    known = {"weak": weak_optimal(alpha), "best": best, "trimmed": trimmed()}
+    if name not in known:
+        raise ValueError(f"preprocessing: {name!r} is not one of {', '.join(known)}")
+    return known[name]

@@ -1,0 +1,349 @@
+"""Where gradient flow stands among algorithms: overlap with the signal against α, on one axis.
+
+Every method sees the same instances (X, teacher, random start) of a design. Lines are exact
+limits N → ∞: the spectral estimator's overlap and the uninformed fixed point of state evolution;
+vertical lines are thresholds of inference (1/2, 1, 1.128) and of the Hessian (α_BBP, 1RSB).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from jaxtyping import Array, Float
+from matplotlib.figure import Figure
+
+from gapless.algorithms import amp, langevin, parse_start, sgd, start_states, warm_states
+from gapless.channels import weak_optimal
+from gapless.design import Design
+from gapless.experiments import drawing
+from gapless.experiments._experiment import Claim, Cost, Experiment, Point, Row, Scale
+from gapless.experiments.simulation import design_columns
+from gapless.experiments.statistics import clustered_mean
+from gapless.flow import Outcome, integrate, paper_budget
+from gapless.losses import amplitude, normalised, quartic
+from gapless.problem import Problem, draw_problem
+from gapless.theory import bbp_threshold
+from gapless.theory.spectral import spectral_overlap
+from gapless.theory.state_evolution import alpha_of_fixed_point, thresholds
+
+AMP_START, AMP_ITERATIONS = 0.1, 200
+"""Message passing begins at this overlap, below every fixed point that is drawn."""
+BATCHES, SGD_RATE = 8, 1e-3
+"""A batch is M/8 samples. Stable while rate × (M/B) × |x|² d ≲ 2, and d reaches 100 at a start."""
+TEMPERATURE, LANGEVIN_RATE = 0.2, 1e-3
+NOISE = 0.1
+
+
+class RivalPoint(Point):
+    """Parameters of K runs of one method on one design; see `METHODS`."""
+
+    n: int
+    alpha: float
+    seed: int
+    method: str
+    index: int = 0
+    runs: int | None = None
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuse parameters that no design or method has."""
+        del context
+        _ = self.design
+        if self.method not in METHODS:
+            raise ValueError(f"method: {self.method!r} is not one of {', '.join(METHODS)}")
+
+    @property
+    def design(self) -> Design:
+        """The design that the runs are on."""
+        return Design(self.n, self.alpha, self.seed, self.index, self.runs)
+
+
+States = Float[Array, "K N"]
+
+
+def _flow(problem: Problem, start: States) -> States:
+    """Return where Eq. 2 leads within the paper's budget."""
+    return integrate(problem, start, paper_budget(problem.n)).state.w
+
+
+def _flow_of(loss: Any = quartic, start: str = "random", noise: float = 0.0) -> Any:
+    def run(design: Design) -> tuple[Problem, States]:
+        problem = draw_problem(design, loss=loss, noise=noise)
+        return problem, _flow(problem, start_states(design, problem, parse_start(start)))
+
+    return run
+
+
+def _spectral(design: Design) -> tuple[Problem, States]:
+    problem = draw_problem(design)
+    return problem, start_states(design, problem, parse_start("spectral"))
+
+
+def _amp(design: Design) -> tuple[Problem, States]:
+    problem = draw_problem(design)
+    start = warm_states(design.teacher(), design.start(), AMP_START)
+    return problem, amp(problem, start, AMP_START, iterations=AMP_ITERATIONS).estimate
+
+
+def _sgd(design: Design) -> tuple[Problem, States]:
+    problem = draw_problem(design)
+    steps = round(paper_budget(design.n) / SGD_RATE)
+    batch = max(1, design.m // BATCHES)
+    key = design.key("batch")
+    return problem, sgd(problem, design.start(), key=key, rate=SGD_RATE, batch=batch, steps=steps)
+
+
+def _langevin(design: Design) -> tuple[Problem, States]:
+    problem = draw_problem(design)
+    steps = round(paper_budget(design.n) / LANGEVIN_RATE)
+    w, _ = langevin(
+        problem,
+        design.start(),
+        key=design.key("thermal"),
+        temperature=TEMPERATURE,
+        rate=LANGEVIN_RATE,
+        steps=steps,
+    )
+    return problem, w
+
+
+METHODS: dict[str, tuple[str, Callable[[Design], tuple[Problem, States]]]] = {
+    "amp": (f"message passing from q = {AMP_START:g}", _amp),
+    "spectral": ("spectral estimator", _spectral),
+    "flow_spectral": ("flow, spectral start", _flow_of(start="spectral")),
+    "flow_normalised": ("flow, normalised a = 0.1", _flow_of(normalised(0.1))),
+    "flow": ("flow, quartic", _flow_of()),
+    "sgd": ("SGD, quartic, batches of M/8", _sgd),
+    "langevin": (f"Langevin, quartic, T = {TEMPERATURE:g}", _langevin),
+    "flow_noise": (rf"flow, quartic, label noise $\Delta$ = {NOISE:g}", _flow_of(noise=NOISE)),
+    "flow_amplitude": ("flow, amplitude", _flow_of(amplitude)),
+}
+"""What is compared: name in the records → caption, and design → (problem, states at the end)."""
+
+COLOURS = (*drawing.PALETTE, "#999999", "#882255")
+
+ALPHAS: dict[Scale, tuple[float, ...]] = {
+    "smoke": (0.8, 2.5, 8.0),
+    "desk": (0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 14.0),
+    "paper": tuple(np.geomspace(0.6, 16, 22).round(2).tolist()),
+}
+SIZES: dict[Scale, tuple[int, int, int]] = {
+    "smoke": (96, 2, 16),
+    "desk": (512, 4, 32),
+    "paper": (4096, 8, 16),
+}
+"""N, designs, runs on each."""
+
+
+def _measured(scale: Scale, alpha: float, method: str) -> bool:
+    """Return whether a scale has this method at this α: at smoke scale compiling is what counts."""
+    if scale != "smoke":
+        return True
+    extra = method in ("flow_noise", "flow_amplitude")
+    return not extra and (alpha > 1 or method in ("amp", "spectral"))
+
+
+SCHEMA = pa.schema(
+    {name: pa.int64() for name in ("n", "m")}
+    | {"alpha": pa.float64()}
+    | {name: pa.int64() for name in ("seed", "design", "runs", "run")}
+    | {name: pa.string() for name in ("method", "outcome", "reason")}
+    | {"overlap": pa.float64(), "energy": pa.float64()}
+)
+"""Columns of a run: the point's parameters; at the end the overlap q with the signal and the
+energy L/N of the state (message passing: of its estimate, scaled to the sphere)."""
+
+
+def points(scale: Scale, seed: int) -> list[RivalPoint]:
+    """Return the points of a scale; those of one α follow each other and share compiled code."""
+    n, designs, runs = SIZES[scale]
+    return [
+        RivalPoint(n=n, alpha=alpha, seed=seed, method=method, index=index, runs=runs)
+        for alpha in ALPHAS[scale]
+        for method in METHODS
+        if _measured(scale, alpha, method)
+        for index in range(designs)
+    ]
+
+
+def measure(point: RivalPoint) -> list[Row]:
+    """Return the rows of `SCHEMA`, one a run."""
+    problem, w = METHODS[point.method][1](point.design)
+    assert problem.teacher is not None
+    # in NumPy: nothing is compiled for what is computed once a design
+    state, signal = np.asarray(w, float), np.asarray(problem.teacher, float)
+    state *= point.n**0.5 / np.linalg.norm(state, axis=1, keepdims=True)
+    overlap = np.abs((state * signal).sum(axis=1)) / point.n
+    yhat = state @ np.asarray(problem.sensing, float).T
+    loss = problem.loss.value(yhat, np.asarray(problem.labels, float))
+    energy = loss.sum(axis=1) / (2 * point.n)
+    return [
+        {
+            **_parameters(point, run),
+            "outcome": "finished" if np.isfinite(overlap[run]) else str(Outcome.not_finite),
+            "overlap": float(overlap[run]),
+            "energy": float(energy[run]),
+        }
+        for run in range(point.design.k)
+    ]
+
+
+def failed_rows(point: RivalPoint, reason: str) -> list[Row]:
+    """Return the rows of runs that could not be computed."""
+    return [
+        {**_parameters(point, run), "outcome": str(Outcome.failed), "reason": reason}
+        for run in range(point.design.k)
+    ]
+
+
+def _parameters(point: RivalPoint, run: int) -> Row:
+    return design_columns(point.design, run) | {"method": point.method}
+
+
+def cost(point: RivalPoint) -> Cost:
+    """Return what a point is expected to take; 1e9 operations stand for compiling."""
+    design = point.design
+    budget = paper_budget(point.n)
+    products = {
+        "amp": AMP_ITERATIONS,
+        "spectral": 100.0,
+        "sgd": budget / SGD_RATE / BATCHES,
+        "langevin": budget / LANGEVIN_RATE,
+    }.get(point.method, 400.0)
+    flops = 4.0 * (design.k + 20) * design.m * design.n * products
+    return Cost(flops + 1e9, 4.0 * (2.0 * design.m * design.n + 8.0 * design.k * design.m))
+
+
+def overlaps(table: pd.DataFrame) -> pd.DataFrame:
+    """Return mean overlap and its error (clustered by design) for each method and α.
+
+    A run that became infinite or failed is counted in ``runs`` and has no overlap.
+    """
+    rows = []
+    for (method, alpha), group in table.groupby(["method", "alpha"]):
+        good = group[group.outcome == "finished"]
+        found = (
+            clustered_mean(good.overlap.to_numpy(), good.design.to_numpy()) if len(good) else None
+        )
+        rows.append(
+            {
+                "method": method,
+                "alpha": alpha,
+                "runs": len(group),
+                "finished": len(good),
+                "overlap": np.nan if found is None else found.mean,
+                "error": np.nan if found is None else found.standard_error,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """Draw overlap against α: methods as points, exact limits and thresholds as lines."""
+    figure, (axis,) = drawing.panels(1, width=8.6, height=4.8)
+    curves = overlaps(table)
+    alphas = np.geomspace(0.4, max(18.0, float(curves.alpha.max())), 120)
+    for index, (method, (caption, _)) in enumerate(METHODS.items()):
+        curve = curves[curves.method == method]
+        if curve.empty:
+            continue
+        axis.errorbar(
+            curve.alpha,
+            curve.overlap,
+            curve.error.fillna(0),
+            color=COLOURS[index],
+            marker="os^vD<>ph"[index],
+            ms=4,
+            lw=0 if method in ("amp", "spectral") else 0.8,
+            elinewidth=1,
+            label=caption,
+        )
+    exact = [spectral_overlap(weak_optimal(alpha), alpha)[0] for alpha in alphas]
+    axis.plot(alphas, exact, color=drawing.colour(1), lw=1)
+    end = thresholds()
+    squares = np.linspace(1e-4, end.jump_from**2, 60)
+    rise = [alpha_of_fixed_point(float(s)) for s in squares]
+    axis.plot(
+        [alphas[0], end.weak_recovery, *rise, end.algorithmic, alphas[-1]],
+        [0, 0, *np.sqrt(squares), 1, 1],
+        color=drawing.colour(0),
+        lw=1,
+    )
+    _draw_thresholds(axis, end)
+    axis.set_xscale("log")
+    ticks = [0.5, 1, 2, 5, 10]
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.set(xlabel=r"$\alpha=M/N$", ylabel="overlap with the signal", ylim=(-0.02, 1.16))
+    figure.suptitle(
+        f"N = {table.n.max()}, time budget $0.3\\log_2 N$; lines without points: exact limits",
+        fontsize=9.5,
+    )
+    figure.legend(loc="outside right center")
+    return figure
+
+
+def _draw_thresholds(axis: Any, end: Any) -> None:
+    lines = {
+        "weak": end.weak_recovery,
+        "IT": end.information_theoretic,
+        "  AMP": end.algorithmic,
+        "BBP, a=0.1": bbp_threshold(normalised(0.1)).edge,
+        "BBP, quartic": bbp_threshold(quartic).edge,
+    }
+    for name, value in lines.items():
+        if value is not None:
+            axis.axvline(value, color="black", lw=0.8, ls="--")
+            side = "right" if name == "IT" or name == "weak" else "left"
+            axis.text(value, 1.04, f" {name} ", fontsize=7.5, ha=side)
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """Judge what the paper says of the best possible, and where gradient flow stands."""
+    curves = overlaps(table)
+    end = thresholds()
+
+    def largest_gap(method: str, exact: Callable[[float], float]) -> tuple[float, float, float]:
+        chosen = curves[(curves.method == method) & curves.overlap.notna()]
+        alphas = chosen.alpha.to_numpy(float)
+        gaps = np.abs(chosen.overlap.to_numpy(float) - [exact(alpha) for alpha in alphas])
+        worst = int(gaps.argmax())
+        return float(gaps[worst]), float(alphas[worst]), float(chosen.error.iloc[worst])
+
+    found = [
+        Claim(
+            "Weak recovery begins at 0.5, exact recovery by message passing at ≈ 1.13",
+            f"state evolution: {end.weak_recovery:.4f} and {end.algorithmic:.5f}",
+            "agrees" if abs(end.algorithmic - 1.13) < 0.005 else "differs",
+        )
+    ]
+    if (curves.method == "spectral").any():
+        gap, alpha, error = largest_gap(
+            "spectral", lambda alpha: spectral_overlap(weak_optimal(alpha), alpha)[0]
+        )
+        verdict = "agrees" if gap < max(4 * error, 0.05) else "cannot tell"
+        text = f"largest difference {gap:.3f} ± {error:.3f}, at α = {alpha:g}"
+        found.append(
+            Claim("The spectral estimator has its exact asymptotic overlap", text, verdict)
+        )
+    for method in ("flow", "flow_normalised", "flow_spectral", "amp"):
+        curve = curves[(curves.method == method) & (curves.overlap > 0.9)]
+        if (curves.method == method).any():
+            first = f"α = {curve.alpha.min():g}" if len(curve) else "no α measured"
+            statement = f"{METHODS[method][0]}: mean overlap above 0.9 from"
+            found.append(Claim(statement, first, "cannot tell"))
+    return found
+
+
+EXPERIMENT = Experiment(
+    name="rivals",
+    title="Rivals: losses, starts and algorithms on one axis",
+    version=1,
+    schema=SCHEMA,
+    points=points,
+    measure=measure,
+    failed=failed_rows,
+    cost=cost,
+    draw=draw,
+    claims=claims,
+)

@@ -1,0 +1,48 @@
+"""Exact asymptotic overlap of the spectral estimator (docs/derivations/rivals.md §1).
+
+−Σ T(y) x xᵀ is a matrix Σ d x xᵀ with d = −T(y): its lowest eigenvector is the estimator, and bulk
+edge, outlier and overlap are those of `gapless.theory.bulk`.
+"""
+
+import numpy as np
+
+from gapless.channels import Preprocessing
+from gapless.quadrature import LEVELS, Level, error_of, half_gaussian
+from gapless.theory import bulk
+from gapless.theory.roots import root_between
+
+
+def spectral_overlap(transform: Preprocessing, alpha: float) -> tuple[float, float]:
+    """Return q = |⟨v, W*⟩|/√N of the top eigenvector of Σ T(y) x xᵀ as N → ∞, and its error.
+
+    0 where no eigenvalue leaves the bulk. Raises ``ValueError`` unless alpha is positive.
+    """
+    coarse, fine = (_overlap(transform, alpha, level) for level in LEVELS[2:4])
+    return fine, error_of(coarse, fine)
+
+
+def _overlap(transform: Preprocessing, alpha: float, level: Level) -> float:
+    y, weight = half_gaussian(transform.breaks, level)
+    curvatures = bulk.Curvatures(-transform.transform(y), y**2, weight, alpha)
+    return bulk.outlier(curvatures).overlap or 0.0
+
+
+def best_overlap(alpha: float) -> float:
+    """Return the overlap of T = 1 − 1/y², the largest of all: 0 up to α = 1/2, else the root of
+
+        α (1 − q²) E[(y² − 1)²/(1 + q²(y² − 1))] = 1.
+
+    Luo, Alghamdi and Lu (2018); derived in docs/derivations/rivals.md §1.
+    """
+    if not (np.isfinite(alpha) and alpha > 0):
+        raise ValueError(f"alpha: must be a positive number, not {alpha}")
+    if alpha <= 0.5:
+        return 0.0
+    y, weight = half_gaussian((), LEVELS[3])
+
+    def excess(square: float) -> float:
+        return (
+            alpha * (1 - square) * float(weight @ ((y**2 - 1) ** 2 / (1 + square * (y**2 - 1)))) - 1
+        )
+
+    return root_between(excess, 1e-14, 1 - 1e-14) ** 0.5

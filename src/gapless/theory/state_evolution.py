@@ -1,0 +1,134 @@
+"""State evolution of Bayes-optimal message passing for phase retrieval (rivals.md §2, §3).
+
+One number follows the algorithm as N → ∞: s = q², the squared overlap of the estimate.
+Source: Barbier, Krzakala, Macris, Miolane, Zdeborová (2019), arXiv 1708.03395.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from gapless.channels import posterior_score
+from gapless.quadrature import bivariate_gaussian
+from gapless.theory.roots import root_between
+
+WEAK_RECOVERY = 0.5
+"""α above which s = 0 is unstable: s′ = 2αs + O(s²)."""
+INFORMATION_THEORETIC = 1.0
+"""α above which s = 1 is stable: V′ = V/α + o(V), noiseless."""
+SMALL = 1e-6
+
+
+def score_square(s: float, noise: float = 0.0) -> float:
+    """Return E g² at squared overlap s: labels' score, averaged over ω ~ N(0, s), z ~ N(ω, 1 − s).
+
+    ŝ = α E g² is what M = αN labels tell of W*. As g is even in (ω, z) together, E runs over the
+    standard pair (ω/√s, (z + √Δ n)/√(1+Δ)) of correlation √(s/(1+Δ)).
+    """
+    scale, variance = (1 + noise) ** 0.5, 1 - s + noise
+
+    def square(z: np.ndarray, omega: np.ndarray) -> np.ndarray:
+        return posterior_score(s**0.5 * omega, scale * z, variance) ** 2
+
+    return bivariate_gaussian(square, s**0.5 / scale)[0]
+
+
+def next_square(s: float, alpha: float, noise: float = 0.0) -> float:
+    """Return the squared overlap one iteration on: ŝ/(1 + ŝ), ŝ = α E g²(s)."""
+    known = alpha * score_square(s, noise)
+    return known / (1 + known)
+
+
+def state_evolution(
+    overlap: float, alpha: float, iterations: int, noise: float = 0.0
+) -> np.ndarray:
+    """Return the overlaps q of iterations 0 … `iterations`, from q₀ = `overlap`.
+
+    Raises ``ValueError`` unless 0 < overlap < 1 and alpha is positive.
+    """
+    if not 0 < overlap < 1:
+        raise ValueError(f"overlap: must lie between 0 and 1, not at {overlap}")
+    if not (np.isfinite(alpha) and alpha > 0):
+        raise ValueError(f"alpha: must be a positive number, not {alpha}")
+    squares = [overlap**2]
+    for _ in range(iterations):
+        # past this the variance 1 − s is rounding
+        squares.append(min(next_square(squares[-1], alpha, noise), 1 - 1e-12))
+    return np.sqrt(squares)
+
+
+def alpha_of_fixed_point(s: float) -> float:
+    """Return the α at which s = q² is a fixed point, noiseless: s/((1 − s) E g²(s))."""
+    return s / ((1 - s) * score_square(s))
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where Bayes-optimal inference changes, real noiseless phase retrieval.
+
+    Parameters
+    ----------
+    weak_recovery
+        α above which the uninformed fixed point has q > 0: 1/2.
+    algorithmic
+        α above which it is q = 1: message passing recovers exactly.
+    jump_from
+        q of the uninformed fixed point just below the algorithmic threshold.
+    information_theoretic
+        α above which q = 1 is the most likely state: 1.
+    error
+        Estimated error of `algorithmic`.
+    """
+
+    weak_recovery: float
+    algorithmic: float
+    jump_from: float
+    information_theoretic: float
+    error: float
+
+
+@cache
+def thresholds() -> Thresholds:
+    """Return the three thresholds.
+
+    The uninformed branch of fixed points is α(s) of `alpha_of_fixed_point` from s = 0 up to the
+    maximum of α(s): there it ends, and the iteration goes on to s = 1.
+    """
+    found: Any = minimize_scalar(
+        lambda s: -alpha_of_fixed_point(s),
+        bounds=(0.05, 0.95),
+        method="bounded",
+        options={"xatol": 1e-7},
+    )
+    s = float(found.x)
+    # the error of the Gaussian integral, relative, is that of α
+    scale = bivariate_gaussian(
+        lambda z, omega: posterior_score(s**0.5 * omega, z, 1 - s) ** 2, s**0.5
+    )
+    return Thresholds(
+        weak_recovery=alpha_of_fixed_point(SMALL),
+        algorithmic=-float(found.fun),
+        jump_from=s**0.5,
+        information_theoretic=INFORMATION_THEORETIC,
+        error=-float(found.fun) * scale[1] / scale[0] + 1e-12,
+    )
+
+
+def uninformed_overlap(alpha: float) -> float:
+    """Return q of the fixed point that the iteration reaches from q → 0⁺, noiseless.
+
+    0 up to α = 1/2, 1 above the algorithmic threshold, between them the root of α(s) = α on the
+    rising branch. Raises ``ValueError`` unless alpha is positive.
+    """
+    if not (np.isfinite(alpha) and alpha > 0):
+        raise ValueError(f"alpha: must be a positive number, not {alpha}")
+    if alpha <= alpha_of_fixed_point(SMALL):
+        return 0.0
+    end = thresholds()
+    if alpha >= end.algorithmic:
+        return 1.0
+    top = end.jump_from**2
+    return root_between(lambda s: alpha_of_fixed_point(s) - alpha, SMALL, top) ** 0.5
