@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,10 +23,20 @@ class Point(BaseModel):
 
 @dataclass(frozen=True)
 class Cost:
-    """What a point is expected to take: floating-point operations and bytes of memory."""
+    """What a point is expected to take.
+
+    Parameters
+    ----------
+    flops, bytes
+        Floating-point operations and peak memory of the measurement.
+    program
+        What has to be compiled for it: shapes and switches. A process compiles it once for all
+        points that have the same.
+    """
 
     flops: float
     bytes: float
+    program: Hashable = None
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,8 @@
 """One simulation: a design, labels, a loss and a protocol → one row for each of its runs."""
 
-import time
 from collections.abc import Callable
 from typing import Literal
 
-import jax
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Array, Float
@@ -229,19 +227,14 @@ def cost(point: Simulation) -> Cost:
         gradients = 150 + 30 * point.budget + 5 * len(point.save_at)
     width = 2 if point.precision == "float64" else 1
     design = point.design
-    return Cost(4.0 * (design.k + 20) * design.m * design.n * gradients * width, point.bytes)
+    flops = 4.0 * (design.k + 20) * design.m * design.n * gradients * width
+    return Cost(flops, point.bytes, _program(point))
 
 
-def measured_speed() -> float:
-    """Return floating-point operations per second of gradients here, from a short calibration."""
-    point = Simulation(n=256, alpha=8, seed=0)
-    problem, start = draw_problem(point.design), point.design.start()
-    evaluate = jax.jit(lambda problem, w: problem.evaluate(w).velocity)
-    evaluate(problem, start).block_until_ready()
-    begun, repeats = time.perf_counter(), 20
-    for _ in range(repeats):
-        evaluate(problem, start).block_until_ready()
-    return 4.0 * start.shape[0] * problem.m * problem.n * repeats / (time.perf_counter() - begun)
+def _program(point: Simulation) -> tuple:
+    """Return what a simulation is compiled for: shapes, and what is not data."""
+    shapes = (point.design.m, point.n, point.design.k, len(point.save_at))
+    return (*shapes, point.labels, point.loss, point.protocol, point.precision)
 
 
 def _number(value: float) -> float | None:

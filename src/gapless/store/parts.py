@@ -32,7 +32,11 @@ def write_part(folder: Path, table: pa.Table) -> Path:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     content = sink.getvalue()
-    return write_durably(folder / f"{sha256(content).hexdigest()}.parquet", content)
+    try:
+        return write_durably(folder / f"{sha256(content).hexdigest()}.parquet", content)
+    except OSError as error:
+        reason = f"cannot store records: {error.strerror}"
+        raise OSError(error.errno, reason, str(folder)) from error
 
 
 def read_part(path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -63,9 +67,8 @@ def write_durably(path: Path, content: bytes | pa.Buffer, *, exclusive: bool = F
     `exclusive` raises ``FileExistsError`` where `path` exists already, even if another process
     made it a moment ago.
     """
-    temporary = None
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
@@ -76,12 +79,8 @@ def write_durably(path: Path, content: bytes | pa.Buffer, *, exclusive: bool = F
             os.unlink(temporary)
         else:
             os.replace(temporary, path)
-    except BaseException as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError) and not isinstance(error, FileExistsError):
-            reason = f"cannot store records: {error.strerror}"
-            raise OSError(error.errno, reason, str(path.parent)) from error
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
     return path

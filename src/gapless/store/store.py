@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import tomli_w
 
 from gapless.store.parts import DamagedPartError, read_part, write_durably, write_part
@@ -171,7 +170,7 @@ class Store:
             address
             for _, table in self.scan(["address"])
             if table is not None
-            for address in pc.unique(table["address"]).to_pylist()
+            for address in table["address"].unique().to_pylist()
         }
 
     def damaged(self) -> list[Path]:
@@ -224,16 +223,17 @@ def sort_records(tables: list[pa.Table]) -> tuple[pa.Table, np.ndarray]:
     table = pa.concat_tables(tables, promote_options="default").combine_chunks()
     order = table.select(list(KEY))
     if REASON in table.column_names:
-        order = order.append_column("failed", pc.is_valid(table[REASON]).cast(pa.int8()))
+        order = order.append_column("failed", table[REASON].is_valid().cast(pa.int8()))
     if "written_at" in table.column_names:
         order = order.append_column("written_at", table["written_at"])
-    indices = pc.sort_indices(order, [(name, "ascending") for name in order.column_names])
-    keys = order.select(list(KEY)).take(indices)
+    by = [(name, "ascending") for name in order.column_names]
+    order = order.append_column("position", pa.array(np.arange(table.num_rows))).sort_by(by)
     same = np.zeros(table.num_rows, bool)
     same[1:] = True
     for name in KEY:
-        same[1:] &= pc.equal(keys[name][1:], keys[name][:-1]).to_numpy(zero_copy_only=False)
-    return table.take(indices), same
+        values = order[name].to_numpy()
+        same[1:] &= values[1:] == values[:-1]
+    return table.take(order["position"]), same
 
 
 def find_conflicts(table: pa.Table, repeats: np.ndarray) -> list[Conflict]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -76,20 +75,20 @@ def status(store: Store) -> Status:
         damaged.append(path) if table is None else tables.append(table)
     table, repeats = sort_records(tables)
     kept = table.filter(pa.array(~repeats))
-    addresses, names = kept["address"], kept.column_names
-    failed = kept.filter(pc.is_valid(kept[REASON])) if REASON in names else kept.slice(0, 0)
+    names = kept.column_names
+    failed = kept.filter(kept[REASON].is_valid()) if REASON in names else kept.slice(0, 0)
     files = [path.stat().st_size for path in store.part_files()]
     return Status(
         planned=store.planned(),
-        points=pc.count_distinct(addresses).as_py(),
+        points=len(kept["address"].unique()),
         records=kept.num_rows,
-        failed=pc.count_distinct(failed["address"]).as_py(),
+        failed=len(failed["address"].unique()),
         duplicates=int(repeats.sum()),
         conflicts=len(store.conflicts()) if repeats.any() else 0,
         parts=len(tables),
         damaged=tuple(damaged),
         size=sum(files),
-        seconds=float(pc.sum(kept["wall_s"]).as_py() or 0.0) if "wall_s" in names else 0.0,
+        seconds=float(np.sum(kept["wall_s"].to_numpy())) if "wall_s" in names else 0.0,
     )
 
 

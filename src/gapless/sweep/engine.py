@@ -1,4 +1,8 @@
-"""Engines: this process, or a pool of spawned workers that outlives the death of any of them."""
+"""Engines: this process, or a pool of spawned workers that outlives the death of any of them.
+
+An engine takes tasks, and a question `stopping` that it asks before it begins another one: what
+is running then is finished. What it promises is `drive`, which `sweep.cluster` shares.
+"""
 
 import multiprocessing
 from collections.abc import Callable, Iterable
@@ -12,44 +16,63 @@ from gapless.sweep.work import Receipt, give_up, work
 from gapless.threads import pin_threads
 
 TRIES = 3
-"""How often a task that killed its worker is tried before its points are stored as failed."""
+"""How often a point is tried that takes its worker down, before it is stored as failed."""
 
 OnReceipt = Callable[[Receipt], None]
+Stopping = Callable[[], bool]
 
 
-def run_in_process(tasks: Iterable[Task], store: Path, on_receipt: OnReceipt) -> None:
-    """Work through the tasks here, one after the other."""
+class WorkerLostError(Exception):
+    """The worker of a task died, or was ended because the task took too long."""
+
+
+def never() -> bool:
+    """Go on to the end."""
+    return False
+
+
+def run_in_process(
+    tasks: Iterable[Task], store: Path, on_receipt: OnReceipt, *, stopping: Stopping = never
+) -> None:
+    """Work through the tasks here, one after the other; a point that crashes ends all."""
     for task in tasks:
+        if stopping():
+            return
         on_receipt(work(task, store))
 
 
-def run_on_workers(tasks: Iterable[Task], store: Path, workers: int, on_receipt: OnReceipt) -> None:
-    """Work through the tasks on spawned processes of one thread each.
+def run_on_workers(
+    tasks: Iterable[Task],
+    store: Path,
+    workers: int,
+    on_receipt: OnReceipt,
+    *,
+    stopping: Stopping = never,
+    time_limit: float | None = None,
+) -> None:
+    """Work through the tasks on spawned processes of one thread each; see `drive`.
 
-    A worker's death costs the task that it had: the task is cut into its points, each is tried
-    up to three times, and what still kills its worker is stored as failed. An interrupt stops
-    the workers; what they have acknowledged is on disk.
+    `time_limit` in seconds is each task's own, generous one by default.
     """
-    queue = [(task, 1) for task in tasks]
-    queue.reverse()
-    running: dict[Future, tuple[Task, int]] = {}
     pool = ProcessPool(
         max_workers=workers,
         context=multiprocessing.get_context("spawn"),  # type: ignore[arg-type]
         initializer=pin_threads,
     )
+
+    def submit(task: Task) -> "Future[Receipt]":
+        return pool.submit(work, time_limit or task.time_limit, task, store)
+
+    def result(future: "Future[Receipt]") -> Receipt:
+        try:
+            return future.result()
+        except ProcessExpired as death:
+            raise WorkerLostError(f"the worker died with exit code {death.exitcode}") from None
+        except TimeoutError as late:
+            raise WorkerLostError(f"took longer than {late.args[-1]} s") from None
+
     try:
-        while queue or running:
-            while queue and len(running) < 2 * workers:
-                task, attempt = queue.pop()
-                running[pool.submit(work, None, task, store)] = (task, attempt)
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                task, attempt = running.pop(future)
-                try:
-                    on_receipt(future.result())
-                except ProcessExpired as death:
-                    queue.extend(_again(task, attempt, death, store, on_receipt))
+        drive(tasks, submit, result, lambda: 2 * workers, store, on_receipt, stopping)
         pool.close()
     except BaseException:
         pool.stop()
@@ -58,13 +81,40 @@ def run_on_workers(tasks: Iterable[Task], store: Path, workers: int, on_receipt:
         pool.join()
 
 
-def _again(
-    task: Task, attempt: int, death: ProcessExpired, store: Path, on_receipt: OnReceipt
-) -> list[tuple[Task, int]]:
-    if len(task.points) > 1:
-        share = task.flops / len(task.points)
-        return [(Task(task.experiment, (point,), share), 1) for point in task.points]
-    if attempt < TRIES:
-        return [(task, attempt + 1)]
-    on_receipt(give_up(task, store, f"the worker died {TRIES} times, exit code {death.exitcode}"))
-    return []
+def drive(
+    tasks: Iterable[Task],
+    submit: Callable[[Task], "Future[Receipt]"],
+    result: Callable[["Future[Receipt]"], Receipt],
+    window: Callable[[], int],
+    store: Path,
+    on_receipt: OnReceipt,
+    stopping: Stopping,
+) -> None:
+    """Keep `window` tasks submitted until all are done, whatever becomes of workers.
+
+    A task whose worker is lost (`result` raises `WorkerLostError`) is cut into its points. They
+    are tried again when everything else has had its turn, so that a poisoned point delays nothing
+    but itself, and stored as failed after `TRIES` tries in all. Any other error, such as a full
+    disk, is raised: nothing acknowledged is lost by it.
+    """
+    fresh, again = iter(tasks), []
+    running: dict[Future[Receipt], Task] = {}
+    while True:
+        room = 0 if stopping() else window() - len(running)
+        for _ in range(room):
+            task = next(fresh, None) or (again.pop() if again else None)
+            if task is None:
+                break
+            running[submit(task)] = task
+        if not running:
+            return
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            task = running.pop(future)
+            try:
+                on_receipt(result(future))
+            except WorkerLostError as lost:
+                if len(task.points) > 1 or task.attempt < TRIES:
+                    again += task.again()
+                else:
+                    on_receipt(give_up(task, store, f"{lost}, in {task.attempt} tries"))
