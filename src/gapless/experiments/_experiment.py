@@ -4,12 +4,14 @@ import hashlib
 import json
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
 import pyarrow as pa
-from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:  # a worker neither draws nor judges
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 Scale = Literal["smoke", "desk", "paper"]
 Row = dict[str, Any]
@@ -83,8 +85,8 @@ class Experiment:
     measure: Callable[[Any], list[Row]]
     failed: Callable[[Any, str], list[Row]]
     cost: Callable[[Any], Cost]
-    draw: Callable[[pd.DataFrame], Figure]
-    claims: Callable[[pd.DataFrame], list[Claim]]
+    draw: "Callable[[pd.DataFrame], Figure]"
+    claims: "Callable[[pd.DataFrame], list[Claim]]"
 
     def address(self, point: Point) -> str:
         """Return the address of a point: a hash of its parameters and the version."""

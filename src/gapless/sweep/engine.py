@@ -7,6 +7,7 @@ is running then is finished. What it promises is `drive`, which `sweep.cluster` 
 import multiprocessing
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from pebble import ProcessExpired, ProcessPool
@@ -18,12 +19,19 @@ from gapless.threads import pin_threads
 TRIES = 3
 """How often a point is tried that takes its worker down, before it is stored as failed."""
 
+MOST_BREAKS = 10
+"""How often in a row the whole pool may break: by then it is not by chance."""
+
 OnReceipt = Callable[[Receipt], None]
 Stopping = Callable[[], bool]
 
 
 class WorkerLostError(Exception):
     """The worker of a task died, or was ended because the task took too long."""
+
+
+class NotBegunError(Exception):
+    """The task came back untouched."""
 
 
 def never() -> bool:
@@ -54,31 +62,69 @@ def run_on_workers(
 
     `time_limit` in seconds is each task's own, generous one by default.
     """
-    pool = ProcessPool(
-        max_workers=workers,
-        context=multiprocessing.get_context("spawn"),  # type: ignore[arg-type]
-        initializer=pin_threads,
-    )
+    pool = _Pool(workers)
 
     def submit(task: Task) -> "Future[Receipt]":
-        return pool.submit(work, time_limit or task.time_limit, task, store)
+        return pool.submit(task, store, time_limit or task.time_limit)
 
-    def result(future: "Future[Receipt]") -> Receipt:
+    try:
+        drive(tasks, submit, pool.result, lambda: 2 * workers, store, on_receipt, stopping)
+    except BaseException:
+        pool.stop()
+        raise
+    pool.close()
+
+
+class _Pool:
+    """Spawned workers, all replaced when the pool itself breaks.
+
+    Pebble outlives a worker that dies with a task. A worker that dies before any task has begun
+    breaks the pool, and one that dies with a lock of its channel, a minute later, does too.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers, self.breaks = workers, 0
+        self.pool = self._new()
+
+    def _new(self) -> ProcessPool:
+        return ProcessPool(
+            max_workers=self.workers,
+            context=multiprocessing.get_context("spawn"),  # type: ignore[arg-type]
+            initializer=pin_threads,
+        )
+
+    def submit(self, task: Task, store: Path, time_limit: float) -> "Future[Receipt]":
+        """Have a worker do the task within `time_limit` seconds."""
+        if not self.pool.active:
+            self.breaks += 1
+            if self.breaks > MOST_BREAKS:
+                raise RuntimeError("the workers die as they start; one alone may say why")
+            self.stop()
+            self.pool = self._new()
+        return self.pool.submit(work, time_limit, task, store)
+
+    def result(self, future: "Future[Receipt]") -> Receipt:
+        """Return the receipt, or raise what `drive` wants to hear."""
         try:
-            return future.result()
+            receipt = future.result()
+        except BrokenProcessPool:
+            raise NotBegunError from None
         except ProcessExpired as death:
             raise WorkerLostError(f"the worker died with exit code {death.exitcode}") from None
         except TimeoutError as late:
             raise WorkerLostError(f"took longer than {late.args[-1]} s") from None
+        self.breaks = 0
+        return receipt
 
-    try:
-        drive(tasks, submit, result, lambda: 2 * workers, store, on_receipt, stopping)
-        pool.close()
-    except BaseException:
-        pool.stop()
-        raise
-    finally:
-        pool.join()
+    def close(self) -> None:
+        """Let the workers end."""
+        self.pool.close()
+        self.pool.join()
+
+    def stop(self) -> None:
+        """End the workers now."""
+        self.pool.stop()
+        self.pool.join()
 
 
 def drive(
@@ -113,6 +159,8 @@ def drive(
             task = running.pop(future)
             try:
                 on_receipt(result(future))
+            except NotBegunError:
+                again.append(task)
             except WorkerLostError as lost:
                 if len(task.points) > 1 or task.attempt < TRIES:
                     again += task.again()
