@@ -26,7 +26,7 @@ from pathlib import Path
 
 from campaign_experiment import EXPERIMENT, RUNS, Square
 from gapless.store import Store, compact
-from gapless.store.store import TIMING, sort_records
+from gapless.store.store import TIMING
 from gapless.sweep import Task, plan, run_in_process, run_on_workers, shard
 
 SEED = 6
@@ -225,14 +225,14 @@ def run_campaign(kills: int, points: int, planted: str = "") -> Findings:
         midwrite = len(deaths.read_text().split()) if deaths.exists() else 0
         expected = undisturbed(folder / "undisturbed", points)
         table = store.read().drop_columns(list(TIMING))
-        stored, repeats = sort_records([t for _, t in store.scan() if t is not None])
+        stored = sum(t.num_rows for _, t in store.scan() if t is not None)
         rows, truth = table.to_pylist(), {(r["address"], r["run"]): r for r in expected.to_pylist()}
         return Findings(
             kills=campaign.killed | {"mid-write": midwrite},
             rows=table.num_rows,
             seconds=round(time.monotonic() - begun, 1),
             audits=auditor.audits,
-            twice=stored.num_rows - table.num_rows,
+            twice=stored - table.num_rows,
             lost=RUNS * len(auditor.lost | set(expected["address"].to_pylist()) - store.present()),
             wrong=sum(row != truth.get((row["address"], row["run"])) for row in rows),
             unreadable=len(auditor.unreadable | set(store.damaged())),

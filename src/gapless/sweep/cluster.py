@@ -2,8 +2,8 @@
 
 import signal
 import uuid
-from collections.abc import Iterable
-from concurrent.futures import CancelledError, Future
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -53,29 +53,46 @@ def run_on_cluster(
     """
     if max(_threads(client).values(), default=1) > 1:
         raise ValueError("scheduler: workers must have one thread each (--nthreads 1)")
-    executor = client.get_executor(pure=False)
     # resolved here: a relative path means another folder to a worker
     folder = Path(store).resolve()
-    tokens: dict[Future[Receipt], str] = {}
+    drive(Cluster(client, folder, time_limit), tasks, folder, on_receipt, stopping)
 
-    def submit(task: Task) -> "Future[Receipt]":
+
+class Cluster:
+    """A `Crew` of the workers of a Dask client."""
+
+    def __init__(self, client: Client, store: Path, time_limit: float | None) -> None:
+        self.client, self.store, self.time_limit = client, store, time_limit
+        self.executor = client.get_executor(pure=False)
+        self.running: dict[Future[Receipt], tuple[Task, str]] = {}
+
+    def room(self) -> int:
+        """Return how many tasks are wanted to keep two at every worker."""
+        return 2 * max(1, len(_threads(self.client))) - len(self.running)
+
+    def submit(self, task: Task) -> None:
+        """Hand the task to the scheduler."""
         token = f"gapless-{uuid.uuid4().hex}"
-        future = executor.submit(_work_once, task, folder, token, time_limit or task.time_limit)
-        tokens[future] = token
-        return future
+        limit = self.time_limit or task.time_limit
+        future = self.executor.submit(_work_once, task, self.store, token, limit)
+        self.running[future] = task, token
 
-    def result(future: "Future[Receipt]") -> Receipt:
-        try:
-            return future.result()
-        except (KilledWorker, CancelledError) as lost:
-            raise WorkerLostError(f"the worker was lost ({type(lost).__name__})") from None
-        finally:
-            Event(tokens.pop(future), client).clear()
+    def busy(self) -> bool:
+        """Return whether a task is out."""
+        return bool(self.running)
 
-    def window() -> int:
-        return 2 * max(1, len(_threads(client)))
-
-    drive(tasks, submit, result, window, folder, on_receipt, stopping)
+    def finished(self) -> Iterator[tuple[Task, Receipt | WorkerLostError]]:
+        """Wait for a receipt, or for the news that a worker is lost."""
+        done, _ = wait(self.running, return_when=FIRST_COMPLETED)
+        for future in done:
+            task, token = self.running.pop(future)
+            Event(token, self.client).clear()
+            try:
+                yield task, future.result()
+            except WorkerLostError as lost:
+                yield task, lost
+            except (KilledWorker, CancelledError) as lost:
+                yield task, WorkerLostError(f"the worker was lost ({type(lost).__name__})")
 
 
 def _threads(client: Client) -> dict[str, int]:
