@@ -45,6 +45,8 @@ class Findings:
     audits: int = 0
     twice: int = 0
     """Records stored twice, which is legal."""
+    failed: int = 0
+    """Records given up after three deaths."""
     lost: int = 0
     wrong: int = 0
     unreadable: int = 0
@@ -55,7 +57,7 @@ class Findings:
     def good(self) -> bool:
         """Whether nothing was found."""
         return self.identical and not (
-            self.lost or self.wrong or self.unreadable or self.duplicates
+            self.failed or self.lost or self.wrong or self.unreadable or self.duplicates
         )
 
 
@@ -232,6 +234,7 @@ def run_campaign(kills: int, points: int, planted: str = "") -> Findings:
             rows=table.num_rows,
             seconds=round(time.monotonic() - begun, 1),
             audits=auditor.audits,
+            failed=sum(row["reason"] is not None for row in rows),
             twice=stored - table.num_rows,
             lost=RUNS * len(auditor.lost | set(expected["address"].to_pylist()) - store.present()),
             wrong=sum(row != truth.get((row["address"], row["run"])) for row in rows),

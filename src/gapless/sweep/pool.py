@@ -136,14 +136,13 @@ def _serve(connection: Connection, store: Path) -> None:
     """Be a worker: do one task after the other until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the one who drives
     pin_threads()
-    connection.send(None)
-    while True:
-        try:
+    # the pipe ends when the driver does
+    with suppress(EOFError, BrokenPipeError):
+        connection.send(None)
+        while True:
             task = connection.recv()
-        except EOFError:  # the driver is gone
-            return
-        try:
-            answer = work(task, store)
-        except Exception as error:
-            answer = error
-        connection.send(answer)
+            try:
+                answer = work(task, store)
+            except Exception as error:
+                answer = error
+            connection.send(answer)
