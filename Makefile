@@ -7,7 +7,7 @@ OUT ?= results/smoke
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: reproduce test test-slow lint types contracts check clean
+.PHONY: reproduce test test-slow crash slurm lint types contracts check clean
 
 reproduce: $(VENV)/.run
 	$(BIN)/gapless reproduce all --scale smoke --workers $(WORKERS) --out $(OUT)
@@ -18,6 +18,14 @@ test: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) -q -m slow
+
+# 200 kills: minutes
+crash: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python tests/crash_campaign.py --kills 200 --points 5000
+
+# as root, with Debian's slurmctld, slurmd, slurm-client and munge
+slurm: $(VENV)/.dev
+	tests/slurm/run.sh $(BIN)/python
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,13 +1,17 @@
 """The command line's contract: JSON alone on stdout, one line for a mistake, exit codes."""
 
 import json
+import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gapless.cli import main
+from gapless.sweep import Calibration
 
 FLOW = ["flow", "--n", "32", "--alpha", "6"]
 SUCCESS = ["success", "--n", "32", "--alpha", "6"]
@@ -92,6 +96,18 @@ MISTAKES = [
     ([*REPRODUCE, "--workers", "-1"], ["--workers", "at least 1"]),
     ([*REPRODUCE, "--seed", "-1"], ["--seed", "2**32"]),
     ([*REPRODUCE, "--out", "/proc/none"], ["--out", "cannot write"]),
+    ([*REPRODUCE, "--workers", "2", "--scheduler", "tcp://x:1"], ["--workers", "--scheduler"]),
+    ([*REPRODUCE, "--scheduler", "nowhere"], ["--scheduler", "Dask"]),
+    ([*REPRODUCE, "--shard", "0/3"], ["--shard", "I/N"]),
+    ([*REPRODUCE, "--shard", "4/3"], ["--shard", "I/N"]),
+    ([*REPRODUCE, "--shard", "half"], ["--shard", "I/N"]),
+    ([*REPRODUCE, "--task-timeout", "0"], ["--task-timeout", "positive"]),
+    ([*REPRODUCE, "--print-slurm", "0"], ["--print-slurm", "1000"]),
+    ([*REPRODUCE, "--print-slurm", "4", "--shard", "1/2"], ["--print-slurm", "--shard"]),
+    ([*SUCCESS, "--shard", "1/2"], ["--shard", "--out"]),
+    (["status", "no-such-folder"], ["no-such-folder", "--out"]),
+    (["compact", "no-such-folder"], ["no-such-folder", "--out"]),
+    (["export", "no-such-folder", "x.csv"], ["no-such-folder", "--out"]),
     (["report", "no-such-folder"], ["no-such-folder", "reproduce"]),
     (["report"], ["dir"]),
 ]
@@ -170,14 +186,54 @@ def test_success_answers_rows_and_keeps_its_records(capsys, tmp_path):
 
 def test_dry_run_plans_without_writing(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    here = Calibration(start=1.0, compilation=1.0, speed=1e10, bytes=1e8)
+    monkeypatch.setattr("gapless.sweep.calibrate", lambda plan: here)
     plans = answer(capsys, "reproduce", "all", "--dry-run")["plans"]
     for row in plans:
         assert row["points"] == row["missing"] > 0
-        assert row["seconds"] > 0 and row["bytes"] > 0
+        assert row["seconds"] > 2 and row["bytes"] > 1e8
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("verb", ["flow", "success", "reproduce", "report"])
+def test_the_slurm_script_shares_the_points_out(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    here = Calibration(start=1.0, compilation=1.0, speed=1e7, bytes=1.5e9)
+    monkeypatch.setattr("gapless.sweep.calibrate", lambda plan: here)
+    arguments = ["fig5", "--workers", "3", "--out", "a b", "--print-slurm", "8"]
+    script = answer(capsys, "reproduce", *arguments)["script"]
+    assert "#SBATCH --array=1-8\n" in script
+    assert "#SBATCH --cpus-per-task=3\n" in script
+    memory, minutes = (int(re.search(rf"--{word}=(\d+)", script)[1]) for word in ("mem", "time"))
+    assert memory > 3 * 1.5e9 / 2**20 and minutes > 10
+    done = subprocess.run(
+        ["sh", "-c", script.replace("exec ", "printf '%s\\n' ")],
+        env={"SLURM_ARRAY_TASK_ID": "5", "PATH": "/bin:/usr/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split("\n")[:-1] == [
+        *[sys.executable, "-m", "gapless", "reproduce", "fig5", "--scale", "smoke", "--seed", "0"],
+        *["--out", str(tmp_path / "a b"), "--workers", "3", "--shard", "5/8"],
+    ]
+
+
+def test_status_compact_and_export_tell_what_a_folder_holds(capsys, tmp_path):
+    folder = tmp_path / "s"
+    shutil.copytree(Path(__file__).parent / "data" / "store-0.1", folder)
+    (row,) = answer(capsys, "status", str(folder))["stores"]
+    assert (row["store"], row["points"], row["records"], row["damaged"]) == ("s", 2, 4, [])
+    assert answer(capsys, "status", str(tmp_path))["stores"] == [row]
+    (row,) = answer(capsys, "compact", str(folder))["stores"]
+    assert (row["merged"], row["parts"]) == (0, 1)
+    assert answer(capsys, "export", str(folder), str(tmp_path / "x.csv"))["records"] == 4
+    assert main(["export", str(folder), str(tmp_path / "x.doc")]) == 2
+    assert ".parquet or .csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "verb", ["flow", "success", "reproduce", "report", "status", "compact", "export"]
+)
 def test_help_shows_an_example(capsys, verb):
     assert main([verb, "--help"]) == 0
     assert f"Example: gapless {verb}" in capsys.readouterr().out

@@ -1,11 +1,20 @@
 """The store: nothing acknowledged is lost, nothing wrong is read, foreign folders are refused."""
 
+import json
 import os
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
 
+import duckdb
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
-from gapless.store import Store, StoreError
+from gapless.store import Status, Store, StoreError, compact, export, status
 
 SPEC = {"experiment": "toy", "seed": 1}
 
@@ -60,21 +69,127 @@ def test_the_same_spec_continues_and_another_is_refused(store):
         Store.open(store.path, SPEC | {"seed": 2}, {})
 
 
-@pytest.mark.parametrize("damage", ["truncate", "flip", "empty"])
+@pytest.mark.parametrize("damage", ["truncate", "empty"])
 def test_damaged_parts_are_named_and_the_others_are_read(store, damage):
     store.append(table("a"))
     path = store.append(table("b"))
-    content = bytearray(path.read_bytes())
-    if damage == "truncate":
-        content = content[: len(content) // 2]
-    elif damage == "flip":
-        content[-6] ^= 0xFF  # the length of the footer
-    else:
-        content = bytearray()
-    path.write_bytes(bytes(content))
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] if damage == "truncate" else b"")
     assert store.damaged() == [path]
+    assert status(store).damaged == (path,)
     assert store.present() == {"a"}
     assert store.read().num_rows == 2
+    store.append(table("b", wall=0.2))  # what a resumed sweep does
+    assert store.present() == {"a", "b"}
+    assert compact(store) == 2
+    assert store.damaged() == [path]  # never removed, never merged
+
+
+def test_any_flipped_bit_is_noticed(store):
+    path = store.append(table("a", runs=20))
+    content = path.read_bytes()
+    for bit in np.random.default_rng(0).integers(8 * len(content), size=300):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << (bit % 8)
+        path.write_bytes(flipped)
+        assert store.damaged() == [path]
+    path.write_bytes(content)
+    assert store.damaged() == []
+
+
+def test_a_store_of_version_0_1_is_read_and_continued(tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(Path(__file__).parent / "data" / "store-0.1", old)
+    before = Store.at(old).read()
+    assert before.num_rows == 4
+    energies = [
+        6.999462493695319e-05,
+        2.455932140350342,
+        0.0004076346813235432,
+        2.012391632888466e-05,
+    ]
+    assert before["energy"].to_pylist() == energies
+    spec = Store.at(old).spec()
+    assert spec.pop("schema_version") == 1
+    store = Store.open(old, spec, {})
+    store.append(before.set_column(0, "address", pa.array(["new0", "new0", "new1", "new1"])))
+    assert store.read().num_rows == 8
+    assert compact(store) == 2
+    assert store.read().filter(pa.array([True] * 4 + [False] * 4)).equals(before)
+    assert store.read().num_rows == 8
+
+
+def test_a_store_of_a_later_version_is_refused(store):
+    text = store.spec_file.read_text().replace("schema_version = 1", "schema_version = 2")
+    store.spec_file.write_text(text)
+    with pytest.raises(StoreError, match="update gapless"):
+        Store.at(store.path)
+    with pytest.raises(StoreError, match="update gapless"):
+        Store.open(store.path, SPEC, {})
+
+
+def test_a_record_that_succeeded_is_kept_before_one_that_failed(store):
+    failure = table("a").append_column("reason", pa.array(["the worker died"] * 2))
+    store.append(failure.set_column(2, "value", pa.array([None] * 2, pa.float64())))
+    assert status(store).failed == 1
+    store.append(table("a", value=3.0).append_column("reason", pa.array([None] * 2, pa.string())))
+    assert store.read()["value"].to_pylist() == [3.0, 3.0]
+    assert store.conflicts() == []
+    assert (status(store).failed, status(store).duplicates) == (0, 2)
+
+
+def test_the_status_counts_what_is_there(store):
+    assert status(store) == Status(None, 0, 0, 0, 0, 0, 0, (), 0, 0.0)
+    store.note_plan(5)
+    store.append(table("a", runs=3))
+    store.append(table("b", value=float("nan")))
+    store.append(table("b", value=float("nan"), wall=0.7))
+    store.append(table("a", value=2.0, wall=0.5))
+    found = status(store)
+    assert (found.planned, found.points, found.missing, found.records) == (5, 2, 3, 5)
+    assert (found.duplicates, found.conflicts, found.parts) == (4, 2, 4)
+    assert found.size == sum(path.stat().st_size for path in store.part_files())
+
+
+def test_compaction_changes_nothing_that_is_read(store):
+    for i in range(20):
+        store.append(table(f"{i % 15:02}", runs=1 + i % 3, value=float(i // 19), wall=i))
+    before, disputed = store.read(), store.conflicts()
+    assert disputed
+    assert compact(store) == 20
+    assert len(store.part_files()) == 1
+    assert store.read().equals(before)
+    assert store.conflicts() == disputed  # what disagrees is evidence
+    assert compact(store) == 0
+
+
+def test_a_reader_beside_a_compaction_misses_nothing(store, monkeypatch):
+    for i in range(6):
+        store.append(table(f"{i}"))
+    listing = Store.part_files
+    compacted = []
+
+    def compact_after_the_first_listing(self):
+        files = listing(self)
+        if not compacted:
+            compacted.append(True)
+            compact(self)
+        return files
+
+    monkeypatch.setattr("gapless.store.upkeep.PAUSE_S", 0.0)
+    monkeypatch.setattr(Store, "part_files", compact_after_the_first_listing)
+    assert store.read().num_rows == 12
+    assert compacted and len(listing(store)) == 1
+
+
+def test_two_compactions_at_a_time_lose_nothing(store, monkeypatch):
+    monkeypatch.setattr("gapless.store.upkeep.PAUSE_S", 0.2)
+    for i in range(6):
+        store.append(table(f"{i}"))
+    before = store.read()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(compact, [store, store]))
+    assert store.read().equals(before)
 
 
 def test_an_interrupted_write_leaves_nothing_that_is_read(store, monkeypatch):
@@ -89,6 +204,57 @@ def test_an_interrupted_write_leaves_nothing_that_is_read(store, monkeypatch):
     assert list(store.parts.iterdir()) == []
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 6 MB that can be made read-only; needs the right to mount."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("no right to mount a file system")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_is_named_and_loses_nothing_acknowledged(small_disk):
+    store = Store.open(small_disk / "s", SPEC, {})
+    noise = np.random.default_rng(0).normal(size=(100, 20_000))
+    stored = []
+    with pytest.raises(OSError, match=r"cannot store records: No space left on device.*s/parts"):
+        for i, values in enumerate(noise):
+            wide = table(f"{i:02}", runs=len(values))
+            store.append(wide.set_column(2, "value", pa.array(values)))
+            stored.append(f"{i:02}")
+    assert 10 < len(stored) < 100
+    assert store.present() == set(stored)
+    assert store.damaged() == []
+    assert list(store.parts.glob(".*")) == []  # nothing half-written is left behind
+    subprocess.run(["mount", "-o", "remount,size=60m", str(small_disk)], check=True)
+    store.append(table("more"))
+    assert store.present() == {*stored, "more"}
+
+
+def test_a_read_only_store_is_named_and_can_be_read(small_disk):
+    store = Store.open(small_disk / "s", SPEC, {})
+    store.append(table("a"))
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(StoreError, match=r"^out: cannot write .*Read-only"):
+        Store.open(small_disk / "s", SPEC, {})
+    with pytest.raises(OSError, match="cannot store records: Read-only file system"):
+        store.append(table("b"))
+    assert Store.at(store.path).read().num_rows == 2
+    assert status(store).points == 1
+
+
+def test_two_first_writers_of_different_specs_do_not_both_succeed(tmp_path, monkeypatch):
+    exists = Path.exists
+    # both saw no spec; the other one was quicker
+    Store.open(tmp_path / "s", SPEC, {})
+    monkeypatch.setattr(Path, "exists", lambda path: path.name != "spec.toml" and exists(path))
+    with pytest.raises(StoreError, match="differs in seed"):
+        Store.open(tmp_path / "s", SPEC | {"seed": 2}, {})
+
+
 def test_folders_that_cannot_be_written_are_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"^out: cannot write"):
@@ -96,7 +262,23 @@ def test_folders_that_cannot_be_written_are_named(tmp_path):
 
 
 def test_other_programs_read_the_parts(store):
-    import pandas as pd
-
     store.append(table("a"))
-    assert pd.read_parquet(store.parts).value.tolist() == [1.0, 1.0]
+    store.append(table("b"))
+    assert pd.read_parquet(store.parts).value.tolist() == [1.0] * 4
+    query = f"select count(*), sum(value) from '{store.parts}/*.parquet'"
+    assert duckdb.sql(query).fetchall() == [(4, 4.0)]
+    for path in store.part_files():
+        assert sha256(path.read_bytes()).hexdigest() == path.stem
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_an_export_is_the_table_that_is_read(store, tmp_path, suffix):
+    both = pa.concat_tables([table("b"), table("a"), table("b")])
+    store.append(both.append_column("t", pa.array([[0.1, 0.2]] * 6)))
+    file = tmp_path / f"all{suffix}"
+    assert export(store, file) == 4
+    read = pd.read_parquet(file) if suffix == ".parquet" else pd.read_csv(file)
+    assert read.address.tolist() == ["a", "a", "b", "b"]
+    assert (json.loads(read.t[0]) if suffix == ".csv" else read.t[0].tolist()) == [0.1, 0.2]
+    with pytest.raises(StoreError, match="must end in"):
+        export(store, tmp_path / "all.xls")

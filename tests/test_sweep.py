@@ -1,12 +1,35 @@
 """Sweeps: the same records whatever the engine, the order and the interruptions."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-import toy_experiment
+from gapless.experiments import Cost
 from gapless.experiments.fig5 import EXPERIMENT as FIG5
 from gapless.experiments.simulation import Simulation
-from gapless.store import Store
-from gapless.sweep import plan, run_in_process, run_on_workers
+from gapless.store import Store, status
+from gapless.sweep import (
+    Calibration,
+    Plan,
+    Receipt,
+    Task,
+    WorkerLostError,
+    calibrate,
+    engine,
+    orderly_interrupt,
+    plan,
+    run_in_process,
+    run_on_workers,
+    shard,
+)
 from toy_experiment import EXPERIMENT, Toy
 
 TIMING = ["wall_s", "written_at"]
@@ -20,13 +43,13 @@ def open_store(path) -> Store:
     return Store.open(path, {"experiment": "test"}, {})
 
 
-def run_all(experiment, points, store, workers=1):
+def run_all(experiment, points, store, workers=1, **options):
     receipts = []
     todo = plan(experiment, points, store)
     if workers == 1:
         run_in_process(todo.tasks(), store.path, receipts.append)
     else:
-        run_on_workers(todo.tasks(), store.path, workers, receipts.append)
+        run_on_workers(todo.tasks(), store.path, workers, receipts.append, **options)
     assert sum(receipt.points for receipt in receipts) == len(todo.missing)
     return records(store)
 
@@ -67,14 +90,163 @@ def test_a_point_that_raises_is_a_record_with_its_reason(tmp_path):
     assert sorted(r["square"] for r in rows if r["square"] is not None) == [1, 1, 9, 9]
 
 
-def test_a_point_that_kills_its_worker_costs_only_itself(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(toy_experiment.__file__.rsplit("/", 1)[0]))
-    points = [Toy(number=i) for i in range(8)] + [Toy(number=8, ending="dies")]
-    rows = run_all(EXPERIMENT, points, open_store(tmp_path), workers=2).to_pylist()
-    assert sorted(r["number"] for r in rows if r["square"] is not None) == sorted(2 * [*range(8)])
-    (dead,) = (r for r in rows if r["square"] is None)
-    assert dead["number"] == 8
-    assert "died 3 times" in dead["reason"]
+@pytest.fixture
+def importable(monkeypatch):
+    """Let workers import what stands in this folder."""
+    folder = str(Path(__file__).parent)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("PYTHONPATH", folder, prepend=os.pathsep)
+
+
+@pytest.mark.slow
+def test_poisoned_points_cost_only_themselves(tmp_path, importable):
+    reasons = {
+        "raises": "ArithmeticError: no square today",
+        "segfaults": "the worker died with exit code -11, in 3 tries",
+        "never ends": "took longer than 4 s, in 3 tries",
+        "takes all memory": "MemoryError: ",
+    }
+    good = [Toy(number=i) for i in range(8)] + [Toy(number=8, ending="NaN")]
+    poisoned = [Toy(number=9 + i, ending=ending) for i, ending in enumerate(reasons)]
+    points = [*poisoned, *good]
+    rows = run_all(EXPERIMENT, points, open_store(tmp_path), 2, time_limit=4.0).to_pylist()
+    assert {r["number"]: r["reason"] for r in rows if r["reason"] is not None} == {
+        point.number: reasons[point.ending] for point in poisoned
+    }
+    computed = [r for r in rows if r["reason"] is None]
+    assert sorted(r["number"] for r in computed) == sorted(2 * [*range(9)])
+    assert all(np.isnan(r["square"]) == (r["number"] == 8) for r in computed)
+
+
+class PoisonedCrew:
+    """One worker that number 1 takes down."""
+
+    def __init__(self):
+        self.order: list[Task] = []
+        self.task: Task | None = None
+
+    def room(self):
+        return 1
+
+    def submit(self, task):
+        self.task = task
+        self.order.append(task)
+
+    def busy(self):
+        return self.task is not None
+
+    def finished(self):
+        task, self.task = self.task, None
+        poisoned = any(point.number == 1 for point in task.points)
+        receipt = Receipt(len(task.points), 0, task.flops, 0.0)
+        return [(task, WorkerLostError("poisoned") if poisoned else receipt)]
+
+
+def test_a_point_that_takes_its_worker_down_is_tried_three_times_in_all(monkeypatch):
+    bundle = Task("toy", tuple(Toy(number=i) for i in range(3)), 6.0)
+    other = Task("toy", (Toy(number=7),), 2.0)
+    given_up = Receipt(1, 1, 2.0, 0.0)
+    reasons, receipts = [], []
+    monkeypatch.setattr(
+        engine, "give_up", lambda task, store, reason: reasons.append(reason) or given_up
+    )
+    crew = PoisonedCrew()
+    engine.drive(crew, [bundle, other], Path(), receipts.append, engine.never)
+    tries = Counter(point.number for task in crew.order for point in task.points)
+    assert tries == {0: 2, 1: 3, 2: 2, 7: 1}
+    assert reasons == ["poisoned, in 3 tries"]
+    assert crew.order[:2] == [bundle, other]  # what is fresh goes before what failed
+    assert sum(receipt.flops for receipt in receipts) == bundle.flops + other.flops
+
+
+@pytest.mark.parametrize("count", [1, 3, 8, 64])
+def test_shards_in_any_order_make_the_same_table(tmp_path, count):
+    points = [Toy(number=i) for i in range(20)]
+    whole = run_all(EXPERIMENT, points, open_store(tmp_path / "whole"))
+    store = open_store(tmp_path / "shards")
+    for index in np.random.default_rng(count).permutation(count) + 1:
+        mine = shard(points, int(index), count)
+        run_in_process(plan(EXPERIMENT, mine, store).tasks(), store.path, lambda receipt: None)
+    assert records(store).equals(whole)
+    assert status(store).duplicates == 0
+
+
+def test_an_orderly_interrupt_finishes_the_task_in_hand(tmp_path):
+    store = open_store(tmp_path)
+    todo = plan(EXPERIMENT, [Toy(number=i) for i in range(8)], store)
+    with orderly_interrupt() as stopping:
+
+        def interrupt(receipt):
+            signal.raise_signal(signal.SIGINT)
+
+        run_in_process(todo.tasks(), store.path, interrupt, stopping=stopping)
+        assert stopping()
+    assert len(store.present()) == 3  # the first task
+
+
+@pytest.mark.parametrize("workers", [None, 1])
+def test_the_second_interrupt_ends_at_once(tmp_path, importable, workers):
+    code = (
+        "import sys; from gapless.cli.running import Engine, run_plan\n"
+        "from toy_experiment import EXPERIMENT as toy, Toy\n"
+        "from pathlib import Path\n"
+        "if __name__ == '__main__':\n"
+        f"    run_plan(toy, [Toy(number=1, ending='never ends')], Path('s'), {{}}, "
+        f"Engine(workers={workers}))\n"
+    )
+    (tmp_path / "sweep.py").write_text(code)
+    with subprocess.Popen(
+        [sys.executable, "sweep.py"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        until(lambda: (tmp_path / "s/plan.json").exists())
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        assert "interrupt again" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=5) == 130
+
+
+def until(condition, seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_plan_counts_the_programs_that_each_worker_compiles():
+    points = [Toy(number=i, group=i % 3) for i in range(12)]
+    todo = Plan(EXPERIMENT, 12, tuple(points))
+    here = Calibration(start=1.0, compilation=5.0, speed=4e10, bytes=1e8)
+    assert here.seconds(todo, 1) == 1 + 12 + 3 * 5
+    assert here.seconds(todo, 2) == 1 + (12 + 2 * 3 * 5) / 2
+    assert here.seconds(todo, 100) == 1 + 1 + 5  # no more workers than points
+    assert here.memory(todo, 2) == 2 * (1e8 + 1e3)
+    nothing = Plan(EXPERIMENT, 12, ())
+    assert here.seconds(nothing, 2) == here.memory(nothing, 2) == 0
+
+
+def test_a_calibration_tells_compilation_from_work():
+    compiled: set[int] = set()
+
+    def measure(point):
+        time.sleep(0.02 if point.group in compiled else 0.12)
+        compiled.add(point.group)
+
+    toy = replace(EXPERIMENT, measure=measure, cost=lambda p: Cost(2e9, 1e3, p.group))
+    here = calibrate(Plan(toy, 2, (Toy(number=0), Toy(number=1, group=1))))
+    assert here.compilation == pytest.approx(0.1, rel=0.5)
+    assert here.speed == pytest.approx(1e11, rel=0.5)
+
+
+def test_planning_and_looking_load_no_arrays():
+    code = (
+        "import sys, gapless.cli.main, gapless.store, gapless.sweep;"
+        "heavy = {'jax', 'pandas', 'matplotlib', 'scipy', 'distributed'} & set(sys.modules);"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_tasks_hold_every_missing_point_once(tmp_path):
@@ -87,8 +259,6 @@ def test_tasks_hold_every_missing_point_once(tmp_path):
 
 
 def test_an_address_is_that_of_the_parameters_and_the_version():
-    from dataclasses import replace
-
     one, other = Toy(number=1), Toy(number=2)
     assert EXPERIMENT.address(one) == EXPERIMENT.address(Toy(number=1))
     assert EXPERIMENT.address(one) != EXPERIMENT.address(other)

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 from pydantic import ValidationError
 
-from gapless.cli import flow, reproduce, spectrum, success, theory
+from gapless.cli import flow, reproduce, spectrum, stores, success, theory
 from gapless.threads import pin_threads
 
-POSITIONAL = ("figures", "dir")
+POSITIONAL = ("figures", "dir", "file")
 
 app = App(
     name="gapless",
@@ -29,6 +29,9 @@ app.command(success.success)
 app.command(spectrum.spectrum)
 app.command(reproduce.reproduce)
 app.command(reproduce.report)
+app.command(stores.status)
+app.command(stores.compact)
+app.command(stores.export)
 app.command(theory.app)
 
 

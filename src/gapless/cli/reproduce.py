@@ -7,20 +7,24 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from gapless.cli._shared import Json, Whole, check_memory, print_json, table_text
+from gapless.cli.running import HERE, Engine, run_plan
+from gapless.cli.slurm import check_shares, job_array
 
 
 def reproduce(
     *figures: str,
     scale: str = "smoke",
     seed: Whole = 0,
-    workers: Whole = 1,
     out: Path | None = None,
+    engine: Engine = HERE,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
+    print_slurm: Whole | None = None,
     as_json: Json = False,
 ) -> None:
     """Measure what is missing of the paper's figures, draw them and write report.html.
 
-    Stopped at any time, the same command goes on where it was.
+    Stopped at any time, the same command goes on where it was. The first interrupt finishes the
+    tasks in hand, a second stops at once.
 
     Example: gapless reproduce fig5 --scale smoke --workers 2 --out results/smoke
 
@@ -32,44 +36,54 @@ def reproduce(
         smoke (minutes), desk (an evening) or paper.
     seed
         The same seed gives the same numbers, whatever the workers.
-    workers
-        Processes to compute on.
     out
         Folder of records, pictures and report; results/SCALE by default.
     dry_run
-        Only print points, expected time and memory.
+        Only print points, expected time and memory, from a calibration of some ten seconds a
+        figure.
+    print_slurm
+        Only print a SLURM script that shares the points out to a job array of so many tasks.
     as_json
         Print one JSON object.
     """
-    from gapless.cli.running import run_plan
     from gapless.experiments import NAMES, load
     from gapless.report import write_report
     from gapless.store import Store
-    from gapless.sweep import plan
+    from gapless.sweep import plan, shard
 
     if scale not in ("smoke", "desk", "paper"):
         raise ValueError(f"scale: {scale!r} is not one of smoke, desk, paper")
-    if workers < 1:
-        raise ValueError(f"workers: must be at least 1, not {workers}")
+    if print_slurm is not None:
+        check_shares(print_slurm, engine)
     names = NAMES if not figures or figures == ("all",) else tuple(dict.fromkeys(figures))
     experiments = [load(name) for name in names]
     folder = Path("results") / scale if out is None else out
     planned = {experiment.name: experiment.points(scale, seed) for experiment in experiments}
-    if dry_run:
+    if dry_run or print_slurm is not None:
         stores = {name: Store(folder / name) for name in planned}
-        plans = [plan(e, planned[e.name], stores[e.name]) for e in experiments]
-        return _print_plans(plans, workers, as_json)
+        points = {name: shard(planned[name], *engine.part) for name in planned}
+        plans = [plan(e, points[e.name], stores[e.name]) for e in experiments]
+        if print_slurm is None:
+            return _print_plans(plans, engine, as_json)
+        command = ["reproduce", *names, "--scale", scale, "--seed", str(seed)]
+        estimates = _estimates(plans, engine, print_slurm)
+        text = job_array(command, folder, engine, print_slurm, estimates)
+        if as_json:
+            return print_json({"script": text})
+        sys.stdout.write(text)
+        return None
     for experiment in experiments:
         points = planned[experiment.name]
-        check_memory(workers * max(experiment.cost(point).bytes for point in points))
+        check_memory(engine.processes * max(experiment.cost(point).bytes for point in points))
         spec = {"experiment": experiment.name, "version": experiment.version}
         spec |= {"scale": scale, "seed": seed}
-        run_plan(experiment, points, folder / experiment.name, spec, workers)
-    page = write_report(folder)
+        run_plan(experiment, points, folder / experiment.name, spec, engine)
+    # parts of a job array would draw over each other: `gapless report` does it when all are there
+    page = write_report(folder) if engine.shard is None else None
     if as_json:
-        print_json({"report": str(page), "figures": list(planned)})
+        print_json({"report": page and str(page), "figures": list(planned)})
     else:
-        sys.stdout.write(f"{page}\n")
+        sys.stdout.write(f"{page or folder}\n")
     return None
 
 
@@ -99,21 +113,34 @@ def report(
         sys.stdout.write(f"{page}\n")
 
 
-def _print_plans(plans, workers: Whole, as_json: bool) -> None:
-    from gapless.experiments.simulation import measured_speed
+def _estimates(plans, engine: Engine, shares: int = 1) -> list[tuple[float, float]]:
+    """Return expected wall seconds and bytes of each plan, shared out to so many jobs."""
+    from gapless.sweep import Plan, calibrate
 
-    speed = measured_speed() * workers
+    found = []
+    for plan in plans:
+        if not plan.missing:
+            found.append((0.0, 0.0))
+            continue
+        sys.stderr.write(f"{plan.experiment.name}: calibrating\n")
+        here = calibrate(plan)
+        share = Plan(plan.experiment, plan.total, plan.missing[::shares])
+        found.append((here.seconds(share, engine.processes), here.memory(share, engine.processes)))
+    return found
+
+
+def _print_plans(plans, engine: Engine, as_json: bool) -> None:
     rows = [
         {
             "figure": plan.experiment.name,
             "points": plan.total,
             "missing": len(plan.missing),
-            "seconds": plan.flops / speed,
-            "bytes": workers * plan.bytes,
+            "seconds": seconds,
+            "bytes": bytes,
         }
-        for plan in plans
+        for plan, (seconds, bytes) in zip(plans, _estimates(plans, engine), strict=True)
     ]
     if as_json:
-        print_json({"workers": workers, "plans": rows})
+        print_json({"workers": engine.processes, "plans": rows})
     else:
         sys.stdout.write(table_text(list(rows[0]), [list(row.values()) for row in rows]))

@@ -5,23 +5,23 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from gapless.cli._shared import check_memory, meter, print_json, table_text
+from gapless.cli._shared import Json, Whole, check_memory, meter, print_json, table_text
 
 
 def spectrum(
     *,
-    n: int,
+    n: Whole,
     alpha: float,
     at: str = "threshold",
     labels: str = "teacher",
-    runs: int = 8,
-    seed: int = 0,
+    runs: Whole = 8,
+    seed: Whole = 0,
     loss: str = "quartic",
-    lowest: int = 3,
+    lowest: Whole = 3,
     threshold_energy: float | None = None,
     deflate_radial: Annotated[bool, Parameter(negative="")] = False,
-    runs_per_design: int | None = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    runs_per_design: Whole | None = None,
+    as_json: Json = False,
 ) -> None:
     """Print the lowest eigenpairs of the Hessian (Eq. 4) of each run at a moment of its flow.
 

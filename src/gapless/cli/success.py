@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from gapless.cli._shared import Json, Whole, check_memory, numbers, print_json, table_text
+from gapless.cli.running import HERE, Engine, run_plan
 
 
 def success(
@@ -19,8 +20,8 @@ def success(
     t_max: float | None = None,
     tolerance: float = 1e-8,
     runs_per_design: Whole | None = None,
-    workers: Whole = 1,
     out: Path | None = None,
+    engine: Engine = HERE,
     as_json: Json = False,
 ) -> None:
     """Print the fraction of runs whose energy L/N falls to the tolerance within the time budget.
@@ -51,14 +52,11 @@ def success(
         Energy L/N of a success: 1e-4, 1e-6, 1e-8 or 1e-10. Every run records all of them.
     runs_per_design
         K, how many runs share one sensing matrix; a fixed function of N by default.
-    workers
-        Processes to compute on.
     out
         Folder to keep the records in; the same command goes on where it was.
     as_json
         Print one JSON object.
     """
-    from gapless.cli.running import run_plan
     from gapless.experiments import load
     from gapless.experiments.simulation import Simulation
     from gapless.experiments.success import simulations, success_column, success_table
@@ -69,13 +67,15 @@ def success(
         dict(n=n, alpha=max(alphas), seed=seed, runs=runs_per_design, loss=loss)
         | dict(protocol=protocol, dtype=dtype, t_max=t_max)
     )
-    check_memory(template.bytes * max(1, workers))
+    check_memory(template.bytes * engine.processes)
+    if engine.shard is not None and out is None:
+        raise ValueError("shard, out: a part needs a folder to meet the others in; give --out")
     points = simulations(template, alphas, runs)
     experiment = load("fig5")
     spec = template.model_dump(exclude={"alpha", "index"}, exclude_none=True, mode="json")
     with tempfile.TemporaryDirectory(prefix="gapless-") as scratch:
         folder = Path(scratch) / "success" if out is None else out
-        store = run_plan(experiment, points, folder, {"experiment": "success", **spec}, workers)
+        store = run_plan(experiment, points, folder, {"experiment": "success", **spec}, engine)
         records = store.read().to_pandas()
     addresses = {experiment.address(point) for point in points}
     table = success_table(records[records.address.isin(addresses)], runs, tolerance)

@@ -115,7 +115,9 @@ def cost(point: CrossingPoint) -> Cost:
     products = TWIN_GRADIENTS * point.alpha + 200
     memory = 4.0 * (2.0 * design.m * design.n + 6.0 * design.k * design.m)
     return Cost(
-        4.0 * design.k * design.m * design.n * products, memory + 4.8e2 * design.k * design.n
+        4.0 * design.k * design.m * design.n * products,
+        memory + 4.8e2 * design.k * design.n,
+        (design.m, design.n, design.k, point.loss),
     )
 
 

@@ -2,14 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
 import pyarrow as pa
-from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:  # a worker neither draws nor judges
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 Scale = Literal["smoke", "desk", "paper"]
 Row = dict[str, Any]
@@ -23,10 +25,20 @@ class Point(BaseModel):
 
 @dataclass(frozen=True)
 class Cost:
-    """What a point is expected to take: floating-point operations and bytes of memory."""
+    """What a point is expected to take.
+
+    Parameters
+    ----------
+    flops, bytes
+        Floating-point operations and peak memory of the measurement.
+    program
+        What has to be compiled for it: shapes and switches. A process compiles it once for all
+        points that have the same.
+    """
 
     flops: float
     bytes: float
+    program: Hashable = None
 
 
 @dataclass(frozen=True)
@@ -73,8 +85,8 @@ class Experiment:
     measure: Callable[[Any], list[Row]]
     failed: Callable[[Any, str], list[Row]]
     cost: Callable[[Any], Cost]
-    draw: Callable[[pd.DataFrame], Figure]
-    claims: Callable[[pd.DataFrame], list[Claim]]
+    draw: "Callable[[pd.DataFrame], Figure]"
+    claims: "Callable[[pd.DataFrame], list[Claim]]"
 
     def address(self, point: Point) -> str:
         """Return the address of a point: a hash of its parameters and the version."""

@@ -170,7 +170,7 @@ def cost(point: SpectralPoint) -> Cost:
     # 4/3 N³ operations of the eigenvalues, at a third of a product's speed
     frame = point.design.m * point.n**2 + 4.0 * point.n**3
     memory = one.bytes + 4.0 * point.design.m * point.n + 24.0 * point.n**2
-    return Cost(point.designs * one.flops + point.frames * frame, memory)
+    return Cost(point.designs * one.flops + point.frames * frame, memory, one.program)
 
 
 def _design_point(point: SpectralPoint, index: int) -> CrossingPoint:

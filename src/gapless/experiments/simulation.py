@@ -1,10 +1,8 @@
 """One simulation: a design, labels, a loss and a protocol → one row for each of its runs."""
 
-import time
 from collections.abc import Callable
 from typing import Any, Literal
 
-import jax
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Array, Float
@@ -243,28 +241,25 @@ def _parameters(point: Simulation, run: int) -> Row:
 def cost(point: Simulation) -> Cost:
     """Return what a simulation is expected to take.
 
-    Gradients: a fit to measured counts (warm-up, time budget, save times). A gradient of K runs
+    Gradients: a fit to measured counts, in products of the whole batch. A gradient of K runs
     is 4KMN operations and two reads of X, which take as long as 20 more runs would.
     """
     if point.protocol == "paper":
         gradients = point.budget / PAPER.size
+    elif point.save_at:
+        gradients = 80 + 30 * point.budget + 3 * len(point.save_at)
     else:
-        gradients = 150 + 30 * point.budget + 5 * len(point.save_at)
+        gradients = 50 + 35 * point.budget
     width = 2 if point.precision == "float64" else 1
     design = point.design
-    return Cost(4.0 * (design.k + 20) * design.m * design.n * gradients * width, point.bytes)
+    flops = 4.0 * (design.k + 20) * design.m * design.n * gradients * width
+    return Cost(flops, point.bytes, _program(point))
 
 
-def measured_speed() -> float:
-    """Return floating-point operations per second of gradients here, from a short calibration."""
-    point = Simulation(n=256, alpha=8, seed=0)
-    problem, start = draw_problem(point.design), point.design.start()
-    evaluate = jax.jit(lambda problem, w: problem.evaluate(w).velocity)
-    evaluate(problem, start).block_until_ready()
-    begun, repeats = time.perf_counter(), 20
-    for _ in range(repeats):
-        evaluate(problem, start).block_until_ready()
-    return 4.0 * start.shape[0] * problem.m * problem.n * repeats / (time.perf_counter() - begun)
+def _program(point: Simulation) -> tuple:
+    """Return what a simulation is compiled for: shapes, and what is not data."""
+    shapes = (point.design.m, point.n, point.design.k, len(point.save_at))
+    return (*shapes, point.labels, point.loss, point.protocol, point.precision)
 
 
 def _number(value: float) -> float | None:

@@ -1,5 +1,6 @@
 """Records on disk: a directory of immutable Parquet parts, readable without this package."""
 
-from gapless.store.store import Conflict, Store, StoreError
+from gapless.store.store import Conflict, Store, StoreError, stores_in
+from gapless.store.upkeep import Status, compact, export, status
 
-__all__ = ["Conflict", "Store", "StoreError"]
+__all__ = ["Conflict", "Status", "Store", "StoreError", "compact", "export", "status", "stores_in"]

@@ -1,7 +1,26 @@
-"""Run what is missing: planned points minus what the store holds, on an engine."""
+"""Run what is missing: planned points minus what the store holds, on an engine.
 
-from gapless.sweep.engine import run_in_process, run_on_workers
-from gapless.sweep.plan import Plan, Task, plan
-from gapless.sweep.work import provenance
+The engine for Dask is `gapless.sweep.cluster`, which needs the extra ``[cluster]``.
+"""
 
-__all__ = ["Plan", "Task", "plan", "provenance", "run_in_process", "run_on_workers"]
+from gapless.sweep.engine import WorkerLostError, run_in_process
+from gapless.sweep.estimate import Calibration, calibrate
+from gapless.sweep.interrupt import orderly_interrupt
+from gapless.sweep.plan import Plan, Task, plan, shard
+from gapless.sweep.pool import run_on_workers
+from gapless.sweep.work import Receipt, provenance
+
+__all__ = [
+    "Calibration",
+    "Plan",
+    "Receipt",
+    "Task",
+    "WorkerLostError",
+    "calibrate",
+    "orderly_interrupt",
+    "plan",
+    "provenance",
+    "run_in_process",
+    "run_on_workers",
+    "shard",
+]

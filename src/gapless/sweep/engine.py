@@ -1,70 +1,90 @@
-"""Engines: this process, or a pool of spawned workers that outlives the death of any of them."""
+"""Engines: this process, or a crew of workers any of which may die (`sweep.pool`, `sweep.cluster`).
 
-import multiprocessing
+An engine takes tasks, and a question `stopping` that it asks before it begins another one: what
+is running then is finished. What crews promise is written once, in `drive`.
+"""
+
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
-
-from pebble import ProcessExpired, ProcessPool
+from typing import Protocol
 
 from gapless.sweep.plan import Task
 from gapless.sweep.work import Receipt, give_up, work
-from gapless.threads import pin_threads
 
 TRIES = 3
-"""How often a task that killed its worker is tried before its points are stored as failed."""
+"""How often a point is tried that takes its worker down, before it is stored as failed."""
 
 OnReceipt = Callable[[Receipt], None]
+Stopping = Callable[[], bool]
 
 
-def run_in_process(tasks: Iterable[Task], store: Path, on_receipt: OnReceipt) -> None:
-    """Work through the tasks here, one after the other."""
+class WorkerLostError(Exception):
+    """The worker of a task died, or was ended because the task took too long."""
+
+
+class Crew(Protocol):
+    """Workers that take tasks and hand back receipts."""
+
+    def room(self) -> int:
+        """Return how many tasks can be submitted now."""
+        ...
+
+    def submit(self, task: Task) -> None:
+        """Have a worker do the task."""
+        ...
+
+    def busy(self) -> bool:
+        """Return whether a task is not back yet."""
+        ...
+
+    def finished(self) -> Iterable[tuple[Task, Receipt | WorkerLostError]]:
+        """Wait until something happens; return the tasks that are back.
+
+        Raises what a task raised, such as a full disk.
+        """
+        ...
+
+
+def never() -> bool:
+    """Go on to the end."""
+    return False
+
+
+def run_in_process(
+    tasks: Iterable[Task], store: Path, on_receipt: OnReceipt, *, stopping: Stopping = never
+) -> None:
+    """Work through the tasks here, one after the other; a point that crashes ends all."""
     for task in tasks:
+        if stopping():
+            return
         on_receipt(work(task, store))
 
 
-def run_on_workers(tasks: Iterable[Task], store: Path, workers: int, on_receipt: OnReceipt) -> None:
-    """Work through the tasks on spawned processes of one thread each.
+def drive(
+    crew: Crew, tasks: Iterable[Task], store: Path, on_receipt: OnReceipt, stopping: Stopping
+) -> None:
+    """Have the crew do all tasks, whatever becomes of its workers.
 
-    A worker's death costs the task that it had: the task is cut into its points, each is tried
-    up to three times, and what still kills its worker is stored as failed. An interrupt stops
-    the workers; what they have acknowledged is on disk.
+    A task whose worker is lost is cut into its points. They are tried again when everything else
+    has had its turn, so that a poisoned point delays nothing but itself, and stored as failed
+    after `TRIES` tries in all. Any other error is raised; nothing acknowledged is lost by it.
     """
-    queue = [(task, 1) for task in tasks]
-    queue.reverse()
-    running: dict[Future, tuple[Task, int]] = {}
-    pool = ProcessPool(
-        max_workers=workers,
-        context=multiprocessing.get_context("spawn"),  # type: ignore[arg-type]
-        initializer=pin_threads,
-    )
-    try:
-        while queue or running:
-            while queue and len(running) < 2 * workers:
-                task, attempt = queue.pop()
-                running[pool.submit(work, None, task, store)] = (task, attempt)
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                task, attempt = running.pop(future)
-                try:
-                    on_receipt(future.result())
-                except ProcessExpired as death:
-                    queue.extend(_again(task, attempt, death, store, on_receipt))
-        pool.close()
-    except BaseException:
-        pool.stop()
-        raise
-    finally:
-        pool.join()
-
-
-def _again(
-    task: Task, attempt: int, death: ProcessExpired, store: Path, on_receipt: OnReceipt
-) -> list[tuple[Task, int]]:
-    if len(task.points) > 1:
-        share = task.flops / len(task.points)
-        return [(Task(task.experiment, (point,), share), 1) for point in task.points]
-    if attempt < TRIES:
-        return [(task, attempt + 1)]
-    on_receipt(give_up(task, store, f"the worker died {TRIES} times, exit code {death.exitcode}"))
-    return []
+    fresh, again = iter(tasks), []
+    while True:
+        room = 0 if stopping() else crew.room()
+        idle = False
+        for _ in range(room):
+            task = next(fresh, None) or (again.pop() if again else None)
+            if task is None:
+                idle = True
+                break
+            crew.submit(task)
+        if not crew.busy() and (idle or stopping()):
+            return
+        for task, outcome in crew.finished():
+            if isinstance(outcome, Receipt):
+                on_receipt(outcome)
+            elif len(task.points) > 1 or task.attempt < TRIES:
+                again += task.again()
+            else:
+                on_receipt(give_up(task, store, f"{outcome}, in {task.attempt} tries"))

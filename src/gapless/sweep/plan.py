@@ -1,22 +1,42 @@
 """What is missing, cut into tasks of seconds."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from gapless.experiments import Experiment, Point
+from gapless.experiments import Cost, Experiment, Point
 from gapless.store import Store
 
 TASK_FLOPS = 1e11
 """Floating-point operations of a task: seconds of one core, so that little is lost by a kill."""
+LEAST_TIME_LIMIT = 600.0
+"""Seconds any task may take: many compilations, on a busy machine."""
+LEAST_SPEED = 5e8
+"""Floating-point operations a second that the slowest machine makes; a hundredth of a usual one."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """Points that one worker measures one after the other and stores as one part."""
+    """Points that one worker measures one after the other and stores as one part.
+
+    `attempt` counts how often its points are tried, this time included.
+    """
 
     experiment: str
     points: tuple[Point, ...]
     flops: float
+    attempt: int = 1
+
+    @property
+    def time_limit(self) -> float:
+        """Seconds after which the task is taken for an endless loop, by default."""
+        return LEAST_TIME_LIMIT + self.flops / LEAST_SPEED
+
+    def again(self) -> "list[Task]":
+        """Return what is tried next when the task took its worker down: each point alone."""
+        share = self.flops / len(self.points)
+        single = replace(self, flops=share, attempt=self.attempt + 1)
+        return [replace(single, points=(point,)) for point in self.points]
 
 
 @dataclass(frozen=True)
@@ -27,23 +47,28 @@ class Plan:
     total: int
     missing: tuple[Point, ...]
 
+    @cached_property
+    def costs(self) -> tuple[Cost, ...]:
+        """Expected cost of each missing point."""
+        return tuple(self.experiment.cost(point) for point in self.missing)
+
     @property
     def flops(self) -> float:
         """Expected floating-point operations of what is missing."""
-        return sum(self.experiment.cost(point).flops for point in self.missing)
+        return sum(cost.flops for cost in self.costs)
 
     @property
     def bytes(self) -> float:
         """Expected memory of the largest point that is missing."""
-        return max((self.experiment.cost(point).bytes for point in self.missing), default=0.0)
+        return max((cost.bytes for cost in self.costs), default=0.0)
 
     def tasks(self) -> Iterator[Task]:
         """Yield the missing points in order, in tasks of about `TASK_FLOPS`."""
         bundle: list[Point] = []
         flops = 0.0
-        for point in self.missing:
+        for point, cost in zip(self.missing, self.costs, strict=True):
             bundle.append(point)
-            flops += self.experiment.cost(point).flops
+            flops += cost.flops
             if flops >= TASK_FLOPS:
                 yield Task(self.experiment.name, tuple(bundle), flops)
                 bundle, flops = [], 0.0
@@ -56,3 +81,19 @@ def plan(experiment: Experiment, points: Sequence[Point], store: Store | None) -
     present = store.present() if store is not None else set()
     missing = tuple(point for point in points if experiment.address(point) not in present)
     return Plan(experiment, len(points), missing)
+
+
+def shard(points: Sequence[Point], index: int, count: int) -> Sequence[Point]:
+    """Return part `index` (from 1) of `count` of the points: every `count`-th of them.
+
+    The split depends on nothing but the list, so any number of processes share it out without
+    speaking to each other; neighbours, which cost alike, go to different parts.
+
+    Raises
+    ------
+    ValueError
+        Unless 1 ≤ index ≤ count.
+    """
+    if not 1 <= index <= count:
+        raise ValueError(f"shard: {index}/{count} is not one of 1/{count} … {count}/{count}")
+    return points[index - 1 :: count]

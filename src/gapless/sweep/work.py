@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -69,13 +70,13 @@ def _table(experiment: Experiment, point: Point, rows: list[Row], seconds: float
 @cache
 def provenance() -> dict[str, str | None]:
     """Return version, commit (of a source checkout) and device of this process."""
-    import jax  # heavy: only where something is computed
-
-    device = jax.devices()[0]
+    # a process whose experiment has not loaded JAX computes without it
+    jax = sys.modules.get("jax")
+    device = f"{jax.devices()[0].platform} {jax.devices()[0].device_kind}" if jax else "cpu"
     return {
         "version": version("gapless"),
         "commit": _commit(),
-        "device": f"{device.platform} {device.device_kind} {platform.machine()}",
+        "device": f"{device} {platform.machine()}",
     }
 
 

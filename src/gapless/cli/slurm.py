@@ -1,0 +1,55 @@
+"""The SLURM script of a sweep: a job array whose tasks share the points out by `--shard`."""
+
+import math
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gapless.cli.running import Engine
+
+MARGIN = 2.0
+"""Of time and memory over the estimate: the nodes may be slower than this machine."""
+LEAST_MINUTES = 10
+LEAST_MEGABYTES = 2000
+
+
+def check_shares(shares: int, engine: Engine) -> None:
+    """Raise ``ValueError`` unless 1 ≤ shares ≤ 1000 and `engine` leaves them open."""
+    if not 1 <= shares <= 1000:
+        raise ValueError(f"print_slurm: must be from 1 to 1000 tasks, not {shares}")
+    if engine.shard is not None or engine.scheduler is not None:
+        raise ValueError("print_slurm: leave out --shard and --scheduler, the script has its own")
+
+
+def job_array(
+    command: Sequence[str],
+    folder: Path,
+    engine: Engine,
+    shares: int,
+    estimates: Sequence[tuple[float, float]],
+) -> str:
+    """Return an sbatch script that runs `command` in `shares` tasks.
+
+    `estimates` are the (seconds, bytes) of each figure in one task. Each task runs on
+    `engine.workers` processes. A task that SLURM requeues goes on where it was.
+    """
+    minutes = math.ceil(MARGIN * sum(seconds for seconds, _ in estimates) / 60) + LEAST_MINUTES
+    megabytes = math.ceil(MARGIN * max(size for _, size in estimates) / 2**20)
+    words = [sys.executable, "-m", "gapless", *command, "--out", str(folder.resolve())]
+    if engine.task_timeout is not None:
+        words += ["--task-timeout", f"{engine.task_timeout:g}"]
+    figures = "-".join(word for word in command[1:] if word.startswith("fig"))
+    line = shlex.join([*words, "--workers", str(engine.processes)])
+    report = shlex.join([sys.executable, "-m", "gapless", "report", str(folder.resolve())])
+    return f"""#!/bin/sh
+#SBATCH --job-name=gapless-{figures}
+#SBATCH --array=1-{shares}
+#SBATCH --cpus-per-task={engine.processes}
+#SBATCH --mem={max(megabytes, LEAST_MEGABYTES)}M
+#SBATCH --time={minutes}
+#SBATCH --requeue
+# Every task may be killed and started again. When all are done:
+#   {report}
+exec {line} --shard "$SLURM_ARRAY_TASK_ID/{shares}"
+"""

@@ -1,0 +1,129 @@
+"""The engine beyond one machine: any Dask client (extra ``[cluster]``)."""
+
+import signal
+import uuid
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+from distributed import Client, Event, get_worker
+from distributed.scheduler import KilledWorker
+
+from gapless.sweep.engine import OnReceipt, Stopping, WorkerLostError, drive, never
+from gapless.sweep.plan import Task
+from gapless.sweep.work import Receipt, work
+from gapless.threads import pin_threads
+
+
+def connect(address: str) -> Client:
+    """Return a client of the scheduler at `address`.
+
+    Raises ``ValueError`` if none answers.
+    """
+    try:
+        return Client(address, timeout="10s", set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"scheduler: no Dask scheduler answers at {address!r} ({type(error).__name__}); give "
+            "the address that `dask scheduler` prints"
+        ) from None
+
+
+def run_on_cluster(
+    tasks: Iterable[Task],
+    store: Path,
+    client: Client,
+    on_receipt: OnReceipt,
+    *,
+    stopping: Stopping = never,
+    time_limit: float | None = None,
+) -> None:
+    """Work through the tasks on the workers of a Dask client; see `engine.drive`.
+
+    Workers must have one thread each, import this package and see `store` under the same path.
+    Two tasks for each worker are submitted at a time, and each is released when its receipt is
+    here. A task that takes too long ends its worker, which its nanny starts again.
+
+    Raises
+    ------
+    ValueError
+        If a worker has several threads: rounding depends on their number.
+    """
+    if max(_threads(client).values(), default=1) > 1:
+        raise ValueError("scheduler: workers must have one thread each (--nthreads 1)")
+    # resolved here: a relative path means another folder to a worker
+    folder = Path(store).resolve()
+    drive(Cluster(client, folder, time_limit), tasks, folder, on_receipt, stopping)
+
+
+class Cluster:
+    """A `Crew` of the workers of a Dask client."""
+
+    def __init__(self, client: Client, store: Path, time_limit: float | None) -> None:
+        self.client, self.store, self.time_limit = client, store, time_limit
+        self.executor = client.get_executor(pure=False)
+        self.running: dict[Future[Receipt], tuple[Task, str]] = {}
+
+    def room(self) -> int:
+        """Return how many tasks are wanted to keep two at every worker."""
+        return 2 * max(1, len(_threads(self.client))) - len(self.running)
+
+    def submit(self, task: Task) -> None:
+        """Hand the task to the scheduler."""
+        token = f"gapless-{uuid.uuid4().hex}"
+        limit = self.time_limit or task.time_limit
+        future = self.executor.submit(_work_once, task, self.store, token, limit)
+        self.running[future] = task, token
+
+    def busy(self) -> bool:
+        """Return whether a task is out."""
+        return bool(self.running)
+
+    def finished(self) -> Iterator[tuple[Task, Receipt | WorkerLostError]]:
+        """Wait for a receipt, or for the news that a worker is lost."""
+        done, _ = wait(self.running, return_when=FIRST_COMPLETED)
+        for future in done:
+            task, token = self.running.pop(future)
+            Event(token, self.client).clear()
+            try:
+                yield task, future.result()
+            except WorkerLostError as lost:
+                yield task, lost
+            except (KilledWorker, CancelledError) as lost:
+                yield task, WorkerLostError(f"the worker was lost ({type(lost).__name__})")
+
+
+def _threads(client: Client) -> dict[str, int]:
+    """Return the threads of each worker by its address."""
+    return cast("dict[str, int]", client.nthreads())
+
+
+def _work_once(task: Task, store: Path, token: str, time_limit: float) -> Receipt:
+    """Do the task unless it has been begun before.
+
+    Dask gives the task of a dead worker to the next one by itself; counting tries and cutting
+    bundles is for `drive` to do.
+    """
+    begun = Event(token)
+    if begun.is_set():
+        raise WorkerLostError("the worker died or took too long")
+    begun.set()
+    pin_threads()
+    # without a nanny to start it again, the worker must live on
+    with _ends_process_after(time_limit if get_worker().nanny else 0.0):
+        return work(task, store)
+
+
+@contextmanager
+def _ends_process_after(seconds: float):
+    """Let the system end this process if the block takes longer; an endless loop hears no more.
+
+    The default action of the alarm needs no cooperation of the interpreter.
+    """
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)

@@ -1,0 +1,100 @@
+"""What a plan will take on this machine, from points measured here."""
+
+import resource
+import time
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+from gapless.experiments import Cost, Experiment, Point
+from gapless.sweep.plan import Plan
+
+CALIBRATION_FLOPS = 3e10
+"""The most that a point measured for calibration may cost: about a second."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What this machine needs for an experiment.
+
+    Parameters
+    ----------
+    start
+        Seconds before the first point of a process is done, beyond compiling and measuring it.
+    compilation
+        Seconds to compile one program.
+    speed
+        Floating-point operations a second of a measurement.
+    bytes
+        Memory of a process that has measured small points.
+    """
+
+    start: float
+    compilation: float
+    speed: float
+    bytes: float
+
+    def seconds(self, plan: Plan, workers: int = 1) -> float:
+        """Return the expected wall time of a plan; each worker compiles for itself."""
+        if not plan.missing:
+            return 0.0
+        programs = Counter(cost.program for cost in plan.costs)
+        compiled = sum(min(workers, points) for points in programs.values())
+        work = plan.flops / self.speed + compiled * self.compilation
+        return self.start + work / min(workers, len(plan.missing))
+
+    def memory(self, plan: Plan, workers: int = 1) -> float:
+        """Return the expected memory of all workers of a plan."""
+        return workers * (self.bytes + plan.bytes) if plan.missing else 0.0
+
+
+def calibrate(plan: Plan) -> Calibration:
+    """Measure two points of different programs, the second of them twice.
+
+    The first warms up. The second is of the program that takes most of the plan, as far as one
+    of its points is done in about a second; failing that, of smoke scale. Its first run compiles,
+    its second does not.
+    """
+    warm, typical = _probes(plan)
+    measure = plan.experiment.measure
+    first = _seconds(measure, warm)
+    compiled = _seconds(measure, typical)
+    again = _seconds(measure, typical)
+    compilation = max(0.0, compiled - again)
+    cost = plan.experiment.cost
+    speed = cost(typical).flops / again
+    start = max(0.0, first - compilation - cost(warm).flops / speed)
+    peak = 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return Calibration(start, compilation, speed, peak)
+
+
+def _probes(plan: Plan) -> tuple[Point, Point]:
+    experiment = plan.experiment
+    share: Counter[Hashable] = Counter()
+    for cost in plan.costs:
+        share[cost.program] += cost.flops  # type: ignore[assignment]
+    cheap = _affordable(experiment, plan.missing, plan.costs)
+    if len(cheap) < 2:
+        smoke = experiment.points("smoke", 0)
+        cheap = _affordable(experiment, smoke, [experiment.cost(p) for p in smoke]) | cheap
+    if not cheap:
+        raise ValueError(f"{experiment.name} has no point small enough to calibrate with")
+    by_share = sorted(cheap, key=lambda program: share[program])
+    return cheap[by_share[0]], cheap[by_share[-1]]
+
+
+def _affordable(
+    experiment: Experiment, points: Sequence[Point], costs: Sequence[Cost]
+) -> dict[Hashable, Point]:
+    """Return a point of each program that has a cheap one."""
+    found: dict[Hashable, Point] = {}
+    for point, cost in zip(points, costs, strict=True):
+        if cost.flops <= CALIBRATION_FLOPS:
+            found.setdefault(cost.program, point)
+    return found
+
+
+def _seconds(measure, point: Point) -> float:
+    begun = time.perf_counter()
+    measure(point)
+    return time.perf_counter() - begun

@@ -1,0 +1,148 @@
+"""The engine of one machine: spawned workers of one thread each, a pipe to every one.
+
+Workers share nothing, neither a queue nor a lock, so the death of one at any moment concerns its
+own task alone. (A pool whose workers share a channel loses a task for good, or hangs, when one
+is killed as it starts or while it fetches: the crash campaign did that to the library used first.)
+"""
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+from gapless.sweep.engine import OnReceipt, Stopping, WorkerLostError, drive, never
+from gapless.sweep.plan import Task
+from gapless.sweep.work import Receipt, work
+from gapless.threads import pin_threads
+
+MOST_STILLBORN = 20
+"""How many workers in a row may die before they are ready: by then it is not by chance."""
+
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+def run_on_workers(
+    tasks: Iterable[Task],
+    store: Path,
+    workers: int,
+    on_receipt: OnReceipt,
+    *,
+    stopping: Stopping = never,
+    time_limit: float | None = None,
+) -> None:
+    """Work through the tasks on spawned processes; see `engine.drive`.
+
+    `time_limit` in seconds is each task's own, generous one by default.
+    """
+    pool = Pool(workers, store, time_limit)
+    try:
+        drive(pool, tasks, store, on_receipt, stopping)
+    finally:
+        pool.stop()
+
+
+class Worker:
+    """A process, the pipe to it, and the task that it has."""
+
+    def __init__(self, store: Path) -> None:
+        self.connection, theirs = _SPAWN.Pipe()
+        self.process = _SPAWN.Process(target=_serve, args=(theirs, store), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.ready = False
+        self.task: Task | None = None
+        self.time_limit = self.deadline = float("inf")
+
+    def begin(self, task: Task, time_limit: float) -> None:
+        """Send the task; a worker that is dead already is found out by `Pool.finished`."""
+        self.task, self.time_limit = task, time_limit
+        self.deadline = time.monotonic() + time_limit
+        with suppress(OSError):
+            self.connection.send(task)
+
+    def end(self) -> int | None:
+        """Kill the process if it lives; return its exit code."""
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+        return self.process.exitcode
+
+
+class Pool:
+    """A `Crew` of workers on this machine; each that dies is replaced."""
+
+    def __init__(self, workers: int, store: Path, time_limit: float | None = None) -> None:
+        self.store, self.time_limit = store, time_limit
+        self.workers = [Worker(store) for _ in range(workers)]
+        self.stillborn = 0
+
+    def room(self) -> int:
+        """Return how many workers wait for a task."""
+        return sum(worker.ready and worker.task is None for worker in self.workers)
+
+    def submit(self, task: Task) -> None:
+        """Give the task to a worker that waits."""
+        idle = next(worker for worker in self.workers if worker.ready and worker.task is None)
+        idle.begin(task, self.time_limit or task.time_limit)
+
+    def busy(self) -> bool:
+        """Return whether a worker has a task."""
+        return any(worker.task is not None for worker in self.workers)
+
+    def finished(self) -> Iterator[tuple[Task, Receipt | WorkerLostError]]:
+        """Wait for a worker to report, die or take too long."""
+        deadline = min(worker.deadline for worker in self.workers)
+        patience = None if deadline == float("inf") else max(0.0, deadline - time.monotonic())
+        reporting = wait([worker.connection for worker in self.workers], patience)
+        for index, worker in enumerate(self.workers):
+            if worker.connection in reporting:
+                try:
+                    message = worker.connection.recv()
+                except (EOFError, OSError):
+                    yield from self._replace(index, "the worker died with exit code {}")
+                    continue
+                worker.ready, self.stillborn = True, 0
+                task, worker.task, worker.deadline = worker.task, None, float("inf")
+                if isinstance(message, Exception):
+                    raise message
+                if task is not None:
+                    yield task, message
+            elif time.monotonic() > worker.deadline:
+                yield from self._replace(index, f"took longer than {worker.time_limit:g} s")
+
+    def _replace(self, index: int, reason: str) -> Iterator[tuple[Task, WorkerLostError]]:
+        lost = self.workers[index]
+        # a worker that died by itself is still given the time to leave its exit code
+        lost.process.join(1.0 if "{}" in reason else 0.0)
+        code = lost.end()
+        if not lost.ready:
+            self.stillborn += 1
+            if self.stillborn > MOST_STILLBORN:
+                raise RuntimeError(f"workers die as they start, the last with exit code {code}")
+        self.workers[index] = Worker(self.store)
+        if lost.task is not None:
+            yield lost.task, WorkerLostError(reason.format(code))
+
+    def stop(self) -> None:
+        """End all workers, whatever they do."""
+        for worker in self.workers:
+            worker.end()
+
+
+def _serve(connection: Connection, store: Path) -> None:
+    """Be a worker: do one task after the other until the pipe ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the one who drives
+    pin_threads()
+    # the pipe ends when the driver does
+    with suppress(EOFError, BrokenPipeError):
+        connection.send(None)
+        while True:
+            task = connection.recv()
+            try:
+                answer = work(task, store)
+            except Exception as error:
+                answer = error
+            connection.send(answer)
