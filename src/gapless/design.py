@@ -89,9 +89,17 @@ class Design:
         """Return the K keys of the child `name`, one a run."""
         return _fold_all(self.key(name), self.k)
 
-    def sensing(self) -> Float32[Array, "M N"]:
-        """Draw the sensing matrix X, i.i.d. N(0, 1/N): rows of unit norm on average."""
-        return jnp.concatenate(list(self.sensing_blocks()))
+    def sensing(self, dtype: str = "float32") -> Float[Array, "M N"]:
+        """Draw the sensing matrix X, i.i.d. N(0, 1/N): rows of unit norm on average.
+
+        Drawn in float32 and rounded to `dtype` block by block, so that X is in memory once.
+        """
+        if self.m <= ROWS_PER_BLOCK:
+            return next(self.sensing_blocks()).astype(dtype)
+        x = jnp.zeros((self.m, self.n), dtype)
+        for index, block in enumerate(self.sensing_blocks()):
+            x = _place(x, block, index * ROWS_PER_BLOCK)
+        return x
 
     def sensing_blocks(self) -> Iterator[Float32[Array, "B N"]]:
         """Draw X block by block of rows, for matrices that do not fit in memory."""
@@ -137,6 +145,11 @@ def _descend(seed: UInt[Array, ""], children: UInt[Array, " c"]) -> jax.Array:
 @partial(jax.jit, static_argnums=1)
 def _fold_all(key: jax.Array, count: int) -> jax.Array:
     return jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(count))
+
+
+@partial(jax.jit, donate_argnums=0)
+def _place(x: Float[Array, "M N"], block: Float[Array, "B N"], first: int) -> Float[Array, "M N"]:
+    return jax.lax.dynamic_update_slice_in_dim(x, block.astype(x.dtype), first, 0)
 
 
 @partial(jax.jit, static_argnums=(1, 2))

@@ -113,7 +113,8 @@ def hessian_matrix(
         _only(problem, run), w[run : run + 1], deflate_radial=deflate_radial
     )
     gram = operator.operator if isinstance(operator, Deflated) else operator
-    sensing, weight = np.asarray(gram.sensing), np.asarray(gram.weight[0])
+    weight = np.asarray(gram.weight[0])
+    sensing = np.asarray(gram.sensing).astype(weight.dtype, copy=False)
     (update,) = scipy.linalg.get_blas_funcs(["syrk"], [sensing])
     lower = np.zeros((problem.n, problem.n), sensing.dtype, order="F")
     for sign in (1, -1):

@@ -81,7 +81,7 @@ def amp(
         raise ValueError(f"iterations: must be at least 1, not {iterations}")
     if not noise >= 0:
         raise ValueError(f"noise: a variance is not negative, {noise} is")
-    start = jnp.asarray(start, problem.sensing.dtype)
+    start = jnp.asarray(start, problem.dtype)
     estimate, overlaps, variances = _iterate(problem, start, overlap, noise, iterations)
     return AMPRun(np.asarray(overlaps, float), np.asarray(variances, float), estimate)
 

@@ -45,7 +45,7 @@ def langevin(
         raise ValueError(f"rate: must be positive, not {rate}")
     if steps < 1:
         raise ValueError(f"steps: must be at least 1, not {steps}")
-    start = jnp.asarray(start, problem.sensing.dtype)
+    start = jnp.asarray(start, problem.dtype)
     return _walk(problem, start, key, temperature, rate, steps)
 
 

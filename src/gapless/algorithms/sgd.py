@@ -47,7 +47,7 @@ def sgd(
         raise ValueError(f"batch: must lie between 1 and M={problem.m}, not {batch}")
     if steps < 0:
         raise ValueError(f"steps: must be at least 0, not {steps}")
-    start = jnp.asarray(start, problem.sensing.dtype)
+    start = jnp.asarray(start, problem.dtype)
     return _descend(problem, start, key, rate, batch, steps, replacement)
 
 

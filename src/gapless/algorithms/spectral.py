@@ -41,7 +41,7 @@ def spectral_estimate(
         On the residual over the spectral width, for Lanczos (above N = `DENSE_UP_TO`).
     """
     chosen = preprocessing("weak", problem.alpha) if transform is None else transform
-    weight = jnp.asarray(chosen.transform(problem.labels), problem.sensing.dtype)
+    weight = jnp.asarray(chosen.transform(problem.labels), problem.dtype)
     runs, n = weight.shape[0], problem.n
     if n <= DENSE_UP_TO:
         return _dense(problem, np.asarray(weight))

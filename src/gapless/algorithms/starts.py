@@ -75,7 +75,7 @@ def start_states(design: Design, problem: Problem, start: Start) -> Float[Array,
         return design.start()
     if start.kind == "spectral":
         # in the problem's own precision, or JAX would mix the two
-        with precision(str(problem.sensing.dtype)):  # type: ignore[arg-type]
+        with precision(problem.dtype):
             transform = preprocessing(start.transform, problem.alpha)
             return spectral_estimate(problem, key=design.key("spectral"), transform=transform)[0]
     if problem.teacher is None:

@@ -34,6 +34,7 @@ def flow(
     save_at: str | None = None,
     runs_per_design: Whole | None = None,
     plot: Path | None = None,
+    checkpoint: Path | None = None,
     as_json: Json = False,
 ) -> None:
     """Follow gradient flow (Eq. 2) and print energy, overlap and μ.
@@ -63,16 +64,21 @@ def flow(
     protocol
         flow (step control), or paper (gradient descent at rate 2e-4 for 1500 log2 N steps).
     dtype
-        float32 or float64; float32 for the flow and float64 for the paper's protocol by default.
+        float32, float64 or bfloat16 (X takes half the memory, everything else is float32); float32
+        for the flow and float64 for the paper's protocol by default.
     save_at
         Times to record, as 0.1,0.5,1; by default 0 and 63 more, spaced by a factor.
     runs_per_design
         K, how many runs share one sensing matrix; a fixed function of N by default.
     plot
         File (.png, .pdf, .svg) for a picture of energy and overlap against time.
+    checkpoint
+        Folder in which each design leaves, once a minute, how far it has come; the same command
+        goes on from there.
     as_json
         Print one JSON object.
     """
+    from gapless.experiments.checkpoint import Checkpoint, checkpoints_in
     from gapless.experiments.simulation import Simulation, rows
     from gapless.experiments.success import check_runs
     from gapless.experiments.trajectories import draw
@@ -88,10 +94,12 @@ def flow(
     check_memory(point.bytes)
     designs = -(-runs // point.design.k)
     records = []
-    with meter("flow", designs) as progress:
-        for index in range(designs):
-            here = point.model_copy(update={"index": index, "save_at": times})
+    with meter("flow", designs) as progress, checkpoints_in(checkpoint):
+        points = [point.model_copy(update={"index": i, "save_at": times}) for i in range(designs)]
+        for here in points:
             records += rows(here, progress.advance)
+        for here in points:
+            Checkpoint(here).discard()
     records = records[:runs]
     if plot is not None:
         draw(records).savefig(plot, dpi=150)

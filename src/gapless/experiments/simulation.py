@@ -11,6 +11,7 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer, model_vali
 from gapless.algorithms.starts import parse_start, start_states
 from gapless.design import Design
 from gapless.experiments._experiment import Cost, Point, Row
+from gapless.experiments.checkpoint import Checkpoint
 from gapless.flow import (
     FLOW,
     PAPER,
@@ -104,10 +105,11 @@ class Simulation(Point):
 
     @property
     def bytes(self) -> float:
-        """Expected peak memory: X twice while it is drawn, labels and states of K runs."""
+        """Expected peak memory: X, labels and states of K runs."""
         width = 8 if self.precision == "float64" else 4
+        stored = 2 if self.precision == "bfloat16" else width
         m, k = self.design.m, self.design.k
-        return width * (2.0 * m * self.n + 6.0 * k * m + 16.0 * k * self.n)
+        return 1.0 * stored * m * self.n + width * (6.0 * k * m + 20.0 * k * self.n)
 
 
 def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Problem, Trajectory]:
@@ -115,6 +117,7 @@ def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Probl
     problem = draw_problem(
         point.design, point.labels, parse_loss(point.loss), point.precision, point.noise
     )
+    checkpoint = Checkpoint(point)
     return problem, integrate(
         problem,
         start_states(point.design, problem, parse_start(point.start)),
@@ -122,6 +125,8 @@ def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Probl
         stepping=point.stepping,
         save_at=point.save_at or None,
         progress=progress,
+        resume=checkpoint.read(),
+        on_save=checkpoint.write,
     )
 
 
@@ -134,7 +139,10 @@ def label_moments(problem: Problem, w: Float[Array, "K N"]) -> np.ndarray:
 
     In NumPy: nothing is compiled for a product that is made once a design.
     """
-    size = np.abs(np.asarray(w) @ np.asarray(problem.sensing).T)
+    if problem.sensing.dtype == problem.dtype:
+        size = np.abs(np.asarray(w) @ np.asarray(problem.sensing).T)
+    else:
+        size = np.abs(np.asarray(problem.student_labels(w)))
     power, found = np.ones_like(size), []
     for _ in MOMENTS:
         power *= size

@@ -45,7 +45,7 @@ class Stop:
         """
         if self.energy is not None:
             return self.energy
-        epsilon = float(jnp.finfo(problem.sensing.dtype).eps)
+        epsilon = float(jnp.finfo(problem.dtype).eps)
         reachable = 0.5 * epsilon**2 * problem.alpha * problem.n
         strictest = min(LEVELS[-1], RECOVERED_ENERGY / problem.n)
         return strictest if strictest > reachable else max(LEVELS[-1], reachable)
@@ -119,23 +119,27 @@ def _shrinking(problem: Problem, state: State, halvings: int = 2, **how) -> Stat
     state = advance(problem, state, least=half, **how)
     if not half:
         return state
-    rows, part, some = _those_left(problem, state, half, how["time"], how["stepping"])
+    rows, (labels, teacher), part, some = _those_left(
+        problem, state, half, how["time"], how["stepping"]
+    )
     if not some:
         return state
-    part = _shrinking(problem.of_runs(rows), part, halvings - 1, **how)
-    return _put_back(state, rows, part)
+    few = Problem(problem.sensing, labels, teacher, problem.loss)
+    return _put_back(state, rows, _shrinking(few, part, halvings - 1, **how))
 
 
 @partial(jax.jit, static_argnames=("size", "stepping"))
-def _those_left(problem: Problem, state: State, size: int, time: float, stepping: Stepping):
+def _those_left(
+    problem: Problem, state: State, size: int, time: Float[Array, ""] | float, stepping: Stepping
+):
     """Return a batch with the runs that still go, filled up with others, and whether any goes."""
-    going = (
-        state.running
-        & stepping.pending(state, jnp.asarray(time))
-        & ~stepping.paused(problem, state)
-    )
+    pending = stepping.pending(state, jnp.asarray(time))
+    going = state.running & pending & ~stepping.paused(problem, state)
     rows = jnp.argsort(~going, stable=True)[:size]
-    return rows, jax.tree.map(lambda column: column[rows], state), going.any()
+    part = jax.tree.map(lambda column: column[rows], state)
+    # X, the one thing that does not change, stays out of what is copied
+    few = problem.of_runs(rows)
+    return rows, (few.labels, few.teacher), part, going.any()
 
 
 @jax.jit

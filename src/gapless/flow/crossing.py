@@ -87,8 +87,8 @@ def cross_energy(
         raise ValueError(
             f"energy: one number or one for each of {start.shape[0]} runs, not {np.shape(energy)}"
         )
-    with precision(str(problem.sensing.dtype)):  # type: ignore[arg-type]
-        dtype = problem.sensing.dtype
+    with precision(problem.dtype):
+        dtype = problem.dtype
         state = begin(problem, jnp.asarray(start, dtype), stepping, len(recorded_levels(problem.n)))
         target = jnp.broadcast_to(jnp.asarray(energy, dtype), state.energy.shape)
         found = _search(problem, state, target, t_max, stepping, stop.speed2, tolerance)

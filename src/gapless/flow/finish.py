@@ -49,9 +49,10 @@ def finish(
     space = krylov(operator, delta, min(LANCZOS_STEPS, problem.n - 1))
     decay = _Decay(space.nodes, space.overlaps, np.asarray(state.energy, float))
     begun = np.asarray(state.t, float)
-    lasting = np.minimum(decay.time(np.full(len(near), floor)), t_max - begun)
+    reached = decay.times(np.array([floor, *levels]))
+    lasting = np.minimum(reached[:, 0], t_max - begun)
     amplitude = space.overlaps * np.exp(-space.nodes * lasting[:, None])
-    passage = begun[:, None] + np.stack([decay.time(np.full_like(begun, e)) for e in levels], 1)
+    passage = begun[:, None] + reached[:, 1:]
     gradients = jnp.array(space.nodes.shape[1] + 1)
     moved = _arrive(problem, state, signal, delta, space.vectors, amplitude, lasting, gradients)
     new = np.isnan(np.asarray(state.passage)) & (passage <= (begun + lasting)[:, None])
@@ -81,18 +82,19 @@ class _Decay:
         """Return e(t), one t a run, (K,)."""
         return (self.weights * np.exp(-self.rates * t[:, None])).sum(axis=1)
 
-    def time(self, energy: np.ndarray) -> np.ndarray:
-        """Return when e falls to `energy`, (K,); 0 if it is there, infinity if it never does.
+    def times(self, levels: np.ndarray) -> np.ndarray:
+        """Return when e falls to each of L levels, (K, L); 0 if it is there.
 
         Newton's iteration on log e: from the left, since log e(t) is convex.
         """
-        t = np.zeros_like(energy)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        t = np.zeros((len(self.rates), len(levels)))
+        with np.errstate(all="ignore"):
             for _ in range(60):
-                terms = self.weights * np.exp(-self.rates * t[:, None])
-                e = terms.sum(axis=1)
-                step = np.log(e / energy) * e / (self.rates * terms).sum(axis=1)
-                t = t + np.maximum(np.nan_to_num(step, nan=np.inf), 0)
+                terms = self.weights[:, None] * np.exp(-self.rates[:, None] * t[..., None])
+                e = terms.sum(axis=2)
+                slope = (self.rates[:, None] * terms).sum(axis=2)
+                step = np.maximum(np.nan_to_num(np.log(e / levels) * e / slope, nan=np.inf), 0)
+                t += step
                 if (step <= 1e-9 * (1 + t)).all():
                     break
         return t
@@ -104,9 +106,10 @@ def _linear_flow(problem: Problem, teacher: Float[Array, "K N"], state: State):
     signed = problem.signed_overlap(state.w)
     near = state.running & (1 - jnp.abs(signed) < NEAR)
     signal = jnp.sign(signed)[:, None] * teacher
-    yhat = problem.student_labels(signal)
     shift = jnp.zeros_like(state.t)
-    hessian = WeightedGram(problem.sensing, problem.loss.d2(yhat, yhat) / 2, shift)
+    hessian = WeightedGram(
+        problem.sensing, problem.loss.d2(problem.labels, problem.labels) / 2, shift
+    )
     unit = signal / problem.n**0.5
     # of a run that is elsewhere nothing is asked, but the batch is one
     delta = jnp.where(near[:, None], _tangent(state.w - signal, unit), 1)

@@ -83,6 +83,14 @@ class Trajectory:
         return self.saved.mu
 
 
+class Partway(NamedTuple):
+    """A run that has come to a save time: what `integrate` goes on from."""
+
+    state: State
+    start: Observables
+    saved: list[Observables]
+
+
 Progress = Callable[[float, int], None]
 
 
@@ -100,6 +108,8 @@ def integrate(
     stop: Stop = STRICTEST,
     save_at: Sequence[float] | np.ndarray | None = None,
     progress: Progress | None = None,
+    resume: Partway | None = None,
+    on_save: Callable[[Partway], None] | None = None,
 ) -> Trajectory:
     """Follow Ẇ = −∇L + μW (Eq. 2) on the sphere from `start` until `t_max`.
 
@@ -118,6 +128,9 @@ def integrate(
         Increasing times at which energy, overlap and μ are recorded; only `t_max` when None.
     progress
         Called with (time reached, runs still going) after each save time.
+    resume, on_save
+        Where an earlier call with the same arguments had come to; called after each save time
+        with where this one has come to.
 
     Raises
     ------
@@ -125,15 +138,19 @@ def integrate(
         For times that are negative, not increasing, or past `t_max`.
     """
     times, t_max = check_times(t_max, save_at), float(t_max)
-    with precision(str(problem.sensing.dtype)):  # type: ignore[arg-type]
+    with precision(problem.dtype):
         levels = recorded_levels(problem.n)
-        state = begin(problem, jnp.asarray(start, problem.sensing.dtype), stepping, len(levels))
+        state = begin(problem, jnp.asarray(start, problem.dtype), stepping, len(levels))
         first = _observe(problem, state)
-        records = []
+        records: list[Observables] = []
+        if resume is not None:
+            state, first, records = resume.state, resume.start, list(resume.saved)
         go = reach if save_at is None else advance
-        for time in times:
+        for time in times[len(records) :]:
             state = go(problem, state, time, levels, stepping, stop)
             records.append(_observe(problem, state))
+            if on_save is not None:
+                on_save(Partway(state, first, records))
             if progress is not None:
                 progress(time, int(state.running.sum()))
         state = advance(problem, state, t_max, levels, stepping, stop)

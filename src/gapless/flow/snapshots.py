@@ -33,7 +33,7 @@ def snapshots(
     """
     checked = check_times(max(times), times)
     levels = recorded_levels(problem.n)
-    dtype = problem.sensing.dtype
+    dtype = problem.dtype
     with precision(str(dtype)):  # type: ignore[arg-type]
         state = begin(problem, jnp.asarray(start, dtype), stepping, len(levels))
     for time in checked:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from gapless.experiments import Experiment, Point, Row, load
+from gapless.experiments.checkpoint import Checkpoint, checkpoints_in
 from gapless.store import Store
 from gapless.sweep.plan import Task
 
@@ -36,15 +37,18 @@ def work(task: Task, store: Path) -> Receipt:
     started = time.perf_counter()
     experiment = load(task.experiment)
     tables, failed = [], 0
-    for point in task.points:
-        begun = time.perf_counter()
-        try:
-            rows = experiment.measure(point)
-        except Exception as error:  # a failed point is a record, never the end of a sweep
-            failed += 1
-            rows = experiment.failed(point, f"{type(error).__name__}: {error}")
-        tables.append(_table(experiment, point, rows, time.perf_counter() - begun))
-    Store(store).append(pa.concat_tables(tables))
+    with checkpoints_in(store / "checkpoints"):
+        for point in task.points:
+            begun = time.perf_counter()
+            try:
+                rows = experiment.measure(point)
+            except Exception as error:  # a failed point is a record, never the end of a sweep
+                failed += 1
+                rows = experiment.failed(point, f"{type(error).__name__}: {error}")
+            tables.append(_table(experiment, point, rows, time.perf_counter() - begun))
+        Store(store).append(pa.concat_tables(tables))
+        for point in task.points:
+            Checkpoint(point).discard()
     return Receipt(len(task.points), failed, task.flops, time.perf_counter() - started)
 
 

@@ -1,0 +1,197 @@
+"""Success sweeps against a textbook script, and gradients of one large X against a plain read.
+
+    python benchmarks/speed.py                 minutes: the table of docs/benchmarks.md
+    python benchmarks/speed.py --fractions     and the success fractions of both (an hour)
+    python benchmarks/speed.py --late          and gradients to rest of shuffled labels (N = 4096)
+
+One process, one thread, CPU seconds: a busy machine moves the ratios little. Compilation is left
+out (a first design of each shape is thrown away); drawing X, the starts and the labels, stopping
+and shrinking batches are in. The textbook script is benchmarks/textbook.py.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+
+from gapless.threads import pin_threads
+
+pin_threads()
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from textbook import textbook_run
+
+from gapless.design import Design
+from gapless.experiments.simulation import Simulation, rows
+from gapless.experiments.statistics import wilson
+from gapless.flow import Outcome, Stop, integrate
+from gapless.flow.stepping import _power_iteration
+from gapless.problem import draw_problem
+
+ALPHA = 8.0
+TEXTBOOK_RUNS = {64: 40, 256: 6, 1024: 1}
+DESIGNS = {64: 40, 256: 8, 1024: 2}
+FRACTION_RUNS = {64: 4000, 256: 1000}
+
+
+def seconds(function: Callable[[], object], repeats: int) -> float:
+    """Return the median CPU seconds of a call."""
+    taken = []
+    for _ in range(repeats):
+        begun = time.process_time()
+        function()
+        taken.append(time.process_time() - begun)
+    return float(np.median(taken))
+
+
+def write(*cells: object) -> None:
+    print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
+
+
+def peak() -> float:
+    """Return the best rate of a float32 matrix product on this thread, in operations a second."""
+    product = jax.jit(lambda a: a @ a)
+    rates = []
+    for n in (512, 1024, 2048):
+        a = jnp.ones((n, n)) + 0.1
+        product(a).block_until_ready()
+        rates.append(2 * n**3 / seconds(lambda a=a: product(a).block_until_ready(), 7))
+    return max(rates)
+
+
+def sweeps() -> None:
+    best = peak()
+    write(f"best matrix product: {best / 1e9:.0f} GFLOP/s on one thread")
+    write("N", "textbook s/run", "ours ms/run", "ratio", "gradients a run", "GFLOP/s", "of peak")
+    write(*["---"] * 7)
+    for n, designs in DESIGNS.items():
+        points = [Simulation(n=n, alpha=ALPHA, seed=1, index=i) for i in range(designs + 1)]
+        rows(points[0])  # compiles
+        rng = np.random.default_rng(0)
+        begun = time.process_time()
+        for _ in range(TEXTBOOK_RUNS[n]):
+            textbook_run(n, ALPHA, rng)
+        textbook = (time.process_time() - begun) / TEXTBOOK_RUNS[n]
+        found = []
+        begun = time.process_time()
+        for point in points[1:]:
+            found += rows(point)
+        spent = time.process_time() - begun
+        gradients = sum(row["gradients"] for row in found)
+        rate = 4 * points[0].design.m * n * gradients / spent
+        write(
+            n,
+            f"{textbook:.3f}",
+            f"{1e3 * spent / len(found):.3f}",
+            f"{textbook * len(found) / spent:.0f}",
+            f"{gradients / len(found):.0f}",
+            f"{rate / 1e9:.0f}",
+            f"{rate / best:.0%}",
+        )
+
+
+def fractions() -> None:
+    write("N", "runs", "textbook", "95 %", "ours", "95 %")
+    write(*["---"] * 6)
+    for n, runs in FRACTION_RUNS.items():
+        rng = np.random.default_rng(1)
+        theirs = sum(textbook_run(n, ALPHA, rng)[0] for _ in range(runs))
+        k = Design(n=n, alpha=ALPHA, seed=1).k
+        found = [
+            row["t_1e-8"] is not None
+            for index in range(-(-runs // k))
+            for row in rows(Simulation(n=n, alpha=ALPHA, seed=1, index=index))
+        ][:runs]
+        cells = []
+        for successes in (theirs, sum(found)):
+            low, high = wilson(successes, runs)
+            cells += [f"{successes / runs:.4f}", f"{low:.4f} to {high:.4f}"]
+        write(n, runs, *cells)
+
+
+def large(n: int = 4096, alpha: float = 12, runs: tuple[int, ...] = (1, 4, 8, 32)) -> None:
+    write(f"one X, N = {n}, α = {alpha:g}")
+    write("runs", "passes a second", "GB/s", "of a plain read", "GFLOP/s")
+    write(*["---"] * 5)
+    evaluate = jax.jit(lambda problem, w: problem.evaluate(w).velocity)
+    for k in runs:
+        design = Design(n=n, alpha=alpha, seed=0, runs=k)
+        problem, start = draw_problem(design), design.start()
+        x = np.asarray(problem.sensing)
+        plain = seconds(lambda x=x: x.view(np.int32).max(), 3)
+        evaluate(problem, start).block_until_ready()
+        pass_ = seconds(lambda p=problem, w=start: evaluate(p, w).block_until_ready(), 3)
+        write(
+            k,
+            f"{1 / pass_:.2f}",
+            f"{x.nbytes / pass_ / 1e9:.1f}",
+            f"{plain / pass_:.0%}",
+            f"{4 * k * x.size / pass_ / 1e9:.0f}",
+        )
+
+
+def late(n: int, alpha: float = 10.0, runs: int = 4) -> None:
+    """Gradients until |∇L − μW|²/N < 1e-10 with shuffled labels."""
+    design = Design(n=n, alpha=alpha, seed=0, runs=runs)
+    problem, start = draw_problem(design, "shuffled"), design.start()
+    ours = integrate(problem, start, 1000.0)
+    theirs, energy = _stable_descent(problem, start)
+    rested = np.array([outcome == Outcome.trapped for outcome in ours.outcome])
+    write("N", "run", "ours", "largest stable step", "ratio", "e, ours", "e, theirs")
+    write(*["---"] * 7)
+    for k in np.flatnonzero(rested):
+        ratio = theirs[k] / ours.gradients[k]
+        write(n, k, ours.gradients[k], theirs[k], f"{ratio:.1f}", ours.end.energy[k], energy[k])
+
+
+def _stable_descent(problem, start) -> tuple[np.ndarray, np.ndarray]:
+    """Return gradients to rest of descent at h = 1.9/λ, λ renewed (and not counted) at every step."""
+    from gapless.flow.advance import begin
+    from gapless.flow.steppers import normalise
+    from gapless.flow.stepping import Adaptive
+
+    state = begin(problem, start, Adaptive(), 1)
+    limit = Stop().speed2
+
+    @jax.jit
+    def many(problem, state):
+        def step(_, state):
+            direction, stiffness = _power_iteration(problem, state)
+            going = state.speed2 >= limit
+            h = jnp.where(going, 1.9 / (1.02 * stiffness), 0)
+            w = normalise(state.w + h[:, None] * state.velocity)
+            moved = state.moved(w, problem.evaluate(w))
+            return moved._replace(
+                direction=direction,
+                stiffness=stiffness,
+                gradients=state.gradients + going,
+            )
+
+        return jax.lax.fori_loop(0, 100, step, state)
+
+    for _ in range(2000):
+        state = many(problem, state)
+        if not (np.asarray(state.speed2) >= limit).any():
+            break
+    return np.asarray(state.gradients), np.asarray(state.energy)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--fractions", action="store_true")
+    parser.add_argument("--late", action="store_true")
+    parser.add_argument("--late-n", type=int, default=4096)
+    parser.add_argument("--only-late", action="store_true")
+    options = parser.parse_args()
+    if not options.only_late:
+        sweeps()
+        large()
+    if options.fractions:
+        fractions()
+    if options.late or options.only_late:
+        late(options.late_n)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Checkpoints of long simulations: a killed one goes on from its last save time.
+
+    DIR/checkpoints/ADDRESS.npz    state, what was recorded so far; removed with the point's records
+
+Written at most once a minute, so short simulations never write one. A file that cannot be read,
+or that another version wrote, is ignored: the simulation then starts from t = 0.
+"""
+
+import hashlib
+import os
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from gapless.experiments._experiment import Point
+from gapless.flow import Observables, Partway, State
+
+EVERY_S = 60.0
+_folder: ContextVar[Path | None] = ContextVar("checkpoint folder", default=None)
+
+
+@contextmanager
+def checkpoints_in(folder: Path | None) -> Iterator[None]:
+    """Keep checkpoints of the simulations within in `folder`; None: keep none."""
+    token = _folder.set(folder)
+    try:
+        yield
+    finally:
+        _folder.reset(token)
+
+
+class Checkpoint:
+    """The checkpoint of one point, in the folder of the context."""
+
+    def __init__(self, point: Point) -> None:
+        name = hashlib.sha256(f"{version('gapless')} {point.model_dump_json()}".encode())
+        folder = _folder.get()
+        self.path = None if folder is None else folder / f"{name.hexdigest()[:16]}.npz"
+        self.written = time.monotonic()
+
+    def read(self) -> Partway | None:
+        """Return how far the simulation had come, None if nothing usable is there."""
+        if self.path is None or not self.path.exists():
+            return None
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                state = State(*(file[f"state.{name}"] for name in State._fields))
+                start = Observables(*(file[f"start.{name}"] for name in Observables._fields))
+                saved = [file[f"saved.{name}"] for name in Observables._fields]
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return None
+        times = range(saved[0].shape[1])
+        return Partway(state, start, [Observables(*(c[:, i] for c in saved)) for i in times])
+
+    def write(self, partway: Partway) -> None:
+        """Write the checkpoint unless the last one is younger than a minute."""
+        if self.path is None or time.monotonic() - self.written < EVERY_S:
+            return
+        saved = Observables(*(np.stack(c, axis=1) for c in zip(*partway.saved, strict=True)))
+        parts = {"state": partway.state, "start": partway.start, "saved": saved}
+        arrays = {
+            f"{part}.{name}": np.asarray(value)
+            for part, values in parts.items()
+            for name, value in values._asdict().items()
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
+        with temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.path)
+        self.written = time.monotonic()
+
+    def discard(self) -> None:
+        """Remove the checkpoint: its point's records are stored."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
