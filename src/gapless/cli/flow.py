@@ -64,7 +64,7 @@ def flow(
     protocol
         flow (step control), or paper (gradient descent at rate 2e-4 for 1500 log2 N steps).
     dtype
-        float32, float64 or bfloat16 (X takes half the memory, everything else is float32); float32
+        float32, float64 or float16 (X takes half the memory, everything else is float32); float32
         for the flow and float64 for the paper's protocol by default.
     save_at
         Times to record, as 0.1,0.5,1; by default 0 and 63 more, spaced by a factor.

@@ -41,7 +41,7 @@ def points(scale: Scale, seed: int) -> list[Simulation]:
             labels=labels,
             t_max=budget[labels],
             save_at=(0.0, *np.geomspace(2e-3, budget[labels], 59).tolist()),
-            dtype="bfloat16" if scale == "paper" else None,
+            dtype="float16" if scale == "paper" else None,
         )
         for alpha in ALPHAS
         for labels in ("teacher", "shuffled")

@@ -107,7 +107,7 @@ class Simulation(Point):
     def bytes(self) -> float:
         """Expected peak memory: X, labels and states of K runs."""
         width = 8 if self.precision == "float64" else 4
-        stored = 2 if self.precision == "bfloat16" else width
+        stored = 2 if self.precision == "float16" else width
         m, k = self.design.m, self.design.k
         return 1.0 * stored * m * self.n + width * (6.0 * k * m + 20.0 * k * self.n)
 
