@@ -68,12 +68,10 @@ def test_order_of_convergence(smooth, reference, method):
 
 def test_a_tighter_tolerance_follows_the_flow_more_closely(smooth, reference):
     problem, start = smooth
-    runs = [integrate(problem, start, 0.08, stepping=Adaptive(tol)) for tol in (1e-3, 1e-4, 1e-5)]
+    runs = [integrate(problem, start, 0.08, stepping=Adaptive(tol)) for tol in (1e-3, 1e-5)]
     errors = [np.linalg.norm(np.asarray(run.state.w) - reference) for run in runs]
-    assert errors[0] > errors[1] > errors[2]
     # local error h³ at tolerance, steps ~ tolerance^(-1/3): global error ~ tolerance^(2/3)
-    slope = np.polyfit(np.log([1e-3, 1e-4, 1e-5]), np.log(errors), 1)[0]
-    assert 0.5 < slope < 0.85
+    assert 0.5 < np.log(errors[0] / errors[1]) / np.log(100) < 0.85
 
 
 def test_adams_bashforth_has_order_two_on_uneven_steps(smooth, reference):
@@ -303,6 +301,7 @@ def test_jit_sees_one_loop_for_all_stages():
         assert step._cache_size() == 1
 
 
+@pytest.mark.slow
 def test_the_last_decades_in_one_krylov_step_are_those_of_the_flow():
     """First passages of two routes: stepping all the way, and the linear flow about the signal."""
     design = Design(n=64, alpha=10, seed=0, runs=16)
@@ -322,6 +321,7 @@ def test_the_last_decades_in_one_krylov_step_are_those_of_the_flow():
     np.testing.assert_allclose(norms, 64, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_krylov_step_is_taken_back_where_the_minimum_is_not_the_signal():
     """With a little label noise the energy near the signal does not fall like the linear flow's."""
     design = Design(n=64, alpha=10, seed=0, runs=16)

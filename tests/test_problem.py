@@ -138,4 +138,22 @@ def test_unknown_labels_and_precisions_are_named():
     with pytest.raises(ValueError, match=r"^labels: "):
         UNCHECKED(DESIGN, "random")
     with pytest.raises(ValueError, match=r"^dtype: "):
-        inspect.unwrap(precision)("float16")
+        inspect.unwrap(precision)("float8")
+
+
+def test_half_precision_storage_is_the_same_problem_with_rounded_vectors() -> None:
+    """X in float16, everything else in float32: as if the rounded X had been drawn."""
+    design = Design(n=512, alpha=3, seed=0, runs=4)
+    narrow = draw_problem(design, dtype="float16")
+    assert narrow.sensing.dtype == jnp.float16
+    assert narrow.dtype == "float32"
+    x = narrow.sensing.astype(jnp.float32)
+    # i.i.d. of variance 1/N: the draw's own deviation is √(2/MN); rounding adds ε²/12 and less
+    variance = float((np.asarray(x, float) ** 2).mean() * 512)
+    assert abs(variance - 1) < 4 * (2 / x.size) ** 0.5
+    assert narrow.teacher is not None
+    wide = Problem(x, narrow.teacher @ x.T, narrow.teacher)
+    w = design.start()
+    for a, b in zip(narrow.evaluate(w), wide.evaluate(w), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
+    np.testing.assert_allclose(narrow.student_labels(w), wide.student_labels(w), atol=2e-5)

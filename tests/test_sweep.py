@@ -54,6 +54,7 @@ def run_all(experiment, points, store, workers=1, **options):
     return records(store)
 
 
+@pytest.mark.slow
 def test_engine_order_and_interruption_do_not_change_a_number(tmp_path):
     points = [
         Simulation(n=32, alpha=alpha, seed=7, index=index, runs=4)

@@ -15,7 +15,7 @@ from zlib import crc32
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Float32, UInt
+from jaxtyping import Array, Float, Float32, Int, UInt
 
 ROWS_PER_BLOCK = 512
 """Sensing vectors are drawn in blocks of this many, each block with a key of its own."""
@@ -98,7 +98,7 @@ class Design:
             return next(self.sensing_blocks()).astype(dtype)
         x = jnp.zeros((self.m, self.n), dtype)
         for index, block in enumerate(self.sensing_blocks()):
-            x = _place(x, block, index * ROWS_PER_BLOCK)
+            x = _place(x, block, jnp.array(index * ROWS_PER_BLOCK))
         return x
 
     def sensing_blocks(self) -> Iterator[Float32[Array, "B N"]]:
@@ -148,7 +148,9 @@ def _fold_all(key: jax.Array, count: int) -> jax.Array:
 
 
 @partial(jax.jit, donate_argnums=0)
-def _place(x: Float[Array, "M N"], block: Float[Array, "B N"], first: int) -> Float[Array, "M N"]:
+def _place(
+    x: Float[Array, "M N"], block: Float[Array, "B N"], first: Int[Array, ""]
+) -> Float[Array, "M N"]:
     return jax.lax.dynamic_update_slice_in_dim(x, block.astype(x.dtype), first, 0)
 
 

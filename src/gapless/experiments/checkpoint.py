@@ -49,11 +49,11 @@ class Checkpoint:
         if self.path is None or not self.path.exists():
             return None
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            with self.path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 state = State(*(file[f"state.{name}"] for name in State._fields))
                 start = Observables(*(file[f"start.{name}"] for name in Observables._fields))
                 saved = [file[f"saved.{name}"] for name in Observables._fields]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return None
         times = range(saved[0].shape[1])
         return Partway(state, start, [Observables(*(c[:, i] for c in saved)) for i in times])

@@ -53,6 +53,9 @@ SIZES: dict[Scale, tuple[Size, ...]] = {
         )
     ),
 }
+OPEN = 3
+"""λ₂ − λ₁ is open when it is so many times λ₃ − λ₂: of the lowest of many independent values, where
+single samples make the edge, the first gap is twice the second on average."""
 MEASURES = {
     "gap_12": r"$\lambda_2-\lambda_1$",
     "gap_23": r"$\lambda_3-\lambda_2$",
@@ -156,8 +159,8 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 
 def _gaps(n: int, curve: pd.DataFrame) -> Claim:
     first, last = curve.iloc[0], curve.iloc[-1]
-    close = first.gap_12 < 2 * first.gap_23
-    opens = last.gap_12 > 3 * last.gap_23
+    close = first.gap_12 < OPEN * first.gap_23
+    opens = last.gap_12 > OPEN * last.gap_23
     return Claim(
         "The two gaps are close and small until an α, after which only λ₂ − λ₁ grows",
         f"N = {n}: λ₂−λ₁ and λ₃−λ₂ are {first.gap_12:.2f} and {first.gap_23:.2f} at "
