@@ -1,6 +1,5 @@
 """Checkpoints: a simulation that was cut goes on from its last save time, to the same numbers."""
 
-import numpy as np
 import pytest
 
 from gapless.experiments import checkpoint, simulation
@@ -39,13 +38,12 @@ def test_a_cut_simulation_goes_on_to_the_same_numbers(tmp_path, monkeypatch):
 def test_a_damaged_or_foreign_checkpoint_is_ignored(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
     with checkpoints_in(tmp_path):
-        rows(POINT)
+        whole = rows(POINT)
         (file,) = tmp_path.glob("*.npz")
         content = file.read_bytes()
-        for damaged in (content[: len(content) // 2], b"", content[:100] + b"x" + content[101:]):
+        for damaged in (content[: len(content) // 2], b"", content[:2000] + b"x" + content[2001:]):
             file.write_bytes(damaged)
-            part = Checkpoint(POINT).read()
-            assert part is None or np.isfinite(part.state.energy).all()
+            assert rows(POINT) == whole
         assert Checkpoint(POINT.model_copy(update={"seed": 2})).read() is None
 
 

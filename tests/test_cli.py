@@ -62,7 +62,7 @@ MISTAKES = [
     (["theory", "inference", "--alpha", "0"], ["--alpha", "positive"]),
     ([*FLOW, "--protocol", "sgd"], ["--protocol", "'paper'"]),
     ([*FLOW, "--protocol", "paper", "--t-max", "3"], ["--t-max", "--protocol flow"]),
-    ([*FLOW, "--dtype", "float16"], ["--dtype", "'float64'"]),
+    ([*FLOW, "--dtype", "float8"], ["--dtype", "'float64'"]),
     ([*FLOW, "--t-max", "0"], ["--t-max", "positive"]),
     ([*FLOW, "--t-max", "-1"], ["--t-max", "positive"]),
     ([*FLOW, "--t-max", "nan"], ["--t-max", "positive"]),
@@ -170,12 +170,13 @@ def test_gaussian_labels_have_no_overlap(capsys):
 
 
 def test_success_answers_rows_and_keeps_its_records(capsys, tmp_path):
-    arguments = (*SUCCESS[:3], "--alpha", "6,12", "--runs", "100", "--out", str(tmp_path / "s"))
+    arguments = (*SUCCESS[:3], "--alpha", "6,12", "--runs", "20")
+    arguments += ("--runs-per-design", "10", "--out", str(tmp_path / "s"))
     first = answer(capsys, *arguments)
     assert [row["alpha"] for row in first["rows"]] == [6, 12]
     for row in first["rows"]:
-        assert (row["n"], row["runs"], row["designs"]) == (32, 100, 2)
-        assert row["low"] <= row["fraction"] == row["successes"] / 100 <= row["high"]
+        assert (row["n"], row["runs"], row["designs"]) == (32, 20, 2)
+        assert row["low"] <= row["fraction"] == row["successes"] / 20 <= row["high"]
     assert first["rows"][0]["fraction"] < first["rows"][1]["fraction"]
     assert answer(capsys, *arguments) == first  # nothing is computed twice
     loose = answer(capsys, *arguments, "--tolerance", "1e-4")

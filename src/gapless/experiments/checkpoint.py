@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 
 from gapless.experiments._experiment import Point
-from gapless.flow import Observables, Partway, State
 
 EVERY_S = 60.0
 _folder: ContextVar[Path | None] = ContextVar("checkpoint folder", default=None)
@@ -44,31 +43,25 @@ class Checkpoint:
         self.path = None if folder is None else folder / f"{name.hexdigest()[:16]}.npz"
         self.written = time.monotonic()
 
-    def read(self) -> Partway | None:
-        """Return how far the simulation had come, None if nothing usable is there."""
+    def read(self) -> dict[str, np.ndarray] | None:
+        """Return the arrays of the checkpoint, None if nothing usable is there."""
         if self.path is None or not self.path.exists():
             return None
         try:
             with self.path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                state = State(*(file[f"state.{name}"] for name in State._fields))
-                start = Observables(*(file[f"start.{name}"] for name in Observables._fields))
-                saved = [file[f"saved.{name}"] for name in Observables._fields]
+                return dict(file)
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return None
-        times = range(saved[0].shape[1])
-        return Partway(state, start, [Observables(*(c[:, i] for c in saved)) for i in times])
 
-    def write(self, partway: Partway) -> None:
-        """Write the checkpoint unless the last one is younger than a minute."""
-        if self.path is None or time.monotonic() - self.written < EVERY_S:
+    @property
+    def due(self) -> bool:
+        """Whether a checkpoint is kept and the last one is a minute old."""
+        return self.path is not None and time.monotonic() - self.written >= EVERY_S
+
+    def write(self, arrays: dict[str, np.ndarray]) -> None:
+        """Put the checkpoint in place: whole or not at all."""
+        if self.path is None:
             return
-        saved = Observables(*(np.stack(c, axis=1) for c in zip(*partway.saved, strict=True)))
-        parts = {"state": partway.state, "start": partway.start, "saved": saved}
-        arrays = {
-            f"{part}.{name}": np.asarray(value)
-            for part, values in parts.items()
-            for name, value in values._asdict().items()
-        }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
         with temporary.open("wb") as file:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
+import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Array, Float
@@ -18,7 +19,10 @@ from gapless.flow import (
     SWEEP,
     Adaptive,
     FixedStep,
+    Observables,
     Outcome,
+    Partway,
+    State,
     Trajectory,
     integrate,
     paper_budget,
@@ -125,9 +129,33 @@ def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Probl
         stepping=point.stepping,
         save_at=point.save_at or None,
         progress=progress,
-        resume=checkpoint.read(),
-        on_save=checkpoint.write,
+        resume=_unpacked(checkpoint.read()),
+        on_save=lambda partway: checkpoint.write(_packed(partway)) if checkpoint.due else None,
     )
+
+
+def _packed(partway: Partway) -> dict[str, np.ndarray]:
+    """Return arrays that hold how far a simulation has come."""
+    saved = Observables(*(np.stack(c, axis=1) for c in zip(*partway.saved, strict=True)))
+    parts = {"state": partway.state, "start": partway.start, "saved": saved}
+    return {
+        f"{part}.{name}": np.asarray(value)
+        for part, values in parts.items()
+        for name, value in values._asdict().items()
+    }
+
+
+def _unpacked(arrays: dict[str, np.ndarray] | None) -> Partway | None:
+    """Return what `_packed` packed; None where there is nothing, or of another version."""
+    try:
+        columns = {} if arrays is None else arrays
+        state = State(*(jnp.asarray(columns[f"state.{name}"]) for name in State._fields))
+        start = Observables(*(columns[f"start.{name}"] for name in Observables._fields))
+        saved = [columns[f"saved.{name}"] for name in Observables._fields]
+    except KeyError:
+        return None
+    times = range(saved[0].shape[1])
+    return Partway(state, start, [Observables(*(c[:, i] for c in saved)) for i in times])
 
 
 MOMENTS = ("moment_abs", "moment_2", "moment_3", "moment_4")

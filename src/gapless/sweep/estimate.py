@@ -74,11 +74,13 @@ def _probes(plan: Plan) -> tuple[Point, Point]:
     for cost in plan.costs:
         share[cost.program] += cost.flops  # type: ignore[assignment]
     cheap = _affordable(experiment, plan.missing, plan.costs)
+    smoke = experiment.points("smoke", 0)
     if len(cheap) < 2:
-        smoke = experiment.points("smoke", 0)
         cheap = _affordable(experiment, smoke, [experiment.cost(p) for p in smoke]) | cheap
     if not cheap:
-        raise ValueError(f"{experiment.name} has no point small enough to calibrate with")
+        # none is done in a second: the cheapest two at smoke scale
+        points = sorted(smoke, key=lambda point: experiment.cost(point).flops)
+        return points[0], points[min(1, len(points) - 1)]
     by_share = sorted(cheap, key=lambda program: share[program])
     return cheap[by_share[0]], cheap[by_share[-1]]
 
