@@ -7,7 +7,7 @@ OUT ?= results/smoke
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: reproduce test test-slow crash slurm lint types contracts check clean
+.PHONY: benchmarks reproduce test test-slow crash slurm lint types contracts check clean
 
 reproduce: $(VENV)/.run
 	$(BIN)/gapless reproduce all --scale smoke --workers $(WORKERS) --out $(OUT)
@@ -26,6 +26,11 @@ crash: $(VENV)/.dev
 # as root, with Debian's slurmctld, slurmd, slurm-client and munge
 slurm: $(VENV)/.dev
 	tests/slurm/run.sh $(BIN)/python
+
+benchmarks: $(VENV)/.dev
+	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/theory.py
+	$(BIN)/python benchmarks/eigenpairs.py --crossover
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

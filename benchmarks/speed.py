@@ -105,7 +105,7 @@ def fractions() -> None:
         ][:runs]
         cells = []
         for successes in (theirs, sum(found)):
-            low, high = wilson(successes, runs)
+            low, high = wilson(successes / runs, runs)
             cells += [f"{successes / runs:.4f}", f"{low:.4f} to {high:.4f}"]
         write(n, runs, *cells)
 
