@@ -27,10 +27,9 @@ from gapless.problem import Problem
 
 ROWS_PER_UPDATE = 4096
 """Sensing vectors that enter the dense matrix at once: bounds the memory of their scaled copy."""
-DENSE_BELOW = {"run": 1024, "batch": 512}
-"""Up to this N `lowest_eigenpairs` forms the matrices of a single run, of a batch, when the choice
-is left to it. From a few timings on a busy machine; `benchmarks/eigenpairs.py --crossover` measures
-where the two routes really cross."""
+DENSE_BELOW = 1536
+"""Up to this N `lowest_eigenpairs` forms matrices when the choice is left to it: for one run and
+for a batch the routes cross between 1024 and 2048 (`docs/results/eigenpairs.md`)."""
 POWER_STEPS = 30
 """Power iterations behind the spectral width of the dense route: good to a few per cent."""
 BATCH = 4
@@ -180,8 +179,7 @@ def lowest_eigenpairs(
     if not 1 <= count <= problem.n:
         raise ValueError(f"count: must lie between 1 and n={problem.n}, not {count}")
     runs = w.shape[0]
-    limit = DENSE_BELOW["batch" if runs >= BATCH else "run"]
-    if method == "dense" or (method == "auto" and problem.n <= limit):
+    if method == "dense" or (method == "auto" and problem.n <= DENSE_BELOW):
         each = [_dense(problem, w, run, count, deflate_radial) for run in range(runs)]
         joined = [np.concatenate(part) for part in zip(*each, strict=True)]
         values, vectors, residuals, width = joined
