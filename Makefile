@@ -7,7 +7,7 @@ OUT ?= results/smoke
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: benchmarks reproduce test test-slow crash slurm lint types contracts check clean
+.PHONY: benchmarks reproduce test test-slow crash campaign slurm lint types contracts check clean
 
 reproduce: $(VENV)/.run
 	$(BIN)/gapless reproduce all --scale smoke --workers $(WORKERS) --out $(OUT)
@@ -17,7 +17,11 @@ test: $(VENV)/.dev
 	XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/python -m pytest -n $(WORKERS) -q
 
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(WORKERS) -q -m slow
+	$(BIN)/python -m pytest -n $(WORKERS) -q -m "slow and not campaign"
+
+# faults by the thousand, one test at a time: longer than a check should take
+campaign: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m campaign
 
 # 200 kills: minutes
 crash: $(VENV)/.dev

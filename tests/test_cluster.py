@@ -42,6 +42,7 @@ def run(client, points, store, **options):
     return receipts
 
 
+@pytest.mark.campaign
 def test_killed_workers_cost_only_their_tasks(client, tmp_path):
     store = Store.open(tmp_path, {"experiment": "toy"}, {})
     points = [Toy(number=i) for i in range(9000)]  # three a task
