@@ -31,7 +31,8 @@ def reproduce(
     Parameters
     ----------
     figures
-        One or more of fig1 … fig5; all of them when none is named, or by the word all.
+        One or more of fig1 … fig5, bbp and rivals; all of them when none is named, or by the word
+        all.
     scale
         smoke (minutes), desk (an evening) or paper.
     seed
