@@ -26,7 +26,7 @@ from pathlib import Path
 
 from campaign_experiment import EXPERIMENT, RUNS, Square
 from gapless.store import Store, compact
-from gapless.store.store import TIMING
+from gapless.store.store import PROVENANCE
 from gapless.sweep import Task, plan, run_in_process, run_on_workers, shard
 
 SEED = 6
@@ -205,7 +205,7 @@ def undisturbed(folder: Path, points: int):
     store = Store.open(folder, SPEC, {})
     task = Task(EXPERIMENT.name, tuple(Square(number=i) for i in range(points)), 1.0)
     run_in_process([task], folder, lambda receipt: None)
-    return store.read().drop_columns(list(TIMING))
+    return store.read().drop_columns(list(PROVENANCE))
 
 
 def run_campaign(kills: int, points: int, planted: str = "") -> Findings:
@@ -226,7 +226,7 @@ def run_campaign(kills: int, points: int, planted: str = "") -> Findings:
         deaths = folder / "midwrite.log"
         midwrite = len(deaths.read_text().split()) if deaths.exists() else 0
         expected = undisturbed(folder / "undisturbed", points)
-        table = store.read().drop_columns(list(TIMING))
+        table = store.read().drop_columns(list(PROVENANCE))
         stored = sum(t.num_rows for _, t in store.scan() if t is not None)
         rows, truth = table.to_pylist(), {(r["address"], r["run"]): r for r in expected.to_pylist()}
         return Findings(

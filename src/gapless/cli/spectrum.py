@@ -66,14 +66,14 @@ def spectrum(
         raise ValueError(f"runs: must be at least 1, not {runs}")
     if labels not in ("teacher", "shuffled", "gaussian"):
         raise ValueError(f"labels: {labels!r} is not one of teacher, shuffled, gaussian")
-    if not 1 <= lowest <= n:
-        raise ValueError(f"lowest: must lie between 1 and n={n}, not {lowest}")
     moment = parse_moment(at)
     if threshold_energy is not None:
         if moment.kind != "threshold":
             raise ValueError("threshold_energy: goes with --at threshold; or use --at energy:7")
         moment = Moment("energy", threshold_energy)
     point = CrossingPoint(n=n, alpha=alpha, seed=seed, runs=runs_per_design, loss=loss)
+    if not 1 <= lowest <= n:
+        raise ValueError(f"lowest: must lie between 1 and n={n}, not {lowest}")
     check_memory(cost(point).bytes)
     designs = -(-runs // point.design.k)
     records = []

@@ -28,8 +28,8 @@ SCHEMA_VERSION = 1
 KEY = ("address", "run")
 REASON = "reason"
 """Why a record could not be computed; null in one that was."""
-TIMING = ("wall_s", "written_at")
-"""Columns that two computations of one record may differ in."""
+PROVENANCE = ("version", "commit", "device", "wall_s", "written_at")
+"""Columns that two computations of one record may differ in: who made it, where and when."""
 
 
 class StoreError(ValueError):
@@ -241,7 +241,7 @@ def find_conflicts(table: pa.Table, repeats: np.ndarray) -> list[Conflict]:
     found: list[Conflict] = []
     first: dict[str, Any] = {}
     several = repeats | np.append(repeats[1:], False)
-    rows = table.drop_columns([c for c in TIMING if c in table.column_names])
+    rows = table.drop_columns([c for c in PROVENANCE if c in table.column_names])
     rows = rows.filter(pa.array(several)).to_pylist()
     for row, repeat in zip(rows, repeats[several], strict=True):
         if not repeat:
