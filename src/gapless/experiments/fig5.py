@@ -28,6 +28,8 @@ def _alphas(first: float, last: float, count: int) -> tuple[float, ...]:
     return tuple(np.linspace(first, last, count).tolist())
 
 
+# Close where the fraction goes from a tenth to nine tenths, and one α beyond the 1RSB threshold.
+_DESK = (4.0, 5.0, 5.5, 6.0, 6.5, 7.0, 7.5, 8.0, 9.0, 10.0, 12.0, 14.0)
 SIZES: dict[Scale, tuple[Size, ...]] = {
     "smoke": (
         Size(64, (5.0, 7.0, 9.0, 12.0), 512),
@@ -35,11 +37,11 @@ SIZES: dict[Scale, tuple[Size, ...]] = {
         Size(256, (7.0, 9.0), 128),
     ),
     "desk": (
-        Size(64, _alphas(3, 14, 12), 100_000),
-        Size(128, _alphas(3, 14, 12), 50_000),
-        Size(256, _alphas(4, 15, 12), 20_000),
-        Size(512, _alphas(4, 15, 12), 5_000),
-        Size(1024, _alphas(4, 15, 12), 1_000),
+        Size(64, _DESK, 100_000),
+        Size(128, _DESK, 50_000),
+        Size(256, _DESK, 20_000),
+        Size(512, _DESK, 5_000),
+        Size(1024, _DESK, 1_000),
     ),
     "paper": (
         Size(64, _alphas(2, 16, 29), 100_000),
