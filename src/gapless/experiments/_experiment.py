@@ -13,6 +13,8 @@ if TYPE_CHECKING:  # a worker neither draws nor judges
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from gapless.experiments.panels import Panel
+
 Scale = Literal["smoke", "desk", "paper"]
 Row = dict[str, Any]
 
@@ -75,6 +77,13 @@ class Experiment:
         table of all rows so far → the figure.
     claims
         table of all rows so far → the paper's claims judged.
+    panels
+        table of all rows so far → what the interactive twin of the picture shows.
+    tables
+        table of all rows so far → (title, numbers) of each table that the report prints.
+    reads
+        Columns that `draw`, `claims`, `panels` and `tables` take; all of them when None. Millions
+        of rows fit into memory when these are few.
     """
 
     name: str
@@ -87,6 +96,9 @@ class Experiment:
     cost: Callable[[Any], Cost]
     draw: "Callable[[pd.DataFrame], Figure]"
     claims: "Callable[[pd.DataFrame], list[Claim]]"
+    panels: "Callable[[pd.DataFrame], list[Panel]] | None" = None
+    tables: "Callable[[pd.DataFrame], list[tuple[str, pd.DataFrame]]] | None" = None
+    reads: tuple[str, ...] | None = None
 
     def address(self, point: Point) -> str:
         """Return the address of a point: a hash of its parameters and the version."""

@@ -12,7 +12,7 @@ Duplicates are legal and must agree; `read` keeps one and `conflicts` reports th
 import json
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,12 +177,21 @@ class Store:
         """Return the parts that cannot be read."""
         return [path for path, table in self.scan(["address"]) if table is None]
 
-    def read(self) -> pa.Table:
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return all records, one for each key, sorted by key; damaged parts are left out.
 
         Of several records of a key it is the one that did not fail, then the earliest.
+
+        Parameters
+        ----------
+        columns
+            Read only these and what orders the records; all of them when None.
         """
-        table, repeats = sort_records([table for _, table in self.scan() if table is not None])
+        wanted = None
+        if columns is not None:
+            wanted = list(dict.fromkeys([*KEY, REASON, "written_at", *columns]))
+        parts = [table for _, table in self.scan(wanted) if table is not None]
+        table, repeats = sort_records(parts)
         return table.filter(pa.array(~repeats))
 
     def conflicts(self) -> list[Conflict]:
