@@ -1,0 +1,309 @@
+"""Where the success curves cross a level, with error, and how that moves with N.
+
+α_p(N) is the α at which a fraction p of runs recovers: logit(fraction) against α, interpolated by
+a monotone cubic (PCHIP). Its statistical error is the spread over resampled designs: the runs on
+one sensing matrix stay together. Its interpolation error is the distance to the straight line.
+
+Two laws are fitted to α_p(N) by weighted least squares:
+
+    logarithm   α_p = a + b ln N             (the transition drifts for ever)
+    power       α_p = a + b N^(−k), k > 0    (it saturates at a)
+
+and compared by AIC = χ² + 2p for p parameters. (The errors are known, not fitted, so it needs no
+correction for few sizes.) χ² also says whether a law describes the data at all.
+
+The time budget grows with N by the paper's choice, 0.3 log2 N. Any shorter budget can be read off
+the same runs, from their first passages, and shows what of a drift is the budget's.
+
+Source: Burnham and Anderson, Model Selection and Multimodel Inference (2002), section 2.2;
+Fritsch and Carlson, SIAM J. Numer. Anal. 17 (1980) 238.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import nan, sqrt
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy.interpolate import PchipInterpolator
+from scipy.optimize import fminbound
+from scipy.special import logit
+from scipy.stats import chi2
+
+LEVELS = (0.5, 0.9)
+RESAMPLES = 400
+"""Their spread has a relative error of 1/√(2·400), 4 %."""
+EXPONENTS = (0.05, 4.0)
+"""Range of k: at its lower end N^(−k) is a logarithm to within 4 % over a factor 16 in N."""
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """α at which a fraction `level` of the runs recovers, at one N.
+
+    Parameters
+    ----------
+    alpha
+        NaN where the measured α do not bracket the level.
+    statistical, interpolation
+        Standard error over resampled designs, and |PCHIP − straight line|.
+    """
+
+    n: int
+    level: float
+    alpha: float
+    statistical: float
+    interpolation: float
+
+    @property
+    def error(self) -> float:
+        """Both errors in quadrature."""
+        return sqrt(self.statistical**2 + self.interpolation**2)
+
+
+def crossing_alpha(
+    alpha: Float[np.ndarray, " A"], fraction: Float[np.ndarray, "R A"], level: float
+) -> Float[np.ndarray, " R"]:
+    """Return the first α at which each of R curves of fractions rises through a level.
+
+    NaN where none does. Fractions lie within (0, 1), α in increasing order.
+    """
+    fine = np.linspace(alpha[0], alpha[-1], 64 * len(alpha))
+    return _first_rise(fine, PchipInterpolator(alpha, logit(fraction), axis=1)(fine), logit(level))
+
+
+def _first_rise(x: np.ndarray, curves: np.ndarray, height: float) -> np.ndarray:
+    """First x at which each row passes `height` upwards, on the straight line between points."""
+    rises = (curves[:, :-1] < height) & (curves[:, 1:] >= height)
+    left = rises.argmax(axis=1)
+    low, high = (np.take_along_axis(curves, i[:, None], 1)[:, 0] for i in (left, left + 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = x[left] + (height - low) / (high - low) * (x[left + 1] - x[left])
+    return np.where(rises.any(axis=1), found, nan)
+
+
+def by_design(table: pd.DataFrame, success: pd.Series) -> pd.DataFrame:
+    """Return successes and runs of each design; failed rows are left out.
+
+    Columns: n, alpha, seed, design, successes, runs.
+    """
+    return (
+        table[["n", "alpha", "seed", "design"]]
+        .assign(success=success)[table.outcome != "failed"]
+        .groupby(["n", "alpha", "seed", "design"])
+        .success.agg(successes="sum", runs="size")
+        .reset_index()
+    )
+
+
+def crossings(
+    designs: pd.DataFrame, levels: Sequence[float] = LEVELS, *, seed: int = 0
+) -> list[Crossing]:
+    """Return where the curve of each N crosses each level.
+
+    Parameters
+    ----------
+    designs
+        Rows of `by_design`.
+    levels
+        Fractions p.
+    seed
+        Of the resampling.
+    """
+    rng = np.random.default_rng(seed)
+    found = []
+    for _, here in designs.groupby("n"):
+        groups = [group for _, group in here.groupby("alpha")]
+        alpha = np.array([group.alpha.iloc[0] for group in groups])
+        fraction = np.array([_inside(group.successes.sum(), group.runs.sum()) for group in groups])
+        resampled = np.stack([_resample(group, rng) for group in groups], axis=1)
+        for level in levels:
+            centre = float(crossing_alpha(alpha, fraction[None], level)[0])
+            spread = crossing_alpha(alpha, resampled, level)
+            straight = float(_first_rise(alpha, logit(fraction)[None], logit(level))[0])
+            found.append(
+                Crossing(
+                    n=int(here.n.iloc[0]),
+                    level=level,
+                    alpha=centre,
+                    statistical=_spread(spread),
+                    interpolation=abs(centre - straight),
+                )
+            )
+    return found
+
+
+def _spread(values: np.ndarray) -> float:
+    """Standard deviation; NaN where a tenth of the resampled curves miss the level."""
+    good = values[np.isfinite(values)]
+    return float(good.std(ddof=1)) if len(good) > 0.9 * len(values) else nan
+
+
+def _inside(successes, runs):
+    """A fraction kept half a run away from 0 and 1, where its logit is infinite."""
+    return np.clip(successes / runs, 0.5 / runs, 1 - 0.5 / runs)
+
+
+def _resample(group: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+    """Fractions of `RESAMPLES` draws, each design Poisson(1) times (as with replacement)."""
+    successes, runs = group.successes.to_numpy(), group.runs.to_numpy()
+    weights = rng.poisson(1.0, (RESAMPLES, len(runs)))
+    weights[weights.sum(axis=1) == 0] = 1  # a draw of none: only where designs are one or two
+    return _inside(weights @ successes, weights @ runs)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A law fitted to α_p(N).
+
+    Parameters
+    ----------
+    law
+        ``logarithm`` or ``power``.
+    a, b, k
+        Its parameters; k is NaN for the logarithm.
+    a_error
+        Standard error of a, from the other parameters' freedom (k moved with it for the power).
+    chi2, dof
+        Weighted squares left, and how many degrees of freedom they have.
+    p_value
+        Probability of a larger χ² if the law were true; NaN without degrees of freedom.
+    aic
+        χ² + 2p.
+    """
+
+    law: str
+    a: float
+    b: float
+    k: float
+    a_error: float
+    chi2: float
+    dof: int
+    p_value: float
+    aic: float
+
+
+def _linear(x: np.ndarray, y: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """Weighted fit of y = a + b x: parameters, standard error of a, χ²."""
+    design = np.stack([np.ones_like(x), x], axis=1) / error[:, None]
+    coefficients, *_ = np.linalg.lstsq(design, y / error, rcond=None)
+    covariance = np.linalg.pinv(design.T @ design)
+    left = float(((design @ coefficients - y / error) ** 2).sum())
+    return coefficients, float(np.sqrt(covariance[0, 0])), left
+
+
+def fit_drift(n: np.ndarray, alpha: np.ndarray, error: np.ndarray) -> list[Fit]:
+    """Fit both laws to α_p(N); see the head of this file.
+
+    Parameters
+    ----------
+    n, alpha, error : shape (S,)
+        Sizes, α_p and its standard errors.
+
+    Raises ``ValueError`` with fewer than three sizes.
+    """
+    if len(n) < 3:
+        raise ValueError(f"n: two laws cannot be told apart by {len(n)} sizes; give three or more")
+    n, alpha, error = (np.asarray(values, float) for values in (n, alpha, error))
+    coefficients, a_error, left = _linear(np.log(n), alpha, error)
+    logarithm = _fit("logarithm", coefficients, nan, a_error, left, len(n), 2)
+    return [logarithm, _fit_power(n, alpha, error)]
+
+
+def _fit_power(n: np.ndarray, alpha: np.ndarray, error: np.ndarray) -> Fit:
+    def squares(log_k: float) -> float:
+        return _linear(_powers(n, np.exp(log_k)), alpha, error)[2]
+
+    # χ² along k can have two valleys: the best of a grid starts the search
+    lowest, highest = np.log(EXPONENTS)
+    grid = np.linspace(lowest, highest, 60)
+    values = np.array([squares(x) for x in grid])
+    best = int(values.argmin())
+    around = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    k = float(np.exp(fminbound(squares, *around)))
+    coefficients, fixed, left = _linear(_powers(n, k), alpha, error)
+    # a of every k whose χ² is within 1 of the least: its profile interval
+    near = [_linear(_powers(n, np.exp(x)), alpha, error)[0][0] for x in grid[values < left + 1]]
+    moved = max((abs(a - coefficients[0]) for a in near), default=0.0)
+    # b is that of N^(−k), not of the scaled variable
+    scaled = np.array([coefficients[0], coefficients[1] * n.min() ** k])
+    return _fit("power", scaled, k, sqrt(fixed**2 + moved**2), left, len(n), 3)
+
+
+def _powers(n: np.ndarray, k: float) -> np.ndarray:
+    return (n / n.min()) ** -k
+
+
+def _fit(law: str, ab: np.ndarray, k: float, a_error: float, left: float, sizes: int, p: int):
+    dof = sizes - p
+    return Fit(
+        law=law,
+        a=float(ab[0]),
+        b=float(ab[1]),
+        k=k,
+        a_error=a_error,
+        chi2=left,
+        dof=dof,
+        p_value=float(chi2.sf(left, dof)) if dof > 0 else nan,
+        aic=left + 2 * p,
+    )
+
+
+BUDGETS = (0.5, 0.7, 1.0)
+"""Shares of the runs' own time budget at which the crossings are read off."""
+
+
+def crossing_table(
+    table: pd.DataFrame, passage: str = "t_1e-8", budgets: Sequence[float] = BUDGETS
+) -> pd.DataFrame:
+    """Return α at 50 % and 90 % for every N and share of the budget.
+
+    Parameters
+    ----------
+    table
+        Rows of runs with n, alpha, seed, design, outcome, t_max and the column `passage`.
+    passage
+        Column of first-passage times: the criterion of success.
+    budgets
+        Shares of the runs' time budget, `t_max`.
+    """
+    rows = []
+    for share in budgets:
+        designs = by_design(table, table[passage] <= share * table.t_max)
+        rows += [
+            {
+                "budget": share,
+                "level": found.level,
+                "n": found.n,
+                "alpha": found.alpha,
+                "error": found.error,
+                "statistical": found.statistical,
+                "interpolation": found.interpolation,
+            }
+            for found in crossings(designs)
+        ]
+    columns = ("budget", "level", "n", "alpha", "error", "statistical", "interpolation")
+    return pd.DataFrame(rows, columns=pd.Index(columns))
+
+
+def drift_table(crossing: pd.DataFrame) -> pd.DataFrame:
+    """Return both fits for every level and share of the budget with three sizes or more.
+
+    Parameters
+    ----------
+    crossing
+        Rows of `crossing_table`. Sizes without an error are left out.
+    """
+    rows = []
+    for (share, level), here in crossing.dropna().groupby(["budget", "level"]):
+        if len(here) < 3:
+            continue
+        fits = fit_drift(*(here[c].to_numpy(float) for c in ("n", "alpha", "error")))
+        least = min(fit.aic for fit in fits)
+        rows += [
+            {"budget": share, "level": level, "sizes": len(here), **vars(fit)}
+            | {"over_least_aic": fit.aic - least}
+            for fit in fits
+        ]
+    return pd.DataFrame(rows)
