@@ -23,7 +23,8 @@ extensions = [
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
-suppress_warnings = ["myst.strikethrough"]
+# a field named like a type (`bytes`) gives two targets to the type's name in a signature
+suppress_warnings = ["ref.python"]
 
 html_theme = "furo"
 html_static_path = ["_static"]

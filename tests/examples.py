@@ -11,6 +11,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from doctest import ELLIPSIS, OutputChecker
 from io import StringIO
+from itertools import zip_longest
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -42,7 +43,7 @@ def blocks(page: Path) -> list[Block]:
     """Return the blocks of a page that show code."""
     found = list(BLOCK.finditer(page.read_text()))
     result = []
-    for match, after in zip(found, [*found[1:], None], strict=True):
+    for match, after in zip_longest(found, found[1:]):
         if match["language"] in SILENT:
             continue
         output = after if after and after["language"] == "text" else None
