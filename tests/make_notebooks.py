@@ -1,4 +1,4 @@
-"""Notebooks from their Markdown pages: `python tests/make_notebooks.py` writes docs/notebooks/*.ipynb.
+"""Notebooks from their Markdown pages: `make notebooks` writes docs/notebooks/*.ipynb.
 
 The page is the source, and is what the documentation site shows; the notebook is to download.
 """

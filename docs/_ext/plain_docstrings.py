@@ -3,20 +3,42 @@
 import re
 from typing import Any
 
+from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 
 CODE = re.compile(r"(`+[^`]+`+)")
+COLON = "\ue000"
+"""Stands for a colon while napoleon looks, which would take what is before it for a type."""
 
 
-def bars_and_stars(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]):
-    """Escape ``|`` and the star of W* outside of code."""
+def protect(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Escape ``|`` and the star of W* outside of code, and hide the colons of attributes."""
     for i, line in enumerate(lines):
         parts = CODE.split(line)
         parts[::2] = [re.sub(r"(?<!\*)\*(?!\*)|\|", r"\\\g<0>", part) for part in parts[::2]]
         lines[i] = "".join(parts)
+        if what in {"data", "attribute"}:
+            lines[i] = lines[i].replace(":", COLON)
+
+
+def restore(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Show the colons again."""
+    lines[:] = [line.replace(COLON, ":") for line in lines]
+
+
+def short_arrays(app: Sphinx, tree: nodes.document) -> None:
+    """Write ``Float[Array, 'K N']`` without the module that JAX keeps its arrays in."""
+    for signature in tree.findall(addnodes.desc_signature):
+        for text in list(signature.findall(nodes.Text)):
+            short = re.sub(r"jaxlib\._jax\.|jax\._src\.\w+\.", "", text.astext())
+            if short != text.astext():
+                text.parent.replace(text, nodes.Text(short))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Run after napoleon, whose field lists have stars of their own."""
-    app.connect("autodoc-process-docstring", bars_and_stars, priority=400)
+    """Run before napoleon (priority 500), whose field lists have stars of their own, and after."""
+    app.connect("autodoc-process-docstring", protect, priority=400)
+    app.connect("autodoc-process-docstring", restore, priority=600)
+    app.connect("doctree-read", short_arrays)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
