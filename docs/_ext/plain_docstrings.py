@@ -13,10 +13,10 @@ COLON = "\ue000"
 
 
 def protect(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Escape ``|`` and the star of W* outside of code, and hide the colons of attributes."""
+    """Escape ``|`` outside of code, and hide the colons of attributes."""
     for i, line in enumerate(lines):
         parts = CODE.split(line)
-        parts[::2] = [re.sub(r"(?<!\*)\*(?!\*)|\|", r"\\\g<0>", part) for part in parts[::2]]
+        parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
         lines[i] = "".join(parts)
         if what in {"data", "attribute"}:
             lines[i] = lines[i].replace(":", COLON)
@@ -37,7 +37,7 @@ def short_arrays(app: Sphinx, tree: nodes.document) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Run before napoleon (priority 500), whose field lists have stars of their own, and after."""
+    """Run before napoleon (priority 500) and after."""
     app.connect("autodoc-process-docstring", protect, priority=400)
     app.connect("autodoc-process-docstring", restore, priority=600)
     app.connect("doctree-read", short_arrays)
