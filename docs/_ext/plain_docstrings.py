@@ -8,15 +8,21 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 
 CODE = re.compile(r"(`+[^`]+`+)")
+ESCAPED = re.compile(r"(?P<emphasis>(?<!\w)\*\w[^*]*\w\*)|[*|]")
+"""What reStructuredText would read as markup: bars, and stars that emphasise nothing, as in W*."""
 COLON = "\ue000"
 """Stands for a colon while napoleon looks, which would take what is before it for a type."""
 
 
+def _literal(match: re.Match[str]) -> str:
+    return match["emphasis"] or f"\\{match[0]}"
+
+
 def protect(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Escape ``|`` outside of code, and hide the colons of attributes."""
+    """Escape bars and stars outside of code, and hide the colons of attributes."""
     for i, line in enumerate(lines):
         parts = CODE.split(line)
-        parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
+        parts[::2] = [ESCAPED.sub(_literal, part) for part in parts[::2]]
         lines[i] = "".join(parts)
         if what in {"data", "attribute"}:
             lines[i] = lines[i].replace(":", COLON)
