@@ -7,7 +7,7 @@ OUT ?= results/smoke
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: benchmarks reproduce test test-slow crash campaign slurm lint types contracts check clean
+.PHONY: benchmarks docs notebooks reproduce test test-slow crash campaign slurm lint types contracts check clean
 
 reproduce: $(VENV)/.run
 	$(BIN)/gapless reproduce all --scale smoke --workers $(WORKERS) --out $(OUT)
@@ -16,8 +16,16 @@ reproduce: $(VENV)/.run
 test: $(VENV)/.dev
 	XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/python -m pytest -n $(WORKERS) -q
 
-test-slow: $(VENV)/.dev
+test-slow: $(VENV)/.docs
 	$(BIN)/python -m pytest -n $(WORKERS) -q -m "slow and not campaign"
+
+# the site, build/docs/index.html; needs no network, and a warning is an error
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+
+# docs/notebooks/*.ipynb from their pages
+notebooks: $(VENV)/.dev
+	$(BIN)/python tests/make_notebooks.py
 
 # faults by the thousand, one test at a time: longer than a check should take
 campaign: $(VENV)/.dev
@@ -59,4 +67,8 @@ $(VENV)/.run: requirements/run.txt pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.dev requirements/docs.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/docs.txt
 	touch $@

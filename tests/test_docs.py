@@ -1,28 +1,54 @@
-"""Everything shown is run: Python examples of README and docs print what the text says."""
+"""Everything shown is run: the examples of README and docs print what the text says."""
 
 import re
-from contextlib import redirect_stdout
-from io import StringIO
-from pathlib import Path
 
+import jax
 import pytest
 
-ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-EXAMPLE = re.compile(r"```python\n(.*?)```\s*(?:```text\n(.*?)```)?", re.S)
-EXAMPLES = [
-    pytest.param(code, shown, id=f"{page.name}-{number}")
-    for page in PAGES
-    for number, (code, shown) in enumerate(EXAMPLE.findall(page.read_text()))
-]
+import examples
+
+ROOT, PAGES = examples.ROOT, examples.PAGES
+NOTEBOOKS = ROOT / "docs" / "notebooks"
 
 
-@pytest.mark.parametrize(("code", "shown"), EXAMPLES)
-def test_examples_print_what_is_shown(code, shown, tmp_path, monkeypatch):
+def shown_on(pages):
+    return [
+        pytest.param(
+            page,
+            id=str(page.relative_to(ROOT)),
+            marks=[pytest.mark.slow] if examples.is_slow(page) else [],
+        )
+        for page in pages
+        if examples.blocks(page) and page.parent != NOTEBOOKS
+    ]
+
+
+@pytest.mark.parametrize("page", shown_on(PAGES))
+def test_examples_print_what_is_shown(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with redirect_stdout(StringIO()) as out:
-        exec(compile(code, "example", "exec"), {"__name__": "__main__"})
-    assert out.getvalue() == shown
+    monkeypatch.syspath_prepend(tmp_path)
+    wide = jax.config.jax_enable_x64
+    try:
+        examples.run(page)
+    finally:
+        jax.config.update("jax_enable_x64", wide)  # a page may compute in float64 throughout
+
+
+def test_an_example_that_prints_something_else_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = tmp_path / "page.md"
+    for shown, right in (("3", True), ("2", False), ("...", True)):
+        blocks = f"```python\nprint(x)\n```\n\n```text\n{shown}\n```\n"
+        page.write_text("```python\nx = 1 + 2\n```\n\n" + blocks)
+        if right:
+            examples.run(page)
+        else:
+            with pytest.raises(AssertionError, match="block 1 shows"):
+                examples.run(page)
+    for code in ("```rust\nfn\n```\n", "```sh\nrm x\n```\n", "```sh\ngapless theory state\n```\n"):
+        page.write_text(code)
+        with pytest.raises(AssertionError, match=r"not run|failed"):
+            examples.run(page)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -31,9 +57,32 @@ def test_links_inside_the_project_resolve(page):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_the_readme_names_commands_that_exist():
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_pages_name_commands_that_exist(page):
     from gapless.cli.main import app
 
-    text = (ROOT / "README.md").read_text()
-    verbs = set(re.findall(r"(?:^|`)gapless ([a-z]+)", text, re.M))
-    assert verbs and verbs <= set(app)
+    verbs = set(re.findall(r"(?:^|`)gapless ([a-z]+)", page.read_text(), re.M))
+    assert verbs <= set(app)
+
+
+def test_notebooks_are_what_their_pages_say():
+    from make_notebooks import notebook_of, pages
+
+    assert pages()
+    for page in pages():
+        kept = page.with_suffix(".ipynb").read_text()
+        assert kept == notebook_of(page), f"{page.name} changed: run `make notebooks`"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the kernel's event loop, not of the project
+@pytest.mark.parametrize("name", ["fig1", "fig2", "fig3", "fig4", "fig5", "bbp", "rivals"])
+def test_notebooks_run(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0")  # they mostly compile
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": tmp_path}}).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert any("image/png" in output.get("data", {}) for output in outputs), "nothing is drawn"

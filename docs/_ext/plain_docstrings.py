@@ -1,0 +1,50 @@
+"""Docstrings are prose for readers of the source: a bar there is a modulus, no markup."""
+
+import re
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+
+CODE = re.compile(r"(`+[^`]+`+)")
+ESCAPED = re.compile(r"(?P<emphasis>(?<!\w)\*\w[^*]*\w\*)|[*|]")
+"""What reStructuredText would read as markup: bars, and stars that emphasise nothing, as in W*."""
+COLON = "\ue000"
+"""Stands for a colon while napoleon looks, which would take what is before it for a type."""
+
+
+def _literal(match: re.Match[str]) -> str:
+    return match["emphasis"] or f"\\{match[0]}"
+
+
+def protect(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Escape bars and stars outside of code, and hide the colons of attributes."""
+    for i, line in enumerate(lines):
+        parts = CODE.split(line)
+        parts[::2] = [ESCAPED.sub(_literal, part) for part in parts[::2]]
+        lines[i] = "".join(parts)
+        if what in {"data", "attribute"}:
+            lines[i] = lines[i].replace(":", COLON)
+
+
+def restore(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Show the colons again."""
+    lines[:] = [line.replace(COLON, ":") for line in lines]
+
+
+def short_arrays(app: Sphinx, tree: nodes.document) -> None:
+    """Write ``Float[Array, 'K N']`` without the module that JAX keeps its arrays in."""
+    for signature in tree.findall(addnodes.desc_signature):
+        for text in list(signature.findall(nodes.Text)):
+            short = re.sub(r"jaxlib\._jax\.|jax\._src\.\w+\.", "", text.astext())
+            if short != text.astext():
+                text.parent.replace(text, nodes.Text(short))
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Run before napoleon (priority 500) and after."""
+    app.connect("autodoc-process-docstring", protect, priority=400)
+    app.connect("autodoc-process-docstring", restore, priority=600)
+    app.connect("doctree-read", short_arrays)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
