@@ -53,8 +53,8 @@ _ALPHAS = (4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 18.0, 24.0)
 SIZES: dict[Scale, tuple[Size, ...]] = {
     "smoke": (Size(128, (4.0, 10.0, 18.0), 4, 4),),
     "desk": (
-        Size(256, _ALPHAS, 32, 16),
-        Size(512, _ALPHAS, 16, 16),
+        Size(256, _ALPHAS, 16, 16),
+        Size(512, _ALPHAS, 8, 16),
         Size(1024, (4.0, 6.0, 10.0, 14.0), 6, 8),
     ),
     "paper": (Size(2048, tuple(np.arange(2.0, 26.0, 1.0).tolist()), 50, 20),),
