@@ -6,7 +6,12 @@ import pytest
 from scipy.stats import binomtest
 
 from gapless.experiments.simulation import Simulation
-from gapless.experiments.statistics import intraclass_correlation, success_fraction, wilson
+from gapless.experiments.statistics import (
+    intraclass_correlation,
+    success_fraction,
+    weighted_line,
+    wilson,
+)
 from gapless.experiments.success import simulations, success_table
 
 
@@ -79,3 +84,15 @@ def test_simulations_hold_at_least_the_runs_asked_for():
     points = simulations(template, [6.0, 8.0], 100)
     assert len(points) == 2 * 7
     assert {(p.alpha, p.index) for p in points} == {(a, i) for a in (6.0, 8.0) for i in range(7)}
+
+
+def test_a_line_through_its_own_points_and_the_spread_of_its_fits():
+    x, error = np.array([1.0, 2.0, 4.0, 8.0]), np.array([0.1, 0.2, 0.1, 0.3])
+    exact = weighted_line(x, 2 - 0.5 * x, error)
+    assert np.allclose(exact.parameters, (2, -0.5), rtol=0, atol=1e-13) and exact.chi2 < 1e-22
+    rng = np.random.default_rng(0)
+    fits = [weighted_line(x, 2 - 0.5 * x + rng.normal(0, error), error) for _ in range(400)]
+    pulls = (np.array([f.parameters for f in fits]) - (2, -0.5)) / exact.errors
+    # 400 pulls: their standard deviation has a relative error of 1/√800
+    assert (abs(pulls.std(axis=0) - 1) < 4 / np.sqrt(800)).all()
+    assert abs(np.mean([f.chi2 for f in fits]) - 2) < 4 * np.sqrt(4 / 400)

@@ -148,3 +148,27 @@ def clustered_std(values: np.ndarray, cluster: np.ndarray) -> tuple[float, float
         return whole, float("nan")
     left = np.array([part.std(ddof=1) for part in parts])
     return whole, sqrt((len(names) - 1) / len(names) * float(((left - left.mean()) ** 2).sum()))
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A fitted straight line: parameters (a, b) of y = a + b x, their standard errors and χ²."""
+
+    parameters: tuple[float, float]
+    errors: tuple[float, float]
+    chi2: float
+
+
+def weighted_line(x: np.ndarray, y: np.ndarray, error: np.ndarray) -> Line:
+    """Fit y = a + b x by least squares with the weights 1/error², errors taken as known.
+
+    Parameters
+    ----------
+    x, y, error : (S,)
+        S ≥ 2 points and the standard errors of y.
+    """
+    design = np.stack([np.ones_like(x), x], axis=1) / error[:, None]
+    found, *_ = np.linalg.lstsq(design, y / error, rcond=None)
+    a_error, b_error = np.sqrt(np.diag(np.linalg.pinv(design.T @ design)))
+    left = float(((design @ found - y / error) ** 2).sum())
+    return Line((float(found[0]), float(found[1])), (float(a_error), float(b_error)), left)

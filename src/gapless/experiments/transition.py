@@ -21,7 +21,7 @@ Fritsch and Carlson, SIAM J. Numer. Anal. 17 (1980) 238.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import nan, sqrt
+from math import hypot, nan, sqrt
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,9 @@ from jaxtyping import Float
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import fminbound
 from scipy.special import logit
-from scipy.stats import chi2
+from scipy.stats import chi2 as chi2_distribution
+
+from gapless.experiments.statistics import Line, weighted_line
 
 LEVELS = (0.5, 0.9)
 RESAMPLES = 400
@@ -184,15 +186,6 @@ class Fit:
     aic: float
 
 
-def _linear(x: np.ndarray, y: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """Weighted fit of y = a + b x: parameters, standard error of a, χ²."""
-    design = np.stack([np.ones_like(x), x], axis=1) / error[:, None]
-    coefficients, *_ = np.linalg.lstsq(design, y / error, rcond=None)
-    covariance = np.linalg.pinv(design.T @ design)
-    left = float(((design @ coefficients - y / error) ** 2).sum())
-    return coefficients, float(np.sqrt(covariance[0, 0])), left
-
-
 def fit_drift(n: np.ndarray, alpha: np.ndarray, error: np.ndarray) -> list[Fit]:
     """Fit both laws to α_p(N); see the head of this file.
 
@@ -206,48 +199,41 @@ def fit_drift(n: np.ndarray, alpha: np.ndarray, error: np.ndarray) -> list[Fit]:
     if len(n) < 3:
         raise ValueError(f"n: two laws cannot be told apart by {len(n)} sizes; give three or more")
     n, alpha, error = (np.asarray(values, float) for values in (n, alpha, error))
-    coefficients, a_error, left = _linear(np.log(n), alpha, error)
-    logarithm = _fit("logarithm", coefficients, nan, a_error, left, len(n), 2)
+    line = weighted_line(np.log(n), alpha, error)
+    logarithm = _fit("logarithm", *line.parameters, nan, line.errors[0], line.chi2, len(n), 2)
     return [logarithm, _fit_power(n, alpha, error)]
 
 
 def _fit_power(n: np.ndarray, alpha: np.ndarray, error: np.ndarray) -> Fit:
-    def squares(log_k: float) -> float:
-        return _linear(_powers(n, np.exp(log_k)), alpha, error)[2]
+    def line(log_k: float) -> Line:
+        return weighted_line(_powers(n, np.exp(log_k)), alpha, error)
 
     # χ² along k can have two valleys: the best of a grid starts the search
     lowest, highest = np.log(EXPONENTS)
     grid = np.linspace(lowest, highest, 60)
-    values = np.array([squares(x) for x in grid])
-    best = int(values.argmin())
+    lines = [line(x) for x in grid]
+    best = int(np.argmin([found.chi2 for found in lines]))
     around = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-    k = float(np.exp(fminbound(squares, *around)))
-    coefficients, fixed, left = _linear(_powers(n, k), alpha, error)
+    k = float(np.exp(fminbound(lambda x: line(x).chi2, *around)))
+    least = line(np.log(k))
+    a, b = least.parameters
     # a of every k whose χ² is within 1 of the least: its profile interval
-    near = [_linear(_powers(n, np.exp(x)), alpha, error)[0][0] for x in grid[values < left + 1]]
-    moved = max((abs(a - coefficients[0]) for a in near), default=0.0)
+    moved = [abs(f.parameters[0] - a) for f in lines if f.chi2 < least.chi2 + 1]
+    a_error = hypot(least.errors[0], max(moved, default=0.0))
     # b is that of N^(−k), not of the scaled variable
-    scaled = np.array([coefficients[0], coefficients[1] * n.min() ** k])
-    return _fit("power", scaled, k, sqrt(fixed**2 + moved**2), left, len(n), 3)
+    return _fit("power", a, b * float(n.min()) ** k, k, a_error, least.chi2, len(n), 3)
 
 
 def _powers(n: np.ndarray, k: float) -> np.ndarray:
     return (n / n.min()) ** -k
 
 
-def _fit(law: str, ab: np.ndarray, k: float, a_error: float, left: float, sizes: int, p: int):
+def _fit(
+    law: str, a: float, b: float, k: float, a_error: float, chi2: float, sizes: int, p: int
+) -> Fit:
     dof = sizes - p
-    return Fit(
-        law=law,
-        a=float(ab[0]),
-        b=float(ab[1]),
-        k=k,
-        a_error=a_error,
-        chi2=left,
-        dof=dof,
-        p_value=float(chi2.sf(left, dof)) if dof > 0 else nan,
-        aic=left + 2 * p,
-    )
+    p_value = float(chi2_distribution.sf(chi2, dof)) if dof > 0 else nan
+    return Fit(law, a, b, k, a_error, chi2, dof, p_value, aic=chi2 + 2 * p)
 
 
 BUDGETS = (0.5, 0.7, 1.0)
