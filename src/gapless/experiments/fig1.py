@@ -122,7 +122,7 @@ def panels(table: pd.DataFrame) -> list[Panel]:
     for labels in ("teacher", "shuffled"):
         shown = table[(table.labels == labels) & (table.outcome != "failed")]
         series = []
-        for run in shown[shown.alpha.isin(ALPHAS)].itertuples():
+        for run in shown[shown.alpha.isin(ALPHAS)].sort_values("alpha").itertuples():
             t, energy = np.array(run.t), np.array(run.energy_t)
             seen = (t > 0) & (energy > 1e-8)
             index = ALPHAS.index(run.alpha)

@@ -97,7 +97,7 @@ const Charts = (() => {
   // Fill an element with the panels of a figure.
   function figure(container, panels) {
     const seen = new Set();
-    return panels.map(panel => {
+    const places = panels.map(panel => {
       const frame = document.createElement("div");
       frame.className = "chart";
       frame.innerHTML = `<h4></h4><div class="plot" tabindex="0" role="application"></div><div class="spoken" aria-live="polite"></div>`;
@@ -106,9 +106,11 @@ const Charts = (() => {
       place.setAttribute("aria-label", `${panel.title}: ${panel.y} against ${panel.x}. Arrow keys read the points, plus and minus zoom, zero resets.`);
       container.append(frame);
       keys(frame, place, frame.lastChild);
-      draw(place, panel, seen);
       return place;
     });
+    // only now has every panel its width
+    places.forEach((place, i) => draw(place, panels[i], seen));
+    return places;
   }
 
   dark.addEventListener("change", () => {

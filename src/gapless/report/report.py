@@ -12,14 +12,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 
-from gapless.experiments import NAMES, Claim, Experiment, load
+from gapless.experiments import NAMES, Claim, Experiment, drawing, load
 from gapless.experiments.panels import long_table
 from gapless.page import as_json, assemble, csv_download, html_table
 from gapless.store import Store
 
 COST = ("gradients", "wall_s")
 """Columns that say what records took."""
+INKS = {"#000000": "currentColor", "#00008b": "var(--navy)", "#8a2be2": "var(--violet)"} | {
+    colour: f"var(--c{index})" for index, colour in enumerate(drawing.PALETTE[:-1])
+}
+"""Colours of the pictures → those of the page, which are lighter where the page is dark."""
 VERDICTS = ("agrees", "differs", "cannot tell")
 
 
@@ -89,9 +94,11 @@ def _picture(figure: Figure, experiment: Experiment, folder: Path) -> str:
     """Save a figure as PNG and SVG; return it inline, in the ink of the page."""
     figure.savefig(folder / f"{experiment.name}.png", dpi=150)
     figure.savefig(folder / f"{experiment.name}.svg", metadata={"Date": None})
-    drawing = io.StringIO()
-    figure.savefig(drawing, format="svg", metadata={"Date": None}, transparent=True)
-    picture = drawing.getvalue()
+    for legend in figure.findobj(Legend):
+        legend.set_frame_on(False)  # its white would hide the writing on a dark page
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
+    picture = text.getvalue()
     title = html.escape(experiment.title)
     picture = picture[picture.index("<svg") :].replace(
         "<svg", f'<svg role="img" aria-label="{title}"', 1
@@ -99,8 +106,8 @@ def _picture(figure: Figure, experiment: Experiment, folder: Path) -> str:
     # ids of several inline pictures must not meet
     picture = picture.replace('id="', f'id="{experiment.name}-')
     picture = picture.replace('"#', f'"#{experiment.name}-').replace("(#", f"(#{experiment.name}-")
-    # black is the ink of light pages; on a dark one it would vanish
-    picture = picture.replace("#000000", "currentColor")
+    for colour, name in INKS.items():
+        picture = picture.replace(colour, name)
     return (
         f'<figure><div class="scroll" tabindex="0" role="region" aria-label="Picture: {title}">'
         f"{picture}</div></figure>"
