@@ -7,7 +7,7 @@ OUT ?= results/smoke
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: benchmarks reproduce test test-slow crash campaign slurm lint types contracts check clean
+.PHONY: benchmarks reproduce test test-slow test-browser crash campaign slurm lint types contracts check clean
 
 reproduce: $(VENV)/.run
 	$(BIN)/gapless reproduce all --scale smoke --workers $(WORKERS) --out $(OUT)
@@ -18,6 +18,10 @@ test: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) -q -m "slow and not campaign"
+
+# the pages in Debian's chromium, found as CHROMIUM
+test-browser: $(VENV)/.dev
+	XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/python -m pytest -q -m browser
 
 # faults by the thousand, one test at a time: longer than a check should take
 campaign: $(VENV)/.dev

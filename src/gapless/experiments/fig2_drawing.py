@@ -147,7 +147,7 @@ def panels(table: pd.DataFrame) -> list[Panel]:
             "time t",
             "overlap",
             [
-                line("state q", run.overlap_t, 1),
+                line("state q", run.overlap_t, 0),
                 line("v₁ with the signal", run.vector_overlap_1_t, 4),
                 line("v₁ on one sample", run.top_sample_share_1_t, 7, "dot"),
             ],

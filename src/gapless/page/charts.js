@@ -5,7 +5,7 @@ const Charts = (() => {
   const drawn = new Map();
   const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = index => css(`--c${index % 9}`);
-  const shown = value => value === null || value === undefined ? "–" : String(+value.toPrecision(4));
+  const shown = value => value === null || value === undefined ? "–" : String(+value.toPrecision(4)).replace("-", "−");
 
   function trace(series, seen) {
     const again = seen.has(series.name);
@@ -100,7 +100,7 @@ const Charts = (() => {
     const places = panels.map(panel => {
       const frame = document.createElement("div");
       frame.className = "chart";
-      frame.innerHTML = `<h4></h4><div class="plot" tabindex="0" role="application"></div><div class="spoken" aria-live="polite"></div>`;
+      frame.innerHTML = `<p class="title"></p><div class="plot" tabindex="0" role="application"></div><div class="spoken" aria-live="polite"></div>`;
       frame.firstChild.textContent = panel.title;
       const place = frame.children[1];
       place.setAttribute("aria-label", `${panel.title}: ${panel.y} against ${panel.x}. Arrow keys read the points, plus and minus zoom, zero resets.`);
