@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
@@ -172,7 +171,7 @@ def _origin(store: Store, records: pa.Table, table: pd.DataFrame) -> str:
         total = float(table.gradients.sum())
         known["gradients"] = f"{total:.4g}, {total / len(table):.4g} a run"
     if "reason" in records.column_names:
-        failed = len(records) - int(pc.sum(pc.is_null(records["reason"])).as_py())
+        failed = len(records) - records["reason"].null_count
         if failed:
             known["failed"] = f"{failed} records"
     damaged = store.damaged()
