@@ -7,7 +7,7 @@ OUT ?= results/smoke
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: benchmarks docs notebooks reproduce test test-slow crash campaign slurm lint types contracts check clean
+.PHONY: benchmarks docs notebooks reproduce test test-slow test-browser crash campaign slurm lint types contracts check clean
 
 reproduce: $(VENV)/.run
 	$(BIN)/gapless reproduce all --scale smoke --workers $(WORKERS) --out $(OUT)
@@ -26,6 +26,10 @@ docs: $(VENV)/.docs
 # docs/notebooks/*.ipynb from their pages
 notebooks: $(VENV)/.dev
 	$(BIN)/python tests/make_notebooks.py
+
+# the pages in Debian's chromium, found as CHROMIUM
+test-browser: $(VENV)/.dev
+	XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/python -m pytest -q -m browser
 
 # faults by the thousand, one test at a time: longer than a check should take
 campaign: $(VENV)/.dev

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 from pydantic import ValidationError
 
-from gapless.cli import flow, reproduce, spectrum, stores, success, theory
+from gapless.cli import explore, flow, reproduce, spectrum, stores, success, theory
 from gapless.threads import pin_threads
 
 POSITIONAL = ("figures", "dir", "file")
@@ -29,6 +29,7 @@ app.command(success.success)
 app.command(spectrum.spectrum)
 app.command(reproduce.reproduce)
 app.command(reproduce.report)
+app.command(explore.explore)
 app.command(stores.status)
 app.command(stores.compact)
 app.command(stores.export)

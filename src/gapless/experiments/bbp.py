@@ -25,6 +25,7 @@ from gapless.experiments import drawing
 from gapless.experiments._crossing import CrossingPoint
 from gapless.experiments._experiment import Claim, Cost, Experiment, Row, Scale
 from gapless.experiments._spectra import spectral_rows
+from gapless.experiments.panels import Panel, Series
 from gapless.experiments.simulation import design_columns
 from gapless.flow import Outcome
 from gapless.flow.snapshots import snapshots
@@ -227,6 +228,25 @@ def _draw_overlaps(axis: Any, t: np.ndarray, group: pd.DataFrame) -> None:
     axis.axhline((2 / np.pi / group.n.iloc[0]) ** 0.5, color="black", lw=0.7, ls=":")
 
 
+def panels(table: pd.DataFrame) -> list[Panel]:
+    """Return overlaps of v₁ and of the state along time, for each α, with ±2 standard errors."""
+    found = []
+    for _, group in _followed(table).groupby("alpha"):
+        t = np.array(group.t.iloc[0])
+        known = group.assign(known=[np.nan_to_num(values) for values in group.outlier_overlap_t])
+        mean, error = series(group, "vector_overlap_1_t")
+        curves = [
+            Series("v₁, runs", t, mean, mean - 2 * error, mean + 2 * error, "markers"),
+            Series("v₁, theory", t, series(known, "known")[0], style="lines", colour=1),
+            Series(
+                "state q", t, series(group, "overlap_t")[0], style="lines", colour=2, dash="dash"
+            ),
+        ]
+        title = f"α = {float(group.alpha.iloc[0]):g}"
+        found.append(Panel(title, "time t", "overlap with the signal", curves, y_range=(0.0, 1.02)))
+    return found
+
+
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Judge the three regimes."""
     early, late = transitions()
@@ -273,4 +293,5 @@ EXPERIMENT = Experiment(
     cost=cost,
     draw=draw,
     claims=claims,
+    panels=panels,
 )

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from gapless.experiments import drawing
 from gapless.experiments._experiment import Claim, Experiment, Scale
+from gapless.experiments.panels import Mark, Panel, Series
 from gapless.experiments.simulation import SCHEMA, Simulation, cost, failed_rows, rows
 from gapless.experiments.statistics import wilson
 from gapless.flow import paper_budget
@@ -114,6 +115,38 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     return found
 
 
+def panels(table: pd.DataFrame) -> list[Panel]:
+    """Return e(t) of every run, with a teacher and shuffled; marks are the twins' plateaus."""
+    plateau = threshold_energy(table)
+    found = []
+    for labels in ("teacher", "shuffled"):
+        shown = table[(table.labels == labels) & (table.outcome != "failed")]
+        series = []
+        for run in shown[shown.alpha.isin(ALPHAS)].sort_values("alpha").itertuples():
+            t, energy = np.array(run.t), np.array(run.energy_t)
+            seen = (t > 0) & (energy > 1e-8)
+            index = ALPHAS.index(run.alpha)
+            name = f"α = {run.alpha:g}"
+            series.append(Series(name, t[seen], energy[seen], style="lines", colour=index))
+        marks = [
+            Mark("y", float(plateau[alpha]), "", "dot", index)
+            for index, alpha in enumerate(ALPHAS)
+            if alpha in plateau
+        ]
+        found.append(
+            Panel(
+                f"Energy, {labels} labels; dotted: plateau of the shuffled twins",
+                "time t",
+                "energy e = L/N",
+                series,
+                marks,
+                x_scale="log",
+                y_range=(0.0, 2.1 * max(ALPHAS)),
+            )
+        )
+    return found
+
+
 EXPERIMENT = Experiment(
     name="fig1",
     title="Figure 1. Energy against time, and the threshold energy",
@@ -125,4 +158,5 @@ EXPERIMENT = Experiment(
     cost=cost,
     draw=draw,
     claims=claims,
+    panels=panels,
 )

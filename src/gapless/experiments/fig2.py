@@ -17,7 +17,7 @@ from gapless.experiments import _crossing
 from gapless.experiments._crossing import LOWEST, CrossingPoint, failed_rows, rows_at_crossing
 from gapless.experiments._experiment import Claim, Cost, Experiment, Row, Scale
 from gapless.experiments._spectra import theory_of
-from gapless.experiments.fig2_drawing import draw, frame_of
+from gapless.experiments.fig2_drawing import draw, frame_of, panels
 from gapless.flow.snapshots import snapshots
 from gapless.hessian import lowest_eigenpairs, signal_overlap, spectrum, top_sample_share
 from gapless.losses import parse_loss
@@ -246,4 +246,5 @@ EXPERIMENT = Experiment(
     cost=cost,
     draw=draw,
     claims=claims,
+    panels=panels,
 )

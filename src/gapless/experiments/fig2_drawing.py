@@ -6,14 +6,19 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from gapless.experiments import drawing
+from gapless.experiments.panels import Mark, Panel, Series
 
 SNAPSHOTS = (0.0, 0.5, 1.0, 1.5, 2.5)
 """Multiples of the crossing time at which the spectrum is drawn by itself."""
 SIGNAL_FREE = 0.1
 """Above this overlap of the state theory's outlier is greyed: it is a statement at q = 0."""
+
+SHADES = LinearSegmentedColormap.from_list("shades", [(0.0, 0.45, 0.7, a) for a in (0.0, 0.9)])
+"""Blue on whatever the page is, light or dark."""
 
 
 def frame_of(run: Any, multiple: float) -> int:
@@ -55,7 +60,7 @@ def _draw_density(axis: Axes, run: Any) -> None:
     half = t[1] / 2
     sides = np.concatenate([[-half], t + half])
     image = np.log10(np.maximum(_density(run), 1e-5)).T
-    axis.pcolormesh(sides, edges, image, cmap="Blues", vmin=-4, rasterized=True)
+    axis.pcolormesh(sides, edges, image, cmap=SHADES, vmin=-4, rasterized=True)
     axis.plot(t, run.eigenvalue_1_t, color="#e69f00", label=r"$\lambda_1$")
     axis.plot(t, run.eigenvalue_2_t, color="#009e73", label=r"$\lambda_2$")
     one = np.array(run.edge_from_one_atom_t, float) > 0
@@ -99,3 +104,54 @@ def _draw_snapshot(axis: Axes, run: Any, frame: int) -> None:
     axis.axvline(run.hessian_edge_t[frame], color="black", ls="--", lw=0.8)
     axis.set(title=f"t = {run.t[frame]:.3g}", xlabel=r"$\lambda$", yscale="log")
     axis.set_ylim(2e-4, 1.5 * _density(run).max())
+
+
+def panels(table: pd.DataFrame) -> list[Panel]:
+    """Return eigenvalues, losses and overlaps along the followed run."""
+    followed = table[table.followed.fillna(False).astype(bool)]
+    if followed.empty:
+        return []
+    run = followed.iloc[0]
+    t, free = np.array(run.t), np.array(run.overlap_t) < SIGNAL_FREE
+    outlier = np.where(free, np.array(run.hessian_outlier_t, float), np.nan)
+    crossing = (Mark("x", float(run.time), "crossing"),)
+
+    def line(name: str, values: Any, colour: int, dash: str = "solid") -> Series:
+        return Series(name, t, np.array(values, float), style="lines", colour=colour, dash=dash)
+
+    return [
+        Panel(
+            "Lowest eigenvalues of the Hessian (Eq. 4)",
+            "time t",
+            "eigenvalue λ",
+            [
+                line("λ₁", run.eigenvalue_1_t, 4),
+                line("λ₂", run.eigenvalue_2_t, 2),
+                line("edge, own labels", run.hessian_edge_t, 6, "dash"),
+                line("outlier, q < 0.1", outlier, 6, "dot"),
+            ],
+            crossing,
+        ),
+        Panel(
+            "Losses",
+            "time t",
+            "loss",
+            [
+                line("training, e = L/N", run.energy_t, 0),
+                line("generalisation", run.generalisation_t, 1),
+            ],
+            (*crossing, Mark("y", float(run.threshold_energy), "energy of its twin", "dot")),
+        ),
+        Panel(
+            "Overlaps",
+            "time t",
+            "overlap",
+            [
+                line("state q", run.overlap_t, 0),
+                line("v₁ with the signal", run.vector_overlap_1_t, 4),
+                line("v₁ on one sample", run.top_sample_share_1_t, 7, "dot"),
+            ],
+            crossing,
+            y_range=(0.0, 1.02),
+        ),
+    ]

@@ -21,6 +21,7 @@ from gapless.experiments._crossing import (
     rows_at_crossing,
 )
 from gapless.experiments._experiment import Claim, Experiment, Scale
+from gapless.experiments.panels import Panel, Series
 from gapless.experiments.statistics import clustered_mean, clustered_std
 
 
@@ -222,6 +223,48 @@ def _sharper(reduced: pd.DataFrame) -> Claim:
     )
 
 
+PANELS = {
+    "Gaps of the lowest eigenvalues": {"gap_12": "λ₂ − λ₁", "gap_23": "λ₃ − λ₂"},
+    "Overlap with the signal": {"overlap_1": "v₁", "overlap_2": "v₂", "state_overlap": "state"},
+    "Share of v₁ on its top sample": {"top_share_1": ""},
+    "Standard deviation of v₁'s overlap": {"fluctuation": ""},
+}
+
+
+def panels(table: pd.DataFrame) -> list[Panel]:
+    """Return the measures of `crossing_table` against α, with ±2 clustered standard errors."""
+    reduced = crossing_table(table)
+    if "gap_12" not in reduced:
+        return []
+    found = []
+    for title, measures in PANELS.items():
+        series = []
+        for index, (n, curve) in enumerate(reduced.groupby("n")):
+            for (name, label), dash in zip(
+                measures.items(), ("solid", "dot", "dash"), strict=False
+            ):
+                half = 2 * curve[f"{name}_error"].to_numpy(float)
+                value = curve[name].to_numpy(float)
+                series.append(
+                    Series(
+                        f"N = {n}{label and ', ' + label}",
+                        curve.alpha,
+                        value,
+                        value - half,
+                        value + half,
+                        dash=dash,
+                        colour=index,
+                    )
+                )
+        found.append(Panel(title, "α = M/N", title.split(";")[0].lower(), series))
+    return found
+
+
+def tables(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Return means over the runs that crossed, with clustered standard errors."""
+    return [("Means at the crossing and their standard errors", crossing_table(table))]
+
+
 EXPERIMENT = Experiment(
     name="fig3",
     title="Figure 3. The Hessian at the crossing of the threshold energy",
@@ -233,4 +276,6 @@ EXPERIMENT = Experiment(
     cost=cost,
     draw=draw,
     claims=claims,
+    panels=panels,
+    tables=tables,
 )

@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 
 from gapless.experiments import drawing
 from gapless.experiments._experiment import Claim, Experiment, Scale
+from gapless.experiments.panels import Panel, Series
+from gapless.experiments.plateau_limit import plateau_limits
 from gapless.experiments.simulation import (
     MOMENTS,
     SCHEMA,
@@ -196,9 +198,7 @@ def draw(table: pd.DataFrame) -> Figure:
     """Draw energies with the inset of runs − 1RSB, and the moments of the largest N."""
     figure, (left, right) = drawing.panels(2, width=5.2, height=4.0)
     found = plateaus(table)
-    alphas = np.array(sorted({plateau.alpha for plateau in found}))
-    line = np.union1d(np.linspace(alphas.min(), alphas.max(), 11), alphas)
-    theory = [prediction(str(table.loss.iloc[0]), float(alpha)) for alpha in line]
+    line, theory = _theory(table, found)
     left.plot(line, [p.energy for p in theory], color="black", label="1RSB, marginal")
     ground = [p.ground_energy for p in theory]
     left.plot(line, ground, color="black", lw=0.6, ls="--", label=r"1RSB, $e_0$")
@@ -222,6 +222,13 @@ def draw(table: pd.DataFrame) -> Figure:
         fontsize=9.5,
     )
     return figure
+
+
+def _theory(table: pd.DataFrame, found: list[Plateau]) -> tuple[np.ndarray, list[Prediction]]:
+    """Return α and 1RSB there: where runs are, and between."""
+    alphas = np.array(sorted({plateau.alpha for plateau in found}))
+    line = np.union1d(np.linspace(alphas.min(), alphas.max(), 11), alphas)
+    return line, [prediction(str(table.loss.iloc[0]), float(alpha)) for alpha in line]
 
 
 def _draw_energies(left: Axes, inset: Axes, found: list[Plateau], colour: str) -> None:
@@ -312,6 +319,73 @@ def _claim(statement: str, column: str, found: list[Plateau]) -> Claim:
     return Claim(statement, ours, "agrees" if agrees else "differs" if differs else "cannot tell")
 
 
+def panels(table: pd.DataFrame) -> list[Panel]:
+    """Return energies and moments of the runs with 95 % intervals, and 1RSB's lines."""
+    found = plateaus(table)
+    line, theory = _theory(table, found)
+    sizes = sorted({p.n for p in found})
+    at = {n: [p for p in found if p.n == n] for n in sizes}
+    energies = [
+        Series("1RSB, marginal", line, [p.energy for p in theory], style="lines", colour=6),
+        Series(
+            "1RSB, ground state",
+            line,
+            [p.ground_energy for p in theory],
+            style="lines",
+            dash="dash",
+            colour=6,
+        ),
+        *(_measured(f"runs, N = {n}", "energy", at[n], i) for i, n in enumerate(sizes)),
+    ]
+    moments = []
+    for index, (power, column) in enumerate(zip(("", "²", "³", "⁴"), MOMENTS, strict=True)):
+        name = f"E|ŷ|{power}"
+        values = [p.value(column) for p in theory]
+        moments.append(Series(f"{name}, 1RSB", line, values, style="lines", colour=index))
+        moments.append(_measured(f"{name}, N = {sizes[-1]}", column, at[sizes[-1]], index))
+    return [
+        Panel("Threshold energy", "α = M/N", "energy e = L/N", energies),
+        Panel("Moments of the student's labels", "α = M/N", "moment", moments),
+    ]
+
+
+def _measured(name: str, column: str, found: list[Plateau], colour: int) -> Series:
+    """Return the means at one N with 95 % intervals that know the designs."""
+    means = np.array([p.measured[column].mean for p in found])
+    half = np.array([p.measured[column].half_width() for p in found])
+    note = [f"{p.measured[column].size} runs, {p.sentence(column)} of 1RSB" for p in found]
+    alpha = [p.alpha for p in found]
+    low, high = means - half, means + half
+    return Series(name, alpha, means, low, high, "markers", colour=colour, note=note)
+
+
+def tables(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Return the runs beside 1RSB at every N, α and quantity, and their limit in N."""
+    found = plateaus(table)
+    rows = [
+        {
+            "n": p.n,
+            "alpha": p.alpha,
+            "quantity": column,
+            "runs": value.size,
+            "designs": value.clusters,
+            "mean": value.mean,
+            "std": value.std,
+            "half_width_95": value.half_width(),
+            "theory": p.theory.value(column),
+            "excess": p.excess(column),
+            "at_rest": p.at_rest,
+        }
+        for p in found
+        for column, value in p.measured.items()
+    ]
+    limits = plateau_limits(found)
+    return [
+        ("Runs against 1RSB", pd.DataFrame(rows)),
+        *([] if limits.empty else [("Threshold energy of the runs as N → ∞", limits)]),
+    ]
+
+
 EXPERIMENT = Experiment(
     name="fig4",
     title="Figure 4. Threshold energy and moments of the labels",
@@ -323,4 +397,6 @@ EXPERIMENT = Experiment(
     cost=cost,
     draw=draw,
     claims=claims,
+    panels=panels,
+    tables=tables,
 )

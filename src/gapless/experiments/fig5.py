@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from gapless.experiments import drawing
 from gapless.experiments._experiment import Claim, Experiment, Scale
+from gapless.experiments.panels import Mark, Panel, Series
 from gapless.experiments.simulation import SCHEMA, Simulation, cost, failed_rows, rows
 from gapless.experiments.success import simulations, success_table
 from gapless.experiments.transition import crossing_table, drift_table
@@ -151,6 +152,46 @@ def _drift(table: pd.DataFrame) -> Claim:
     return Claim(statement, ours, "agrees" if described.all() else "differs")
 
 
+def panels(table: pd.DataFrame) -> list[Panel]:
+    """Return the fractions with 95 % intervals, whole and where nearly all runs succeed."""
+    series = [
+        Series(
+            name=f"N = {n}",
+            x=curve.alpha,
+            y=curve.fraction,
+            low=curve.low,
+            high=curve.high,
+            colour=index,
+            note=[f"{row.successes} of {row.runs} runs" for row in curve.itertuples()],
+        )
+        for index, (n, curve) in enumerate(success_table(table).groupby("n"))
+    ]
+    axes = ("α = M/N", "fraction with L/N ≤ 1e-8")
+    mark = (Mark("x", ALPHA_BBP_1RSB, "1RSB"),)
+    return [
+        Panel("Runs that reach zero energy by t = 0.3 log₂ N", *axes, series, mark),
+        Panel("Where nearly all do", *axes, series, mark, y_range=(0.9, 1.003)),
+    ]
+
+
+def tables(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Return the fractions and what they took, where the curves cross a level, and its drift."""
+    crossing = crossing_table(table)
+    fits = drift_table(crossing)
+    found = [
+        ("Fractions, intervals (95 %) and gradients", success_table(table)),
+        ("α at which 50 % and 90 % recover, by share of the time budget", crossing),
+        ("How that moves with N: a + b ln N against a + b N^(−k)", fits),
+    ]
+    return [(title, numbers) for title, numbers in found if not numbers.empty]
+
+
+READS = (
+    *("n", "m", "alpha", "seed", "design", "run"),
+    *("outcome", "t_max", "t_1e-8", "steps", "gradients"),
+)
+"""Columns behind picture, claims and tables: a desk sweep has two million rows."""
+
 EXPERIMENT = Experiment(
     name="fig5",
     title="Figure 5. Fraction of runs that recover the signal",
@@ -162,4 +203,7 @@ EXPERIMENT = Experiment(
     cost=cost,
     draw=draw,
     claims=claims,
+    panels=panels,
+    tables=tables,
+    reads=READS,
 )

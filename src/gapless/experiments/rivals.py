@@ -19,6 +19,7 @@ from gapless.channels import weak_optimal
 from gapless.design import Design
 from gapless.experiments import drawing
 from gapless.experiments._experiment import Claim, Cost, Experiment, Point, Row, Scale
+from gapless.experiments.panels import Panel, Series
 from gapless.experiments.simulation import design_columns
 from gapless.experiments.statistics import clustered_mean
 from gapless.flow import Outcome, integrate, paper_budget
@@ -283,6 +284,29 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def panels(table: pd.DataFrame) -> list[Panel]:
+    """Return mean overlaps with ±2 clustered standard errors."""
+    curves = overlaps(table)
+    series = []
+    for index, (method, (caption, _)) in enumerate(METHODS.items()):
+        curve = curves[curves.method == method]
+        if len(curve):
+            half = 2 * curve.error.to_numpy(float)
+            mean = curve.overlap.to_numpy(float)
+            name = caption.replace(r"$\Delta$", "Δ")
+            note = [f"{row.finished} of {row.runs} runs" for row in curve.itertuples()]
+            series.append(
+                Series(name, curve.alpha, mean, mean - half, mean + half, colour=index, note=note)
+            )
+    title, axes = "Overlap with the signal at the end", ("α = M/N", "overlap")
+    return [Panel(title, *axes, series, x_scale="log", y_range=(-0.02, 1.05))]
+
+
+def tables(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Return mean overlaps and their clustered standard errors."""
+    return [("Mean overlaps and their standard errors", overlaps(table))]
+
+
 def _draw_thresholds(axis: Any, end: Any) -> None:
     lines = {
         "weak": end.weak_recovery,
@@ -346,4 +370,6 @@ EXPERIMENT = Experiment(
     cost=cost,
     draw=draw,
     claims=claims,
+    panels=panels,
+    tables=tables,
 )

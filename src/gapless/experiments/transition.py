@@ -20,7 +20,7 @@ Fritsch and Carlson, SIAM J. Numer. Anal. 17 (1980) 238.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import hypot, nan, sqrt
 
 import numpy as np
@@ -102,7 +102,7 @@ def by_design(table: pd.DataFrame, success: pd.Series) -> pd.DataFrame:
 def crossings(
     designs: pd.DataFrame, levels: Sequence[float] = LEVELS, *, seed: int = 0
 ) -> list[Crossing]:
-    """Return where the curve of each N crosses each level.
+    """Return where the curve of each N crosses each level; an N with a single α has no curve.
 
     Parameters
     ----------
@@ -117,6 +117,8 @@ def crossings(
     found = []
     for _, here in designs.groupby("n"):
         groups = [group for _, group in here.groupby("alpha")]
+        if len(groups) < 2:
+            continue  # half-way through a sweep: a single α is no curve
         alpha = np.array([group.alpha.iloc[0] for group in groups])
         fraction = np.array([_inside(group.successes.sum(), group.runs.sum()) for group in groups])
         resampled = np.stack([_resample(group, rng) for group in groups], axis=1)
@@ -292,4 +294,5 @@ def drift_table(crossing: pd.DataFrame) -> pd.DataFrame:
             | {"over_least_aic": fit.aic - least}
             for fit in fits
         ]
-    return pd.DataFrame(rows)
+    columns = ("budget", "level", "sizes", *(field.name for field in fields(Fit)), "over_least_aic")
+    return pd.DataFrame(rows, columns=pd.Index(columns))

@@ -1,16 +1,30 @@
-"""The report: per figure the picture, the paper's claims judged, the data and their origin."""
+"""The report: per figure picture, interactive twin, claims judged, numbers, origin and cost."""
 
 import html
 import io
 import json
+import time
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from string import Template
 
-from gapless.experiments import NAMES, Claim, Experiment, load
+import pandas as pd
+import pyarrow as pa
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+
+from gapless.experiments import NAMES, Claim, Experiment, drawing, load
+from gapless.experiments.panels import long_table
+from gapless.page import as_json, assemble, csv_download, html_table
 from gapless.store import Store
 
-_PAGE = Template(files("gapless.report").joinpath("page.html").read_text("utf-8"))
+COST = ("gradients", "wall_s")
+"""Columns that say what records took."""
+INKS = {"#000000": "currentColor", "#00008b": "var(--navy)", "#8a2be2": "var(--violet)"} | {
+    colour: f"var(--c{index})" for index, colour in enumerate(drawing.PALETTE[:-1])
+}
+"""Colours of the pictures → those of the page, which are lighter where the page is dark."""
+VERDICTS = ("agrees", "differs", "cannot tell")
 
 
 def figure_stores(folder: Path) -> dict[str, Store]:
@@ -33,51 +47,137 @@ def write_report(folder: Path) -> Path:
     stores = figure_stores(folder)
     if not stores:
         raise ValueError(f"dir: {folder} holds no records; run `gapless reproduce --out {folder}`")
-    sections = [_section(load(name), store, folder) for name, store in stores.items()]
+    found = {name: _section(load(name), store, folder) for name, store in stores.items()}
+    judged = [claim.verdict for _, claims in found.values() for claim in claims]
+    summary = ", ".join(f"{judged.count(verdict)} {verdict}" for verdict in VERDICTS)
     page = folder / "report.html"
-    page.write_text(_PAGE.substitute(sections="\n".join(sections)), encoding="utf-8")
+    template = files("gapless.report").joinpath("page.html").read_text("utf-8")
+    text = assemble(
+        template,
+        summary=f"Of {len(judged)} statements: {summary}." if judged else "",
+        contents="".join(
+            f'<li><a href="#{name}">{html.escape(load(name).title)}</a></li>' for name in found
+        ),
+        sections="\n".join(section for section, _ in found.values()),
+        version=version("gapless"),
+        date=time.strftime("%d %B %Y, %H:%M UTC", time.gmtime()),
+    )
+    page.write_text(text, encoding="utf-8")
     return page
 
 
-def _section(experiment: Experiment, store: Store, folder: Path) -> str:
-    title = f"<h2>{html.escape(experiment.title)}</h2>"
-    records = store.read()
+def _section(experiment: Experiment, store: Store, folder: Path) -> tuple[str, list[Claim]]:
+    """Return a figure's part of the page, and its claims."""
+    name, title = experiment.name, html.escape(experiment.title)
+    head = f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{title}</h2>'
+    reads = experiment.reads
+    records = store.read(None if reads is None else [*reads, "seed", *COST])
     if records.num_rows == 0:
-        return f"<section>{title}<p>No records yet.</p></section>"
-    table = records.to_pandas()
-    figure = experiment.draw(table)
+        return f"{head}<p>No records yet.</p></section>", []
+    hidden = [column for column in ("address", "written_at") if column in records.column_names]
+    table = records.drop_columns(hidden).to_pandas()
+    claims = experiment.claims(table)
+    parts = [
+        head,
+        _picture(experiment.draw(table), experiment, folder),
+        "<h3>Claims</h3>" + _claims(claims, title),
+        _twin(experiment, table),
+        _tables(experiment, table),
+        _origin(store, records, table),
+        "</section>",
+    ]
+    return "\n".join(parts), claims
+
+
+def _picture(figure: Figure, experiment: Experiment, folder: Path) -> str:
+    """Save a figure as PNG and SVG; return it inline, in the ink of the page."""
     figure.savefig(folder / f"{experiment.name}.png", dpi=150)
     figure.savefig(folder / f"{experiment.name}.svg", metadata={"Date": None})
-    drawing = io.StringIO()
-    figure.savefig(drawing, format="svg", metadata={"Date": None})
-    picture = drawing.getvalue()
+    for legend in figure.findobj(Legend):
+        legend.set_frame_on(False)  # its white would hide the writing on a dark page
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
+    picture = text.getvalue()
+    title = html.escape(experiment.title)
     picture = picture[picture.index("<svg") :].replace(
-        "<svg", f'<svg role="img" aria-label="{html.escape(experiment.title)}"', 1
+        "<svg", f'<svg role="img" aria-label="{title}"', 1
     )
     # ids of several inline pictures must not meet
     picture = picture.replace('id="', f'id="{experiment.name}-')
     picture = picture.replace('"#', f'"#{experiment.name}-').replace("(#", f"(#{experiment.name}-")
+    for colour, name in INKS.items():
+        picture = picture.replace(colour, name)
     return (
-        f"<section>{title}<figure>{picture}</figure>{_claims(experiment.claims(table))}"
-        f'<p class="origin">{html.escape(_origin(store, records.num_rows))}</p></section>'
+        f'<figure><div class="scroll" tabindex="0" role="region" aria-label="Picture: {title}">'
+        f"{picture}</div></figure>"
     )
 
 
-def _claims(claims: list[Claim]) -> str:
+def _claims(claims: list[Claim], title: str) -> str:
     rows = "".join(
         f"<tr><td>{html.escape(claim.statement)}</td><td>{html.escape(claim.ours)}</td>"
-        f'<td class="{claim.verdict.replace(" ", "-")}">{claim.verdict}</td></tr>'
+        f'<td class="verdict {claim.verdict.replace(" ", "-")}">{claim.verdict}</td></tr>'
         for claim in claims
     )
-    return f"<table><tr><th>The paper</th><th>Here</th><th>Verdict</th></tr>{rows}</table>"
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Claims: {title}">'
+        '<table class="claims"><thead><tr><th scope="col">The paper</th><th scope="col">Here</th>'
+        f'<th scope="col">Verdict</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    )
 
 
-def _origin(store: Store, rows: int) -> str:
+def _twin(experiment: Experiment, table: pd.DataFrame) -> str:
+    panels = [] if experiment.panels is None else experiment.panels(table)
+    if not panels:
+        return ""
+    download = csv_download(f"{experiment.name}-picture.csv", long_table(panels))
+    return (
+        '<div class="interactive"><h3>Interactive</h3><p class="hint">Drag to zoom, double-click '
+        "to reset, point at a curve for its numbers; or focus a panel and use the arrow keys.</p>"
+        f'<div class="charts"></div><script type="application/json" class="panels">'
+        f"{as_json([panel.record() for panel in panels])}</script></div>"
+        f"<p>{download.link('Points of the picture (CSV)')}</p>"
+    )
+
+
+def _tables(experiment: Experiment, table: pd.DataFrame) -> str:
+    found = [] if experiment.tables is None else experiment.tables(table)
+    return "".join(
+        f"<details><summary>{html.escape(title)}</summary>{html_table(numbers, title)}"
+        f"<p>{csv_download(f'{experiment.name}-{i}.csv', numbers).link('This table (CSV)')}</p>"
+        "</details>"
+        for i, (title, numbers) in enumerate(found, start=1)
+    )
+
+
+def _origin(store: Store, records: pa.Table, table: pd.DataFrame) -> str:
+    """Return where the records come from and what they took."""
     origin = json.loads((store.path / "provenance.json").read_text())
     spec = {key: value for key, value in store.spec().items() if key != "schema_version"}
+    if "created_at" in origin:
+        created = time.gmtime(float(origin.pop("created_at")))
+        origin["created"] = time.strftime("%d %B %Y, %H:%M UTC", created)
+    # of the measurement and of the package: two versions
+    if "version" in origin:
+        origin["gapless"] = origin.pop("version")
+    known = {"records": f"{len(table)} records in {store.path.name}/parts/*.parquet"}
+    planned, points = store.planned(), len(records["address"].unique())
+    if planned is not None:
+        known["points"] = f"{points} of {planned} planned"
+    known |= {key: str(value) for key, value in (spec | origin).items()}
+    if "wall_s" in table:
+        known["computing time"] = f"{table.wall_s.sum():,.4g} s"
+    if "gradients" in table and table.gradients.notna().any():
+        total = float(table.gradients.sum())
+        known["gradients"] = f"{total:.4g}, {total / len(table):.4g} a run"
+    if "reason" in records.column_names:
+        failed = len(records) - records["reason"].null_count
+        if failed:
+            known["failed"] = f"{failed} records"
     damaged = store.damaged()
-    return (
-        f"{rows} records in {store.path.name}/parts/*.parquet; "
-        + ", ".join(f"{key} {value}" for key, value in (spec | origin).items())
-        + (f"; {len(damaged)} unreadable parts left out" if damaged else "")
+    if damaged:
+        known["damaged"] = f"{len(damaged)} unreadable parts left out"
+    items = "".join(
+        f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>" for key, value in known.items()
     )
+    return f"<details open><summary>Origin and cost</summary><dl>{items}</dl></details>"

@@ -1,0 +1,80 @@
+"""`gapless explore`: a page with sliders for α and time, served here or written as a file."""
+
+import os
+import sys
+from pathlib import Path
+
+from gapless.cli._shared import Json, Whole, meter, numbers, print_json
+
+
+def explore(
+    dir: Path | None = None,
+    /,
+    *,
+    loss: tuple[str, ...] = ("quartic", "normalised:a=1"),
+    alpha: str = "2:30:0.5",
+    port: Whole = 8765,
+    export: Path | None = None,
+    as_json: Json = False,
+) -> None:
+    """Show threshold states against α and one run's spectrum against time, with sliders.
+
+    The page is served on this machine alone until Ctrl-C, or written with --export. States are
+    computed first, some ten seconds a loss, and kept for the next time.
+
+    Example: gapless explore --export results/explorer
+
+    Parameters
+    ----------
+    dir
+        Folder whose fig2 holds the run to replay; without one a small run is measured.
+    loss
+        quartic, amplitude, normalised:a=1, or module:name of your own; give it again for more.
+    alpha
+        Steps of the slider: a list 4,6,10 or a range 2:30:0.5.
+    port
+        Port on 127.0.0.1; 0 takes any that is free.
+    export
+        Write index.html to this folder instead of serving it.
+    as_json
+        Print one JSON object.
+    """
+    from gapless.explore import explorer_page, replay, server, theory_grid
+    from gapless.losses import parse_loss
+
+    losses, alphas = [parse_loss(name) for name in loss], numbers(alpha, "alpha")
+    if dir is not None and not dir.is_dir():
+        raise ValueError(f"dir: {dir} is no folder; give one that reproduce made, or none")
+    if not 0 <= port < 65536:
+        raise ValueError(f"port: must be from 0 to 65535, not {port}")
+    if export is not None:
+        _make_folder(export)
+    with meter("explore", len(losses) * len(alphas) + 20) as progress:
+        cache = _cache()
+        grids = [theory_grid(here, alphas, progress.advance, cache) for here in losses]
+        run = replay(dir)
+    page = explorer_page(grids, run)
+    if export is not None:
+        file = export / "index.html"
+        file.write_text(page, encoding="utf-8")
+        print_json({"page": str(file)}) if as_json else sys.stdout.write(f"{file}\n")
+        return
+    with server(page, port) as served:
+        address = f"http://127.0.0.1:{served.server_address[1]}/"
+        print_json({"page": address}) if as_json else sys.stdout.write(f"{address}\n")
+        sys.stdout.flush()
+        served.serve_forever()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"export: cannot make {folder}: {error.strerror}") from None
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"export: cannot write to {folder}; give another folder")
+
+
+def _cache() -> Path:
+    """Return where grids are kept: the user's cache, by the custom of XDG."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gapless"

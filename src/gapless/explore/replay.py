@@ -1,0 +1,78 @@
+"""One run's spectrum along the flow: the run that Figure 2 follows, or one made on the spot."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gapless.experiments import load
+from gapless.experiments.fig2 import SpectralPoint, measure
+from gapless.experiments.fig2_drawing import panels
+from gapless.experiments.panels import plain
+from gapless.store import Store
+
+SMALL = SpectralPoint(n=256, alpha=10.0, seed=0, runs=8, frames=41)
+"""What is measured where no Figure 2 is stored."""
+LISTS = {
+    "t": "t",
+    "energy": "energy_t",
+    "overlap": "overlap_t",
+    "lambda_1": "eigenvalue_1_t",
+    "lambda_2": "eigenvalue_2_t",
+    "overlap_1": "vector_overlap_1_t",
+    "share_1": "top_sample_share_1_t",
+    "edge": "hessian_edge_t",
+    "outlier": "hessian_outlier_t",
+    "negative": "negative_t",
+}
+
+
+def stored_run(folder: Path) -> pd.DataFrame | None:
+    """Return Figure 2's records with a followed run in them, None if a folder has none."""
+    store = Store(Path(folder) / load("fig2").name)
+    if not store.spec_file.exists():
+        return None
+    table = store.read().to_pandas()
+    if "followed" not in table or not table.followed.fillna(False).astype(bool).any():
+        return None
+    return table
+
+
+def replay(folder: Path | None = None, point: SpectralPoint = SMALL) -> dict[str, Any]:
+    """Return frames of one run, ready for JSON.
+
+    Keys: n, alpha, loss, runs, ``stored``, crossing ``time``, ``threshold_energy``; `LISTS` over
+    frames; ``bins`` (ends of the histogram's bins, Eq. 4 after −μ) and ``density`` for each frame;
+    ``panels`` of the same against time.
+
+    Parameters
+    ----------
+    folder
+        What ``reproduce fig2 --out`` made. Without a followed run in it, `point` is measured.
+
+    Raises ``ValueError`` if no run of `point` crosses the energy of its twin.
+    """
+    table = None if folder is None else stored_run(folder)
+    stored = table is not None
+    if table is None:
+        table = pd.DataFrame(measure(point))
+    followed = table[table.followed.fillna(False).astype(bool)]
+    if followed.empty:
+        raise ValueError("dir: no run crossed the energy of its twin; give a folder with fig2")
+    run = followed.iloc[0]
+    frames = len(run.t)
+    density = np.array(run.density_t, float).reshape(frames, -1)
+    return {
+        "n": int(run.n),
+        "alpha": float(run.alpha),
+        "loss": str(run.loss),
+        "runs": len(table),
+        "stored": stored,
+        "time": float(run.time),
+        "threshold_energy": float(run.threshold_energy),
+        **{name: plain(run[column]) for name, column in LISTS.items()},
+        "bins": plain(run.bin_edges),
+        "density": [plain(row, 4) for row in density],
+        "panels": [panel.record() for panel in panels(table)],
+    }

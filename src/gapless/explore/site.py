@@ -1,0 +1,52 @@
+"""The explorer's page, and the server that shows it on this machine alone."""
+
+from collections.abc import Sequence
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+from gapless.page import as_json, assemble
+
+HOST = "127.0.0.1"
+
+
+def explorer_page(grids: Sequence[dict[str, Any]], run: dict[str, Any]) -> str:
+    """Return the page for grids of `theory_grid` and a run of `replay`: one file, no requests."""
+    template = files("gapless.explore").joinpath("page.html").read_text("utf-8")
+    return assemble(
+        template, data=as_json({"grids": list(grids), "run": run}), version=version("gapless")
+    )
+
+
+class _Page(BaseHTTPRequestHandler):
+    """Answers with the page, whatever is asked for."""
+
+    def __init__(self, content: bytes, *arguments: Any) -> None:
+        self.content = content
+        super().__init__(*arguments)
+
+    def do_GET(self) -> None:
+        """Send the page at /, and 404 elsewhere."""
+        found = self.path.partition("?")[0] in ("/", "/index.html")
+        content = self.content if found else b"not found"
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Type", "text/html; charset=utf-8" if found else "text/plain")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Stay silent."""
+
+
+def server(page: str, port: int) -> ThreadingHTTPServer:
+    """Return a server of the page on 127.0.0.1; port 0 takes any that is free.
+
+    Raises ``ValueError`` if the port cannot be had.
+    """
+    try:
+        return ThreadingHTTPServer((HOST, port), partial(_Page, page.encode()))
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"port: {port} cannot be used ({error}); give another") from None

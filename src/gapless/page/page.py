@@ -1,0 +1,90 @@
+"""Self-contained pages: style, script and plotting library inside, tables with their CSV.
+
+The plotting library is plotly.js 4.1.1, the "basic" bundle (MIT licence), kept beside this file
+because a page must draw without a network and the Python package plotly would install 20 times as
+much for the sake of one file. Lines, points and bars are all that the pages draw.
+"""
+
+import base64
+import html
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+import pandas as pd
+
+MOST_ROWS = 60
+"""Rows of a table that a page prints; its CSV has all."""
+
+
+@cache
+def asset(name: str) -> str:
+    """Return the text of a file of this package."""
+    return files("gapless.page").joinpath(name).read_text("utf-8")
+
+
+def assemble(template: str, **parts: str) -> str:
+    """Return a template with its ``$parts`` and the shared ``$style``, ``$charts``, ``$plotly``."""
+    shared = {
+        "style": asset("style.css"),
+        "charts": asset("charts.js"),
+        "plotly": asset("plotly-basic.min.js"),
+    }
+    return Template(template).substitute(shared | parts)
+
+
+def as_json(value: Any) -> str:
+    """Return JSON that may stand in a script element."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file inside the page: its name and its content."""
+
+    name: str
+    content: str
+
+    def link(self, text: str) -> str:
+        """Return the link that saves it."""
+        data = base64.b64encode(self.content.encode()).decode()
+        return (
+            f'<a class="download" download="{html.escape(self.name)}" '
+            f'href="data:text/csv;charset=utf-8;base64,{data}">{html.escape(text)}</a>'
+        )
+
+
+def csv_download(name: str, table: pd.DataFrame) -> Download:
+    """Return a table as CSV, numbers with ten digits."""
+    return Download(name, table.to_csv(index=False, float_format="%.10g"))
+
+
+def html_table(table: pd.DataFrame, caption: str) -> str:
+    """Return a table of at most `MOST_ROWS` rows; keyboards can scroll it."""
+    head = "".join(f'<th scope="col">{html.escape(str(name))}</th>' for name in table.columns)
+    body = "".join(
+        "<tr>" + "".join(_cell(value) for value in row) + "</tr>"
+        for row in table.head(MOST_ROWS).itertuples(index=False, name=None)
+    )
+    more = len(table) - MOST_ROWS
+    note = f"<p>{more} more rows are in the CSV.</p>" if more > 0 else ""
+    label = html.escape(caption)
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table>'
+        f"<caption>{label}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"</div>{note}"
+    )
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and value != value):
+        return '<td class="number">–</td>'
+    if isinstance(value, float):
+        return f'<td class="number">{value:.4g}</td>'
+    if isinstance(value, int):
+        return f'<td class="number">{value}</td>'
+    return f"<td>{html.escape(str(value))}</td>"

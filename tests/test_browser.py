@@ -1,0 +1,251 @@
+"""Both pages in headless Chromium: drawn, moved, read aloud, saved from, and never calling out.
+
+Each page is looked at in light, dark and at phone width; every request it makes and every line it
+writes to the console is kept.
+"""
+
+import os
+import threading
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+from shutil import which
+from urllib.parse import urlsplit
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from gapless.experiments.fig2 import SpectralPoint
+from gapless.experiments.fig5 import EXPERIMENT, panels
+from gapless.experiments.panels import long_table
+from gapless.experiments.success import success_table
+from gapless.explore import explorer_page, replay, server, theory_grid
+from gapless.losses import normalised, quartic
+from gapless.report import write_report
+from gapless.store import Store
+
+pytestmark = pytest.mark.browser
+
+LOOKS = {
+    "light": {"color_scheme": "light", "viewport": {"width": 1200, "height": 900}},
+    "dark": {"color_scheme": "dark", "viewport": {"width": 1200, "height": 900}},
+    "phone": {"color_scheme": "light", "viewport": {"width": 375, "height": 800}},
+}
+ALPHAS = (8.0, 10.0, 14.0, 18.0)
+PLOTS = {"report": 2, "explorer": 8}
+"""Panels of each page."""
+
+
+def _records() -> pa.Table:
+    """Records whose outcomes are drawn, not measured: what a page does is the same."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {"address": f"{n}-{alpha}-{design}", "n": n, "m": round(alpha * n), "alpha": alpha}
+        | {"seed": 0, "design": design, "runs": 20, "run": run, "loss": "quartic", "t_max": 1.8}
+        | {"t_1e-8": 1.0 if rng.random() < alpha / 14 else None, "outcome": "recovered"}
+        | {"steps": 90, "gradients": 100, "wall_s": 0.01}
+        for n in (64, 128)
+        for alpha in (4.0, 8.0, 12.0)
+        for design in range(4)
+        for run in range(20)
+    ]
+    known = [field for field in EXPERIMENT.schema if field.name in rows[0]]
+    return pa.Table.from_pylist(
+        rows, schema=pa.schema([*known, ("address", pa.string()), ("wall_s", pa.float64())])
+    )
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory) -> tuple[Path, pd.DataFrame]:
+    """A report, and its records."""
+    folder = tmp_path_factory.mktemp("report")
+    store = Store.open(folder / "fig5", {"experiment": "fig5"}, {"version": "0"})
+    store.append(_records())
+    return write_report(folder), store.read().to_pandas()
+
+
+@pytest.fixture(scope="module")
+def explorer():
+    """What the explorer shows, and where it is served."""
+    grids = [theory_grid(loss, ALPHAS) for loss in (quartic, normalised(1.0))]
+    run = replay(point=SpectralPoint(n=64, alpha=10.0, seed=0, runs=4, frames=9))
+    with server(explorer_page(grids, run), 0) as served:
+        thread = threading.Thread(target=served.serve_forever)
+        thread.start()
+        yield grids, run, f"http://127.0.0.1:{served.server_address[1]}/"
+        served.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def addresses(table, explorer) -> dict[str, str]:
+    """Where each page is."""
+    return {"report": table[0].as_uri(), "explorer": explorer[2]}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium, or the one that CHROMIUM names."""
+    from playwright.sync_api import sync_playwright
+
+    program = os.environ.get("CHROMIUM") or which("chromium")
+    assert program, "no chromium: install Debian's package, or set CHROMIUM"
+    with sync_playwright() as playwright:
+        it = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield it
+        it.close()
+
+
+@contextmanager
+def opened(browser, address: str, look: str):
+    """Open a page and draw all of it; afterwards complain of what it said and asked for."""
+    context = browser.new_context(**LOOKS[look])
+    page = context.new_page()
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    for place in page.locator(".charts").all():
+        place.scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelectorAll('.charts:empty').length === 0")
+    yield page
+    context.close()
+    assert said == []
+    assert asked
+    for url in asked:
+        parts = urlsplit(url)
+        assert parts.scheme in ("file", "data", "blob") or parts.hostname == "127.0.0.1", url
+
+
+@pytest.mark.parametrize("name", PLOTS)
+@pytest.mark.parametrize("look", LOOKS)
+def test_pages_are_drawn_and_accessible(browser, addresses, name, look):
+    from axe_playwright_python.sync_playwright import Axe
+
+    with opened(browser, addresses[name], look) as page:
+        plots = page.locator(".plot").all()
+        assert len(plots) == PLOTS[name]
+        for plot in plots:
+            paths = plot.locator(".scatterlayer .trace path").evaluate_all(
+                "all => all.map(path => path.getAttribute('d') || '')"
+            )
+            assert max(map(len, paths)) > 10
+        wide, room = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert wide <= room
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+
+
+def test_plots_take_the_colours_of_the_page(browser, addresses):
+    with opened(browser, addresses["explorer"], "light") as page:
+        ink = "getComputedStyle(document.querySelector('.xtick text')).fill"
+        before = page.evaluate(ink)
+        page.emulate_media(color_scheme="dark")
+        page.wait_for_function(f"{ink} !== {before!r}")
+        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert sum(map(int, background[4:-1].split(","))) < 3 * 64
+
+
+def _number(page, place: str, name: str) -> str:
+    return (
+        page.locator(f"#{place} div", has=page.locator(f"dt:text-is('{name}')"))
+        .locator("dd")
+        .inner_text()
+    )
+
+
+def _shown(page, value: float | None) -> str:
+    return page.evaluate("value => Charts.shown(value)", value)
+
+
+def _set(page, slider: str, value: int) -> None:
+    page.locator(f"#{slider}").evaluate(
+        "(it, value) => { it.value = value; it.dispatchEvent(new Event('input')); }", value
+    )
+
+
+def _marks(page, place: str, panel: int) -> list[float]:
+    return page.evaluate(
+        "([place, k]) => document.querySelectorAll(`#${place} .plot`)[k].layout.shapes"
+        ".filter(one => one.yref === 'paper').map(one => one.x0)",
+        [place, panel],
+    )
+
+
+def test_the_alpha_slider_shows_the_theory_there(browser, explorer):
+    grids, _, address = explorer
+    with opened(browser, address, "light") as page:
+        for which_loss, grid in enumerate(grids):
+            page.select_option("#loss", str(which_loss))
+            for i in (0, len(ALPHAS) - 1):
+                _set(page, "alpha", i)
+                for name in ("bulk_edge", "outlier", "hessian_edge", "hessian_outlier"):
+                    shown = _number(page, "theory-numbers", name)
+                    assert shown == _shown(page, grid[name][i])
+                assert _number(page, "theory-numbers", "energy e") == _shown(
+                    page, grid["energy"][i]
+                )
+                assert grid["hessian_edge"][i] in _marks(page, "theory", 1)
+                assert grid["alpha"][i] in _marks(page, "theory", 2)
+                page.check("#before")
+                assert grid["bulk_edge"][i] in _marks(page, "theory", 1)
+                page.uncheck("#before")
+                drawn = page.evaluate("document.querySelectorAll('#theory .plot')[1].data[0].y")
+                assert drawn == grid["density"][i]
+
+
+def test_the_alpha_slider_moves_by_keyboard(browser, explorer):
+    grids, _, address = explorer
+    with opened(browser, address, "light") as page:
+        page.focus("#alpha")
+        assert page.locator("#alpha-value").inner_text() == "10"
+        page.keyboard.press("ArrowRight")
+        assert page.locator("#alpha-value").inner_text() == "14"
+        assert _number(page, "theory-numbers", "μ") == _shown(page, grids[0]["mu"][2])
+
+
+def test_the_time_slider_replays_the_run(browser, explorer):
+    _, run, address = explorer
+    with opened(browser, address, "light") as page:
+        for f in (len(run["t"]) // 2, len(run["t"]) - 1):
+            _set(page, "time", f)
+            assert _number(page, "run-numbers", "λ₁") == _shown(page, run["lambda_1"][f])
+            assert _number(page, "run-numbers", "overlap q") == _shown(page, run["overlap"][f])
+            expected = [run[name][f] for name in ("lambda_1", "lambda_2", "edge")]
+            assert _marks(page, "run", 0) == expected
+            drawn = page.evaluate("document.querySelectorAll('#run .plot')[0].data[0].y")
+            assert drawn[:-1] == run["density"][f]
+            assert run["t"][f] in _marks(page, "run", 1)
+
+
+def _saved(page, text: str) -> pd.DataFrame:
+    with page.expect_download() as caught:
+        page.get_by_role("link", name=text).click()
+    return pd.read_csv(StringIO(Path(caught.value.path()).read_text("utf-8")))
+
+
+def test_downloads_hold_the_tables_of_the_library(browser, table, addresses):
+    with opened(browser, addresses["report"], "light") as page:
+        picture = _saved(page, "Points of the picture (CSV)")
+        page.get_by_text("Fractions, intervals (95 %) and gradients").first.click()
+        fractions = _saved(page, "This table (CSV)")
+    pd.testing.assert_frame_equal(
+        picture, long_table(panels(table[1])), check_dtype=False, rtol=1e-9
+    )
+    ours = success_table(table[1])
+    for name in ("n", "alpha", "runs", "successes", "fraction", "low", "high"):
+        np.testing.assert_allclose(fractions[name], ours[name].astype(float), rtol=1e-9)
+
+
+def test_arrow_keys_read_the_points_aloud(browser, table, addresses):
+    first = success_table(table[1]).iloc[0]
+    with opened(browser, addresses["report"], "light") as page:
+        page.locator(".plot").first.focus()
+        page.keyboard.press("ArrowRight")
+        voice = page.locator(".spoken").first.inner_text()
+        assert voice.startswith(f"N = {first.n:.0f}: {_shown(page, first.alpha)}, ")
+        assert _shown(page, first.high) in voice
