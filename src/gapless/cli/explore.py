@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from gapless.cli._shared import Json, Whole, meter, numbers, print_json
@@ -63,7 +64,8 @@ def explore(
         address = f"http://127.0.0.1:{served.server_address[1]}/"
         print_json({"page": address}) if as_json else sys.stdout.write(f"{address}\n")
         sys.stdout.flush()
-        served.serve_forever()
+        with suppress(KeyboardInterrupt):  # how it is meant to end
+            served.serve_forever()
 
 
 def _make_folder(folder: Path) -> None:
