@@ -25,7 +25,7 @@ from gapless.experiments import drawing
 from gapless.experiments._crossing import CrossingPoint
 from gapless.experiments._experiment import Claim, Cost, Experiment, Row, Scale
 from gapless.experiments._spectra import spectral_rows
-from gapless.experiments.panels import Panel, Series
+from gapless.experiments.panels import TWO_ERRORS, Panel, Series
 from gapless.experiments.simulation import design_columns
 from gapless.flow import Outcome
 from gapless.flow.snapshots import snapshots
@@ -236,7 +236,7 @@ def panels(table: pd.DataFrame) -> list[Panel]:
         known = group.assign(known=[np.nan_to_num(values) for values in group.outlier_overlap_t])
         mean, error = series(group, "vector_overlap_1_t")
         curves = [
-            Series("v₁, runs", t, mean, mean - 2 * error, mean + 2 * error, "markers"),
+            Series("v₁, runs", t, mean, mean - 2 * error, mean + 2 * error, TWO_ERRORS, "markers"),
             Series("v₁, theory", t, series(known, "known")[0], style="lines", colour=1),
             Series(
                 "state q", t, series(group, "overlap_t")[0], style="lines", colour=2, dash="dash"

@@ -21,7 +21,7 @@ from gapless.experiments._crossing import (
     rows_at_crossing,
 )
 from gapless.experiments._experiment import Claim, Experiment, Scale
-from gapless.experiments.panels import Panel, Series
+from gapless.experiments.panels import TWO_ERRORS, Panel, Series
 from gapless.experiments.statistics import clustered_mean, clustered_std
 
 
@@ -252,6 +252,7 @@ def panels(table: pd.DataFrame) -> list[Panel]:
                         value,
                         value - half,
                         value + half,
+                        TWO_ERRORS,
                         dash=dash,
                         colour=index,
                     )

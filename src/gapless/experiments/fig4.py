@@ -356,7 +356,7 @@ def _measured(name: str, column: str, found: list[Plateau], colour: int) -> Seri
     note = [f"{p.measured[column].size} runs, {p.sentence(column)} of 1RSB" for p in found]
     alpha = [p.alpha for p in found]
     low, high = means - half, means + half
-    return Series(name, alpha, means, low, high, "markers", colour=colour, note=note)
+    return Series(name, alpha, means, low, high, style="markers", colour=colour, note=note)
 
 
 def tables(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

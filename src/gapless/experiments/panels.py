@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 Numbers = Sequence[float] | np.ndarray | pd.Series
+TWO_ERRORS = "± 2 standard errors"
 Style = Literal["lines", "markers", "lines+markers"]
 
 
@@ -26,7 +27,9 @@ class Series:
     x, y : shape (P,)
         Points; not-a-number where there is none.
     low, high : shape (P,)
-        Ends of the 95 % interval of y, where there is one.
+        Ends of the interval of y, where there is one.
+    interval
+        What the interval is.
     style, dash
         How it is drawn; dash is ``solid``, ``dot``, ``dash`` or ``dashdot``.
     colour
@@ -40,6 +43,7 @@ class Series:
     y: Numbers
     low: Numbers | None = None
     high: Numbers | None = None
+    interval: str = "95 %"
     style: Style = "lines+markers"
     dash: str = "solid"
     colour: int = 0

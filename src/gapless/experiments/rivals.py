@@ -19,7 +19,7 @@ from gapless.channels import weak_optimal
 from gapless.design import Design
 from gapless.experiments import drawing
 from gapless.experiments._experiment import Claim, Cost, Experiment, Point, Row, Scale
-from gapless.experiments.panels import Panel, Series
+from gapless.experiments.panels import TWO_ERRORS, Panel, Series
 from gapless.experiments.simulation import design_columns
 from gapless.experiments.statistics import clustered_mean
 from gapless.flow import Outcome, integrate, paper_budget
@@ -295,9 +295,8 @@ def panels(table: pd.DataFrame) -> list[Panel]:
             mean = curve.overlap.to_numpy(float)
             name = caption.replace(r"$\Delta$", "Δ")
             note = [f"{row.finished} of {row.runs} runs" for row in curve.itertuples()]
-            series.append(
-                Series(name, curve.alpha, mean, mean - half, mean + half, colour=index, note=note)
-            )
+            ends = mean - half, mean + half, TWO_ERRORS
+            series.append(Series(name, curve.alpha, mean, *ends, colour=index, note=note))
     title, axes = "Overlap with the signal at the end", ("α = M/N", "overlap")
     return [Panel(title, *axes, series, x_scale="log", y_range=(-0.02, 1.05))]
 

@@ -11,7 +11,7 @@ const Charts = (() => {
     const again = seen.has(series.name);
     seen.add(series.name);
     const interval = series.low ? series.x.map((_, i) =>
-      series.low[i] === null ? "" : `95 %: ${shown(series.low[i])} to ${shown(series.high[i])}`) : null;
+      series.low[i] === null ? "" : `${series.interval}: ${shown(series.low[i])} to ${shown(series.high[i])}`) : null;
     const text = series.x.map((_, i) =>
       [interval && interval[i], series.note && series.note[i]].filter(Boolean).join("<br>"));
     const said = text.some(Boolean);
@@ -81,7 +81,7 @@ const Charts = (() => {
         point = Math.min(count - 1, Math.max(0, point + (walk || 0)));
         const one = series[curve];
         try { Plotly.Fx.hover(place, [{curveNumber: curve, pointNumber: point}]); } catch { /* off the axes */ }
-        const interval = one.low && one.low[point] !== null ? `, 95 % from ${shown(one.low[point])} to ${shown(one.high[point])}` : "";
+        const interval = one.low && one.low[point] !== null ? `, ${one.interval} from ${shown(one.low[point])} to ${shown(one.high[point])}` : "";
         voice.textContent = `${one.name}: ${shown(one.x[point])}, ${shown(one.y[point])}${interval}`;
       } else if (event.key === "+" || event.key === "-") {
         const factor = event.key === "+" ? 0.35 : 0.75;
