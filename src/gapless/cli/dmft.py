@@ -114,10 +114,10 @@ def _speed() -> float:
     """Return floating-point operations a second, of a product like those of a sweep."""
     a = np.ones((2048, 64), np.float32)
     b = np.ones((64, 64), np.float32)
-    a @ b
+    np.matmul(a, b)
     begun = time.perf_counter()
     for _ in range(20):
-        a @ b
+        np.matmul(a, b)
     # the rest of a sweep (vectors, the sequential blocks) is slower: half, as measured
     return 20 * 2 * 2048 * 64 * 64 / (time.perf_counter() - begun) / 2
 

@@ -176,8 +176,12 @@ def draw(point: MeanField, estimate: Estimate) -> Figure:
     energy.set(xlabel=r"time $t$", ylabel=r"energy $e=\mathcal{L}/N$", ylim=(0, None))
     energy.legend()
     curve(others, "correlation_0", r"$C(t,0)$", 0)
-    others.plot(t, estimate.value["mu"] / estimate.value["mu"][0], color=drawing.colour(1),
-                label=r"$\mu(t)/\mu(0)$")
+    others.plot(
+        t,
+        estimate.value["mu"] / estimate.value["mu"][0],
+        color=drawing.colour(1),
+        label=r"$\mu(t)/\mu(0)$",
+    )
     others.set(xlabel=r"time $t$", ylim=(0, 1.02))
     others.legend()
     if point.labels == "teacher":

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.interpolate import CubicSpline
 
 from gapless.theory.dmft.solution import Solution
 
@@ -52,8 +53,6 @@ def combine(fine: Sequence[Solution], coarse: Sequence[Solution] = ()) -> Estima
 def _on_grid(solution: Solution, name: str, t: np.ndarray) -> np.ndarray:
     """Return a curve at other times: cubic between the solution's own, NaN beyond them."""
     own, curve = solution.t, getattr(solution, name)
-    from scipy.interpolate import CubicSpline
-
     good = np.isfinite(curve)
     if good.sum() < 4:
         return np.full(t.size, np.nan)

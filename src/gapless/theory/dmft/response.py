@@ -1,7 +1,11 @@
 """How a path's force answers to a push of its field in the past, by backward substitution."""
 
+from typing import Any
+
 import numpy as np
-from scipy.linalg.blas import sgemm
+from scipy.linalg import get_blas_funcs
+
+_gemm: Any = get_blas_funcs("gemm", dtype=np.float32)
 
 SEQUENTIAL = 8
 """Blocks of so many times are substituted one by one; larger ones are matrix products."""
@@ -62,21 +66,27 @@ def mean_response(
             mean[i] += here.sum(axis=1)
             square[i] += here @ here.T
             cross[i] += (here * one) @ d
+    plain, mean = plain / paths, mean / paths
     for i in range(len(weight)):
-        # least squares of weight d on the controls, without an intercept: its mean is O(1/P) off
-        plain[i] -= mean[i] @ np.linalg.lstsq(square[i], cross[i], rcond=1e-10)[0]
-    return plain / paths
+        # regression of weight d on the controls: the covariances are taken about the means
+        among = square[i] / paths - np.outer(mean[i], mean[i])
+        between = cross[i] / paths - np.outer(mean[i], plain[i])
+        plain[i] -= mean[i] @ np.linalg.lstsq(among, between, rcond=1e-8)[0]
+    return plain
 
 
 def _substitute(
     d: np.ndarray, slope: np.ndarray, kernel: np.ndarray, first: int, last: int
 ) -> None:
-    """Turn columns [first, last) of d, which hold the sums over r ≥ last, into d_k(s)."""
+    """Turn columns [first, last) of d, which hold the sums over r ≥ last, into d_k(s).
+
+    Shapes: d (P, k + 1), column-major; slope (k + 1, P); kernel δ_s R(r, s), column-major.
+    """
     if last - first > SEQUENTIAL:
         middle = (first + last) // 2
         _substitute(d, slope, kernel, middle, last)
         block = kernel[middle:last, first:middle]
-        sgemm(1.0, d[:, middle:last], block, beta=1.0, c=d[:, first:middle], overwrite_c=1)
+        _gemm(1.0, d[:, middle:last], block, beta=1.0, c=d[:, first:middle], overwrite_c=1)
         _substitute(d, slope, kernel, first, middle)
         return
     for s in range(last - 1, first - 1, -1):

@@ -76,7 +76,7 @@ class Solution:
         law = self.law(k)
         edge = bulk_edge(law, self.dynamics.loss, self.dynamics.alpha)
         found = bulk.outlier(curvatures(law, self.dynamics.loss, self.dynamics.alpha))
-        return edge.value, None if found is None else found.value, edge.from_one_atom
+        return edge.value, found.value, edge.edge_from_one_atom
 
     @property
     def growth(self) -> np.ndarray:
@@ -85,7 +85,7 @@ class Solution:
         m_{k+1} = c_k {m_k + δ_k [μ_k m_k + Σ_s G(k, s) m_s]} with G(k, s) = α⟨y² ∂F_k/∂ζ_s⟩
         (docs/derivations/dmft.md §4).
         """
-        _, mu, c = (self.observed(name) for name in ("energy", "mu_tangent", "norm"))
+        mu, c = self.observed("mu_tangent"), self.observed("norm")
         delta, kernel = self.dynamics.steps, self.paths.memory_y
         m = np.zeros(self.states)
         m[0] = 1.0
