@@ -81,7 +81,7 @@ def test_a_small_overlap_grows_as_on_one_large_matrix():
     # y² has relative spread √2 over M samples, P paths: the force on m is known to that
     error = 3 * np.sqrt(2) * (1 / np.sqrt(alpha * n) + 1 / np.sqrt(2048))
     assert abs(found[-1] - logs[-1]) < error * abs(logs[-1])
-    assert logs[-1] > 0.2  # there is growth to compare
+    assert abs(logs[-1]) > 1  # there is something to compare
 
 
 def test_the_start_has_gaussian_moments():
@@ -101,15 +101,21 @@ def test_the_start_has_gaussian_moments():
         assert 12.9 * error[0] < 0.2 * exact
 
 
-def test_the_energy_falls_at_the_squared_speed():
-    """(e_1 − e_0)/δ → −|g|²: the slope of the mismatch in δ is one."""
-    mismatch = []
-    for step in (1e-3, 5e-4, 2.5e-4):
-        found = descent(6.0, step, 1, paths=4096)
-        mismatch.append((found.energy[1] - found.energy[0]) / step + 48 * 6.0)
-    # common paths: the sampling error of the first term is the same for all three
-    first, second = mismatch[0] - mismatch[1], mismatch[1] - mismatch[2]
-    assert first / second == pytest.approx(2, rel=0.05)
+def test_first_two_derivatives_of_the_energy_at_the_start():
+    """de/dt = −48α and d²e/dt² = 3840α for the quartic loss (dmft.md §6)."""
+    alpha, sets = 6.0, 8
+    first, second = np.zeros((2, sets)), np.zeros((2, sets))
+    for row, step in enumerate((1e-4, 2e-4)):
+        for replica in range(sets):
+            e = descent(alpha, step, 2, paths=2**14, replica=replica).energy
+            first[row, replica] = (-3 * e[0] + 4 * e[1] - e[2]) / (2 * step)
+            second[row, replica] = (e[0] - 2 * e[1] + e[2]) / step**2
+    for found, exact in ((first, -48 * alpha), (second, 3840 * alpha)):
+        limit = 2 * found[0] - found[1]  # descent is first order in the step
+        error = limit.std(ddof=1) / np.sqrt(sets)
+        # 5.4 errors of seven degrees of freedom are one in a thousand
+        assert abs(limit.mean() - exact) < 5.4 * error, (limit.mean(), error, exact)
+        assert error < 0.05 * abs(exact)
 
 
 def test_refining_the_step_converges_to_first_order():
@@ -166,9 +172,9 @@ def test_more_paths_fluctuate_less_like_their_root():
     spreads = []
     for paths in (256, 4096):
         energies = [
-            sweep(
-                Dynamics(quartic, 4.0, np.full(8, 0.02)), Draws(paths, 0, r, "random")
-            ).observed[-1, 0]
+            sweep(Dynamics(quartic, 4.0, np.full(8, 0.02)), Draws(paths, 0, r, "random")).observed[
+                -1, 0
+            ]
             for r in range(24)
         ]
         spreads.append(np.std(energies, ddof=1))

@@ -213,9 +213,7 @@ def _evaluate(dynamics: Dynamics, state: Paths, k: int) -> None:
 
 def _check_descent(dynamics: Dynamics, state: Paths, k: int) -> None:
     energy = state.observed[: k + 1, 0]
-    if not np.isfinite(energy[k]) or (
-        k and energy[k] - energy[k - 1] > RISE * abs(energy[k - 1])
-    ):
+    if not np.isfinite(energy[k]) or (k and energy[k] - energy[k - 1] > RISE * abs(energy[k - 1])):
         step = dynamics.steps[k - 1]
         error = Unstable(
             f"step: {step:g} is beyond the stability limit of gradient descent at "
