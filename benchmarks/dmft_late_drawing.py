@@ -1,6 +1,6 @@
 """Draw the table of benchmarks/dmft_late.py, and print what late times say.
 
-    python benchmarks/dmft_late_drawing.py docs/results/dmft_late.csv docs/results/dmft_late.png
+python benchmarks/dmft_late_drawing.py docs/results/dmft_late.csv docs/results/dmft_late.png
 """
 
 import sys
@@ -39,7 +39,9 @@ for index, (alpha, here) in enumerate(table.groupby("alpha")):
     values = np.array(found)
     error = values.std(axis=0, ddof=1) / len(values) ** 0.5
     names = ("e(1)", "e(2.9)", "g(1)", "g(2.9)", "a(1)", "a(2)")
-    said = (f"{n} = {v:.3f} ± {s:.3f}" for n, v, s in zip(names, values.mean(0), error, strict=True))
+    said = (
+        f"{n} = {v:.3f} ± {s:.3f}" for n, v, s in zip(names, values.mean(0), error, strict=True)
+    )
     print(f"α = {alpha:g}, {len(values)} sets, 1RSB {threshold:.3f}: " + ", ".join(said))
 energies.set(xlabel="time $t$", ylabel="energy over 1RSB marginal, $-1$")
 growth.set(xlabel="time $t$", ylabel=r"$\ln\,m(t)/m(0)$ of a small overlap")
