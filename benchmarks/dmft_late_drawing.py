@@ -30,7 +30,7 @@ for index, (alpha, here) in enumerate(table.groupby("alpha")):
         ahead = np.interp(np.log(one.t) + np.log(2) / 2, np.log(one.t), one.growth)
         behind = np.interp(np.log(one.t) - np.log(2) / 2, np.log(one.t), one.growth)
         good = (one.t * 2**0.5 < one.t.max()) & (one.t > 0.3)
-        power.semilogx(one.t[good], (ahead - behind)[good] / np.log(2), **style)
+        power.plot(one.t[good], (ahead - behind)[good] / np.log(2), **style)
         at = {t: np.interp(t, one.t, one.growth) for t in (1.0, 1.5, 2.9)}
         early = (at[1.5] - np.interp(0.75, one.t, one.growth)) / np.log(2)
         late = (at[2.9] - at[1.5]) / np.log(2.9 / 1.5)
@@ -47,7 +47,7 @@ energies.set(xlabel="time $t$", ylabel="energy over 1RSB marginal, $-1$")
 growth.set(xlabel="time $t$", ylabel=r"$\ln\,m(t)/m(0)$ of a small overlap")
 power.set(xlabel="time $t$", ylabel=r"$d\ln m/d\ln t$")
 power.axhline(0, color="0.6", lw=0.8)
-energies.legend()
+growth.legend()
 figure.suptitle(
     r"$N=\infty$, shuffled labels: one line a set of 8192 or 16384 paths, step $0.12/\alpha$",
     fontsize=9.5,
