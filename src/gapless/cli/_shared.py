@@ -78,13 +78,17 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def check_memory(needed: float) -> None:
+def check_memory(
+    needed: float,
+    options: str = "n, alpha",
+    remedy: str = "--n, --alpha or --runs-per-design",
+) -> None:
     """Raise ``ValueError`` that names the bytes if they exceed what this machine has."""
     present = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > 0.9 * present:
         raise ValueError(
-            f"n, alpha: these sizes need {needed:.3g} bytes ({needed / 2**30:,.1f} GiB) and this "
-            f"machine has {present / 2**30:,.1f} GiB; lower --n, --alpha or --runs-per-design"
+            f"{options}: these sizes need {needed:.3g} bytes ({needed / 2**30:,.1f} GiB) and this "
+            f"machine has {present / 2**30:,.1f} GiB; lower {remedy}"
         )
 
 

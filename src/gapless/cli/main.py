@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 from pydantic import ValidationError
 
-from gapless.cli import explore, flow, reproduce, spectrum, stores, success, theory
+from gapless.cli import dmft, explore, flow, reproduce, spectrum, stores, success, theory
 from gapless.threads import pin_threads
 
 POSITIONAL = ("figures", "dir", "file")
@@ -34,6 +34,7 @@ app.command(stores.status)
 app.command(stores.compact)
 app.command(stores.export)
 app.command(theory.app)
+app.command(dmft.dmft)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,62 @@
+"""N = ∞ beside runs of benchmarks/dmft_runs.py: a table of means with errors.
+
+    python benchmarks/dmft_table.py OUT.csv PATHS SETS LABELS RUNS.csv [RUNS.csv ...]
+
+α = 10, step 0.01. LABELS: shuffled, teacher:m, or growth:m (linearised, times m).
+"""
+
+import sys
+from pathlib import Path
+
+from gapless.threads import pin_threads
+
+pin_threads()
+
+import numpy as np
+import pandas as pd
+
+from gapless.losses import quartic
+from gapless.theory.dmft import Draws, Dynamics, combine, solve
+
+OUT, PATHS, SETS = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+LABELS, _, START = sys.argv[4].partition(":")
+STEPS = np.array([0, 5, 10, 20, 30, 50, 75, 100])
+NAMES = {"energy": "energy", "mu": "mu", "correlation_0": "correlation"}
+if LABELS == "teacher":
+    dynamics = Dynamics(quartic, 10.0, np.full(100, 0.01), "teacher", float(START))
+    NAMES["signed_overlap"] = "overlap"
+else:
+    dynamics = Dynamics(quartic, 10.0, np.full(100, 0.01))
+theory = combine([solve(dynamics, Draws(PATHS, 1, index)) for index in range(SETS)])
+if LABELS == "growth":
+    NAMES = {"growth": "overlap"}
+
+rows = []
+for name in sys.argv[5:]:
+    runs = pd.read_csv(name)
+    designs = runs.groupby(["design", "t"]).mean()
+    mean, count = designs.groupby("t").mean(), runs.design.nunique()
+    error = designs.groupby("t").std() / count**0.5
+    for ours, theirs in NAMES.items():
+        value, spread = theory.value[ours], theory.paths[ours]
+        if LABELS == "growth":
+            value = float(START) * np.exp(value)
+            spread = value * spread
+        for k in STEPS:
+            rows.append(
+                {
+                    "labels": sys.argv[4],
+                    "runs": Path(name).stem,
+                    "designs": count,
+                    "quantity": theirs,
+                    "t": 0.01 * k,
+                    "theory": value[k],
+                    "theory_error": spread[k],
+                    "simulation": mean[theirs].iloc[k],
+                    "simulation_error": error[theirs].iloc[k],
+                }
+            )
+table = pd.DataFrame(rows)
+table["difference_percent"] = 100 * (table.simulation / table.theory - 1)
+table.to_csv(OUT, mode="a", header=not OUT.exists(), index=False, float_format="%.5g")
+print(table.to_string())

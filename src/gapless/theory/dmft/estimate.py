@@ -1,0 +1,87 @@
+"""Means over independent sets of paths, with errors from paths and from steps."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from gapless.theory.dmft.solution import Solution
+
+CURVES = ("energy", "mu", "correlation_0", "signed_overlap", "growth", "growth_rate")
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Curves over time with their errors; each of `CURVES` is a key, arrays have shape (S,).
+
+    Parameters
+    ----------
+    value
+        Means over the sets of paths.
+    paths
+        Their standard errors: the spread over sets; NaN with a single set. A bias of order 1/P
+        is not in it (docs/derivations/dmft.md §5).
+    steps
+        |O(δ) − O(2δ)|: to first order in δ, how far O(δ) is from the flow. NaN where 2δ is beyond
+        the stability limit, or was not asked for. It is no error of gradient descent with step δ.
+    """
+
+    t: np.ndarray
+    value: dict[str, np.ndarray]
+    paths: dict[str, np.ndarray]
+    steps: dict[str, np.ndarray]
+
+
+def combine(fine: Sequence[Solution], coarse: Sequence[Solution] = ()) -> Estimate:
+    """Return the estimate from sets of paths at step δ and, for the same first sets, at 2δ."""
+    t = fine[0].t
+    value, paths, steps = {}, {}, {}
+    for name in CURVES:
+        curves = np.array([getattr(one, name) for one in fine])
+        value[name] = curves.mean(axis=0)
+        spread = curves.std(axis=0, ddof=1) if len(fine) > 1 else np.full(t.size, np.nan)
+        paths[name] = spread / np.sqrt(len(fine))
+        differences = [
+            abs(_on_grid(two, name, t) - getattr(one, name))
+            for one, two in zip(fine, coarse, strict=False)
+        ]
+        steps[name] = np.mean(differences, axis=0) if differences else np.full(t.size, np.nan)
+    return Estimate(t, value, paths, steps)
+
+
+def _on_grid(solution: Solution, name: str, t: np.ndarray) -> np.ndarray:
+    """Return a curve at other times: cubic between the solution's own, NaN beyond them."""
+    own, curve = solution.t, getattr(solution, name)
+    good = np.isfinite(curve)
+    if good.sum() < 4:
+        return np.full(t.size, np.nan)
+    inside = (t >= own[good][0]) & (t <= own[good][-1] * (1 + 1e-12))
+    return np.where(inside, CubicSpline(own[good], curve[good])(t), np.nan)
+
+
+def settle(
+    t: np.ndarray, energy: np.ndarray, windows: Callable[[float], Sequence[float]] | None = None
+) -> tuple[float, float]:
+    """Return e∞ of e(t) = e∞ + c t^(−γ) and how far it moves with the window of the fit.
+
+    Least squares on times spaced by a factor, from T/8, T/5 and T/3 on; the value is that of the
+    middle window, the error half of the range.
+    """
+    last = float(t[-1])
+    starts = (last / 8, last / 5, last / 3) if windows is None else windows(last)
+    found = [_power_law(t, energy, start) for start in starts]
+    return float(np.median(found)), float(np.ptp(found)) / 2
+
+
+def _power_law(t: np.ndarray, energy: np.ndarray, start: float) -> float:
+    """Return e∞: linear least squares in (e∞, c) at each γ, the γ with the least residual."""
+    times = np.geomspace(start, t[-1], 60)
+    e = np.interp(times, t, energy)
+    best = (np.inf, np.nan)
+    for gamma in np.geomspace(0.1, 6, 240):
+        design = np.stack([np.ones_like(times), (times / t[-1]) ** -gamma], axis=1)
+        (constant, c), *_ = np.linalg.lstsq(design, e, rcond=None)
+        residual = float(((design @ [constant, c] - e) ** 2).sum())
+        best = min(best, (residual, float(constant)))
+    return best[1]
