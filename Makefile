@@ -9,8 +9,9 @@ WORKERS ?= 2
 
 .PHONY: benchmarks docs notebooks reproduce test test-slow test-browser crash campaign slurm lint types contracts check clean
 
+# at smoke scale most of the time goes to compiling, so programs are compiled quickly
 reproduce: $(VENV)/.run
-	$(BIN)/gapless reproduce all --scale smoke --workers $(WORKERS) --out $(OUT)
+	XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/gapless reproduce all --scale smoke --workers $(WORKERS) --out $(OUT)
 
 # the fast tests spend their time compiling small programs, so those are compiled quickly
 test: $(VENV)/.dev
