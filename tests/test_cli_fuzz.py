@@ -16,13 +16,15 @@ OPTIONS = {
     "flow": "n alpha labels runs t-max seed loss protocol dtype save-at runs-per-design",
     "success": "n alpha runs seed protocol tolerance workers scheduler shard task-timeout",
     "spectrum": "n alpha at labels runs seed",
+    "dmft": "alpha t-max step paths labels seed loss",
     "reproduce": "scale seed workers scheduler shard task-timeout print-slurm",
     "status": "json",
     "compact": "json",
     "export": "json",
 }
 """Of each verb, options that take a value (or, for the last, none)."""
-NEEDED = {"flow": 1, "success": 1, "spectrum": 1}
+NEEDED = {verb: ["--n=16", "--alpha=6"] for verb in ("flow", "success", "spectrum")}
+NEEDED["dmft"] = ["--alpha=6", "--paths=64", "--t-max=0.02"]
 
 
 def wrong_arguments(chance: random.Random) -> tuple[list[str], set[str]]:
@@ -30,7 +32,7 @@ def wrong_arguments(chance: random.Random) -> tuple[list[str], set[str]]:
     verb = chance.choice(list(OPTIONS))
     option = chance.choice(OPTIONS[verb].split())
     word = chance.choice(WORDS)
-    start = [verb, "--n=16", "--alpha=6"] if verb in NEEDED else [verb]
+    start = [verb, *NEEDED.get(verb, [])]
     kind = chance.randrange(3)
     if kind == 0:
         return [*start, f"--{option}x={word}"], {f"--{option}x"}
@@ -53,6 +55,8 @@ BAD = {
     "protocol": ["", "sgd", "FLOW"],
     "dtype": ["", "float8", "f32"],
     "save-at": ["0.2,0.1", "0.1,nan", "x", "-1", "0.1,,0.2"],
+    "step": ["0", "-0.01", "nan", "x", ""],
+    "paths": ["0", "-5", "2.5", "x"],
     "runs-per-design": ["0", "-1", "2.5", "x"],
     "tolerance": ["0", "1e-7", "nan", "x", "-1e-8"],
     "workers": ["0", "-1", "1025", "two", "1.5"],

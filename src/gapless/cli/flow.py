@@ -83,7 +83,7 @@ def flow(
     from gapless.experiments.success import check_runs
     from gapless.experiments.trajectories import draw
 
-    check_runs(runs)
+    check_runs(runs, runs_per_design)
     if plot is not None:
         check_writable(plot, "plot")
     point = Simulation.model_validate(

@@ -60,10 +60,10 @@ def spectrum(
     """
     from gapless.experiments._crossing import CrossingPoint, cost
     from gapless.experiments.spectrum import Moment, parse_moment, spectrum_rows
+    from gapless.experiments.success import check_runs
     from gapless.losses import parse_loss
 
-    if runs < 1:
-        raise ValueError(f"runs: must be at least 1, not {runs}")
+    check_runs(runs, runs_per_design)
     if labels not in ("teacher", "shuffled", "gaussian"):
         raise ValueError(f"labels: {labels!r} is not one of teacher, shuffled, gaussian")
     moment = parse_moment(at)

@@ -59,8 +59,14 @@ def success(
     """
     from gapless.experiments import load
     from gapless.experiments.simulation import Simulation
-    from gapless.experiments.success import simulations, success_column, success_table
+    from gapless.experiments.success import (
+        check_runs,
+        simulations,
+        success_column,
+        success_table,
+    )
 
+    check_runs(runs, runs_per_design)
     success_column(tolerance)
     alphas = numbers(alpha, "alpha")
     template = Simulation.model_validate(

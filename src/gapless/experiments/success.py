@@ -28,10 +28,15 @@ def simulations(template: Simulation, alphas: Sequence[float], runs: int) -> lis
     return [here.model_copy(update={"index": i}) for here in checked for i in range(designs)]
 
 
-def check_runs(runs: int) -> None:
-    """Raise ``ValueError`` unless 1 ≤ runs ≤ `MOST_RUNS`."""
+def check_runs(runs: int, runs_per_design: int | None = None) -> None:
+    """Raise ``ValueError`` unless 1 ≤ runs ≤ `MOST_RUNS`, and 1 ≤ runs_per_design if given.
+
+    A design calls its own number `runs`: only here is it known that the user said another word.
+    """
     if not 1 <= runs <= MOST_RUNS:
         raise ValueError(f"runs: must be from 1 to {MOST_RUNS}, not {runs}")
+    if runs_per_design is not None and runs_per_design < 1:
+        raise ValueError(f"runs_per_design: must be at least 1, not {runs_per_design}")
 
 
 def success_column(tolerance: float) -> str:

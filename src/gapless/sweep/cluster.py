@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import cast
 
 from distributed import Client, Event, get_worker
+from distributed.comm.addressing import parse_address
+from distributed.comm.registry import get_backend
 from distributed.scheduler import KilledWorker
 
 from gapless.sweep.engine import OnReceipt, Stopping, WorkerLostError, drive, never
@@ -23,6 +25,8 @@ def connect(address: str) -> Client:
     Raises ``ValueError`` if none answers.
     """
     try:
+        # an unknown scheme is told here: a client that failed says so once more when it is collected
+        get_backend(parse_address(address)[0])
         return Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(

@@ -58,8 +58,7 @@ class Dynamics:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", np.asarray(self.steps, float).ravel())
-        if not (np.isfinite(self.alpha) and self.alpha > 0):
-            raise ValueError(f"alpha: must be a positive number, not {self.alpha}")
+        _check_alpha(self.alpha)
         if self.labels not in ("shuffled", "gaussian", "teacher"):
             raise ValueError(f"labels: {self.labels!r} is not one of teacher, shuffled, gaussian")
         if not (self.steps.size and np.isfinite(self.steps).all() and (self.steps > 0).all()):
@@ -223,8 +222,17 @@ def _check_descent(dynamics: Dynamics, state: Paths, k: int) -> None:
         raise error
 
 
+def _check_alpha(alpha: float) -> None:
+    if not (np.isfinite(alpha) and alpha > 0):
+        raise ValueError(f"alpha: must be a positive number, not {alpha}")
+
+
 def stable_step(alpha: float) -> float:
-    """Return a step that gradient descent on the quartic loss bears at all times, 0.1/α."""
+    """Return a step that gradient descent on the quartic loss bears with 10⁴ paths, 0.1/α.
+
+    Raises ``ValueError`` unless α is a positive number.
+    """
+    _check_alpha(alpha)
     return float(f"{0.1 / alpha:.1g}")
 
 
