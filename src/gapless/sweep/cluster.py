@@ -25,7 +25,7 @@ def connect(address: str) -> Client:
     Raises ``ValueError`` if none answers.
     """
     try:
-        # an unknown scheme is told here: a client that failed says so once more when it is collected
+        # told here: a client that failed complains once more when it is collected
         get_backend(parse_address(address)[0])
         return Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
