@@ -182,7 +182,7 @@ def draw(point: MeanField, estimate: Estimate) -> Figure:
         color=drawing.colour(1),
         label=r"$\mu(t)/\mu(0)$",
     )
-    others.set(xlabel=r"time $t$", ylim=(0, 1.02))
+    others.set(xlabel=r"time $t$", ylim=(None, 1.02))
     others.legend()
     if point.labels == "teacher":
         curve(growth, "signed_overlap", "overlap", 2)
