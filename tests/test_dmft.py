@@ -275,9 +275,15 @@ def test_the_verb_answers_in_json(capsys, tmp_path):
     assert picture.stat().st_size > 0
 
 
+def test_a_step_far_from_the_flow_is_told_beside_the_numbers(capsys):
+    assert main([*DMFT[:5], "--step", "0.08", "--paths", "256", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "give --step 0.0" in err and "give --step" in json.loads(out)["notes"][0]
+
+
 @pytest.mark.slow
 def test_descent_at_finite_n_follows():
-    """Sixteen runs on each of four matrices, N = 512, α = 10, the same step, until t = 0.3."""
+    """Sixteen runs on each of eight matrices, N = 512, α = 10, the same step, until t = 0.3."""
     import jax.numpy as jnp
 
     from gapless.flow import FixedStep, integrate

@@ -92,6 +92,12 @@ def dmft(
         f"{flops / _speed():,.0f} s on one core\n"
     )
     notes = []
+    if point.loss == "quartic" and point.step > 2 * stable_step(alpha):
+        notes.append(
+            f"a step of {point.step:g} is far above 0.12/α: this is gradient descent that does not "
+            f"follow the flow; give --step {stable_step(alpha):g}"
+        )
+        sys.stderr.write(f"dmft: {notes[-1]}\n")
     with meter("dmft", flops) as progress, checkpoints_in(checkpoint):
         fine = [solve(one, progress.advance) for one in points]
         coarse = []
