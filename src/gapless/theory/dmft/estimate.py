@@ -1,6 +1,6 @@
 """Means over independent sets of paths, with errors from paths and from steps."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,17 +60,14 @@ def _on_grid(solution: Solution, name: str, t: np.ndarray) -> np.ndarray:
     return np.where(inside, CubicSpline(own[good], curve[good])(t), np.nan)
 
 
-def settle(
-    t: np.ndarray, energy: np.ndarray, windows: Callable[[float], Sequence[float]] | None = None
-) -> tuple[float, float]:
+def settle(t: np.ndarray, energy: np.ndarray) -> tuple[float, float]:
     """Return e∞ of e(t) = e∞ + c t^(−γ) and how far it moves with the window of the fit.
 
     Least squares on times spaced by a factor, from T/8, T/5 and T/3 on; the value is that of the
     middle window, the error half of the range.
     """
     last = float(t[-1])
-    starts = (last / 8, last / 5, last / 3) if windows is None else windows(last)
-    found = [_power_law(t, energy, start) for start in starts]
+    found = [_power_law(t, energy, last / part) for part in (8, 5, 3)]
     return float(np.median(found)), float(np.ptp(found)) / 2
 
 

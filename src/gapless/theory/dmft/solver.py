@@ -109,8 +109,6 @@ class Paths:
     """Signed overlap, (T + 1,)."""
     response: np.ndarray
     """R, (T + 1, T + 1)."""
-    memory: np.ndarray
-    """M_R, (T + 1, T + 1)."""
     memory_y: np.ndarray
     """α⟨y² ∂F_k/∂ζ_s⟩, (T + 1, T + 1): the memory of a small overlap."""
     observed: np.ndarray
@@ -127,8 +125,8 @@ OBSERVED = ("energy", "mu", "mu_tangent", "speed2", "norm", "abs", "2", "3", "4"
 
 
 def sweep_bytes(steps: int, paths: int) -> float:
-    """Return the memory that a sweep takes: five float32 arrays (T, P), five float64 (T, T)."""
-    return 5.0 * 4 * steps * paths + 5 * 8.0 * steps**2
+    """Return the memory that a sweep takes: five float32 arrays (T, P), four float64 (T, T)."""
+    return 5.0 * 4 * steps * paths + 4 * 8.0 * steps**2
 
 
 def sweep_flops(steps: int, paths: int) -> float:
@@ -159,7 +157,6 @@ def begin(dynamics: Dynamics, draws: Draws) -> Paths:
         history=History.begin(steps, paths, radius),
         m=m,
         response=np.zeros(square),
-        memory=np.zeros(square),
         memory_y=np.zeros(square),
         observed=np.full((steps + 1, len(OBSERVED)), np.nan),
     )
@@ -245,7 +242,8 @@ def _step(dynamics: Dynamics, draws: Draws, state: Paths, k: int) -> None:
     step = np.append(dynamics.steps[:k], 0).astype(np.float32)
     coordinates, m, xi = state.history.coordinates, state.m, state.coordinates[1:]
     controls = slice(0, min(CONTROLS, k + 1))
-    state.memory[k, now], state.memory_y[k, now] = alpha * mean_response(
+    # row k of M_R; no later step needs it
+    memory, state.memory_y[k, now] = alpha * mean_response(
         state.slope[now],
         kernel,
         step,
@@ -255,7 +253,7 @@ def _step(dynamics: Dynamics, draws: Draws, state: Paths, k: int) -> None:
     )
     # the total force on w, along the basis and along W*
     force = state.history.project(k, state.force[k] * np.float32(np.sqrt(alpha / paths)))
-    force[now] += state.memory[k, now] @ coordinates[now, now]
+    force[now] += memory @ coordinates[now, now]
     teacher = dynamics.labels == "teacher"
     along = alpha * float(state.force[k] @ state.y) / paths if teacher else 0.0
     w = np.append(coordinates[k, now], 0)
@@ -265,9 +263,7 @@ def _step(dynamics: Dynamics, draws: Draws, state: Paths, k: int) -> None:
     c = 1 / np.sqrt(w @ w + w_m**2)
     coordinates[k + 1, : k + 2], m[k + 1] = c * w, c * w_m
     response = state.response[now, now]
-    state.response[k + 1, now] = c * (
-        (1 + delta * mu) * response[k] + delta * (state.memory[k, now] @ response)
-    )
+    state.response[k + 1, now] = c * ((1 + delta * mu) * response[k] + delta * (memory @ response))
     state.response[k + 1, k] = c
     state.observed[k, 2:5] = mu, velocity @ velocity + velocity_m**2, c
     # the field, and the labels
@@ -277,5 +273,5 @@ def _step(dynamics: Dynamics, draws: Draws, state: Paths, k: int) -> None:
     else:
         xi[k + 1] = draws.coordinate(k + 2, before)
     zeta = coordinates[k + 1, : k + 2].astype(np.float32) @ xi[: k + 2]
-    memory = (state.response[k + 1, now] * dynamics.steps[now]).astype(np.float32)
-    state.student[k + 1] = np.float32(m[k + 1]) * state.y + zeta + memory @ state.force[now]
+    past = (state.response[k + 1, now] * dynamics.steps[now]).astype(np.float32)
+    state.student[k + 1] = np.float32(m[k + 1]) * state.y + zeta + past @ state.force[now]
