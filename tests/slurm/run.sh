@@ -9,7 +9,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 python=$(realpath -s "${1:-python3}")
-dir=$(mktemp -d /tmp/gapless-slurm.XXXXXX)
+dir=$(mktemp -d -t gapless-slurm.XXXXXX)
 mkdir "$dir"/{state,spool,log,munge}
 chmod 755 "$dir"
 sed "s#@DIR@#$dir#g; s#@HOST@#$(hostname -s)#g" "$here/slurm.conf" > "$dir/slurm.conf"
