@@ -13,6 +13,7 @@ import time
 import pandas as pd
 
 from gapless.experiments import fig4
+from gapless.experiments.plateau import plateaus
 from gapless.experiments.simulation import MOMENTS
 
 
@@ -29,7 +30,7 @@ def measure(size: fig4.Size, seed: int) -> pd.DataFrame:
 
 def report(table: pd.DataFrame) -> None:
     """Print energies, moments and their excess over 1RSB."""
-    for plateau in fig4.plateaus(table):
+    for plateau in plateaus(table):
         energy = plateau.measured["energy"]
         print(
             f"\nN = {plateau.n}, alpha = {plateau.alpha:g}, {energy.size} runs on "

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from gapless.experiments import fig4, load
+from gapless.experiments.plateau import plateaus
 from gapless.experiments.simulation import (
     MOMENTS,
     Simulation,
@@ -88,7 +89,7 @@ def table_by_hand(excess, spread=0.0):
 
 
 def test_plateaus_compare_runs_with_the_state_at_their_alpha():
-    (plateau,) = fig4.plateaus(table_by_hand(0.08, 0.01))
+    (plateau,) = plateaus(table_by_hand(0.08, 0.01))
     assert plateau.alpha == 10 and plateau.at_rest == 0.5
     assert plateau.drift == pytest.approx(0.01, rel=1e-12)
     for column in ("energy", *MOMENTS):
@@ -112,7 +113,7 @@ def test_claims_say_what_the_interval_allows(excess, spread, verdict):
 def test_one_design_cannot_tell_and_failed_runs_are_left_out(records):
     failed = failed_rows(POINT, "out of memory")
     table = pd.DataFrame(records + failed)
-    (plateau,) = fig4.plateaus(table)
+    (plateau,) = plateaus(table)
     assert plateau.measured["energy"].size == POINT.design.k
     assert {claim.verdict for claim in fig4.claims(table)} == {"cannot tell"}
 

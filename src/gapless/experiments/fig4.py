@@ -6,7 +6,6 @@ Eqs. 11–13 at α = M/N; the thin one is the energy e₀ of the 1RSB ground sta
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from matplotlib.figure import Figure
 from gapless.experiments import drawing
 from gapless.experiments._experiment import Claim, Experiment, Scale
 from gapless.experiments.panels import Panel, Series
+from gapless.experiments.plateau import Plateau, Prediction, plateaus, prediction
 from gapless.experiments.plateau_limit import plateau_limits
 from gapless.experiments.simulation import (
     MOMENTS,
@@ -25,10 +25,6 @@ from gapless.experiments.simulation import (
     failed_rows,
     rows,
 )
-from gapless.experiments.statistics import ClusteredMean, clustered_mean
-from gapless.flow import Outcome
-from gapless.losses import parse_loss
-from gapless.theory import ground_state, threshold_state
 
 T_END = 100.0
 """A run that is not at rest by then (|∇L − μW|²/N < 1e-10, outcome ``trapped``) is read off here.
@@ -84,114 +80,6 @@ def simulations(size: Size, seed: int) -> list[Simulation]:
 def points(scale: Scale, seed: int) -> list[Simulation]:
     """Return the designs of every N and α of a scale."""
     return [simulation for size in SIZES[scale] for simulation in simulations(size, seed)]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What 1RSB says at one α.
-
-    Parameters
-    ----------
-    energy, ground_energy
-        e = L/N of the marginal state (Eqs. 12, 13) and of the ground state (Σ = 0).
-    moments
-        E|ŷ|^k, k = 1 … 4, at the marginal state.
-    """
-
-    energy: float
-    ground_energy: float
-    moments: tuple[float, ...]
-
-    def value(self, column: str) -> float:
-        """Return what a column of the records is compared with."""
-        return self.energy if column == "energy" else self.moments[MOMENTS.index(column)]
-
-
-@lru_cache(maxsize=1024)
-def prediction(loss: str, alpha: float) -> Prediction:
-    """Return the 1RSB marginal state's energy and moments at α = M/N, and the ground state's e₀.
-
-    Raises as `threshold_state` does.
-    """
-    state = threshold_state(parse_loss(loss), alpha)
-    ground = ground_state(parse_loss(loss), alpha)
-    return Prediction(state.energy, ground.energy, tuple(state.moments.values()))
-
-
-@dataclass(frozen=True)
-class Plateau:
-    """Runs at one (N, α) against 1RSB.
-
-    Parameters
-    ----------
-    n, m
-        N and M; theory is taken at M/N.
-    t_max
-        Time by which a run was read off at the latest.
-    at_rest
-        Share of the runs with |∇L − μW|²/N < 1e-10 by then.
-    drift
-        Mean energy lost between `t_max`/2 and `t_max`, relative to the energy.
-    measured
-        Mean, spread and clustered error of ``energy`` and of each of `MOMENTS`.
-    theory
-        1RSB at M/N.
-    """
-
-    n: int
-    m: int
-    t_max: float
-    at_rest: float
-    drift: float
-    measured: dict[str, ClusteredMean]
-    theory: Prediction
-
-    @property
-    def alpha(self) -> float:
-        """M/N."""
-        return self.m / self.n
-
-    def excess(self, column: str) -> float:
-        """Return (runs − 1RSB)/1RSB."""
-        return self.measured[column].mean / self.theory.value(column) - 1
-
-    def half_width(self, column: str) -> float:
-        """Return half of the 95 % interval of `excess`: infinite with a single design."""
-        return self.measured[column].half_width() / self.theory.value(column)
-
-    def sentence(self, column: str) -> str:
-        """Return "α = 10: +8.5 ± 0.4 %"."""
-        half = 100 * self.half_width(column)
-        excess = round(100 * self.excess(column), 1) + 0.0  # no −0.0
-        error = f" ± {half:.1f}" if np.isfinite(half) else ""
-        return f"α = {self.alpha:g}: {excess:+.1f}{error} %"
-
-
-def plateaus(table: pd.DataFrame) -> list[Plateau]:
-    """Return runs against 1RSB at every (N, M), in order; runs that failed are left out."""
-    good = table[~table.outcome.isin([Outcome.failed, Outcome.not_finite])]
-    found = []
-    for _, here in good.groupby(["n", "m"]):
-        n, m = int(here.n.iloc[0]), int(here.m.iloc[0])
-        # By position: energies at T/2 and T, held for a run that came to rest earlier.
-        late = np.array([energies[-2:] for energies in here.energy_t], float)
-        # Designs of different seeds are different sensing matrices.
-        design = here.groupby(["seed", "design"]).ngroup().to_numpy()
-        found.append(
-            Plateau(
-                n=n,
-                m=m,
-                t_max=float(here.t_max.iloc[0]),
-                at_rest=float((here.outcome == Outcome.trapped).mean()),
-                drift=float((late[:, 0] / late[:, 1] - 1).mean()),
-                measured={
-                    column: clustered_mean(here[column].to_numpy(float), design)
-                    for column in ("energy", *MOMENTS)
-                },
-                theory=prediction(str(here.loss.iloc[0]), m / n),
-            )
-        )
-    return found
 
 
 def draw(table: pd.DataFrame) -> Figure:

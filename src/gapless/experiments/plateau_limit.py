@@ -11,20 +11,17 @@ holds the larger of their standard errors and half of their difference.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from gapless.experiments.plateau import Plateau
 from gapless.experiments.statistics import weighted_line
-
-if TYPE_CHECKING:
-    from gapless.experiments.fig4 import Plateau
 
 EXPONENTS = (1.0, 2 / 3)
 
 
-def plateau_limits(found: Sequence["Plateau"]) -> pd.DataFrame:
+def plateau_limits(found: Sequence[Plateau]) -> pd.DataFrame:
     """Return e∞ with its error for every α that has two sizes or more, beside 1RSB.
 
     Columns: α, how many sizes and the largest, the energy there with its standard error, e∞ for
