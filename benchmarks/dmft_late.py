@@ -1,8 +1,9 @@
-"""Late times at N = ∞: energies, growth of a small overlap, bulk edge and outlier, as a table.
+"""Late times at N = ∞: energies, and what becomes of small changes, as a table.
 
-    python benchmarks/dmft_late.py OUT.csv PATHS REPLICA ALPHA:T_MAX ...
+    python benchmarks/dmft_late.py OUT.csv PATHS REPLICA T_MAX WAITING ALPHA [ALPHA ...]
 
-Shuffled labels, quartic loss, step 0.12/α, seed 0. Appends one set of paths after the other.
+Shuffled labels, quartic loss, the flow, seed 0. WAITING: times apart by commas, or none. Appends
+one set of paths after the other.
 """
 
 import sys
@@ -17,35 +18,36 @@ import numpy as np
 import pandas as pd
 
 from gapless.losses import quartic
-from gapless.theory.dmft import Draws, Dynamics, Unstable, solve
+from gapless.theory.dmft import Draws, Dynamics, Flow, solve
 
 OUT, PATHS, REPLICA = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+T_MAX = float(sys.argv[4])
+WAITING = () if sys.argv[5] == "none" else tuple(float(t) for t in sys.argv[5].split(","))
 
 
-def rows(alpha: float, t_max: float) -> pd.DataFrame:
-    """Return one row for every tenth of a unit of time."""
-    step = 0.12 / alpha
-    dynamics = Dynamics(quartic, alpha, np.full(round(t_max / step), step))
-    found = solve(dynamics, Draws(PATHS, 0, REPLICA))
-    columns = ("energy", "mu", "correlation_0", "growth", "growth_rate")
-    table = pd.DataFrame({"t": found.t} | {name: getattr(found, name) for name in columns})
-    table["speed2"] = found.observed("speed2")
-    states = np.unique(np.linspace(0, found.states - 1, 13).astype(int))
-    spectra = {int(k): found.spectrum(int(k)) for k in states}
-    table["bulk_edge"] = [spectra[k][0] if k in spectra else np.nan for k in range(found.states)]
-    table["outlier"] = [spectra[k][1] if k in spectra else np.nan for k in range(found.states)]
-    shown = sorted(set(np.round(np.arange(0, t_max, 0.1) / step).astype(int)) | set(spectra))
-    return table.iloc[shown].assign(alpha=alpha, paths=PATHS, replica=REPLICA)
+def rows(alpha: float) -> pd.DataFrame:
+    """Return one row for every saved time."""
+    early = np.concatenate([[0], np.geomspace(0.05, 1, 14), np.arange(1.1, 4, 0.1)])
+    late = np.arange(4, T_MAX + 1e-9, 0.5)
+    times = np.concatenate([early[early < T_MAX], late, WAITING, [T_MAX]])
+    found = solve(
+        Dynamics(quartic, alpha, waiting=WAITING),
+        Draws(PATHS, 0, REPLICA),
+        Flow(np.unique(np.round(times, 6))),
+    )
+    names = ("energy", "mu", "correlation_0", "speed2")
+    table = pd.DataFrame({"t": found.t} | {name: getattr(found, name) for name in names})
+    for index, waiting in enumerate(WAITING):
+        for name in ("growth", "alignment", "spread", "response"):
+            table[f"{name}_{waiting:g}"] = getattr(found, name)[index]
+    counts = [view.count for view in found.state.views]
+    print(f"{counts} directions, {found.state.gradients} gradients", flush=True)
+    return table.assign(alpha=alpha, paths=PATHS, replica=REPLICA)
 
 
-for item in sys.argv[4:]:
-    alpha, t_max = map(float, item.split(":"))
+for alpha in map(float, sys.argv[6:]):
     begun = time.monotonic()
-    try:
-        table = rows(alpha, t_max)
-    except Unstable as error:
-        print(f"α = {alpha:g}: {error}", flush=True)
-        continue
+    table = rows(alpha)
     table.to_csv(OUT, mode="a", header=not OUT.exists(), index=False, float_format="%.6g")
     last = table.iloc[-1]
     print(

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from gapless.chebyshev import MAX_STAGES
 from gapless.flow.steppers import (
-    MAX_STAGES,
     Method,
     adams_bashforth_step,
     chebyshev_step,

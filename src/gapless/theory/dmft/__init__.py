@@ -1,37 +1,28 @@
-"""The dynamics of gradient descent at N = ∞: dynamical mean-field theory by sampled paths."""
+"""The dynamics at N = ∞: dynamical mean-field theory on sampled paths."""
 
 from gapless.theory.dmft.estimate import Estimate, combine, settle
 from gapless.theory.dmft.paths import Draws
 from gapless.theory.dmft.solution import Solution
-from gapless.theory.dmft.solver import (
-    Dynamics,
-    Paths,
-    Unstable,
-    begin,
-    stable_step,
-    sweep,
-    sweep_bytes,
-    sweep_flops,
-)
+from gapless.theory.dmft.state import TOLERANCE, Dynamics
+from gapless.theory.dmft.stepping import Descent, Flow, Unstable
 
 __all__ = [
+    "TOLERANCE",
+    "Descent",
     "Draws",
     "Dynamics",
     "Estimate",
-    "Paths",
+    "Flow",
     "Solution",
     "Unstable",
-    "begin",
     "combine",
     "settle",
     "solve",
-    "stable_step",
-    "sweep",
-    "sweep_bytes",
-    "sweep_flops",
 ]
 
 
-def solve(dynamics: Dynamics, draws: Draws) -> Solution:
+def solve(
+    dynamics: Dynamics, draws: Draws, stepping: Descent | Flow, tolerance: float = TOLERANCE
+) -> Solution:
     """Return the solution on one set of paths; raises `Unstable` if the step is too long."""
-    return Solution(dynamics, sweep(dynamics, draws))
+    return Solution.begin(dynamics, draws, stepping, tolerance).advance()

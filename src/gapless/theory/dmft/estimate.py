@@ -8,7 +8,10 @@ from scipy.interpolate import CubicSpline
 
 from gapless.theory.dmft.solution import Solution
 
-CURVES = ("energy", "mu", "correlation_0", "signed_overlap", "growth", "growth_rate")
+CURVES = (
+    *("energy", "mu", "correlation_0", "signed_overlap"),
+    *("response", "spread", "growth", "alignment"),
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """What a sweep says: energy, μ, C, R, label laws, bulk edge, growth of a small overlap."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,65 +8,184 @@ import numpy as np
 from gapless.labels import LabelLaw
 from gapless.theory import bulk
 from gapless.theory.bbp import bulk_edge, curvatures
-from gapless.theory.dmft.solver import OBSERVED, Dynamics, Paths
+from gapless.theory.dmft.paths import Draws
+from gapless.theory.dmft.state import TOLERANCE, Dynamics, Here, State
+from gapless.theory.dmft.stepping import Descent, Flow
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Solution:
-    """A sweep, read at the `states` that were evaluated: arrays over time, shape (S,)."""
+    """A dynamics on one set of paths, at S saved states; filled by `advance`.
+
+    Parameters
+    ----------
+    dynamics, draws, stepping
+        What was followed, on which paths, how.
+    state
+        Where it is now.
+    done
+        How many states are there; rows beyond are NaN.
+    t, energy, mu, speed2, signed_overlap : shape (S,)
+        Times, e = (α/2)⟨ℓ⟩, μ of Eq. 3, |dw/dt|² = |g_tan|²/N, m.
+    student : float32, shape (S, P)
+        Labels h of the paths.
+    rows : list of S arrays
+        The student's components along the revealed directions.
+    probes : shape (S, W, 2, 2)
+        Of each waiting time and kind of probe (`Dynamics.kinds`): its component along the
+        direction in which it started, divided by its length, and ln |δw|.
+    """
 
     dynamics: Dynamics
-    paths: Paths
+    draws: Draws
+    stepping: Descent | Flow
+    state: State
+    averages: np.ndarray
+    student: np.ndarray
+    probes: np.ndarray
+    rows: list[np.ndarray]
+    done: int = 0
 
-    @property
-    def states(self) -> int:
-        """S: T + 1, or fewer where the step became unstable."""
-        return self.paths.done
+    @classmethod
+    def begin(
+        cls,
+        dynamics: Dynamics,
+        draws: Draws,
+        stepping: Descent | Flow,
+        tolerance: float = TOLERANCE,
+    ) -> "Solution":
+        """Return a solution of which nothing is known yet."""
+        last = stepping.t[-1]
+        if dynamics.waiting and dynamics.waiting[-1] >= last:
+            raise ValueError(f"waiting: times must be before the end, {last:g}")
+        for waiting in dynamics.waiting:
+            if not np.isclose(stepping.t, waiting, rtol=1e-9, atol=1e-12).any():
+                raise ValueError(f"waiting: {waiting:g} is not among the saved times")
+        states = len(stepping.t)
+        return cls(
+            dynamics,
+            draws,
+            stepping,
+            State.begin(dynamics, draws, tolerance),
+            np.full((states, len(AVERAGES)), np.nan),
+            np.full((states, draws.paths), np.nan, np.float32),
+            np.full((states, len(dynamics.waiting), len(dynamics.kinds), 2), np.nan),
+            [],
+        )
+
+    def advance(self, watch: Callable[["Solution"], object] = lambda _: None) -> "Solution":
+        """Follow the dynamics to its end; `watch` is called at every step.
+
+        Raises `Unstable` if the step is too long.
+        """
+        for here, saved in self.stepping.run(self.state):
+            if saved and self.done < len(self.stepping.t):
+                self._save(here)
+            watch(self)
+        return self
+
+    def _save(self, here: Here) -> None:
+        state, k = self.state, self.done
+        self.student[k] = here.student
+        self.averages[k] = here.energy, here.mu, here.speed2, state.signed_overlap
+        self.rows.append(state.motions[0].along)
+        for index, (one, log) in enumerate(zip(state.motions[1:], state.logs, strict=True)):
+            waiting, kind = divmod(index, len(self.dynamics.kinds))
+            self.probes[k, waiting, kind] = one.along[0] / one.length, log
+        self.done = k + 1
+        started = len(state.logs) // len(self.dynamics.kinds)
+        due = self.dynamics.waiting[started:]
+        if due and np.isclose(state.t, due[0], rtol=1e-9, atol=1e-12):
+            state.probe()
+            self.probes[k, started] = 1.0, 0.0
 
     @property
     def t(self) -> np.ndarray:
         """Times."""
-        return self.dynamics.t[: self.states]
-
-    def observed(self, name: str) -> np.ndarray:
-        """Return one of `OBSERVED`; those of a step are NaN at the last state."""
-        return self.paths.observed[: self.states, OBSERVED.index(name)]
+        return self.stepping.t
 
     @property
     def energy(self) -> np.ndarray:
         """e = (α/2)⟨ℓ⟩."""
-        return self.observed("energy")
+        return self.averages[:, 0]
 
     @property
     def mu(self) -> np.ndarray:
         """μ of Eq. 3, (α/2)⟨h ℓ′⟩."""
-        return self.observed("mu")
+        return self.averages[:, 1]
+
+    @property
+    def speed2(self) -> np.ndarray:
+        """|dw/dt|² = |g_tan|²/N, which is −de/dt of the flow."""
+        return self.averages[:, 2]
 
     @property
     def signed_overlap(self) -> np.ndarray:
         """m."""
-        return self.paths.m[: self.states]
+        return self.averages[:, 3]
 
     @property
     def correlation(self) -> np.ndarray:
-        """C(t, t′) = ⟨W, W′⟩/N, shape (S, S): a Gram matrix with unit diagonal."""
-        rows = self.paths.history.coordinates[: self.states, : self.states]
-        return rows @ rows.T + np.outer(self.signed_overlap, self.signed_overlap)
+        """C(t, t′) = ⟨W, W′⟩/N, shape (S, S): positive; its diagonal is 1 to the tolerance².
+
+        NaN beyond the states that are done.
+        """
+        width = max((len(row) for row in self.rows), default=0)
+        rows = np.full((len(self.t), width), np.nan)
+        for k, row in enumerate(self.rows):
+            rows[k] = np.pad(row, (0, width - len(row)))
+        return rows @ rows.T
 
     @property
     def correlation_0(self) -> np.ndarray:
         """C(t, 0)."""
-        rows, m = self.paths.history.coordinates, self.signed_overlap
-        return rows[: self.states, 0] * rows[0, 0] + m * m[0]
+        found = np.full(len(self.t), np.nan)
+        first = self.rows[0] if self.rows else np.zeros(0)
+        found[: self.done] = [row[: len(first)] @ first for row in self.rows]
+        return found
 
     @property
     def response(self) -> np.ndarray:
-        """R(t, t′), shape (S, S): of w at t to a push in the step that begins at t′ < t."""
-        return self.paths.response[: self.states, : self.states]
+        """R(t, t_w) of each waiting time, shape (W, S): what is left of a push along it.
+
+        One coordinate of w is changed at t_w by η; it differs by η R at t. NaN before t_w.
+        """
+        along, log = self.probes[:, :, 0, 0], self.probes[:, :, 0, 1]
+        return (along * np.exp(log)).T
+
+    @property
+    def spread(self) -> np.ndarray:
+        """ln |δw(t)|/|δw(t_w)| of a random change at each waiting time, shape (W, S)."""
+        return self.probes[:, :, 0, 1].T
+
+    @property
+    def growth(self) -> np.ndarray:
+        """ln m(t)/m(t_w) of an infinitesimal overlap put in at each waiting time, shape (W, S).
+
+        NaN before t_w, where m has another sign than at t_w, and with a teacher.
+        """
+        along, log = self._signal
+        return np.log(np.where(along > 0, along, np.nan)) + log
+
+    @property
+    def alignment(self) -> np.ndarray:
+        """Share m/|δw| of the signal in the change that it made, shape (W, S), signed.
+
+        At late times δw lies along the Hessian's lowest eigenvectors: below the BBP transition
+        this vanishes, above it tends to the outlier's overlap (Eq. 5).
+        """
+        return self._signal[0]
+
+    @property
+    def _signal(self) -> tuple[np.ndarray, np.ndarray]:
+        if "signal" not in self.dynamics.kinds:
+            none = np.full((len(self.dynamics.waiting), len(self.t)), np.nan)
+            return none, none
+        return self.probes[:, :, 1, 0].T, self.probes[:, :, 1, 1].T
 
     def law(self, k: int) -> LabelLaw:
         """Return P(ŷ, y) at state k."""
-        return LabelLaw.from_run(self.paths.student[k], self.paths.y)
+        return LabelLaw.from_run(self.student[k], self.state.y)
 
     def spectrum(self, k: int) -> tuple[float, float | None, bool]:
         """Return bulk edge and outlier at state k, before μ, and whether one atom made the edge.
@@ -78,25 +198,27 @@ class Solution:
         found = bulk.outlier(curvatures(law, self.dynamics.loss, self.dynamics.alpha))
         return edge.value, found.value, edge.edge_from_one_atom
 
-    @property
-    def growth(self) -> np.ndarray:
-        """ln m(t)/m(0) of an infinitesimal overlap, shape (S,); NaN once m changes sign.
+    def packed(self) -> dict[str, np.ndarray]:
+        """Return everything that going on needs, as arrays."""
+        lengths = np.array([len(row) for row in self.rows], int)
+        return {
+            "averages": self.averages,
+            "student": self.student[: self.done],
+            "probes": self.probes,
+            "rows": np.concatenate([*self.rows, np.zeros(0)]),
+            "lengths": lengths,
+            **self.state.packed(),
+        }
 
-        m_{k+1} = c_k {m_k + δ_k [μ_k m_k + Σ_s G(k, s) m_s]} with G(k, s) = α⟨y² ∂F_k/∂ζ_s⟩
-        (docs/derivations/dmft.md §4).
-        """
-        mu, c = self.observed("mu_tangent"), self.observed("norm")
-        delta, kernel = self.dynamics.steps, self.paths.memory_y
-        m = np.zeros(self.states)
-        m[0] = 1.0
-        for k in range(self.states - 1):
-            force = mu[k] * m[k] + kernel[k, : k + 1] @ m[: k + 1]
-            m[k + 1] = c[k] * (m[k] + delta[k] * force)
-        sign_kept = np.logical_and.accumulate(m > 0)
-        return np.log(np.where(sign_kept, m, np.nan))
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Go back to what `packed` returned; of a solution at its beginning."""
+        self.done = len(arrays["lengths"])
+        self.averages, self.probes = arrays["averages"], arrays["probes"]
+        self.student[: self.done] = arrays["student"]
+        ends = np.cumsum(arrays["lengths"])[:-1]
+        self.rows = list(np.split(arrays["rows"], ends)) if self.done else []
+        self.state.restore(arrays)
 
-    @property
-    def growth_rate(self) -> np.ndarray:
-        """d ln m/dt, shape (S,), by differences of `growth`; the last is repeated."""
-        rate = np.diff(self.growth) / np.diff(self.t)
-        return np.append(rate, rate[-1:]) if rate.size else np.full(self.states, np.nan)
+
+AVERAGES = ("energy", "mu", "speed2", "signed_overlap")
+"""Columns of `Solution.averages`."""
