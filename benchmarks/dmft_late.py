@@ -27,9 +27,9 @@ WAITING = () if sys.argv[5] == "none" else tuple(float(t) for t in sys.argv[5].s
 
 def rows(alpha: float) -> pd.DataFrame:
     """Return one row for every saved time."""
-    early = np.concatenate([[0], np.geomspace(0.05, 1, 14), np.arange(1.1, 4, 0.1)])
-    late = np.arange(4, T_MAX + 1e-9, 0.5)
-    times = np.concatenate([early[early < T_MAX], late, WAITING, [T_MAX]])
+    # five times to a factor of two, and whole numbers
+    spaced = np.geomspace(0.05, T_MAX, 1 + round(5 * np.log2(T_MAX / 0.05)))
+    times = np.concatenate([[0], spaced, np.arange(1, T_MAX + 1e-9), WAITING])
     found = solve(
         Dynamics(quartic, alpha, waiting=WAITING),
         Draws(PATHS, 0, REPLICA),

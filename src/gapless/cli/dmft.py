@@ -12,9 +12,13 @@ from gapless.cli._shared import (
     check_memory,
     check_writable,
     meter,
+    numbers,
     print_json,
     table_text,
 )
+
+
+SHOWN = ("energy", "mu", "correlation_0")
 
 
 def dmft(
@@ -22,19 +26,21 @@ def dmft(
     alpha: float,
     t_max: float = 1.0,
     step: float | None = None,
-    paths: Whole = 20_000,
-    replicas: Whole = 2,
+    accuracy: float = 3e-3,
+    paths: Whole = 65_536,
+    replicas: Whole = 4,
     labels: str = "shuffled",
     overlap: float = 0.0,
+    waiting: str = "0",
     seed: Whole = 0,
     loss: str = "quartic",
     plot: Path | None = None,
     checkpoint: Path | None = None,
     as_json: Json = False,
 ) -> None:
-    """Follow gradient descent at N = ∞ by dynamical mean-field theory.
+    """Follow the flow, or gradient descent, at N = ∞ by dynamical mean-field theory.
 
-    Prints energy, μ, the correlation with the start and how fast a small overlap with the signal
+    Prints energy, μ, the correlation with the start and how a small overlap with the signal
     grows, with errors from paths (independent sets) and from the step (against twice the step;
     none where that is unstable).
 
@@ -45,10 +51,12 @@ def dmft(
     alpha
         Samples per dimension, α = M/N.
     t_max
-        Time to follow, in units of Eq. 2. Cost grows like its cube.
+        Time to follow, in units of Eq. 2. Cost grows like its power 1.6.
     step
-        Step of gradient descent; 0.1/α by default. The quartic loss is stable to about 0.12/α
-        with 10⁴ paths, to less with more.
+        Step of gradient descent; left out: the flow itself, with steps of its own. The quartic
+        loss is stable to about 0.12/α with 10⁴ paths, to less with more.
+    accuracy
+        Largest error of a step of the flow, in units of the sphere's radius.
     paths
         Sampled paths of each set; errors fall like their root.
     replicas
@@ -57,6 +65,9 @@ def dmft(
         shuffled or gaussian (one and the same at N = ∞), or teacher.
     overlap
         Signed overlap with the teacher at t = 0, for --labels teacher.
+    waiting
+        Times, like 0,2, at each of which an infinitesimal overlap with the signal is put in and
+        followed, and a push along a random direction; none: no such times.
     seed
         The same seed gives the same numbers.
     loss
@@ -71,34 +82,35 @@ def dmft(
     """
     from gapless.experiments.checkpoint import Checkpoint, checkpoints_in
     from gapless.experiments.dmft import MeanField, answer, draw, solve
-    from gapless.theory.dmft import Unstable, combine, stable_step
+    from gapless.theory.dmft import Unstable, combine
 
     if plot is not None:
         check_writable(plot, "plot")
     if not 1 <= replicas <= 1000:
         raise ValueError(f"replicas: must be from 1 to 1000, not {replicas}")
+    times = () if waiting == "none" else tuple(sorted(numbers(waiting, "waiting")))
     point = MeanField.model_validate(
         dict(alpha=alpha, t_max=t_max, paths=paths, seed=seed, labels=labels, overlap=overlap)
-        | dict(loss=loss, step=stable_step(alpha) if step is None else step)
+        | dict(loss=loss, step=step, accuracy=accuracy, waiting=times)
     )
     points = [point.model_copy(update={"replica": index}) for index in range(replicas)]
-    doubled = [one.coarse() for one in points if one.steps >= 8]
+    doubled = [one.coarse() for one in points if len(one.stepping.t) > 8]
     # every set stays in memory until the curves are combined
-    check_memory(point.bytes * replicas * 1.5, "paths, step, replicas", "--paths or --t-max")
-    flops = sum(one.flops for one in (*points, *doubled))
+    memory = point.bytes * (replicas + len(doubled))
+    check_memory(memory, "paths, t_max, replicas", "--paths, --replicas or --t-max")
+    traffic = sum(one.traffic for one in (*points, *doubled))
     sys.stderr.write(
-        f"dmft: {replicas} × {paths} paths, {point.steps} steps; about "
-        f"{point.bytes * replicas * 1.5 / 2**20:,.0f} MiB and "
-        f"{flops / _speed():,.0f} s on one core\n"
+        f"dmft: {replicas} × {paths} paths until t = {t_max:g}; about "
+        f"{memory / 2**20:,.0f} MiB and {traffic / _speed():,.0f} s on one core\n"
     )
     notes = []
-    if point.loss == "quartic" and point.step > 2 * stable_step(alpha):
+    if point.loss == "quartic" and step is not None and step > 0.2 / alpha:
         notes.append(
-            f"a step of {point.step:g} is far above 0.12/α: this is gradient descent that does not "
-            f"follow the flow; give --step {stable_step(alpha):g}"
+            f"a step of {step:g} is far above 0.12/α: this is gradient descent that does not "
+            "follow the flow; leave --step out to follow it"
         )
         sys.stderr.write(f"dmft: {notes[-1]}\n")
-    with meter("dmft", flops) as progress, checkpoints_in(checkpoint):
+    with meter("dmft", traffic) as progress, checkpoints_in(checkpoint):
         fine = [solve(one, progress.advance) for one in points]
         coarse = []
         try:
@@ -118,27 +130,29 @@ def dmft(
 
 
 def _speed() -> float:
-    """Return floating-point operations a second, of a product like those of a sweep."""
-    a = np.ones((2048, 64), np.float32)
-    b = np.ones((64, 64), np.float32)
-    np.matmul(a, b)
+    """Return bytes a second that a product of a block of directions with a vector reads."""
+    block = np.ones((64, 2**16), np.float32)
+    force = np.ones(2**16, np.float32)
+    np.matmul(block, force)
     begun = time.perf_counter()
-    for _ in range(20):
-        np.matmul(a, b)
-    # the rest of a sweep (vectors, the sequential blocks) is slower: half, as measured
-    return 20 * 2 * 2048 * 64 * 64 / (time.perf_counter() - begun) / 2
+    for _ in range(5):
+        np.matmul(block, force)
+    return 5 * block.nbytes / (time.perf_counter() - begun)
 
 
 def _summary(labels: str, estimate) -> str:
-    last = "signed_overlap" if labels == "teacher" else "growth_rate"
-    names = ("energy", "mu", "correlation_0", last)
+    curves = {name: (estimate.value[name], estimate.paths[name]) for name in SHOWN}
+    if labels == "teacher":
+        curves["signed_overlap"] = (
+            estimate.value["signed_overlap"],
+            estimate.paths["signed_overlap"],
+        )
+    elif len(estimate.value["growth"]):
+        curves["growth"] = (estimate.value["growth"][0], estimate.paths["growth"][0])
     rows = [
-        [
-            estimate.t[k],
-            *(x for name in names for x in (estimate.value[name][k], estimate.paths[name][k])),
-        ]
+        [estimate.t[k], *(x[k] for pair in curves.values() for x in pair)]
         for k in np.unique(np.linspace(0, estimate.t.size - 1, 21).astype(int))
     ]
     cells = [[None if isinstance(x, float) and np.isnan(x) else x for x in row] for row in rows]
-    headings = ("t", *(word for name in names for word in (name, "±")))
+    headings = ("t", *(word for name in curves for word in (name, "±")))
     return table_text(headings, cells)

@@ -1,7 +1,6 @@
 """N = ∞ dynamics with checkpoints: one point a set of paths and a step; rows and a picture."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,54 +12,52 @@ from gapless.experiments._experiment import Point
 from gapless.experiments.checkpoint import Checkpoint
 from gapless.losses import parse_loss
 from gapless.theory import NotConverged, threshold_state
-from gapless.theory.dmft import (
-    Draws,
-    Dynamics,
-    Estimate,
-    Paths,
-    Solution,
-    begin,
-    sweep,
-    sweep_bytes,
-    sweep_flops,
-)
-from gapless.theory.dmft.history import History
-from gapless.theory.dmft.solver import Labels
+from gapless.theory.dmft import Descent, Draws, Dynamics, Estimate, Flow, Solution
+from gapless.theory.dmft.state import Labels
 
 FEWEST_PATHS, MOST_STEPS = 64, 20_000
+MOST_STATES = 101
+"""States of a descent that are saved, evenly; the flow saves 64, at times spaced by a factor."""
+FLOW_STATES = 64
 
 
 class MeanField(Point):
-    """One set of `paths` sampled paths, `t_max`/`step` steps of gradient descent at N = ∞.
+    """One set of `paths` sampled paths until `t_max`.
 
-    `labels` shuffled and gaussian are the same there; `overlap` is the teacher's at t = 0. Sets
-    that differ in `replica` are independent.
+    With a `step`: gradient descent at N = ∞. Without: the flow, to `accuracy`. `labels` shuffled
+    and gaussian are the same there; `overlap` is the teacher's at t = 0. At the times `waiting`
+    small changes are made and followed. Sets that differ in `replica` are independent.
     """
 
     alpha: float
     t_max: float
-    step: float
+    step: float | None
     paths: int
     seed: int
+    accuracy: float = 3e-3
     labels: Labels = "shuffled"
     overlap: float = 0.0
+    waiting: tuple[float, ...] = ()
     loss: str = "quartic"
     replica: int = 0
 
     @model_validator(mode="after")
     def _check(self) -> "MeanField":
         object.__setattr__(self, "loss", parse_loss(self.loss).name)
-        if not (np.isfinite(self.step) and self.step > 0):
+        if self.step is not None and not (np.isfinite(self.step) and self.step > 0):
             raise ValueError(f"step: must be a positive number, not {self.step}")
-        if not (np.isfinite(self.t_max) and self.t_max >= self.step):
+        shortest = self.step or 1e-6
+        if not (np.isfinite(self.t_max) and self.t_max >= shortest):
             raise ValueError(
-                f"t_max: must be a finite time of at least one step {self.step:g}, not {self.t_max}"
+                f"t_max: must be a finite time of at least {shortest:g}, not {self.t_max}"
             )
-        if self.t_max / self.step > MOST_STEPS:
+        if self.step is not None and self.t_max / self.step > MOST_STEPS:
             raise ValueError(
                 f"step: {self.step:g} makes more than {MOST_STEPS} steps until t = {self.t_max:g}; "
-                "raise --step or lower --t-max"
+                "raise --step, lower --t-max, or leave --step out"
             )
+        if not 0 < self.accuracy < 1:
+            raise ValueError(f"accuracy: must lie between 0 and 1, not {self.accuracy}")
         if not FEWEST_PATHS <= self.paths <= 2**30:
             raise ValueError(f"paths: must be from {FEWEST_PATHS} to 2**30, not {self.paths}")
         if not 0 <= self.seed < 2**32:
@@ -70,19 +67,31 @@ class MeanField(Point):
                 "overlap: without one, a teacher is never found at N = ∞; give --overlap 0.3 "
                 "(the growth of a small one is in the answer of shuffled labels)"
             )
+        if not all(0 <= t < self.t_max for t in self.waiting):
+            raise ValueError(f"waiting: times must be from 0 to below {self.t_max:g}")
         _ = self.dynamics
         return self
 
     @property
-    def steps(self) -> int:
-        """T, the number of steps."""
-        return max(1, round(self.t_max / self.step))
+    def stepping(self) -> Descent | Flow:
+        """Steps, and the times that are saved."""
+        if self.step is None:
+            spaced = np.geomspace(self.t_max * 1e-3, self.t_max, FLOW_STATES - 1)
+            return Flow(np.unique([0.0, *spaced, *self.waiting]), self.accuracy)
+        count = max(1, round(self.t_max / self.step))
+        saved = np.linspace(0, count, min(count + 1, MOST_STATES)).round()
+        waiting = np.round(np.array(self.waiting) / self.step)
+        return Descent(
+            np.full(count, self.step), np.unique(np.append(saved, waiting)).astype(int)
+        )
 
     @property
     def dynamics(self) -> Dynamics:
-        """What is followed."""
-        steps = np.full(self.steps, self.step)
-        return Dynamics(parse_loss(self.loss), self.alpha, steps, self.labels, self.overlap)
+        """What is followed; waiting times are those of saved states."""
+        loss, waiting = parse_loss(self.loss), self.waiting
+        if self.step is not None:
+            waiting = tuple(round(t / self.step) * self.step for t in waiting)
+        return Dynamics(loss, self.alpha, self.labels, self.overlap, waiting)
 
     @property
     def draws(self) -> Draws:
@@ -92,64 +101,64 @@ class MeanField(Point):
     @property
     def bytes(self) -> float:
         """Expected peak memory."""
-        return sweep_bytes(self.steps, self.paths)
+        states = len(self.stepping.t)
+        return 8.0 * self.paths * self._directions(self.t_max) + 4.0 * self.paths * states
 
     @property
-    def flops(self) -> float:
-        """Expected floating-point operations."""
-        return sweep_flops(self.steps, self.paths)
+    def traffic(self) -> float:
+        """Expected bytes that are read until the end: four passes over what is revealed."""
+        return self.traffic_until(self.t_max)
+
+    def traffic_until(self, t: float) -> float:
+        """Return the part of `traffic` that is done at t."""
+        # gradients of the flow until t, measured at α = 10 (docs/derivations/dmft.md §5)
+        gradients = 130 * t**0.8 if self.step is None else t / self.step
+        return 0.6 * gradients * 16 * self.paths * self._directions(t)
+
+    def _directions(self, t: float) -> float:
+        """Return how many directions are revealed until t, of the student and of all probes.
+
+        Measured, of the quartic loss at α = 10; a probe reveals 1.6 times as many as the student.
+        """
+        probes = len(self.waiting) * len(self.dynamics.kinds)
+        own = 10 + 36 * t**0.77
+        most = np.inf if self.step is None else t / self.step + 2
+        return min(own, most) + 1.6 * probes * min(own, most)
 
     def coarse(self) -> "MeanField":
         """Return the same on steps twice as long, with the same random numbers."""
+        if self.step is None:
+            # a step's error is of third order in its length
+            return self.model_copy(update={"accuracy": min(0.9, 8 * self.accuracy)})
         return self.model_copy(update={"step": 2 * self.step})
 
 
 def solve(point: MeanField, progress: Callable[[float], object] = lambda _: None) -> Solution:
     """Return the solution of a point, from its checkpoint on if there is one.
 
-    `progress` is called with the operations done. Raises `Unstable`.
+    `progress` is called with the part of `MeanField.traffic` that was done. Raises `Unstable`.
     """
     checkpoint = Checkpoint(point)
-    paths = point.paths
-    done = 0
+    found = checkpoint.read()
+    solution = Solution.begin(point.dynamics, point.draws, point.stepping)
+    if found is not None:
+        solution.restore(found)
+    done = 0.0
 
-    def watch(state: Paths) -> None:
+    def watch(solution: Solution) -> None:
         nonlocal done
-        now = state.done - 1
-        progress(sweep_flops(now, paths) - sweep_flops(done, paths))
+        now = point.traffic_until(solution.state.t)
+        progress(now - done)
         done = now
         if checkpoint.due:
-            checkpoint.write(_packed(state))
+            checkpoint.write(solution.packed())
 
-    found = checkpoint.read()
-    state = None if found is None else _unpacked(begin(point.dynamics, point.draws), found)
-    return Solution(point.dynamics, sweep(point.dynamics, point.draws, state, watch))
-
-
-_ARRAYS = [one.name for one in fields(Paths) if one.name not in ("history", "done")]
-
-
-def _packed(state: Paths) -> dict[str, np.ndarray]:
-    arrays = {name: getattr(state, name) for name in _ARRAYS}
-    arrays |= {"basis": state.history.basis, "rows": state.history.coordinates}
-    return arrays | {"done": np.array(state.done)}
-
-
-def _unpacked(fresh: Paths, found: dict[str, np.ndarray]) -> Paths | None:
-    """Return the state of a checkpoint, None if it is not one of this computation."""
-    expected = _packed(fresh)
-    if expected.keys() != found.keys() or any(
-        expected[name].shape != found[name].shape for name in expected
-    ):
-        return None
-    arrays = {name: found[name] for name in _ARRAYS}
-    history = History(found["basis"], found["rows"])
-    return replace(fresh, history=history, done=int(found["done"]), **arrays)
+    return solution.advance(watch)
 
 
 def spectrum(solution: Solution, times: int = 9) -> dict[str, list[Any]]:
     """Return bulk edge and outlier, before μ, at some of the times (shuffled labels only)."""
-    states = np.unique(np.linspace(0, solution.states - 1, times).astype(int))
+    states = np.unique(np.linspace(0, len(solution.t) - 1, times).astype(int))
     found = [solution.spectrum(int(k)) for k in states]
     return {
         "t": solution.t[states].tolist(),
@@ -160,15 +169,16 @@ def spectrum(solution: Solution, times: int = 9) -> dict[str, list[Any]]:
 
 
 def draw(point: MeanField, estimate: Estimate) -> Figure:
-    """Draw e(t), μ and C(t, 0), and the growth of a small overlap or the overlap itself."""
-    figure, (energy, others, growth) = drawing.panels(3)
+    """Draw e(t); μ and the correlation with the start; the overlap, or growth and response."""
+    figure, (energy, others, last) = drawing.panels(3)
     t = estimate.t
 
-    def curve(axes, name: str, label: str, index: int) -> None:
+    def curve(axes, name: str, label: str, colour: int, row: int | None = None) -> None:
         value, error = estimate.value[name], estimate.paths[name]
-        axes.plot(t, value, color=drawing.colour(index), label=label)
+        value, error = (value, error) if row is None else (value[row], error[row])
+        axes.plot(t, value, color=drawing.colour(colour), label=label)
         band = np.nan_to_num(error)
-        axes.fill_between(t, value - band, value + band, color=drawing.colour(index), alpha=0.25)
+        axes.fill_between(t, value - band, value + band, color=drawing.colour(colour), alpha=0.25)
 
     curve(energy, "energy", r"$N=\infty$", 0)
     if point.labels != "teacher":
@@ -176,24 +186,28 @@ def draw(point: MeanField, estimate: Estimate) -> Figure:
     energy.set(xlabel=r"time $t$", ylabel=r"energy $e=\mathcal{L}/N$", ylim=(0, None))
     energy.legend()
     curve(others, "correlation_0", r"$C(t,0)$", 0)
-    others.plot(
-        t,
-        estimate.value["mu"] / estimate.value["mu"][0],
-        color=drawing.colour(1),
-        label=r"$\mu(t)/\mu(0)$",
-    )
+    relative = estimate.value["mu"] / estimate.value["mu"][0]
+    others.plot(t, relative, color=drawing.colour(1), label=r"$\mu(t)/\mu(0)$")
+    for row, waiting in enumerate(point.waiting):
+        curve(others, "response", rf"$R(t,{waiting:g})$", 2 + row, row)
     others.set(xlabel=r"time $t$", ylim=(None, 1.02))
     others.legend()
     if point.labels == "teacher":
-        curve(growth, "signed_overlap", "overlap", 2)
-        growth.set(xlabel=r"time $t$", ylabel=r"overlap $m$")
+        curve(last, "signed_overlap", "overlap", 2)
+        last.set(xlabel=r"time $t$", ylabel=r"overlap $m$")
     else:
-        curve(growth, "growth_rate", "rate", 2)
-        growth.axhline(0, color="0.6", lw=0.8)
-        growth.set(xlabel=r"time $t$", ylabel=r"growth of a small overlap, $d\ln m/dt$")
+        for row, waiting in enumerate(point.waiting):
+            curve(last, "growth", rf"from $t_w={waiting:g}$", 2 + row, row)
+        last.axhline(0, color="0.6", lw=0.8)
+        last.set(xlabel=r"time $t$", ylabel=r"growth of a small overlap, $\ln m(t)/m(t_w)$")
+        last.legend()
+    if point.step is None:
+        for axes in (energy, others, last):
+            axes.set_xscale("symlog", linthresh=0.1)
+    how = "flow" if point.step is None else f"step {point.step:g}"
     figure.suptitle(
         rf"$\alpha$ = {point.alpha:g}, {point.loss}, {point.labels} labels, $N=\infty$: "
-        f"{point.paths} paths, step {point.step:g}",
+        f"{point.paths} paths, {how}",
         fontsize=9.5,
     )
     return figure
@@ -213,16 +227,22 @@ def answer(
     """Return the record of an estimate, for JSON."""
     teacher = point.labels == "teacher"
     names = ["energy", "mu", "correlation_0"]
-    names += ["signed_overlap"] if teacher else ["growth", "growth_rate"]
+    names += ["signed_overlap"] if teacher else []
+    names += ["response", "spread"] if point.waiting else []
+    names += ["growth", "growth_rate", "alignment"] if point.waiting and not teacher else []
     return {
         "alpha": point.alpha,
         "labels": point.labels,
         "overlap": point.overlap if teacher else None,
         "loss": point.loss,
         "step": point.step,
+        "accuracy": point.accuracy if point.step is None else None,
         "paths": point.paths,
         "replicas": len(solutions),
         "seed": point.seed,
+        "waiting": list(point.dynamics.waiting),
+        "directions": [view.count for view in solutions[0].state.views],
+        "gradients": solutions[0].state.gradients,
         "t": estimate.t.tolist(),
         **{name: estimate.value[name].tolist() for name in names},
         "spectrum": None if teacher else spectrum(solutions[0]),

@@ -10,13 +10,15 @@ from gapless.theory.dmft.solution import Solution
 
 CURVES = (
     *("energy", "mu", "correlation_0", "signed_overlap"),
-    *("response", "spread", "growth", "alignment"),
+    *("response", "spread", "growth", "growth_rate", "alignment"),
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """Curves over time with their errors; each of `CURVES` is a key, arrays have shape (S,).
+    """Curves over time with their errors; each of `CURVES` is a key.
+
+    Arrays have shape (S,); those of the probes, from `response` on, (W, S).
 
     Parameters
     ----------
@@ -26,8 +28,10 @@ class Estimate:
         Their standard errors: the spread over sets; NaN with a single set. A bias of order 1/P
         is not in it (docs/derivations/dmft.md §5).
     steps
-        |O(δ) − O(2δ)|: to first order in δ, how far O(δ) is from the flow. NaN where 2δ is beyond
-        the stability limit, or was not asked for. It is no error of gradient descent with step δ.
+        |O(δ) − O(2δ)|, or with steps twice as long of the flow: to first (second) order in δ how
+        far O(δ) is from the flow (a third of it). Mean over the sets that were done twice, so it
+        holds some of their noise too. NaN where 2δ is beyond the stability limit, or was not asked
+        for. It is no error of gradient descent with step δ.
     """
 
     t: np.ndarray
@@ -43,19 +47,25 @@ def combine(fine: Sequence[Solution], coarse: Sequence[Solution] = ()) -> Estima
     for name in CURVES:
         curves = np.array([getattr(one, name) for one in fine])
         value[name] = curves.mean(axis=0)
-        spread = curves.std(axis=0, ddof=1) if len(fine) > 1 else np.full(t.size, np.nan)
+        none = np.full_like(value[name], np.nan)
+        spread = curves.std(axis=0, ddof=1) if len(fine) > 1 else none
         paths[name] = spread / np.sqrt(len(fine))
         differences = [
-            abs(_on_grid(two, name, t) - getattr(one, name))
+            _on_grid(two, name, t) - getattr(one, name)
             for one, two in zip(fine, coarse, strict=False)
         ]
-        steps[name] = np.mean(differences, axis=0) if differences else np.full(t.size, np.nan)
+        steps[name] = abs(np.mean(differences, axis=0)) if differences else none
     return Estimate(t, value, paths, steps)
 
 
 def _on_grid(solution: Solution, name: str, t: np.ndarray) -> np.ndarray:
-    """Return a curve at other times: cubic between the solution's own, NaN beyond them."""
-    own, curve = solution.t, getattr(solution, name)
+    """Return a curve, or one of each probe, at other times; NaN beyond its own."""
+    curves = np.atleast_2d(getattr(solution, name))
+    found = np.array([_cubic(solution.t, curve, t) for curve in curves])
+    return found.reshape(*getattr(solution, name).shape[:-1], t.size)
+
+
+def _cubic(own: np.ndarray, curve: np.ndarray, t: np.ndarray) -> np.ndarray:
     good = np.isfinite(curve)
     if good.sum() < 4:
         return np.full(t.size, np.nan)

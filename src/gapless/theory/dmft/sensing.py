@@ -85,7 +85,7 @@ class Sensing:
             self._span.add((apart[:index] @ apart[index]).astype(float) / self.paths)
 
     def know(self, field: np.ndarray) -> None:
-        """Add a direction whose field is given: the signal with X W* = y."""
+        """Add a first direction whose field is given: the signal with X W* = y."""
         self._begin_direction(np.zeros(self.paths, np.float32))
         self._end_direction(field)
 
@@ -180,7 +180,8 @@ class Sensing:
             yield part, self._images[block][:used], self._basis[block][:used]
 
     def _begin_direction(self, q: np.ndarray) -> None:
-        products = self._products(q)
+        """Add a direction whose ξ is still zero."""
+        products = self._products(q, basis_too=False)
         block, row = divmod(self.count, BLOCK)
         if row == 0:
             for store in (self._images, self._basis):
@@ -190,10 +191,10 @@ class Sensing:
         self._span.add(products, square=float(q.any()))
 
     def _end_direction(self, field: np.ndarray) -> None:
-        products = self._products(field)[: self._span.seen] / np.sqrt(self.paths)
+        """Put the ξ of the last direction in place: it is orthogonal to all before it."""
         block, row = divmod(self.count - 1, BLOCK)
         self._images[block][row] += field
-        self._span.add(products)
+        self._span.add(np.zeros(self._span.seen))
 
     def _matched(self, values: np.ndarray) -> np.ndarray:
         """Return `values` with ⟨v⟩ = 0 and ⟨v²⟩ = 1, orthogonal to `apart`, all ξ_j and all q_j.
@@ -216,14 +217,15 @@ class Sensing:
                 v = v - (on_q[part] - np.float32(self.scale) * on_xi[part]) @ basis
         return (v / np.sqrt(np.mean(v**2, dtype=float))).astype(np.float32)
 
-    def _products(self, v: np.ndarray) -> np.ndarray:
+    def _products(self, v: np.ndarray, basis_too: bool = True) -> np.ndarray:
         """Return v's products with the unit vectors of `apart`, q_0, ξ_0, q_1, ξ_1, …
 
-        ξ_j is X e_j − √(P/α) q_j.
+        ξ_j is X e_j − √(P/α) q_j. `basis_too` False: v is orthogonal to the q_j.
         """
-        pairs = np.empty((self.count, 2))
+        pairs = np.zeros((self.count, 2))
         for part, images, basis in self._blocks():
-            pairs[part, 0] = basis @ v
+            if basis_too:
+                pairs[part, 0] = basis @ v
             pairs[part, 1] = images @ v - self.scale * pairs[part, 0]
         pairs[:, 1] /= np.sqrt(self.paths)
         return np.append((self.apart @ v).astype(float) / np.sqrt(self.paths), pairs)

@@ -168,6 +168,11 @@ class Solution:
         return np.log(np.where(along > 0, along, np.nan)) + log
 
     @property
+    def growth_rate(self) -> np.ndarray:
+        """d ln m/dt, shape (W, S), by differences between the saved times."""
+        return np.gradient(self.growth, self.t, axis=1)
+
+    @property
     def alignment(self) -> np.ndarray:
         """Share m/|δw| of the signal in the change that it made, shape (W, S), signed.
 

@@ -34,35 +34,36 @@ class Descent:
     ----------
     steps : float64, shape (T,)
         δ_k > 0, one a step; time is their sum.
-    every
-        States are saved after so many steps, and at the end.
+    saved : int, shape (S,)
+        Numbers of the states that are saved, ascending from 0; all T + 1 by default.
     """
 
     steps: np.ndarray
-    every: int = 1
+    saved: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", np.asarray(self.steps, float).ravel())
         if not (self.steps.size and np.isfinite(self.steps).all() and (self.steps > 0).all()):
             raise ValueError("step: steps must be positive numbers, at least one")
-        if self.every < 1:
-            raise ValueError(f"every: must be at least one step, not {self.every}")
+        last = len(self.steps)
+        saved = np.arange(last + 1) if self.saved is None else np.asarray(self.saved)
+        if saved[0] != 0 or (np.diff(saved) <= 0).any() or saved[-1] > last:
+            raise ValueError(f"saved: states must ascend from 0 to at most {last}")
+        object.__setattr__(self, "saved", saved)
 
     @property
-    def _saved(self) -> np.ndarray:
-        """Numbers of the saved states."""
-        last = len(self.steps)
-        return np.unique(np.append(np.arange(0, last + 1, self.every), last))
+    def clock(self) -> np.ndarray:
+        """Times of all states, shape (T + 1,)."""
+        return np.concatenate([[0.0], np.cumsum(self.steps)])
 
     @property
     def t(self) -> np.ndarray:
         """Times of the saved states, shape (S,)."""
-        return np.concatenate([[0.0], np.cumsum(self.steps)])[self._saved]
+        return self.clock[self.saved]
 
     def run(self, state: State) -> Iterator[tuple[Here, bool]]:
         """Go through the states that are left, yielding each and whether it is saved."""
-        clock = np.concatenate([[0.0], np.cumsum(self.steps)])
-        saved = set(self._saved.tolist())
+        clock, saved = self.clock, set(np.asarray(self.saved).tolist())
         energy = np.inf
         for k in range(int(np.searchsorted(clock, state.t - 1e-12)), len(clock)):
             here = state.evaluate(state.motions)
