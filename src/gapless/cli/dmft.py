@@ -17,7 +17,6 @@ from gapless.cli._shared import (
     table_text,
 )
 
-
 SHOWN = ("energy", "mu", "correlation_0")
 
 

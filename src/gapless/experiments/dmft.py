@@ -81,9 +81,7 @@ class MeanField(Point):
         count = max(1, round(self.t_max / self.step))
         saved = np.linspace(0, count, min(count + 1, MOST_STATES)).round()
         waiting = np.round(np.array(self.waiting) / self.step)
-        return Descent(
-            np.full(count, self.step), np.unique(np.append(saved, waiting)).astype(int)
-        )
+        return Descent(np.full(count, self.step), np.unique(np.append(saved, waiting)).astype(int))
 
     @property
     def dynamics(self) -> Dynamics:
@@ -204,6 +202,7 @@ def draw(point: MeanField, estimate: Estimate) -> Figure:
     if point.step is None:
         for axes in (energy, others, last):
             axes.set_xscale("symlog", linthresh=0.1)
+            axes.set_xlim(0, point.t_max)
     how = "flow" if point.step is None else f"step {point.step:g}"
     figure.suptitle(
         rf"$\alpha$ = {point.alpha:g}, {point.loss}, {point.labels} labels, $N=\infty$: "

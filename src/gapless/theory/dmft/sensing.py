@@ -94,7 +94,9 @@ class Sensing:
         self._begin_direction(np.zeros(self.paths, np.float32) if q is None else q)
         # the student's stream begins with y, which is `apart` or a known direction
         index = self.count - 1 + len(self.apart)
-        self._end_direction(self._matched(self.draws.normal(self.stream, index)))
+        field = self._matched(self.draws.normal(self.stream, index))
+        image = field if q is None else field + np.float32(self.scale) * q
+        self._end_direction(image)
 
     def unit(self, index: int) -> Motion:
         """Return the unit vector of a revealed direction."""
@@ -166,10 +168,10 @@ class Sensing:
         return np.stack([np.concatenate(one) for one in zip(*pairs, strict=True)])
 
     def restore(self, packed: np.ndarray) -> None:
-        """Take the directions that `packed` returned into an empty one."""
+        """Take the directions that `packed` returned into an empty one, bit by bit."""
         for image, q in zip(*packed, strict=True):
             self._begin_direction(q)
-            self._end_direction(image - np.float32(self.scale) * q)
+            self._end_direction(image)
 
     def _blocks(self) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
         """Yield which directions, their images and their basis, block by block."""
@@ -180,7 +182,7 @@ class Sensing:
             yield part, self._images[block][:used], self._basis[block][:used]
 
     def _begin_direction(self, q: np.ndarray) -> None:
-        """Add a direction whose ξ is still zero."""
+        """Add a direction whose image is still that of its own answer, √(P/α) q."""
         products = self._products(q, basis_too=False)
         block, row = divmod(self.count, BLOCK)
         if row == 0:
@@ -190,10 +192,10 @@ class Sensing:
         self.count += 1
         self._span.add(products, square=float(q.any()))
 
-    def _end_direction(self, field: np.ndarray) -> None:
-        """Put the ξ of the last direction in place: it is orthogonal to all before it."""
+    def _end_direction(self, image: np.ndarray) -> None:
+        """Put X e of the last direction in place; its ξ is orthogonal to all before it."""
         block, row = divmod(self.count - 1, BLOCK)
-        self._images[block][row] += field
+        self._images[block][row] = image
         self._span.add(np.zeros(self._span.seen))
 
     def _matched(self, values: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ with directions of its own. Along the signal it is the growth of a small overlap
 direction the response R(t, t_w).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -127,9 +127,14 @@ class State:
     motions: list[Motion]
     logs: list[float] = field(default_factory=list)
     """ln |δw| of each probe, whose motion is kept at length one."""
-    t: float = 0.0
-    gradients: int = 0
     tolerance: float = TOLERANCE
+    t: float = 0.0
+    steps: int = 0
+    gradients: int = 0
+    length: float = 1e-4
+    """The flow's next step, if accuracy has its way."""
+    stiffness: float = 0.0
+    """The largest eigenvalue of the Hessian, as last found."""
 
     @classmethod
     def begin(cls, dynamics: Dynamics, draws: Draws, tolerance: float = TOLERANCE) -> "State":
@@ -145,6 +150,11 @@ class State:
         along = [m, (1 - m**2) ** 0.5] if teacher else [1.0]
         start = Motion(np.array(along), np.zeros(draws.paths, np.float32))
         return cls(dynamics, draws, y, [view], [start], tolerance=tolerance)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was evaluated."""
+        return self.gradients > 0
 
     def probe(self) -> None:
         """Start the probes of a waiting time, now."""
@@ -200,8 +210,7 @@ class State:
     def combine(self, factors: Sequence[float], *states: Sequence[Motion]) -> list[Motion]:
         """Return Σ factor × state, for the student and each probe."""
         return [
-            view.combined(factors, parts)
-            for view, *parts in zip(self.views, *states, strict=True)
+            view.combined(factors, parts) for view, *parts in zip(self.views, *states, strict=True)
         ]
 
     def move(self, motions: Sequence[Motion]) -> None:
@@ -217,7 +226,8 @@ class State:
 
     def packed(self) -> dict[str, np.ndarray]:
         """Return everything that going on needs, as arrays."""
-        arrays = {"clock": np.array([self.t, self.gradients]), "logs": np.array(self.logs)}
+        clock = [self.t, self.steps, self.gradients, self.length, self.stiffness]
+        arrays = {"clock": np.array(clock), "logs": np.array(self.logs)}
         for index, (view, one) in enumerate(zip(self.views, self.motions, strict=True)):
             one = view.settled(one)
             arrays |= {f"along_{index}": one.along, f"rest_{index}": one.rest}
@@ -226,7 +236,8 @@ class State:
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Go back to what `packed` returned; of a state at its beginning."""
-        self.t, self.gradients = float(arrays["clock"][0]), int(arrays["clock"][1])
+        self.t, steps, gradients, self.length, self.stiffness = map(float, arrays["clock"])
+        self.steps, self.gradients = int(steps), int(gradients)
         self.logs = list(arrays["logs"])
         self.motions = []
         for index in range(len(self.logs) + 1):

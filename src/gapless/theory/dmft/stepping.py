@@ -1,7 +1,7 @@
 """Steps at N = ∞: gradient descent with given steps, or the flow with steps of its own."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -63,18 +63,20 @@ class Descent:
 
     def run(self, state: State) -> Iterator[tuple[Here, bool]]:
         """Go through the states that are left, yielding each and whether it is saved."""
-        clock, saved = self.clock, set(np.asarray(self.saved).tolist())
-        energy = np.inf
-        for k in range(int(np.searchsorted(clock, state.t - 1e-12)), len(clock)):
+        clock, saved, energy = self.clock, set(np.asarray(self.saved).tolist()), np.inf
+        resumed = state.begun
+        for k in range(state.steps, len(clock)):
             here = state.evaluate(state.motions)
             state.motions = here.motions
             self._check(here.energy, energy, k, clock[k])
             energy = here.energy
-            yield here, k in saved
+            if not resumed:
+                yield here, k in saved
+            resumed = False
             if k < len(self.steps):
                 here = _with_new_probes(state, here)
                 state.move(state.combine([1.0, self.steps[k]], state.motions, here.velocities))
-                state.t = float(clock[k + 1])
+                state.t, state.steps = float(clock[k + 1]), k + 1
 
     def _check(self, energy: float, before: float, k: int, t: float) -> None:
         if np.isfinite(energy) and not energy - before > RISE * abs(before):
@@ -106,8 +108,7 @@ class Flow:
     """
 
     t: np.ndarray
-    accuracy: float = 1e-3
-    _length: list[float] = field(default_factory=lambda: [1e-4])
+    accuracy: float = 3e-3
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "t", np.asarray(self.t, float).ravel())
@@ -118,28 +119,27 @@ class Flow:
 
     def run(self, state: State) -> Iterator[tuple[Here, bool]]:
         """Go through the states that are left, yielding each and whether it is saved."""
+        resumed = state.begun
         here = state.evaluate(state.motions)
         state.motions = here.motions
-        steps, stiffness = 0, 0.0
-        for goal in self.t[self.t >= state.t - 1e-12]:
+        if not resumed:
+            yield here, True
+            here = _with_new_probes(state, here)
+        for goal in self.t[self.t > state.t]:
             while state.t < goal:
-                if steps % STIFFNESS_EVERY == 0:
-                    stiffness = SAFETY * _stiffness(state, here)
-                here = self._step(state, here, goal, stiffness)
-                steps += 1
+                if state.steps % STIFFNESS_EVERY == 0:
+                    state.stiffness = SAFETY * _stiffness(state, here)
+                here = self._step(state, here, goal)
                 yield here, state.t == goal
                 here = _with_new_probes(state, here)
-            if goal == 0:
-                yield here, True
-                here = _with_new_probes(state, here)
 
-    def _step(self, state: State, here: Here, goal: float, stiffness: float) -> Here:
+    def _step(self, state: State, here: Here, goal: float) -> Here:
         """Move to the end of an accepted step, and return what is there."""
         beta, _ = stability_and_error()
-        start, t = here, state.t
+        start, t, stiffness = here, state.t, state.stiffness
         motions, logs = state.motions, state.logs
         while True:
-            h = min(self._length[0], beta[MAX_STAGES] / stiffness)
+            h = min(state.length, beta[MAX_STAGES] / stiffness)
             last = state.t + h * (1 + 1e-9) >= goal
             h = goal - t if last else h
             stages = max(2, int(np.searchsorted(beta[2:], h * stiffness)) + 2)
@@ -155,12 +155,13 @@ class Flow:
             room = float(np.clip(0.8 * max(ratio, 1e-9) ** (-1 / 3), 0.2, 2))
             if ratio <= 1:
                 # a step that was cut to meet a goal says little about the next
-                self._length[0] = max(self._length[0], h * room) if last else h * room
+                state.length = max(state.length, h * room) if last else h * room
                 state.motions, state.t = here.motions, float(goal) if last else t + h
+                state.steps += 1
                 return here
-            self._length[0] = h * room
+            state.length = h * room
             state.motions, state.logs = motions, logs
-            if self._length[0] < SHORTEST:
+            if state.length < SHORTEST:
                 error = Unstable(f"accuracy: the flow needs steps below {SHORTEST:g} at t = {t:g}")
                 error.t = t
                 raise error
