@@ -16,19 +16,21 @@ import numpy as np
 import pandas as pd
 
 from gapless.losses import quartic
-from gapless.theory.dmft import Draws, Dynamics, combine, solve
+from gapless.theory.dmft import Descent, Draws, Dynamics, combine, solve
 
 OUT, PATHS, SETS = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 LABELS, _, START = sys.argv[4].partition(":")
 STEPS = np.array([0, 5, 10, 20, 30, 50, 75, 100])
 NAMES = {"energy": "energy", "mu": "mu", "correlation_0": "correlation"}
+overlap = float(START) if LABELS == "teacher" else 0.0
+labels = "teacher" if LABELS == "teacher" else "shuffled"
+waiting = (0.0,) if LABELS == "growth" else ()
+dynamics = Dynamics(quartic, 10.0, labels, overlap, waiting)
+descent = Descent(np.full(100, 0.01))
+theory = combine([solve(dynamics, Draws(PATHS, 1, index), descent) for index in range(SETS)])
 if LABELS == "teacher":
-    dynamics = Dynamics(quartic, 10.0, np.full(100, 0.01), "teacher", float(START))
     NAMES["signed_overlap"] = "overlap"
-else:
-    dynamics = Dynamics(quartic, 10.0, np.full(100, 0.01))
-theory = combine([solve(dynamics, Draws(PATHS, 1, index)) for index in range(SETS)])
-if LABELS == "growth":
+elif LABELS == "growth":
     NAMES = {"growth": "overlap"}
 
 rows = []
@@ -40,8 +42,8 @@ for name in sys.argv[5:]:
     for ours, theirs in NAMES.items():
         value, spread = theory.value[ours], theory.paths[ours]
         if LABELS == "growth":
-            value = float(START) * np.exp(value)
-            spread = value * spread
+            value = float(START) * np.exp(value[0])
+            spread = value * spread[0]
         for k in STEPS:
             rows.append(
                 {

@@ -16,7 +16,7 @@ OPTIONS = {
     "flow": "n alpha labels runs t-max seed loss protocol dtype save-at runs-per-design",
     "success": "n alpha runs seed protocol tolerance workers scheduler shard task-timeout",
     "spectrum": "n alpha at labels runs seed",
-    "dmft": "alpha t-max step paths labels seed loss",
+    "dmft": "alpha t-max step accuracy waiting paths labels seed loss",
     "reproduce": "scale seed workers scheduler shard task-timeout print-slurm",
     "status": "json",
     "compact": "json",

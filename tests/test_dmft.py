@@ -108,15 +108,16 @@ def test_fields_and_answers_are_adjoint_when_all_is_revealed():
     view = Sensing(Draws(512, 3), 1, 2.0, np.zeros((0, 512), np.float32), 0)
     view.reveal()
     rng = np.random.default_rng(0)
-    for _ in range(5):
-        force = rng.standard_normal(512).astype(np.float32)
-        view.opened(view.answer(force))
+    forces = rng.standard_normal((5, 512)).astype(np.float32)
+    for one in forces:
+        view.opened(view.answer(one))
+    force = forces[-1]
     w = Motion(rng.standard_normal(view.count), np.zeros(512, np.float32))
     left = float(force @ view.image(w))
     right = 512 / 2.0 * (view.answer(force) @ w)
     assert left == pytest.approx(right, rel=1e-4)
-    f = force / np.linalg.norm(force)
-    answer = view.answer(f * np.float32(np.sqrt(512 / 2.0)))
+    unit = np.sqrt(512 / 2.0) * force / np.linalg.norm(force)
+    answer = view.answer(unit.astype(np.float32))
     # of length one, and what the fields of the known directions add by chance
     assert answer.rest @ answer.rest < 1e-8
     assert answer.length == pytest.approx(1, abs=5 * np.sqrt(view.count / 512))

@@ -12,6 +12,8 @@ from gapless.theory.dmft.state import Here, State
 
 RISE = 0.02
 """A step of descent that raises the energy by more than this part of it is taken to be unstable."""
+FLOOR = 1e-3
+"""Energies below this part of α may rise."""
 SAFETY = 1.1
 """The largest curvatures are samples of their law: the flow's steps leave so much room."""
 STIFFNESS_EVERY = 8
@@ -68,7 +70,8 @@ class Descent:
         for k in range(state.steps, len(clock)):
             here = state.evaluate(state.motions)
             state.motions = here.motions
-            self._check(here.energy, energy, k, clock[k])
+            # close to zero energy single paths that change sides make it rise
+            self._check(here.energy, max(energy, FLOOR * state.dynamics.alpha), k, clock[k])
             energy = here.energy
             if not resumed:
                 yield here, k in saved
