@@ -37,11 +37,12 @@ def row(label: str, values: np.ndarray) -> None:
     print(f"| {label} | " + " | ".join(f"{x:.3g}" for x in cells) + " |", flush=True)
 
 
-print("| paths, sampling | e(0) | e(0.2) | e(1) | μ(1) | C(1, 0) |\n|---|---|---|---|---|---|")
+HEADINGS = "| e(0) | e(0.2) | e(1) | μ(1) | C(1, 0) |\n|---|---|---|---|---|---|"
+print(f"| paths, sampling {HEADINGS}")
 for paths in (4096, 16384, 65536):
     for sampling in ("random", "matched", "sobol"):
         row(f"{paths}, {sampling}", curves(paths, sampling))
-print("\n| difference, 16384 paths | e(0) | e(0.2) | e(1) | μ(1) | C(1, 0) |\n|---|---|---|---|---|---|")
+print(f"\n| difference, 16384 paths {HEADINGS}")
 base, half = curves(16384), curves(16384, step=0.005)
 row("steps 0.01 and 0.005, common paths", base - half)
 row("the same, independent paths", base - np.roll(half, 1, axis=0))
