@@ -94,8 +94,8 @@ def dmft(
     )
     points = [point.model_copy(update={"replica": index}) for index in range(replicas)]
     doubled = [one.coarse() for one in points if len(one.stepping.t) > 8]
-    # every set stays in memory until the curves are combined
-    memory = point.bytes * (replicas + len(doubled))
+    # what every set saved stays in memory until the curves are combined
+    memory = point.bytes + point.bytes_kept * (replicas + len(doubled) - 1)
     check_memory(memory, "paths, t_max, replicas", "--paths, --replicas or --t-max")
     traffic = sum(one.traffic for one in (*points, *doubled))
     sys.stderr.write(

@@ -99,8 +99,12 @@ class MeanField(Point):
     @property
     def bytes(self) -> float:
         """Expected peak memory."""
-        states = len(self.stepping.t)
-        return 8.0 * self.paths * self._directions(self.t_max) + 4.0 * self.paths * states
+        return 8.0 * self.paths * self._directions(self.t_max) + self.bytes_kept
+
+    @property
+    def bytes_kept(self) -> float:
+        """Memory that a solution holds when it is done: the labels of its states."""
+        return 4.0 * self.paths * len(self.stepping.t)
 
     @property
     def traffic(self) -> float:
@@ -151,7 +155,10 @@ def solve(point: MeanField, progress: Callable[[float], object] = lambda _: None
         if checkpoint.due:
             checkpoint.write(solution.packed())
 
-    return solution.advance(watch)
+    solution.advance(watch)
+    for view in solution.state.views:
+        view.forget()
+    return solution
 
 
 def spectrum(solution: Solution, times: int = 9) -> dict[str, list[Any]]:

@@ -173,6 +173,10 @@ class Sensing:
             self._begin_direction(q)
             self._end_direction(image)
 
+    def forget(self) -> None:
+        """Free what was revealed; only `count` is left to ask for."""
+        self._images, self._basis = [], []
+
     def _blocks(self) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
         """Yield which directions, their images and their basis, block by block."""
         for first in range(0, self.count, BLOCK):
