@@ -42,7 +42,7 @@ def rows(alpha: float) -> pd.DataFrame:
             table[f"{name}_{waiting:g}"] = getattr(found, name)[index]
     counts = [view.count for view in found.state.views]
     print(f"{counts} directions, {found.state.gradients} gradients", flush=True)
-    return table.assign(alpha=alpha, paths=PATHS, replica=REPLICA)
+    return table.assign(alpha=alpha, paths=PATHS, replica=REPLICA, waiting=sys.argv[5])
 
 
 for alpha in map(float, sys.argv[6:]):
