@@ -16,7 +16,7 @@ from gapless.theory import threshold_state
 from gapless.theory.dmft import settle
 
 ALIGNMENT = "alignment_2"
-WINDOWS = ((3, 7), (6, 16))
+WINDOWS = ((3, 6), (6, 12))
 Sets = dict[float, list[pd.DataFrame]]
 
 

@@ -12,6 +12,9 @@ from gapless.theory.dmft.paths import Draws
 from gapless.theory.dmft.state import TOLERANCE, Dynamics, Here, State
 from gapless.theory.dmft.stepping import Descent, Flow
 
+AVERAGES = ("energy", "mu", "speed2", "signed_overlap")
+"""Columns of `Solution.averages`."""
+
 
 @dataclass(eq=False)
 class Solution:
@@ -25,13 +28,13 @@ class Solution:
         Where it is now.
     done
         How many states are there; rows beyond are NaN.
-    t, energy, mu, speed2, signed_overlap : shape (S,)
-        Times, e = (α/2)⟨ℓ⟩, μ of Eq. 3, |dw/dt|² = |g_tan|²/N, m.
+    averages : shape (S, 4)
+        `AVERAGES` at the saved states.
     student : float32, shape (S, P)
         Labels h of the paths.
     rows : list of S arrays
         The student's components along the revealed directions.
-    probes : shape (S, W, 2, 2)
+    probes : shape (S, W, kinds, 2)
         Of each waiting time and kind of probe (`Dynamics.kinds`): its component along the
         direction in which it started, divided by its length, and ln |δw|.
     """
@@ -223,7 +226,3 @@ class Solution:
         ends = np.cumsum(arrays["lengths"])[:-1]
         self.rows = list(np.split(arrays["rows"], ends)) if self.done else []
         self.state.restore(arrays)
-
-
-AVERAGES = ("energy", "mu", "speed2", "signed_overlap")
-"""Columns of `Solution.averages`."""
