@@ -16,8 +16,11 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 
 Sampling = Literal["sobol", "matched", "random"]
-"""``sobol``: scrambled Sobol points for y and the first fields, all second moments made exact;
-``matched``: pseudo-random, moments made exact; ``random``: pseudo-random, as it comes."""
+"""``random``: pseudo-random, the law of gradient descent with P samples in N = P/α dimensions, N
+finite. ``sobol``: scrambled Sobol points for y and the first fields, whose second moments are made
+exact; the rest as before. ``matched``: pseudo-random, all second moments and lengths those of
+N = ∞; exact for a quadratic loss at any P, but with a bias of order J/N for others, J directions
+being revealed (docs/derivations/dmft.md §6)."""
 QUASI = 8
 """Vectors (y among them) that are quasi-random."""
 
@@ -51,6 +54,22 @@ class Draws:
             return self._quasi[index]
         generator = np.random.default_rng([self.seed, self.replica, stream, index])
         return generator.standard_normal(self.paths, np.float32)
+
+    def matches(self, stream: int, index: int) -> bool:
+        """Return whether second moments of this vector are made exact."""
+        first = stream == 0 and index < QUASI and self.sampling == "sobol"
+        return first or self.sampling == "matched"
+
+    def free(self, dimension: float, known: int) -> float:
+        """Return how many of N directions are new when so many are known."""
+        return dimension if self.sampling == "matched" else max(dimension - known, 0.0)
+
+    def length(self, stream: int, index: int, free: float) -> float:
+        """Return |new part of Xᵀq| for a unit q: √χ² of `free` degrees, or its mean."""
+        if self.matches(stream, index) or free == 0:
+            return float(np.sqrt(free))
+        generator = np.random.default_rng([self.seed, self.replica, stream, index, 1])
+        return float(np.sqrt(generator.chisquare(free)))
 
     @cached_property
     def _quasi(self) -> np.ndarray:

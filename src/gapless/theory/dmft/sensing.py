@@ -4,12 +4,14 @@ Gradient descent touches X only by fields X w and answers Xᵀ f. Conditioned on
 seen, X is still Gaussian in the directions that it has not (Bolthausen's argument). So X is drawn
 as it is needed. Let e_0, e_1, … be orthonormal directions of the student's space: e_0 is where it
 started, and each later e_j is the new part of an answer, that of a unit vector q_j ∈ R^P which is
-orthogonal to q_1 … q_{j−1}. As N → ∞ at α, with the M samples represented by P paths,
+orthogonal to q_1 … q_{j−1}. For P samples in N = P/α dimensions, entries of X of variance one,
 
-    X e_j = ξ_j + √(P/α) q_j,    ξ_j ~ N(0, 1) for each path, orthogonal to q_1 … q_j:
+    X e_j = ξ_j + a_j q_j,   a_j² = |new part of Xᵀq_j|² ~ χ²(N − j),
+    ξ_j ~ N(0, 1) for each sample, in the directions orthogonal to q_1 … q_j
 
-the second term is |Xᵀq_j| = √N, and N is P/α (docs/derivations/dmft.md §2). The directions that
-are left never have to be drawn.
+(docs/derivations/dmft.md §2). The N − j directions that are left never have to be drawn. That is
+the law of gradient descent at N; what of it is kept and what is replaced by its mean, to be closer
+to N = ∞, is the business of `Draws.sampling`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,7 +37,7 @@ class Motion:
     along : float64, shape (J,)
         Components along the directions that were revealed when it was made.
     rest : float32, shape (P,)
-        r ⊥ q_1 … q_J, for what is left: the vector Xᵀr/√N, of length |r|.
+        r ⊥ q_1 … q_J, for what is left: along Xᵀr, of length |r|.
     """
 
     along: np.ndarray
@@ -64,7 +66,7 @@ class Sensing:
         Vectors with which fresh fields are made uncorrelated, of mean square one: the labels.
     tolerance
         A rest longer than this part of its vector is revealed before its field is asked for. A
-        shorter one still acts on its own path, by √(P/α) r: only its ξ, of variance |r|², is
+        shorter one still acts on its own path, by √(N − J) r: only its ξ, of variance |r|², is
         left out.
     """
 
@@ -74,8 +76,9 @@ class Sensing:
         self.draws, self.stream, self.alpha, self.apart = draws, stream, alpha, apart
         self.tolerance = max(tolerance, ROUNDING)
         self.paths = draws.paths
-        self.scale = float(np.sqrt(self.paths / alpha))
+        self.dimension = draws.paths / alpha
         self.count = 0
+        self._lengths: list[float] = []
         # blocks of X e_j and of q_j, each (BLOCK, P)
         self._images: list[np.ndarray] = []
         self._basis: list[np.ndarray] = []
@@ -86,17 +89,33 @@ class Sensing:
 
     def know(self, field: np.ndarray) -> None:
         """Add a first direction whose field is given: the signal with X W* = y."""
-        self._begin_direction(np.zeros(self.paths, np.float32))
-        self._end_direction(field)
+        nothing = np.zeros(self.paths, np.float32)
+        if self.draws.matches(self.stream, 0):
+            self._take_into_span(nothing)
+        self._append(nothing, 0.0, field)
 
     def reveal(self, q: np.ndarray | None = None) -> None:
-        """Add the direction Xᵀq/√N, or with None one that no answer has touched: the start."""
-        self._begin_direction(np.zeros(self.paths, np.float32) if q is None else q)
+        """Add the direction of Xᵀq, or with None one that no answer has touched: the start."""
         # the student's stream begins with y, which is `apart` or a known direction
-        index = self.count - 1 + len(self.apart)
-        field = self._matched(self.draws.normal(self.stream, index))
-        image = field if q is None else field + np.float32(self.scale) * q
-        self._end_direction(image)
+        index = self.count + len(self.apart)
+        number = self.draws.normal(self.stream, index)
+        length = 0.0
+        if q is None:
+            q = np.zeros(self.paths, np.float32)
+        else:
+            length = self.draws.length(self.stream, index, self._free(self.count))
+        if self.draws.matches(self.stream, index):
+            self._take_into_span(q)
+            field = self._matched(number, q)
+        else:
+            field = number - np.float32(float(q @ number)) * q
+            for _, _, basis in self._blocks():
+                field -= (basis @ field) @ basis
+        self._append(q, length, field)
+
+    def _free(self, known: int) -> float:
+        """Return N − j, the square of the mean length of a new part."""
+        return self.draws.free(self.dimension, known)
 
     def unit(self, index: int) -> Motion:
         """Return the unit vector of a revealed direction."""
@@ -106,22 +125,22 @@ class Sensing:
         """Return X w, float32, shape (P,), without the ξ of the rest."""
         w = self.settled(w)
         along = w.along.astype(np.float32)
-        found = w.rest * np.float32(self.scale)
+        found = w.rest * np.float32(np.sqrt(self._free(self.count)))
         for part, images, _ in self._blocks():
             found += along[part] @ images
         return found
 
     def answer(self, force: np.ndarray) -> Motion:
-        """Return Xᵀ F for forces F, float32, shape (P,): α⟨F X e_j⟩ along e_j, and a rest.
+        """Return XᵀF/N for forces F, float32, shape (P,): α⟨F X e_j⟩ along e_j, and a rest.
 
         By Stein's lemma α⟨F ξ_j⟩ is the response of the mean-field equations, Σ_s M_R(k, s) w_s,
         and √(α/P) F · q_j the noise u_k (docs/derivations/dmft.md §2).
         """
         along = np.empty(self.count)
-        rest = force * np.float32(1 / self.scale)
+        rest = force * np.float32(np.sqrt(self._free(self.count)) / self.dimension)
         shadow = np.zeros(self.paths, np.float32)
         for part, images, basis in self._blocks():
-            along[part] = (images @ force) * (self.alpha / self.paths)
+            along[part] = (images @ force) / self.dimension
             shadow += (basis @ rest) @ basis
         return Motion(along, rest - shadow)
 
@@ -130,8 +149,10 @@ class Sensing:
         along, rest = list(w.along), w.rest
         for j in range(len(along), self.count):
             q = self._basis[j // BLOCK][j % BLOCK]
-            along.append(float(q @ rest))
-            rest = rest - np.float32(along[-1]) * q
+            part = float(q @ rest)
+            free, left = self._free(j), self._free(j + 1)
+            along.append(part * self._lengths[j] / np.sqrt(free) if free else 0.0)
+            rest = (rest - np.float32(part) * q) * np.float32(np.sqrt(left / free) if free else 0)
         return w if rest is w.rest else Motion(np.array(along), rest)
 
     def opened(self, w: Motion) -> Motion:
@@ -162,16 +183,19 @@ class Sensing:
             rest += np.float32(factor) * one.rest
         return Motion(along, rest)
 
-    def packed(self) -> np.ndarray:
-        """Return X e_j and q_j of every direction, (2, J, P)."""
+    def packed(self) -> dict[str, np.ndarray]:
+        """Return X e_j and q_j of every direction, (J, P), and a_j, (J,)."""
         pairs = [(images, basis) for _, images, basis in self._blocks()]
-        return np.stack([np.concatenate(one) for one in zip(*pairs, strict=True)])
+        images, basis = (np.concatenate(one) for one in zip(*pairs, strict=True))
+        return {"images": images, "basis": basis, "lengths": np.array(self._lengths)}
 
-    def restore(self, packed: np.ndarray) -> None:
+    def restore(self, packed: dict[str, np.ndarray]) -> None:
         """Take the directions that `packed` returned into an empty one, bit by bit."""
-        for image, q in zip(*packed, strict=True):
-            self._begin_direction(q)
-            self._end_direction(image)
+        columns = (packed[name] for name in ("images", "basis", "lengths"))
+        for image, q, length in zip(*columns, strict=True):
+            if self.draws.matches(self.stream, self.count + len(self.apart)):
+                self._take_into_span(q)
+            self._append(q, float(length), image, whole=True)
 
     def forget(self) -> None:
         """Free what was revealed; only `count` is left to ask for."""
@@ -185,53 +209,52 @@ class Sensing:
             part = slice(first, first + used)
             yield part, self._images[block][:used], self._basis[block][:used]
 
-    def _begin_direction(self, q: np.ndarray) -> None:
-        """Add a direction whose image is still that of its own answer, √(P/α) q."""
-        products = self._products(q, basis_too=False)
+    def _append(self, q: np.ndarray, length: float, field: np.ndarray, whole: bool = False) -> None:
+        """Add a direction: its q, a and ξ, or with `whole` its image X e instead of ξ."""
+        if self.draws.matches(self.stream, self.count + len(self.apart)):
+            # ξ is orthogonal to all that the span knows
+            self._span.add(np.zeros(self._span.seen))
         block, row = divmod(self.count, BLOCK)
         if row == 0:
             for store in (self._images, self._basis):
                 store.append(np.empty((BLOCK, self.paths), np.float32))
-        self._images[block][row], self._basis[block][row] = np.float32(self.scale) * q, q
+        self._images[block][row] = field if whole else field + np.float32(length) * q
+        self._basis[block][row] = q
+        self._lengths.append(length)
         self.count += 1
-        self._span.add(products, square=float(q.any()))
 
-    def _end_direction(self, image: np.ndarray) -> None:
-        """Put X e of the last direction in place; its ξ is orthogonal to all before it."""
-        block, row = divmod(self.count - 1, BLOCK)
-        self._images[block][row] = image
-        self._span.add(np.zeros(self._span.seen))
+    def _take_into_span(self, q: np.ndarray) -> None:
+        # q is orthogonal to the q before
+        self._span.add(self._products(q, basis_too=False), square=float(q.any()))
 
-    def _matched(self, values: np.ndarray) -> np.ndarray:
-        """Return `values` with ⟨v⟩ = 0 and ⟨v²⟩ = 1, orthogonal to `apart`, all ξ_j and all q_j.
+    def _matched(self, values: np.ndarray, q: np.ndarray) -> np.ndarray:
+        """Return `values` with ⟨v⟩ = 0 and ⟨v²⟩ = 1, orthogonal to `apart`, all ξ, all q and q.
 
-        The second moments of the fields are then exact, and a quadratic loss has no sampling
-        error at all.
+        The second moments of the fields are then exact, and of a quadratic loss nothing is left to
+        sampling.
         """
-        if self.draws.sampling == "random":
-            return values
         v = values - np.float32(values.mean(dtype=float))
         if 4 * self.count < self.paths:
-            found = self._span.coefficients(self._products(v)[: self._span.seen])
-            # the present direction has no ξ yet
-            found = np.append(found, np.zeros(len(self.apart) + 2 * self.count - len(found)))
+            products = np.append(self._products(v), float(q @ v))
+            found = self._span.coefficients(products)
             labels, pairs = np.split(found.astype(np.float32), [len(self.apart)])
-            on_q, on_xi = pairs[::2], pairs[1::2] / np.float32(np.sqrt(self.paths))
-            v = v - labels / np.float32(np.sqrt(self.paths)) @ self.apart
+            on_q, on_xi = pairs[:-1:2], pairs[1:-1:2] / np.float32(np.sqrt(self.paths))
+            lengths = np.array(self._lengths, np.float32)
+            v = v - labels / np.float32(np.sqrt(self.paths)) @ self.apart - pairs[-1] * q
             for part, images, basis in self._blocks():
                 v = v - on_xi[part] @ images
-                v = v - (on_q[part] - np.float32(self.scale) * on_xi[part]) @ basis
+                v = v - (on_q[part] - lengths[part] * on_xi[part]) @ basis
         return (v / np.sqrt(np.mean(v**2, dtype=float))).astype(np.float32)
 
     def _products(self, v: np.ndarray, basis_too: bool = True) -> np.ndarray:
         """Return v's products with the unit vectors of `apart`, q_0, ξ_0, q_1, ξ_1, …
 
-        ξ_j is X e_j − √(P/α) q_j. `basis_too` False: v is orthogonal to the q_j.
+        ξ_j is X e_j − a_j q_j. `basis_too` False: v is orthogonal to the q_j.
         """
-        pairs = np.zeros((self.count, 2))
+        pairs, lengths = np.zeros((self.count, 2)), np.array(self._lengths)
         for part, images, basis in self._blocks():
             if basis_too:
                 pairs[part, 0] = basis @ v
-            pairs[part, 1] = images @ v - self.scale * pairs[part, 0]
+            pairs[part, 1] = images @ v - lengths[part] * pairs[part, 0]
         pairs[:, 1] /= np.sqrt(self.paths)
         return np.append((self.apart @ v).astype(float) / np.sqrt(self.paths), pairs)

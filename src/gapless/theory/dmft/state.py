@@ -215,6 +215,8 @@ class State:
 
     def move(self, motions: Sequence[Motion]) -> None:
         """Go to `motions`, the student back on the sphere; probes are divided by its length too."""
+        # only what is revealed has a length that is known
+        motions = [view.opened(one) for view, one in zip(self.views, motions, strict=True)]
         c = 1 / motions[0].length
         lengths = [one.length for one in motions[1:]]
         self.logs = [log + np.log(c * size) for log, size in zip(self.logs, lengths, strict=True)]
@@ -231,7 +233,7 @@ class State:
         for index, (view, one) in enumerate(zip(self.views, self.motions, strict=True)):
             one = view.settled(one)
             arrays |= {f"along_{index}": one.along, f"rest_{index}": one.rest}
-            arrays[f"view_{index}"] = view.packed()
+            arrays |= {f"{name}_{index}": array for name, array in view.packed().items()}
         return arrays
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
@@ -243,7 +245,8 @@ class State:
         for index in range(len(self.logs) + 1):
             apart = self.views[0].apart if index == 0 else self.y[None][:0]
             view = Sensing(self.draws, index, self.dynamics.alpha, apart, self.tolerance)
-            view.restore(arrays[f"view_{index}"])
+            names = ("images", "basis", "lengths")
+            view.restore({name: arrays[f"{name}_{index}"] for name in names})
             self.views[index:] = [view]
             self.motions.append(Motion(arrays[f"along_{index}"], arrays[f"rest_{index}"]))
 
@@ -251,7 +254,7 @@ class State:
 def _matched_labels(draws: Draws) -> np.ndarray:
     """Return y, with mean zero and mean square one."""
     y = draws.normal(0, 0)
-    if draws.sampling == "random":
+    if not draws.matches(0, 0):
         return y
     y = y - np.float32(y.mean(dtype=float))
     return (y / np.sqrt(np.mean(y**2, dtype=float))).astype(np.float32)
