@@ -12,6 +12,7 @@ from gapless.experiments import dmft as experiment
 from gapless.experiments.checkpoint import checkpoints_in
 from gapless.losses import Loss, amplitude, quartic
 from gapless.theory.dmft import (
+    TOLERANCE,
     Descent,
     Draws,
     Dynamics,
@@ -52,15 +53,27 @@ bowl = Loss(
 """ℓ = −exp(−y²) ŷ²: a linear flow that sees the teacher."""
 
 
-def descent(alpha, step, steps, paths=2048, replica=0, loss=quartic, **more):
-    sampling, tolerance = more.pop("sampling", "sobol"), more.pop("tolerance", 1e-3)
+def descent(
+    alpha,
+    step,
+    steps,
+    paths=2048,
+    replica=0,
+    loss=quartic,
+    tolerance=1e-3,
+    sampling="sobol",
+    **more,
+):
     dynamics = Dynamics(loss, alpha, **more)
     stepping = Descent(np.full(steps, step))
     return solve(dynamics, Draws(paths, 0, replica, sampling), stepping, tolerance)
 
 
-exact = dict(loss=square, sampling="matched", tolerance=0)
-"""A quadratic loss with all second moments matched: only rounding is left."""
+def exact(alpha, step, steps, tolerance=0.0, **more):
+    """A quadratic loss with all second moments matched: only rounding is left."""
+    stepping = Descent(np.full(steps, step))
+    draws = Draws(2048, 0, sampling="matched")
+    return solve(Dynamics(square, alpha, **more), draws, stepping, tolerance)
 
 
 def test_a_quadratic_loss_is_power_iteration_on_a_wishart_matrix():
@@ -73,7 +86,7 @@ def test_a_quadratic_loss_is_power_iteration_on_a_wishart_matrix():
     weight = np.sin(angle) ** 2 / lam
     weight /= weight.sum()
     p = np.ones_like(lam)
-    found = descent(alpha, step, steps, waiting=(0.0,), **exact)
+    found = exact(alpha, step, steps, waiting=(0.0,))
     for k in range(steps + 1):
         p /= np.sqrt(weight @ p**2)
         mu = weight @ (lam * p**2)
@@ -93,9 +106,9 @@ def test_the_tolerance_bounds_what_is_left_out():
     Left out is a relative part ε of the field, of which α⟨F X e⟩ sees the square root of 1/P or
     ε itself once it has a component along what is known: ε is a bound.
     """
-    whole = descent(3.0, 0.05, 25, **exact)
+    whole = exact(3.0, 0.05, 25)
     for tolerance in (1e-2, 1e-3):
-        found = descent(3.0, 0.05, 25, **(exact | dict(tolerance=tolerance)))
+        found = exact(3.0, 0.05, 25, tolerance)
         assert abs(found.energy / whole.energy - 1).max() < tolerance
         assert len(found.rows[-1]) < len(whole.rows[-1])
 
@@ -106,7 +119,8 @@ def test_revealed_fields_have_exact_moments():
     The forces are odd functions of the fields, so the q_j do lie along the ξ before them.
     """
     alpha, paths = 4.0, 1024
-    found = descent(alpha, 0.02, 12, paths=paths, tolerance=0, sampling="matched")
+    draws = Draws(paths, 0, sampling="matched")
+    found = solve(Dynamics(quartic, alpha), draws, Descent(np.full(12, 0.02)), 0)
     packed = found.state.views[0].packed()
     images, basis = packed["images"].astype(float), packed["basis"].astype(float)
     fields = images - np.sqrt(paths / alpha) * basis
@@ -281,11 +295,10 @@ def test_the_flow_is_the_limit_of_descent_and_keeps_to_its_accuracy():
 
 
 def test_the_correlation_is_a_gram_matrix_with_unit_diagonal():
-    tolerance = 1e-3
-    found = descent(10.0, 0.01, 40, paths=512, tolerance=tolerance)
+    found = descent(10.0, 0.01, 40, paths=512)
     rounding = 10 * float(np.finfo(np.float32).eps)
     assert (np.diag(found.correlation) <= 1 + rounding).all()
-    assert (np.diag(found.correlation) >= 1 - tolerance**2 - rounding).all()
+    assert (np.diag(found.correlation) >= 1 - TOLERANCE**2 - rounding).all()
     assert np.linalg.eigvalsh(found.correlation)[0] > -1e-12
     assert found.correlation[:, 0] == pytest.approx(found.correlation_0, abs=1e-12)
 
@@ -317,7 +330,7 @@ def test_a_probe_is_the_derivative_of_the_dynamics():
 def test_a_later_probe_is_a_probe():
     """R(t, t_w) falls from one, and of a quadratic loss depends on the past by μ alone."""
     alpha, step, steps, start = 3.0, 0.05, 20, 8
-    found = descent(alpha, step, steps, waiting=(start * step,), **exact)
+    found = exact(alpha, step, steps, waiting=(start * step,))
     assert np.isnan(found.response[0, :start]).all() and found.response[0, start] == 1
     low, high = (np.sqrt(alpha) - 1) ** 2, (np.sqrt(alpha) + 1) ** 2
     angle = np.arange(1, 400) * np.pi / 400
