@@ -53,20 +53,9 @@ bowl = Loss(
 """ℓ = −exp(−y²) ŷ²: a linear flow that sees the teacher."""
 
 
-def descent(
-    alpha,
-    step,
-    steps,
-    paths=2048,
-    replica=0,
-    loss=quartic,
-    tolerance=1e-3,
-    sampling="sobol",
-    **more,
-):
+def descent(alpha, step, steps, paths=2048, replica=0, loss=quartic, **more):
     dynamics = Dynamics(loss, alpha, **more)
-    stepping = Descent(np.full(steps, step))
-    return solve(dynamics, Draws(paths, 0, replica, sampling), stepping, tolerance)
+    return solve(dynamics, Draws(paths, 0, replica), Descent(np.full(steps, step)))
 
 
 def exact(alpha, step, steps, tolerance=0.0, **more):
