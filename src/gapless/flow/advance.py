@@ -165,6 +165,7 @@ def advance(
 
     Returns before that once no more than `least` runs are on their way.
     """
+    problem = problem.for_loops()
     goal = jnp.asarray(time, state.t.dtype)
     floor = stop.energy_for(problem)
     thresholds = jnp.asarray([levels], state.t.dtype)
