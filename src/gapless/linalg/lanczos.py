@@ -41,8 +41,8 @@ def begin(start: Float[Array, "K p N"], size: int) -> Process:
     return Process(basis, projection, jnp.zeros((runs, block, block), start.dtype), jnp.array(0))
 
 
-@partial(jax.jit, static_argnums=2)
-def extend(operator: Operator, process: Process, steps: int) -> Process:
+@jax.jit
+def extend(operator: Operator, process: Process, steps: Array | int) -> Process:
     """Process `steps` more blocks: multiply the newest, orthogonalise against all before it.
 
     Every image is projected on the whole basis twice, and once more when normalised: in exact
