@@ -20,18 +20,22 @@ pin_threads()
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 from textbook import textbook_run
 
 from gapless.design import Design
 from gapless.experiments.simulation import Simulation, rows
 from gapless.experiments.statistics import wilson
-from gapless.flow import Outcome, Stop, integrate
-from gapless.flow.stepping import _power_iteration
-from gapless.problem import draw_problem
+from gapless.flow import Adaptive, State, Stop, integrate
+from gapless.flow.advance import begin
+from gapless.flow.steppers import normalise
+from gapless.flow.stepping import power_iteration
+from gapless.problem import Dtype, Problem, draw_problem, precision
 
 ALPHA = 8.0
 TEXTBOOK_RUNS = {64: 40, 256: 6, 1024: 1}
 DESIGNS = {64: 40, 256: 8, 1024: 2}
+DESCENT_STEPS = 30_000
 FRACTION_RUNS = {64: 4000, 256: 1000}
 
 
@@ -131,33 +135,36 @@ def large(n: int = 4096, alpha: float = 12, runs: tuple[int, ...] = (1, 4, 8, 32
         )
 
 
-def late(n: int, alpha: float = 10.0, runs: int = 4) -> None:
-    """Gradients until |∇L − μW|²/N < 1e-10 with shuffled labels."""
+def late(n: int, dtype: Dtype, alpha: float = 10.0, runs: int = 4) -> None:
+    """Gradients (and Hessian products) until |∇L − μW|²/N < 1e-10 with shuffled labels."""
     design = Design(n=n, alpha=alpha, seed=0, runs=runs)
-    problem, start = draw_problem(design, "shuffled"), design.start()
+    problem, start = draw_problem(design, "shuffled", dtype=dtype), design.start()
+    begun = time.process_time()
     ours = integrate(problem, start, 1000.0)
-    theirs, energy = _stable_descent(problem, start)
-    rested = np.array([outcome == Outcome.trapped for outcome in ours.outcome])
-    write("N", "run", "ours", "largest stable step", "ratio", "e, ours", "e, theirs")
-    write(*["---"] * 7)
-    for k in np.flatnonzero(rested):
-        ratio = theirs[k] / ours.gradients[k]
-        write(n, k, ours.gradients[k], theirs[k], f"{ratio:.1f}", ours.end.energy[k], energy[k])
+    middle = time.process_time()
+    with precision(problem.dtype):
+        gradients, energy, speed2 = _stable_descent(problem, start)
+    spent = middle - begun, time.process_time() - middle
+    write("N", dtype, "ours", "largest stable step", "ratio", "e, ours", "e, theirs", "|V|²/N")
+    write(*["---"] * 8)
+    for k in range(runs):
+        ratio = f"{gradients[k] / ours.gradients[k]:.1f}"
+        cells = ours.gradients[k], gradients[k], ratio, ours.end.energy[k], energy[k], speed2[k]
+        write(n, f"run {k + 1}: {ours.outcome[k]}", *cells)
+    write(n, "seconds", *(f"{s:.0f}" for s in spent))
 
 
-def _stable_descent(problem, start) -> tuple[np.ndarray, np.ndarray]:
+def _stable_descent(problem: Problem, start: Array) -> tuple[np.ndarray, ...]:
     """Return gradients to rest of descent at h = 1.9/λ; finding λ at every step is not counted."""
-    from gapless.flow.advance import begin
-    from gapless.flow.steppers import normalise
-    from gapless.flow.stepping import Adaptive
-
-    state = begin(problem, start, Adaptive(), 1)
+    state = begin(problem, start.astype(problem.dtype), Adaptive(), 1)
     limit = Stop().speed2
 
     @jax.jit
-    def many(problem, state):
-        def step(_, state):
-            direction, stiffness = _power_iteration(problem, state)
+    def many(problem: Problem, state: State) -> State:
+        problem = problem.for_loops()
+
+        def step(_: Array, state: State) -> State:
+            direction, stiffness = power_iteration(problem, state)
             going = state.speed2 >= limit
             h = jnp.where(going, 1.9 / (1.02 * stiffness), 0)
             w = normalise(state.w + h[:, None] * state.velocity)
@@ -170,11 +177,11 @@ def _stable_descent(problem, start) -> tuple[np.ndarray, np.ndarray]:
 
         return jax.lax.fori_loop(0, 100, step, state)
 
-    for _ in range(300):
+    for _ in range(DESCENT_STEPS // 100):
         state = many(problem, state)
         if not (np.asarray(state.speed2) >= limit).any():
             break
-    return np.asarray(state.gradients), np.asarray(state.energy)
+    return tuple(np.asarray(found) for found in (state.gradients, state.energy, state.speed2))
 
 
 def main() -> None:
@@ -182,6 +189,7 @@ def main() -> None:
     parser.add_argument("--fractions", action="store_true")
     parser.add_argument("--late", action="store_true")
     parser.add_argument("--late-n", type=int, default=4096)
+    parser.add_argument("--late-dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument("--only-late", action="store_true")
     options = parser.parse_args()
     if not options.only_late:
@@ -190,7 +198,7 @@ def main() -> None:
     if options.fractions:
         fractions()
     if options.late or options.only_late:
-        late(options.late_n)
+        late(options.late_n, options.late_dtype)
 
 
 if __name__ == "__main__":

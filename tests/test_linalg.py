@@ -139,7 +139,7 @@ def test_quadrature_is_exact_for_the_moments_of_its_own_start() -> None:
 
 @pytest.mark.parametrize("m", [3, 700])
 def test_the_product_by_blocks_of_rows_is_the_plain_one(m: int, monkeypatch) -> None:
-    monkeypatch.setattr("gapless.linalg.ENTRIES_PER_BLOCK", 256 * 32)
+    monkeypatch.setattr("gapless.linalg.products.ENTRIES_PER_BLOCK", 256 * 32)
     keys = jax.random.split(KEY, 4)
     x, d = jax.random.normal(keys[0], (m, 32)), jax.random.normal(keys[1], (2, m))
     s, v = jax.random.normal(keys[2], (2,)), jax.random.normal(keys[3], (2, 3, 32))

@@ -6,7 +6,7 @@ carries K runs on one X, so states are (K, N) and both products are matrix-matri
 """
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal, NamedTuple, get_args
 
@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int
 
 from gapless.design import Design
 from gapless.labels import LabelLaw
-from gapless.linalg import sum_over_rows, times_transpose
+from gapless.linalg import sample_by_sample, through_rows, times_transpose
 from gapless.losses import Loss, quartic
 from gapless.quadrature import bivariate_gaussian
 
@@ -43,7 +43,7 @@ class Evaluation(NamedTuple):
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["sensing", "labels", "teacher"],
+    data_fields=["sensing", "labels", "teacher", "across"],
     meta_fields=["loss"],
 )
 @dataclass(frozen=True, eq=False)
@@ -60,12 +60,15 @@ class Problem:
         W*; None where the labels know no teacher (``gaussian``).
     loss
         ℓ(ŷ, y).
+    across : (M, K) or None
+        The labels sample by sample, where `for_loops` has made them.
     """
 
     sensing: Float[Array, "M N"]
     labels: Float[Array, "K M"]
     teacher: Float[Array, "K N"] | None
     loss: Loss = field(default=quartic)
+    across: Float[Array, "M K"] | None = None
 
     @property
     def m(self) -> int:
@@ -92,6 +95,10 @@ class Problem:
         teacher = None if self.teacher is None else self.teacher[runs]
         return Problem(self.sensing, self.labels[runs], teacher, self.loss)
 
+    def for_loops(self) -> "Problem":
+        """Return this problem ready for many gradients: the labels also in a second layout."""
+        return replace(self, across=sample_by_sample(self.labels, self.n))
+
     def student_labels(self, w: Float[Array, "K N"]) -> Float[Array, "K M"]:
         """Return ŷ = W Xᵀ."""
         return times_transpose(w, self.sensing)
@@ -112,16 +119,15 @@ class Problem:
     def evaluate(self, w: Float[Array, "K N"]) -> Evaluation:
         """Return energy, μ and velocity from one pass over X.
 
-        Both products with a block of rows of X are made while it is in cache. μ is computed as
-        ⟨∇L, W⟩/|W|²; on the sphere that is Eq. 3, and off it (inside a multi-stage step) it
-        keeps the velocity tangent to the sphere through W.
+        μ is computed as ⟨∇L, W⟩/|W|²; on the sphere that is Eq. 3, and off it (inside a
+        multi-stage step) it keeps the velocity tangent to the sphere through W.
         """
 
-        def part(x: Array, y: Array) -> tuple[Array, Array]:
-            yhat = times_transpose(w, x)
-            return self.loss.value(yhat, y).sum(axis=1), self.loss.d1(yhat, y) / 2 @ x
+        def weigh(yhat: Array, y: Array) -> tuple[Array, Array]:
+            return self.loss.value(yhat, y), self.loss.d1(yhat, y) / 2
 
-        loss, gradient = sum_over_rows(part, self.sensing, self.labels, w.shape[0])
+        sums, totals = through_rows(weigh, self.sensing, self.labels, w[:, None], self.across)
+        loss, gradient = sums[:, 0], totals[:, 0]
         mu = _dot(gradient, w) / _dot(w, w)
         velocity = mu[:, None] * w - gradient
         return Evaluation(loss / (2 * self.n), mu, velocity, _dot(velocity, velocity) / self.n)

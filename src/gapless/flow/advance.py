@@ -5,8 +5,10 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from gapless.flow.creep import Step, exponential_step
 from gapless.flow.finish import finish
 from gapless.flow.steppers import normalise
 from gapless.flow.stepping import Adaptive, State, Stepping, is_finite, select
@@ -19,6 +21,10 @@ TRAPPED_SPEED2 = 1e-10
 SHRINK_FROM = 256
 """Below this N a smaller batch saves less than compiling for it takes: 6 ms of 40 a design of 64
 runs at N = 64, 80 of 350 at N = 256; a program takes 2 s."""
+GROWTH = 8.0
+"""How much longer an exponential step may be than the one before."""
+FAST_AGAIN = 4.0
+"""A slow run that has become so many times faster than slow is stepped as before."""
 SMALLEST_BATCH = 16
 """Below so many runs a product with X costs nearly the same however few they are."""
 
@@ -109,11 +115,91 @@ def reach(
     go = partial(_shrinking, time=time, levels=levels, stop=stop)
     state = go(problem, state, stepping=stepping)
     if not (isinstance(stepping, Adaptive) and stepping.linear_below):
-        return state
+        return pursue(problem, state, time, levels, stepping, stop)
     state, left = finish(problem, state, time, levels, stop.energy_for(problem))
     if left:
         state = go(problem, state, stepping=replace(stepping, linear_below=0.0))
     return state
+
+
+def pursue(
+    problem: Problem,
+    state: State,
+    time: float,
+    levels: tuple[float, ...],
+    stepping: Stepping,
+    stop: Stop,
+) -> State:
+    """Step every running run to `time` as `advance` does, those that are slow in long steps."""
+    go = partial(advance, problem, time=time, levels=levels, stop=stop)
+    state = go(state, stepping=stepping)
+    if not (isinstance(stepping, Adaptive) and stepping.slow_below):
+        return state
+    while _waiting(state, time, stepping).any():
+        state, all_came_through = _creep(problem, state, time, levels, stepping, stop)
+        again = stepping if all_came_through else replace(stepping, slow_below=0.0)
+        state = go(state, stepping=again)
+    return state
+
+
+def _waiting(state: State, time: float, stepping: Adaptive, times: float = 1.0) -> np.ndarray:
+    """Return which runs wait for `_creep`: slow ones that have not come to `time`."""
+    slow = replace(stepping, slow_below=times * stepping.slow_below).slow(state)
+    return np.asarray(state.running & slow & (state.t < jnp.asarray(time, state.t.dtype)))
+
+
+def _creep(
+    problem: Problem,
+    state: State,
+    time: float,
+    levels: tuple[float, ...],
+    stepping: Adaptive,
+    stop: Stop,
+) -> tuple[State, bool]:
+    """Take the slow runs on in exponential steps, to `time`, to rest or till they are fast again.
+
+    Returns also whether no run had to be given up.
+    """
+    goal = np.asarray(time, state.t.dtype)
+    going = _waiting(state, time, stepping)
+    entered, lost = going.copy(), np.zeros_like(going)
+    most, bend = GROWTH * np.asarray(state.h_before, float), np.zeros(len(going))
+    while going.any():
+        tolerated = np.asarray(stepping.tolerated(state), float)
+        remaining = goal - np.asarray(state.t)
+        rest2 = 0.5 * stop.speed2 * problem.n
+        step = exponential_step(
+            problem, state, going, np.minimum(most, remaining), bend, tolerated, rest2
+        )
+        state = _taken(problem, state, step, going, remaining, levels, stop)
+        most = np.where(step.made, GROWTH * step.h, most)
+        bend = np.where(step.made, step.bend, bend)
+        lost |= going & ~step.made
+        going = _waiting(state, time, stepping, FAST_AGAIN) & entered & ~lost
+    first = stepping.first(problem.evaluate(state.w))
+    back = jnp.asarray(entered)
+    fresh = state._replace(before=state.velocity, h_before=first, length=first)
+    return select(back, fresh, state), not lost.any()
+
+
+@partial(jax.jit, static_argnames=("levels", "stop"))
+def _taken(
+    problem: Problem,
+    state: State,
+    step: Step,
+    going: Bool[Array, " K"],
+    remaining: Float[Array, " K"],
+    levels: tuple[float, ...],
+    stop: Stop,
+) -> State:
+    """Return the state after an exponential step."""
+    dtype = state.t.dtype
+    t = (state.t + jnp.minimum(step.h, remaining)).astype(dtype)
+    new = state.moved(step.moved.w, step.moved.here)._replace(t=t, steps=state.steps + 1)
+    new = _note_passages(state, new, jnp.asarray([levels], dtype))
+    ended = (new.energy <= stop.energy_for(problem)) | (new.speed2 < stop.speed2)
+    new = select(jnp.asarray(step.made), new._replace(running=new.running & ~ended), state)
+    return new._replace(gradients=state.gradients + step.products * going)
 
 
 def _shrinking(problem: Problem, state: State, halvings: int = 2, **how) -> State:
@@ -165,6 +251,7 @@ def advance(
 
     Returns before that once no more than `least` runs are on their way.
     """
+    problem = problem.for_loops()
     goal = jnp.asarray(time, state.t.dtype)
     floor = stop.energy_for(problem)
     thresholds = jnp.asarray([levels], state.t.dtype)

@@ -106,6 +106,7 @@ def _search(
     trapped: Scalar,
     tolerance: Scalar,
 ) -> _Search:
+    problem = problem.for_loops()
     last = jnp.full_like(state.t, t_max)
 
     def active(search: _Search) -> Bool[Array, " K"]:

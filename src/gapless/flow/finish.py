@@ -1,5 +1,7 @@
 """The last decades of a run that has found the signal, in one Krylov step.
 
+`gapless.flow.creep` takes such steps about the run itself; here the minimum is known beforehand.
+
 Close to ±W* the flow is linear: with δ = W ∓ W* and H the Hessian at the signal, where μ = 0,
 
     δ̇ = −P H P δ,   H = ½ Σ ℓ″(y, y) x xᵀ,   e(t) = ⟨δ(t), H δ(t)⟩/2N,
@@ -8,13 +10,12 @@ P being the projector on the tangent space. A dozen Lanczos steps from δ hold t
 the way, where stepping takes several gradients for each decade of the energy.
 """
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from gapless.flow.creep import tangent, tangent_product
 from gapless.flow.steppers import normalise
 from gapless.flow.stepping import NEAR, State, energy_rounding, select
 from gapless.linalg import WeightedGram, krylov
@@ -112,19 +113,8 @@ def _linear_flow(problem: Problem, teacher: Float[Array, "K N"], state: State):
     )
     unit = signal / problem.n**0.5
     # of a run that is elsewhere nothing is asked, but the batch is one
-    delta = jnp.where(near[:, None], _tangent(state.w - signal, unit), 1)
-    return near, signal, jax.tree_util.Partial(_tangent_product, hessian, unit), delta
-
-
-def _tangent(v: Float[Array, "K N"], unit: Float[Array, "K N"]) -> Float[Array, "K N"]:
-    return v - (v * unit).sum(axis=1, keepdims=True) * unit
-
-
-def _tangent_product(
-    hessian: WeightedGram, unit: Float[Array, "K N"], v: Float[Array, "K p N"]
-) -> Float[Array, "K p N"]:
-    project = jax.vmap(partial(_tangent, unit=unit), in_axes=1, out_axes=1)
-    return project(hessian(project(v)))
+    delta = jnp.where(near[:, None], tangent(state.w - signal, unit), 1)
+    return near, signal, jax.tree_util.Partial(tangent_product, hessian, unit), delta
 
 
 @jax.jit

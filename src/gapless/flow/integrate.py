@@ -14,8 +14,8 @@ from gapless.flow.advance import (
     RECOVERED_ENERGY,
     STRICTEST,
     Stop,
-    advance,
     begin,
+    pursue,
     reach,
     recorded_levels,
 )
@@ -24,7 +24,7 @@ from gapless.flow.stepping import Adaptive, FixedStep, State, Stepping
 from gapless.problem import Problem, precision
 
 RECOVERED_OVERLAP = 1 - 1e-6
-FLOW = Adaptive()
+FLOW = Adaptive(slow_below=1e-2)
 """The flow itself."""
 SWEEP = Adaptive(tolerance=4e-2, linear_below=1e-4)
 """The flow, the last decades of a run that has found the signal in one Krylov step."""
@@ -145,7 +145,7 @@ def integrate(
         records: list[Observables] = []
         if resume is not None:
             state, first, records = resume.state, resume.start, list(resume.saved)
-        go = reach if save_at is None else advance
+        go = reach if save_at is None else pursue
         for time in times[len(records) :]:
             state = go(problem, state, time, levels, stepping, stop)
             records.append(_observe(problem, state))
@@ -153,7 +153,7 @@ def integrate(
                 on_save(Partway(state, first, records))
             if progress is not None:
                 progress(time, int(state.running.sum()))
-        state = advance(problem, state, t_max, levels, stepping, stop)
+        state = pursue(problem, state, t_max, levels, stepping, stop)
         last = _observe(problem, state)
         return Trajectory(
             t=np.array([stepping.on_grid(time) for time in times]),

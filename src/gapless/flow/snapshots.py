@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gapless.flow.advance import Stop, advance, begin, recorded_levels
+from gapless.flow.advance import Stop, begin, pursue, recorded_levels
 from gapless.flow.integrate import FLOW, check_times
 from gapless.flow.stepping import State, Stepping
 from gapless.problem import Problem, precision
@@ -38,5 +38,5 @@ def snapshots(
         state = begin(problem, jnp.asarray(start, dtype), stepping, len(levels))
     for time in checked:
         with precision(str(dtype)):  # type: ignore[arg-type]
-            state = advance(problem, state, time, levels, stepping, stop)
+            state = pursue(problem, state, time, levels, stepping, stop)
         yield state

@@ -133,22 +133,34 @@ class Adaptive:
     linear_below
         Where no save time lies ahead, a run that has found the signal is taken from this energy
         to its end in one Krylov step of the linear flow about the signal; 0: never.
+    slow_below
+        A run that loses less than this share of its energy in a unit of time goes on in
+        exponential steps (`gapless.flow.creep`); 0: never.
     """
 
     tolerance: float = 2e-2
     linear_below: float = 0.0
+    slow_below: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.tolerance > 0:
             raise ValueError(f"tolerance: must be positive, not {self.tolerance}")
         if not self.linear_below >= 0:
             raise ValueError(f"linear_below: must not be negative, it is {self.linear_below}")
+        if not self.slow_below >= 0:
+            raise ValueError(f"slow_below: must not be negative, it is {self.slow_below}")
 
     def paused(self, problem: Problem, state: State) -> Bool[Array, " K"]:
-        """Return which runs wait for `finish`: close to the signal, in energy and in overlap."""
-        if not self.linear_below:
-            return jnp.zeros_like(state.running)
-        return (state.energy <= self.linear_below) & (1 - problem.overlap(state.w) < NEAR)
+        """Return which runs wait for `finish` (close to the signal) or for `creep` (slow)."""
+        waits = self.slow(state)
+        if self.linear_below:
+            near = 1 - problem.overlap(state.w) < NEAR
+            waits |= (state.energy <= self.linear_below) & near
+        return waits
+
+    def slow(self, state: State) -> Bool[Array, " K"]:
+        """Return which runs lose less than `slow_below` of their energy in a unit of time."""
+        return state.speed2 < self.slow_below * state.energy
 
     def first(self, here: Evaluation) -> Float[Array, " K"]:
         """Return a first step that moves W by √tolerance/10 of the radius: soon outgrown."""
@@ -182,7 +194,7 @@ class Adaptive:
         here = problem.evaluate(w)
         constant = error_constant(stages, h, state.h_before)
         error = _local_error(state, here, h, constant)
-        share = jnp.linalg.norm(error, axis=1) / self._tolerated(state)
+        share = jnp.linalg.norm(error, axis=1) / self.tolerated(state)
         finite = is_finite(here) & jnp.isfinite(share)
         descends = here.energy <= state.energy + energy_rounding(problem, state.energy)
         keep = finite & (share <= 1) & descends
@@ -206,7 +218,7 @@ class Adaptive:
             finite=state.finite & ~(stuck & ~finite),
         )
 
-    def _tolerated(self, state: State) -> Float[Array, " K"]:
+    def tolerated(self, state: State) -> Float[Array, " K"]:
         """Return the norm that a step's error may have.
 
         `tolerance` √N √(e/e(0)): the last factor is the distance to a solution in units of the
@@ -244,15 +256,18 @@ def energy_rounding(problem: Problem, energy: Float[Array, " K"]) -> Float[Array
     return energy * epsilon * problem.m**0.5 + 2 * jnp.sqrt(energy * residual) + residual
 
 
+def velocity_rounding(problem: Problem) -> float:
+    """Return how well a component of the velocity is known: 8 ε √α."""
+    return 8 * float(jnp.finfo(problem.dtype).eps) * problem.alpha**0.5
+
+
 def _longest(problem: Problem, state: State) -> Float[Array, " K"]:
     """Return the largest h λ at which rounding does not show.
 
-    A component of the velocity is known to 8 ε √α; a step moves W by h times that whatever the
-    damping. Near a minimum this must stay below the distance left, |V|/λ, or no run would ever
-    come to rest.
+    A step moves W by h times the rounding of the velocity whatever the damping. Near a minimum
+    this must stay below the distance left, |V|/λ, or no run would ever come to rest.
     """
-    rounding = 8 * float(jnp.finfo(state.w.dtype).eps) * problem.alpha**0.5
-    quiet = 0.3 * jnp.sqrt(state.speed2) / rounding
+    quiet = 0.3 * jnp.sqrt(state.speed2) / velocity_rounding(problem)
     return jnp.maximum(quiet, 1)
 
 
@@ -294,13 +309,13 @@ def _stiffness(
     due = (steps % POWER_EVERY == 0) | (steps < 4)
     direction, stiffness = jax.lax.cond(
         due,
-        lambda: _power_iteration(problem, state),
+        lambda: power_iteration(problem, state),
         lambda: (state.direction, state.stiffness),
     )
     return direction, stiffness, due.astype(int)
 
 
-def _power_iteration(
+def power_iteration(
     problem: Problem, state: State
 ) -> tuple[Float[Array, "K N"], Float[Array, " K"]]:
     """Return the next direction and stiffness |J v|, J v by a difference over 1 % of the radius."""

@@ -1,0 +1,34 @@
+"""Extreme eigenpairs and spectral densities of symmetric operators that share one X.
+
+An operator acts on a batch of blocks: it maps (K, p, N) to (K, p, N), K symmetric operators at
+once on p vectors each. All tools here are the same block Lanczos process with full
+orthogonalisation (`lanczos`): the lowest (or largest) Ritz pairs, f(H) v, and the spectral density
+that the process sees from a random start. Products run in the operator's precision (float32 keeps
+eigenvalues to 1e-6 of the spectral width).
+"""
+
+from gapless.linalg.eigenpairs import Eigenpairs, extreme_eigenpairs
+from gapless.linalg.krylov import Krylov, Quadrature, krylov, lanczos_quadrature
+from gapless.linalg.products import (
+    ENTRIES_PER_BLOCK,
+    Operator,
+    WeightedGram,
+    sample_by_sample,
+    through_rows,
+    times_transpose,
+)
+
+__all__ = [
+    "ENTRIES_PER_BLOCK",
+    "Eigenpairs",
+    "Krylov",
+    "Operator",
+    "Quadrature",
+    "WeightedGram",
+    "extreme_eigenpairs",
+    "krylov",
+    "lanczos_quadrature",
+    "sample_by_sample",
+    "through_rows",
+    "times_transpose",
+]

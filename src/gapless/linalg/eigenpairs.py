@@ -1,0 +1,145 @@
+"""Extreme eigenpairs of symmetric operators that share one X."""
+
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from gapless.linalg.lanczos import begin, combined, extend, restart, ritz
+from gapless.linalg.products import Operator
+
+Scalar = float | Float[Array, ""]
+
+CHECK_EVERY = 8
+"""Blocks between two looks at the residuals."""
+
+
+class Eigenpairs(NamedTuple):
+    """The extreme eigenpairs of K operators, the most extreme first."""
+
+    values: np.ndarray
+    """λ, (K, k), float64."""
+    vectors: Float[Array, "K k N"]
+    """Unit eigenvectors; their signs mean nothing."""
+    residuals: np.ndarray
+    """|Hv − λv| over the spectral width, (K, k); measured with a product of its own."""
+    width: np.ndarray
+    """Spectral width λ_max − λ_min as the Ritz values see it (from inside), (K,)."""
+    products: int
+    """Products of each operator with one vector."""
+    converged: np.ndarray
+    """Whether every residual is within tolerance, (K,)."""
+
+
+def extreme_eigenpairs(
+    operator: Operator,
+    start: Float[Array, "K p N"],
+    count: int = 3,
+    *,
+    which: Literal["lowest", "largest"] = "lowest",
+    tolerance: float = 1e-5,
+    basis: int | None = None,
+    max_products: int = 4000,
+) -> Eigenpairs:
+    """Return the `count` lowest (or largest) eigenpairs of each of K symmetric operators.
+
+    Thick-restarted block Lanczos. All K run until the slowest has converged: products are then
+    matrix-matrix.
+
+    Parameters
+    ----------
+    operator
+        K symmetric operators.
+    start : (K, p, N)
+        The start block, random or, along a trajectory, the previous eigenvectors with a few
+        random vectors. p is the block size: larger p needs more products in all, but p products
+        in one pass over X cost little more than one. Eigenvalues of multiplicity above p are
+        found p times only.
+    tolerance
+        On the residual |Hv − λv| over the spectral width. It bounds the eigenvalue's error; the
+        vector's is the residual over the gap. Below 2e-6 float32 cannot go.
+    basis
+        Vectors kept before a restart.
+    max_products
+        Budget per operator; what has not converged by then is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        When N is too small for the counts asked for (form the matrix then), or count < 1.
+    """
+    runs, block, n = start.shape
+    size = _basis_size(basis, count, block, n)
+    sign = 1.0 if which == "lowest" else -1.0
+    signed = jax.tree_util.Partial(_signed, operator, sign)
+    process = begin(start, size)
+    keep = min(size - 2 * block, max(2 * count + block, size // 2))
+    products, filled, width = 0, 0, np.full(runs, np.finfo(np.float64).tiny)
+    while True:
+        steps = min(CHECK_EVERY, (size - filled) // block)
+        process = extend(signed, process, steps)
+        products, filled = products + steps * block, filled + steps * block
+        theta, chosen = ritz(process, filled)
+        # the other end of the spectrum is known best before it is dropped at the first restart
+        width = np.maximum(width, theta[:, -1] - theta[:, 0])
+        bottom = chosen[:, filled - block :, :count]
+        estimate = np.linalg.norm(np.asarray(process.coupling, float) @ bottom, axis=1)
+        done = (estimate <= tolerance * width[:, None]).all()
+        if done or products >= max_products or not np.isfinite(theta).all():
+            break
+        if size - filled < block:
+            process = restart(process, theta, chosen, keep)
+            filled = keep
+    vectors = combined(process.basis, chosen[:, :, :count].astype(start.dtype))
+    return _measured(signed, vectors, sign, width, products, tolerance)
+
+
+def _signed(operator: Operator, sign: Scalar, v: Float[Array, "K p N"]) -> Array:
+    return sign * operator(v)
+
+
+def _basis_size(basis: int | None, count: int, block: int, n: int) -> int:
+    """Return how many basis vectors to keep: whole blocks, never more than fit in N."""
+    if count < 1:
+        raise ValueError(f"count: at least one eigenpair must be asked for, not {count}")
+    wanted = max(96, 12 * block, 6 * count) if basis is None else basis
+    size = min(wanted, n - block) // block * block
+    if size < 2 * count + 4 * block:
+        raise ValueError(
+            f"count: {count} eigenpairs with blocks of {block} need a basis of "
+            f"{2 * count + 4 * block} vectors; N={n} allows {size}: diagonalise the matrix instead"
+        )
+    return size
+
+
+def _measured(
+    signed: Operator,
+    vectors: Float[Array, "K k N"],
+    sign: Scalar,
+    width: np.ndarray,
+    products: int,
+    tolerance: Scalar,
+) -> Eigenpairs:
+    """Return the pairs with Rayleigh quotients and residuals from one more product."""
+    vectors = vectors / jnp.linalg.norm(vectors, axis=2, keepdims=True)
+    image = np.asarray(_apply(signed, vectors), float)
+    v = np.asarray(vectors, float)
+    values = (v * image).sum(axis=2)
+    residuals = np.linalg.norm(image - values[:, :, None] * v, axis=2) / width[:, None]
+    # the estimate that ended the process and the measured residual differ by rounding
+    rounding = 16 * float(jnp.finfo(vectors.dtype).eps)
+    return Eigenpairs(
+        values=sign * values,
+        vectors=vectors,
+        residuals=residuals,
+        width=width,
+        products=products + vectors.shape[1],
+        converged=(residuals <= 1.1 * tolerance + rounding).all(axis=1),
+    )
+
+
+@jax.jit
+def _apply(operator: Operator, v: Float[Array, "K p N"]) -> Float[Array, "K p N"]:
+    return operator(v)

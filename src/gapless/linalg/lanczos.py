@@ -1,0 +1,129 @@
+"""Block Lanczos with full orthogonalisation: the process that eigenpairs and functions share.
+
+It acts on a batch of blocks. Products run in the operator's precision; the small projected
+matrices are diagonalised in float64.
+
+Sources: G. H. Golub and R. Underwood, "The block Lanczos method for computing eigenvalues" (1977);
+K. Wu and H. Simon, "Thick-restart Lanczos method", SIAM J. Matrix Anal. Appl. 22 (2000) 602-616.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+from gapless.linalg.products import Operator
+
+
+class Process(NamedTuple):
+    """A block Lanczos process that has filled `size` rows of its basis."""
+
+    basis: Float[Array, "K B N"]
+    """Orthonormal rows; those not filled yet are zero."""
+    projection: Float[Array, "K B B"]
+    """Columns of Q H Qᵀ as the process met them; only the upper triangle is meant."""
+    coupling: Float[Array, "K p p"]
+    """What the last block's image had outside the basis, in the newest block."""
+    size: Array
+    """Rows processed; the newest block stands behind them."""
+
+
+@partial(jax.jit, static_argnums=1)
+def begin(start: Float[Array, "K p N"], size: int) -> Process:
+    runs, block, n = start.shape
+    first, _ = _orthonormal(start)
+    basis = jnp.zeros((runs, size + block, n), start.dtype).at[:, :block].set(first)
+    projection = jnp.zeros((runs, size + block, size + block), start.dtype)
+    return Process(basis, projection, jnp.zeros((runs, block, block), start.dtype), jnp.array(0))
+
+
+@jax.jit
+def extend(operator: Operator, process: Process, steps: Array | int) -> Process:
+    """Process `steps` more blocks: multiply the newest, orthogonalise against all before it.
+
+    Every image is projected on the whole basis twice, and once more when normalised: in exact
+    arithmetic three blocks would do, in float32 the rest is what keeps the basis orthonormal, and
+    after a restart it is what couples the newest block to the kept Ritz vectors.
+    """
+    block = process.coupling.shape[1]
+
+    def step(_: Array, process: Process) -> Process:
+        basis, size = process.basis, process.size
+        newest = lax.dynamic_slice_in_dim(basis, size, block, 1)
+        image, inside = _outside(operator(newest), basis)
+        fresh, first = _orthonormal(image)
+        # normalising what little may be left of an image magnifies its rounding: once more
+        fresh, _ = _outside_once(fresh, basis)
+        fresh, second = _orthonormal(fresh)
+        return Process(
+            lax.dynamic_update_slice_in_dim(basis, fresh, size + block, 1),
+            lax.dynamic_update_slice_in_dim(process.projection, inside, size, 2),
+            second @ first,
+            size + block,
+        )
+
+    return lax.fori_loop(0, steps, step, process)
+
+
+def _outside(
+    v: Float[Array, "K p N"], basis: Float[Array, "K B N"]
+) -> tuple[Float[Array, "K p N"], Float[Array, "K B p"]]:
+    """Return v less its projection on the basis, and that projection's coefficients."""
+    v, first = _outside_once(v, basis)
+    v, second = _outside_once(v, basis)
+    return v, first + second
+
+
+def _outside_once(
+    v: Float[Array, "K p N"], basis: Float[Array, "K B N"]
+) -> tuple[Float[Array, "K p N"], Float[Array, "K B p"]]:
+    """Return what `_outside` does, to rounding relative to v and not to what is left of it."""
+    inside = jnp.einsum("kbn,kpn->kbp", basis, v)
+    return v - jnp.einsum("kbn,kbp->kpn", basis, inside), inside
+
+
+def _orthonormal(v: Float[Array, "K p N"]) -> tuple[Float[Array, "K p N"], Float[Array, "K p p"]]:
+    """Return orthonormal rows q and the triangle r with v = rᵀ q."""
+    if v.shape[1] == 1:
+        norm = jnp.linalg.norm(v, axis=2, keepdims=True)
+        return v / jnp.maximum(norm, jnp.finfo(v.dtype).tiny), norm
+    q, r = jnp.linalg.qr(v.swapaxes(1, 2))
+    return q.swapaxes(1, 2), r
+
+
+def ritz(process: Process, filled: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return eigenvalues (K, B) and eigenvectors (K, B, B) of the projected operators."""
+    upper = np.triu(np.asarray(process.projection, np.float64)[:, :filled, :filled])
+    diagonal = np.einsum("kbb->kb", upper)
+    full = upper + upper.swapaxes(1, 2)
+    np.einsum("kbb->kb", full)[...] = diagonal
+    theta, ritz = np.linalg.eigh(full)
+    return theta, ritz
+
+
+def restart(process: Process, theta: np.ndarray, ritz: np.ndarray, keep: int) -> Process:
+    """Keep the lowest Ritz vectors and the newest block; the process goes on from there."""
+    dtype = process.basis.dtype
+    return _rebase(process, jnp.asarray(ritz[:, :, :keep], dtype), jnp.asarray(theta, dtype))
+
+
+@jax.jit
+def _rebase(process: Process, chosen: Float[Array, "K B j"], theta: Array) -> Process:
+    _, filled, keep = chosen.shape
+    block = process.coupling.shape[1]
+    kept = jnp.einsum("kbn,kbj->kjn", process.basis[:, :filled], chosen)
+    rows = jnp.concatenate([kept, process.basis[:, filled : filled + block]], axis=1)
+    basis = jnp.zeros_like(process.basis).at[:, : keep + block].set(rows)
+    diagonal = jnp.arange(keep)
+    projection = jnp.zeros_like(process.projection)
+    projection = projection.at[:, diagonal, diagonal].set(theta[:, :keep])
+    return Process(basis, projection, process.coupling, jnp.array(keep))
+
+
+@jax.jit
+def combined(basis: Float[Array, "K B N"], ritz: Float[Array, "K S j"]) -> Float[Array, "K j N"]:
+    return jnp.einsum("kbn,kbj->kjn", basis[:, : ritz.shape[1]], ritz)

@@ -1,0 +1,138 @@
+"""Products with an X that many vectors share, made block of rows by block of rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+Operator = Callable[[Float[Array, "K p N"]], Float[Array, "K p N"]]
+"""K symmetric operators on p vectors each; a pytree (`jax.tree_util.Partial`), so that a compiled
+process serves every operator of the same shape."""
+Weigh = Callable[[Array, Array], tuple[Array, Array]]
+
+ENTRIES_PER_BLOCK = 2**20
+"""Entries of X held in a CPU's cache while both products with a block of its rows are made: one
+pass over X instead of two. Flat from 2¹⁹ to 2²¹ at N = 512 … 4096."""
+TALL_FROM = 128
+"""From this N on labels ŷ are computed as X Wᵀ, (M, K), and not as W Xᵀ: the product with X that
+follows is then 1.2 times faster for K = 64 and 1.5 times for K = 4 … 16; at N = 64 it is slower."""
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["sensing", "weight", "shift"],
+    meta_fields=[],
+)
+@dataclass(frozen=True, eq=False)
+class WeightedGram:
+    """The K operators Xᵀ diag(d) X + s 1, one (d, s) for each run, on a shared X.
+
+    Parameters
+    ----------
+    sensing : (M, N)
+        X, row-major.
+    weight : (K, M)
+        d.
+    shift : (K,)
+        s.
+    """
+
+    sensing: Float[Array, "M N"]
+    weight: Float[Array, "K M"]
+    shift: Float[Array, " K"]
+
+    def __call__(self, v: Float[Array, "K p N"]) -> Float[Array, "K p N"]:
+        """Return Xᵀ(d · (X v)) + s v in one pass over X."""
+        _, total = through_rows(lambda image, d: (image, image * d), self.sensing, self.weight, v)
+        return total + self.shift[:, None, None] * v
+
+
+def times_transpose(v: Float[Array, "p N"], x: Float[Array, "M N"]) -> Float[Array, "p M"]:
+    """Return v xᵀ in the precision of v. A single row goes by a matrix-vector product.
+
+    XLA's CPU dot would transpose a copy of x for it: measured 13 times slower at N=4096, α=12.
+    An x that is stored in less than v's precision is widened block by block.
+    """
+    if x.dtype != v.dtype:
+        return _times_narrow(v, x)
+    return (x @ v[0])[None] if v.shape[0] == 1 else v @ x.T
+
+
+@jax.jit
+def _times_narrow(v: Float[Array, "p N"], x: Float[Array, "M N"]) -> Float[Array, "p M"]:
+    m, n = x.shape
+    rows = min(m, max(1, ENTRIES_PER_BLOCK // n))
+
+    def place(i: Array, image: Array) -> Array:
+        # the last block reaches back, so that all are of one size
+        first = jnp.minimum(i * rows, m - rows)
+        block = lax.dynamic_slice_in_dim(x, first, rows).astype(v.dtype)
+        return lax.dynamic_update_slice_in_dim(image, times_transpose(v, block), first, 1)
+
+    return lax.fori_loop(0, -(-m // rows), place, jnp.zeros((len(v), m), v.dtype))
+
+
+def through_rows(
+    weigh: Weigh,
+    x: Float[Array, "M N"],
+    samples: Float[Array, "K M"],
+    v: Float[Array, "K p N"],
+    across: Float[Array, "M K"] | None = None,
+) -> tuple[Float[Array, "K p"], Float[Array, "K p N"]]:
+    """Return Σ_m c_m and Σ_m r_m x_m for (c, r) = weigh(⟨x_m, v⟩, sample m), in one pass over X.
+
+    `weigh` acts elementwise on products and samples of equal rank, whatever their layout. Both
+    products with a block of rows of X are made while it is in cache, in the precision of
+    `samples`. All rows at once off the CPU, but not where x is stored in less precision.
+    `across` is what `sample_by_sample` makes of `samples`: who calls often makes it once.
+    """
+    m, n = x.shape
+    rows = max(1, ENTRIES_PER_BLOCK // n)
+    tall = _is_tall(n)
+    if tall:
+        samples = samples.T if across is None else across
+    axis = 0 if tall else 1
+
+    def part(x: Array, samples: Array) -> tuple[Array, Array]:
+        return _both_products(weigh, x.astype(v.dtype), samples, v, tall)
+
+    on_cpu = jax.default_backend() == "cpu"
+    if m <= rows or (not on_cpu and x.dtype == v.dtype):
+        return part(x, samples)
+    # the first block takes what the others, all of one size, leave
+    first = m % rows or rows
+
+    def add(i: Array, total: tuple[Array, Array]) -> tuple[Array, Array]:
+        block = lax.dynamic_slice_in_dim(x, first + i * rows, rows)
+        here = lax.dynamic_slice_in_dim(samples, first + i * rows, rows, axis)
+        return jax.tree.map(jnp.add, total, part(block, here))
+
+    total = part(x[:first], lax.slice_in_dim(samples, 0, first, axis=axis))
+    return lax.fori_loop(0, (m - first) // rows, add, total)
+
+
+def sample_by_sample(samples: Float[Array, "K M"], n: int) -> Float[Array, "M K"] | None:
+    """Return samples in the layout that products with X of N = n columns go by; None: as is."""
+    return samples.T if _is_tall(n) else None
+
+
+def _is_tall(n: int) -> bool:
+    return n >= TALL_FROM and jax.default_backend() == "cpu"
+
+
+def _both_products(
+    weigh: Weigh, x: Float[Array, "M N"], samples: Array, v: Float[Array, "K p N"], tall: bool
+) -> tuple[Float[Array, "K p"], Float[Array, "K p N"]]:
+    """Return what `through_rows` does from all rows of x, with products as (M, K p) if tall."""
+    (m, n), (k, p, _) = x.shape, v.shape
+    flat = v.reshape(k * p, n)
+    if tall:
+        cost, weight = weigh((x @ flat.T).reshape(m, k, p), samples[:, :, None])
+        total = lax.dot_general(weight.reshape(m, k * p), x, (((0,), (0,)), ((), ())))
+        return (jnp.ones(m, v.dtype) @ cost.reshape(m, k * p)).reshape(k, p), total.reshape(v.shape)
+    cost, weight = weigh(times_transpose(flat, x).reshape(k, p, m), samples[:, None, :])
+    return cost.sum(axis=2), (weight.reshape(k * p, m) @ x).reshape(v.shape)
