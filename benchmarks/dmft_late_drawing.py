@@ -16,7 +16,7 @@ from gapless.theory import threshold_state
 from gapless.theory.dmft import settle
 
 ALIGNMENT = "alignment_2"
-WINDOWS = ((3, 6), (6, 12))
+WINDOWS = ((3, 7), (4, 16))
 Sets = dict[float, list[pd.DataFrame]]
 
 
@@ -44,20 +44,28 @@ def slope(one: pd.DataFrame, first: float, last: float) -> float:
     return float(np.polyfit(np.log(here.t), np.log(abs(here[ALIGNMENT])), 1)[0])
 
 
+def limit(found: list[pd.DataFrame]) -> tuple[float, float, float]:
+    """Return e∞ of the mean over sets, its jackknife error, and how far windows move it."""
+    t = found[0].t.to_numpy()
+    curves = np.array([np.interp(t, one.t, one.energy) for one in found])
+    value, window = settle(t, curves.mean(axis=0))
+    count = len(curves)
+    without = [settle(t, np.delete(curves, k, axis=0).mean(axis=0))[0] for k in range(count)]
+    return value, float(np.std(without) * (count - 1) ** 0.5), window
+
+
 def print_energies(longest: Sets) -> None:
     """Print e towards the end and e∞ of the longest sets of each α."""
-    print("| α | 1RSB | t | e(t/4) | e(t/2) | e(t) | e∞ ± sets ± windows | over 1RSB | sets |")
+    print("| α | 1RSB | t | e(t/4) | e(t/2) | e(t) | over 1RSB | e∞ ± sets ± windows | sets |")
     print("|---|---|---|---|---|---|---|---|---|")
     for alpha, found in longest.items():
         last = found[0].t.max()
         level = threshold_state(quartic, alpha).energy
-        ends = [settle(one.t.to_numpy(), one.energy.to_numpy()) for one in found]
         cells = [said([at(one, "energy", last / f) for one in found]) for f in (4, 2, 1)]
-        limit, error = mean_error([value for value, _ in ends])
-        window = float(np.mean([error for _, error in ends]))
-        both = np.hypot(error, window)
-        cells.append(f"{limit:.3f} ± {error:.3f} ± {window:.3f}")
-        cells.append(f"{100 * (limit / level - 1):+.1f} ± {100 * both / level:.1f} %")
+        ends = 100 * (np.array([at(one, "energy", last) for one in found]) / level - 1)
+        cells.append(f"{said(ends, 1)} %")
+        value, error, window = limit(found)
+        cells.append(f"{value:.3f} ± {error:.3f} ± {window:.3f}")
         print(f"| {alpha:g} | {level:.4f} | {last:g} | {' | '.join(cells)} | {len(found)} |")
 
 
@@ -72,21 +80,27 @@ def print_alignment(probed: Sets) -> None:
 
 
 def crossing(probed: Sets, window: tuple[float, float]) -> tuple[float, float]:
-    """Return α at which the exponent of m/|δw| vanishes, and its error.
+    """Return α_c of exponent = −k (α_c − α) for α < α_c, 0 beyond, and its error.
 
-    A straight line through the exponents of all sets; the error from resampled sets of each α.
+    Least squares on the exponents of all sets; the error from resampled sets of each α.
     """
     points = {a: np.array([slope(one, *window) for one in found]) for a, found in probed.items()}
 
-    def root(values: dict[float, np.ndarray]) -> float:
+    def corner(values: dict[float, np.ndarray]) -> float:
         x = np.concatenate([np.full(len(v), a) for a, v in values.items()])
-        gradient, constant = np.polyfit(x, np.concatenate([*values.values()]), 1)
-        return float(-constant / gradient)
+        y = np.concatenate([*values.values()])
+
+        def misfit(place: float) -> float:
+            below = np.maximum(place - x, 0)
+            return float(((y + max(-(y @ below) / (below @ below), 0) * below) ** 2).sum())
+
+        places = np.linspace(min(values) + 0.5, max(values), 400)
+        return float(places[np.argmin([misfit(place) for place in places])])
 
     rng = np.random.default_rng(0)
-    again = [root({a: rng.choice(v, len(v)) for a, v in points.items()}) for _ in range(2000)]
+    again = [corner({a: rng.choice(v, len(v)) for a, v in points.items()}) for _ in range(400)]
     low, high = np.percentile(again, [16, 84])
-    return root(points), float(high - low) / 2
+    return corner(points), float(high - low) / 2
 
 
 def draw(longest: Sets, probed: Sets, path: str) -> None:

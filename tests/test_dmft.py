@@ -446,6 +446,7 @@ DMFT = ["dmft", "--alpha", "4", "--t-max", "0.1", "--step", "0.01", "--paths", "
         ([*DMFT[:5], "--accuracy", "0"], ["--accuracy", "between"]),
         ([*DMFT, "--waiting", "0.5"], ["--waiting", "below 0.1"]),
         ([*DMFT, "--waiting", "x"], ["--waiting", "list"]),
+        ([*DMFT, "--sampling", "x"], ["--sampling", "matched"]),
         ([*DMFT[:3], "--t-max", "nan"], ["--t-max", "finite"]),
         ([*DMFT, "--labels", "teacher"], ["--overlap", "0.3"]),
         ([*DMFT, "--replicas", "0"], ["--replicas"]),

@@ -31,6 +31,7 @@ def dmft(
     labels: str = "shuffled",
     overlap: float = 0.0,
     waiting: str = "0",
+    sampling: str = "sobol",
     seed: Whole = 0,
     loss: str = "quartic",
     plot: Path | None = None,
@@ -67,6 +68,9 @@ def dmft(
     waiting
         Times, like 0,2, at each of which an infinitesimal overlap with the signal is put in and
         followed, and a push along a random direction; none: no such times.
+    sampling
+        sobol, the law of descent at N = paths/α with less noise; matched, all second moments
+        those of N = ∞, for t ≤ 1; or random.
     seed
         The same seed gives the same numbers.
     loss
@@ -90,7 +94,7 @@ def dmft(
     times = () if waiting == "none" else tuple(sorted(numbers(waiting, "waiting")))
     point = MeanField.model_validate(
         dict(alpha=alpha, t_max=t_max, paths=paths, seed=seed, labels=labels, overlap=overlap)
-        | dict(loss=loss, step=step, accuracy=accuracy, waiting=times)
+        | dict(loss=loss, step=step, accuracy=accuracy, waiting=times, sampling=sampling)
     )
     points = [point.model_copy(update={"replica": index}) for index in range(replicas)]
     doubled = [one.coarse() for one in points if len(one.stepping.t) > 8]

@@ -13,6 +13,7 @@ from gapless.experiments.checkpoint import Checkpoint
 from gapless.losses import parse_loss
 from gapless.theory import NotConverged, threshold_state
 from gapless.theory.dmft import Descent, Draws, Dynamics, Estimate, Flow, Solution
+from gapless.theory.dmft.paths import Sampling
 from gapless.theory.dmft.state import Labels
 
 FEWEST_PATHS, MOST_STEPS = 64, 20_000
@@ -39,6 +40,7 @@ class MeanField(Point):
     overlap: float = 0.0
     waiting: tuple[float, ...] = ()
     loss: str = "quartic"
+    sampling: Sampling = "sobol"
     replica: int = 0
 
     @model_validator(mode="after")
@@ -94,7 +96,7 @@ class MeanField(Point):
     @property
     def draws(self) -> Draws:
         """Where the paths come from."""
-        return Draws(self.paths, self.seed, self.replica)
+        return Draws(self.paths, self.seed, self.replica, self.sampling)
 
     @property
     def bytes(self) -> float:
@@ -244,6 +246,7 @@ def answer(
         "step": point.step,
         "accuracy": point.accuracy if point.step is None else None,
         "paths": point.paths,
+        "sampling": point.sampling,
         "replicas": len(solutions),
         "seed": point.seed,
         "waiting": list(point.dynamics.waiting),

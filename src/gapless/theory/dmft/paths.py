@@ -18,9 +18,9 @@ from scipy.stats import qmc
 Sampling = Literal["sobol", "matched", "random"]
 """``random``: pseudo-random, the law of gradient descent with P samples in N = P/α dimensions, N
 finite. ``sobol``: scrambled Sobol points for y and the first fields, whose second moments are made
-exact; the rest as before. ``matched``: pseudo-random, all second moments and lengths those of
-N = ∞; exact for a quadratic loss at any P, but with a bias of order J/N for others, J directions
-being revealed (docs/derivations/dmft.md §6)."""
+exact; the rest as before. ``matched``: Sobol points, and all second moments and lengths those of
+N = ∞: exact for a quadratic loss at any P, and least noise in μ; but with a bias of order J/N for
+other losses once J directions are revealed, for short times only (docs/derivations/dmft.md §6)."""
 QUASI = 8
 """Vectors (y among them) that are quasi-random."""
 
@@ -50,7 +50,7 @@ class Draws:
 
         Stream 0 is the student's: its vector 0 is y, and the first `QUASI` are quasi-random.
         """
-        if stream == 0 and index < QUASI and self.sampling == "sobol":
+        if stream == 0 and index < QUASI and self.sampling != "random":
             return self._quasi[index]
         generator = np.random.default_rng([self.seed, self.replica, stream, index])
         return generator.standard_normal(self.paths, np.float32)
