@@ -24,6 +24,7 @@ from gapless.theory.dmft import (
 )
 from gapless.theory.dmft.sensing import Motion, Sensing
 from gapless.theory.dmft.span import Span
+from gapless.theory.measure import evaluate
 
 square = Loss("square", lambda h, y: h**2, lambda h, y: 2 * h, lambda h, y: 2 + 0 * h, 2.0)
 """ℓ = ŷ²: descent is power iteration on a Wishart matrix."""
@@ -139,18 +140,19 @@ def test_fields_and_answers_are_adjoint_when_all_is_revealed():
     assert float(np.linalg.norm(answer.rest)) < 1e-5 * answer.length
 
 
-def test_revealing_is_descent_in_finite_dimension():
+@pytest.mark.parametrize("loss", [bounded, amplitude], ids=["smooth", "with a jump"])
+def test_revealing_is_descent_in_finite_dimension(loss):
     """Plain sampling has the law of gradient descent on a drawn X at any N: here N = 24, α = 3.
 
-    Means of e, μ and C over 800 sets and 800 matrices, until directions have run out.
+    Means of e, μ and C over 500 sets and 500 matrices, until directions have run out.
     """
-    n, alpha, step, sets = 24, 3.0, 0.03, 800
+    n, alpha, step, sets = 24, 3.0, 0.03, 500
     paths, saved = round(alpha * n), np.array([2, 6, 12, 40])
     stepping = Descent(np.full(40, step), np.append(0, saved))
     theory = []
     for replica in range(sets):
         draws = Draws(paths, 0, replica, "random")
-        one = solve(Dynamics(bounded, alpha), draws, stepping, 0)
+        one = solve(Dynamics(loss, alpha), draws, stepping, 0)
         theory.append([one.energy[1:], one.mu[1:], one.correlation_0[1:]])
     rng = np.random.default_rng(1)
     x = rng.standard_normal((sets, paths, n))
@@ -160,11 +162,11 @@ def test_revealing_is_descent_in_finite_dimension():
     start, runs = w, []
     for k in range(41):
         h = np.einsum("smn,sn->sm", x, w)
-        force = -bounded.d1(h, y) / 2
+        force = -evaluate(loss.d1, h, y) / 2
         push = np.einsum("smn,sm->sn", x, force) / n
         mu = -(push * w).sum(axis=1)
         if k in saved:
-            energy = alpha / 2 * bounded.value(h, y).mean(axis=1)
+            energy = alpha / 2 * evaluate(loss.value, h, y).mean(axis=1)
             runs.append([energy, mu, (w * start).sum(axis=1)])
         w = w + step * (push + mu[:, None] * w)
         w /= np.linalg.norm(w, axis=1, keepdims=True)
@@ -172,7 +174,7 @@ def test_revealing_is_descent_in_finite_dimension():
     error = np.sqrt((ours.var(axis=0) + theirs.var(axis=0)) / sets)
     # twelve differences: 4.5 errors are one in ten thousand
     assert (abs(ours.mean(axis=0) - theirs.mean(axis=0)) < 4.5 * error).all()
-    assert (error < 0.04 * abs(theirs.mean(axis=0)).max(axis=1, keepdims=True)).all()
+    assert (error < 0.05 * abs(theirs.mean(axis=0)).max(axis=1, keepdims=True)).all()
 
 
 def test_a_span_projects_and_leaves_out_what_depends():
@@ -394,7 +396,7 @@ def test_errors_come_from_sets_and_from_twice_the_step():
     ("change", "words"),
     [
         (dict(alpha=0.0), ["alpha", "positive"]),
-        (dict(loss=amplitude), ["loss", "jumps"]),
+        (dict(loss=amplitude, waiting=(0.0,)), ["waiting", "jumps"]),
         (dict(overlap=0.1), ["overlap", "teacher"]),
         (dict(labels="teacher", overlap=1.5), ["overlap", "between"]),
         (dict(labels="none"), ["labels"]),

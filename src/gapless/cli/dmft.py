@@ -74,7 +74,8 @@ def dmft(
     seed
         The same seed gives the same numbers.
     loss
-        quartic, normalised:a=1, or module:name of your own; its slope must not jump at ŷ = 0.
+        quartic, normalised:a=1, amplitude, or module:name of your own; with --waiting times its
+        slope must not jump at ŷ = 0.
     plot
         File (.png, .pdf, .svg) for a picture.
     checkpoint

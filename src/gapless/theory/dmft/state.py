@@ -69,7 +69,8 @@ class Dynamics:
             raise ValueError(
                 f"waiting: times must be finite, not negative and ascend, not {self.waiting}"
             )
-        _refuse_jumps(self.loss)
+        if self.waiting:
+            _refuse_jumps(self.loss)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -84,14 +85,14 @@ def check_alpha(alpha: float) -> None:
 
 
 def _refuse_jumps(loss: Loss) -> None:
-    """Raise ``ValueError`` if ∂ℓ/∂ŷ jumps at ŷ = 0: probes would miss the jump."""
+    """Raise ``ValueError`` if ∂ℓ/∂ŷ jumps at ŷ = 0: probes, which use F′, would miss the jump."""
     y = np.array([0.5, 1.0, 2.0])
     tiny = np.full_like(y, 1e-6)
     jump = evaluate(loss.d1, tiny, y) - evaluate(loss.d1, -tiny, y)
     if (abs(jump) > 1e-3).any():
         raise ValueError(
-            f"loss: the slope of {loss.name} jumps at ŷ = 0, which the response of sampled paths "
-            "does not see; use a smooth loss"
+            f"waiting: the slope of {loss.name} jumps at ŷ = 0, which small changes of sampled "
+            "paths do not see; use --waiting none, or a smooth loss"
         )
 
 
