@@ -84,8 +84,7 @@ def print_alignment(probed: Sets) -> None:
             error = 1.25 * spread / len(found) ** 0.5
             cells.append(f"{np.median(exponents):.2f} ± {error:.2f}")
         for name in ("growth_2", "spread_2"):
-            gains = [at(one, name, 16) - at(one, name, 8) for one in found]
-            cells.append(said(gains, 1))
+            cells.append(said([_gain(one, name) for one in found], 1))
         print(f"| {alpha:g} | {' | '.join(cells)} | {len(found)} |")
 
 
@@ -115,10 +114,38 @@ def crossing(probed: Sets, window: tuple[float, float]) -> tuple[float, float]:
     return corner(np.array([np.median(v) for v in points.values()])), float(high - low) / 2
 
 
+def _gain(one: pd.DataFrame, name: str) -> float:
+    return at(one, name, 16) - at(one, name, 8)
+
+
+def excess(probed: Sets, least: float = 13) -> tuple[float, float]:
+    """Return α where an overlap stops growing faster than a random push, and its error.
+
+    A straight line through ln m − ln |δw| of the random push, from t = 8 to 16, at α ≥ `least`.
+    """
+    gains = {}
+    for alpha, found in probed.items():
+        if alpha >= least:
+            gains[alpha] = np.array(
+                [_gain(one, "growth_2") - _gain(one, "spread_2") for one in found]
+            )
+
+    def root(values: dict[float, np.ndarray]) -> float:
+        x = np.concatenate([np.full(len(v), a) for a, v in values.items()])
+        gradient, constant = np.polyfit(x, np.concatenate([*values.values()]), 1)
+        return float(-constant / gradient)
+
+    rng = np.random.default_rng(0)
+    again = [root({a: rng.choice(v, len(v)) for a, v in gains.items()}) for _ in range(400)]
+    low, high = np.percentile(again, [16, 84])
+    return root(gains), float(high - low) / 2
+
+
 def draw(longest: Sets, probed: Sets, path: str) -> None:
     """Draw energies over 1RSB and m/|δw| against time."""
     figure, (left, right) = drawing.panels(2)
-    for index, (alpha, found) in enumerate(longest.items()):
+    shown = {a: found for a, found in longest.items() if found[0].t.max() > 16}
+    for index, (alpha, found) in enumerate(shown.items()):
         level = threshold_state(quartic, alpha).energy
         for number, one in enumerate(found):
             here = one[one.t > 0]
@@ -130,7 +157,9 @@ def draw(longest: Sets, probed: Sets, path: str) -> None:
     t = np.geomspace(2.05, 16, 60)
     for index, (alpha, found) in enumerate(probed.items()):
         logs = np.array([[np.log(abs(at(one, ALIGNMENT, x))) for x in t] for one in found])
-        mean, error = logs.mean(axis=0), logs.std(axis=0, ddof=1) / len(logs) ** 0.5
+        mean = np.median(logs, axis=0)
+        low, high = np.percentile(logs, [16, 84], axis=0)
+        error = 1.25 * (high - low) / 2 / len(logs) ** 0.5
         colour = drawing.colour(index)
         right.plot(t, np.exp(mean), color=colour, label=rf"$\alpha={alpha:g}$")
         right.fill_between(t, np.exp(mean - error), np.exp(mean + error), color=colour, alpha=0.2)
@@ -157,6 +186,8 @@ def main() -> None:
     for window in WINDOWS:
         place, error = crossing(probed, window)
         print(f"the corner of the exponent over t = {window} is at α = {place:.2f} ± {error:.2f}")
+    place, error = excess(probed)
+    print(f"an overlap outgrows a random push from α = {place:.2f} ± {error:.2f} on")
     draw(longest, dict(sorted(probed.items())), sys.argv[2])
 
 
