@@ -25,7 +25,8 @@ TIME = "t_0.0001"
 def share(times: pd.Series, n: float, part: float = 1.0) -> float:
     """Return the share of runs that recover, NaN where z* is below the starts of the table.
 
-    `times`: t(m₀) by m₀, NaN where the signal was not reached. ln m₀ is interpolated in t.
+    `times`: t(m₀) by m₀, NaN where the signal was not reached. ln m₀ is interpolated in t; where
+    the next smaller start was not followed to its end, it is taken half-way to that.
     `part` of the budget counts.
     """
     budget = part * 0.3 * np.log2(n)
@@ -36,7 +37,7 @@ def share(times: pd.Series, n: float, part: float = 1.0) -> float:
     first = in_time[0]
     if first == 0:
         return np.nan
-    start = logs[first]
+    start = (logs[first - 1] + logs[first]) / 2
     if np.isfinite(t[first - 1]):
         start = np.interp(-budget, [-t[first - 1], -t[first]], logs[first - 1 : first + 1])
     return float(erfc(np.exp(start) * n**0.5 / 2**0.5))

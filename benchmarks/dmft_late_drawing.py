@@ -72,8 +72,8 @@ def print_energies(longest: Sets) -> None:
 def print_alignment(probed: Sets) -> None:
     """Print m/|δw| at some times and its exponent in two windows."""
     print("\nMeans; exponents are medians.")
-    heads = ("α", "m/|δw| at t = 4", "8", "16", "exponent, t = 3 … 7", "4 … 16")
-    heads += ("ln m(16)/m(8)", "ln |δw(16)|/|δw(8)|, random", "sets")
+    heads = ("α", "m/‖δw‖ at t = 4", "8", "16", "exponent, t = 3 … 7", "4 … 16")
+    heads += ("ln m(16)/m(8)", "ln ‖δw(16)‖/‖δw(8)‖, random", "sets")
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for alpha, found in probed.items():
         cells = [said([abs(at(one, ALIGNMENT, t)) for one in found]) for t in (4, 8, 16)]
