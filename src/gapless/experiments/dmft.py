@@ -110,14 +110,17 @@ class MeanField(Point):
 
     @property
     def traffic(self) -> float:
-        """Expected bytes that are read until the end: four passes over what is revealed."""
+        """Expected bytes that are read until the end."""
         return self.traffic_until(self.t_max)
 
     def traffic_until(self, t: float) -> float:
         """Return the part of `traffic` that is done at t."""
         # gradients of the flow until t, measured at α = 10 (docs/derivations/dmft.md §5)
         gradients = 130 * t**0.8 if self.step is None else t / self.step
-        return 0.6 * gradients * 16 * self.paths * self._directions(t)
+        # four passes over what is revealed (0.6 of it in the mean), as much again to reveal it,
+        # and some eighty vectors of its own for every gradient of each view
+        views = 1 + len(self.waiting) * len(self.dynamics.kinds)
+        return gradients * 16 * self.paths * (1.2 * self._directions(t) + 20 * views)
 
     def _directions(self, t: float) -> float:
         """Return how many directions are revealed until t, of the student and of all probes.
