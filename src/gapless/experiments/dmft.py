@@ -115,7 +115,7 @@ class MeanField(Point):
 
     def traffic_until(self, t: float) -> float:
         """Return the part of `traffic` that is done at t."""
-        # gradients of the flow until t, measured at α = 10 (docs/derivations/dmft.md §5)
+        # gradients of the flow until t, measured at α = 10 (docs/derivations/dmft.md §3)
         gradients = 130 * t**0.8 if self.step is None else t / self.step
         # four passes over what is revealed (0.6 of it in the mean), as much again to reveal it,
         # and some eighty vectors of its own for every gradient of each view

@@ -25,8 +25,8 @@ class Estimate:
     value
         Means over the sets of paths.
     paths
-        Their standard errors: the spread over sets; NaN with a single set. A bias of order 1/P
-        is not in it (docs/derivations/dmft.md §5).
+        Their standard errors: the spread over sets; NaN with a single set. A bias of order
+        α/P is not in it (docs/derivations/dmft.md §2).
     steps
         |O(δ) − O(2δ)|, or with steps twice as long of the flow: to first (second) order in δ how
         far O(δ) is from the flow (a third of it). Mean over the sets that were done twice, so it

@@ -3,7 +3,7 @@
 Of each sampled sensing vector the dynamics sees y and its components along the directions that
 the student's history spans (`dmft.sensing`). The first few carry most of the variance, so those
 are quasi-random points. Signs need no partner: the flow is odd in the field at fixed |y|, and an
-antithetic path would tell nothing that its twin did not (docs/derivations/dmft.md §5).
+antithetic path would tell nothing that its twin did not (docs/derivations/dmft.md §6).
 """
 
 import warnings

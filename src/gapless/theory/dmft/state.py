@@ -2,13 +2,13 @@
 
 With X as `dmft.sensing` reveals it, N = ∞ is gradient descent like any other,
 
-    h = X w,   F = −½ ∂ℓ/∂ŷ(h, y),   dw/dt = XᵀF + μ w,   μ = −⟨w, XᵀF⟩ = −α⟨F h⟩  (Eq. 3),
+    h = X w,   F = −½ ∂ℓ/∂ŷ(h, y),   dw/dt = XᵀF/N + μ w,   μ = −⟨w, XᵀF⟩/N = −α⟨F h⟩  (Eq. 3),
 
 every step being followed by division by the norm. `Descent` takes Euler's steps of given lengths,
 `Flow` stabilised steps that it chooses itself. A probe is an infinitesimal change δw of the
 student, made at a waiting time t_w and orthogonal to all that happened: it moves by
 
-    dδw/dt = Xᵀ(F′ X δw) + μ δw,   F′ = −½ ∂²ℓ/∂ŷ²,
+    dδw/dt = Xᵀ(F′ X δw)/N + μ δw,   F′ = −½ ∂²ℓ/∂ŷ²,
 
 with directions of its own. Along the signal it is the growth of a small overlap, along a random
 direction the response R(t, t_w).
@@ -28,7 +28,7 @@ from gapless.theory.measure import evaluate
 Labels = Literal["shuffled", "gaussian", "teacher"]
 TOLERANCE = 1e-3
 """Rests longer than this part of the student are revealed: an error of e far below those of the
-paths (docs/derivations/dmft.md §5)."""
+paths (docs/derivations/dmft.md §6)."""
 
 
 @dataclass(frozen=True, eq=False)
