@@ -91,10 +91,9 @@ def test_a_quadratic_loss_is_power_iteration_on_a_wishart_matrix():
 
 
 def test_the_tolerance_bounds_what_is_left_out():
-    """Rests shorter than ε lack their ξ: e differs by less than a multiple of ε, fewer directions.
+    """Rests shorter than ε lack their ξ: fields are off by a part ε of themselves at most.
 
-    Left out is a relative part ε of the field, of which α⟨F X e⟩ sees the square root of 1/P or
-    ε itself once it has a component along what is known: ε is a bound.
+    So is e, which is linear in what is left out only where that has a component along the rest.
     """
     whole = exact(3.0, 0.05, 25)
     for tolerance in (1e-2, 1e-3):

@@ -18,6 +18,7 @@ from gapless.cli._shared import (
 )
 
 SHOWN = ("energy", "mu", "correlation_0")
+"""Curves of every summary."""
 
 
 def dmft(

@@ -44,8 +44,8 @@ class Motion:
     rest: np.ndarray
 
     def __matmul__(self, other: "Motion") -> float:
-        both = min(len(self.along), len(other.along))
-        return float(self.along[:both] @ other.along[:both]) + float(self.rest @ other.rest)
+        # of vectors by the same directions only: numpy refuses others
+        return float(self.along @ other.along) + float(self.rest @ other.rest)
 
     @property
     def length(self) -> float:
@@ -117,9 +117,9 @@ class Sensing:
         """Return N − j, the square of the mean length of a new part."""
         return self.draws.free(self.dimension, known)
 
-    def unit(self, index: int) -> Motion:
-        """Return the unit vector of a revealed direction."""
-        return Motion(np.eye(self.count)[index], np.zeros(self.paths, np.float32))
+    def start(self) -> Motion:
+        """Return the unit vector of the first direction."""
+        return Motion(np.eye(self.count)[0], np.zeros(self.paths, np.float32))
 
     def image(self, w: Motion) -> np.ndarray:
         """Return X w, float32, shape (P,), without the ξ of the rest."""

@@ -22,10 +22,10 @@ class Solution:
 
     Parameters
     ----------
-    dynamics, draws, stepping
-        What was followed, on which paths, how.
+    stepping
+        How it is followed.
     state
-        Where it is now.
+        Where it is now, and of what dynamics, on which paths.
     done
         How many states are there; rows beyond are NaN.
     averages : shape (S, 4)
@@ -39,8 +39,6 @@ class Solution:
         direction in which it started, divided by its length, and ln |δw|.
     """
 
-    dynamics: Dynamics
-    draws: Draws
     stepping: Descent | Flow
     state: State
     averages: np.ndarray
@@ -66,8 +64,6 @@ class Solution:
                 raise ValueError(f"waiting: {waiting:g} is not among the saved times")
         states = len(stepping.t)
         return cls(
-            dynamics,
-            draws,
             stepping,
             State.begin(dynamics, draws, tolerance),
             np.full((states, len(AVERAGES)), np.nan),
@@ -103,8 +99,13 @@ class Solution:
             self.probes[k, started] = 1.0, 0.0
 
     @property
+    def dynamics(self) -> Dynamics:
+        """What is followed."""
+        return self.state.dynamics
+
+    @property
     def t(self) -> np.ndarray:
-        """Times."""
+        """Times, shape (S,)."""
         return self.stepping.t
 
     @property

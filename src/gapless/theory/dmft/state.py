@@ -169,7 +169,7 @@ class State:
             else:
                 view.reveal()
             self.views.append(view)
-            self.motions = [*self.motions, view.unit(0)]
+            self.motions = [*self.motions, view.start()]
             self.logs = [*self.logs, 0.0]
 
     @property
