@@ -26,6 +26,7 @@ from textbook import textbook_run
 from gapless.design import Design
 from gapless.experiments.simulation import Simulation, rows
 from gapless.experiments.statistics import wilson
+from gapless.experiments.success import simulations
 from gapless.flow import Adaptive, State, Stop, integrate
 from gapless.flow.advance import begin
 from gapless.flow.steppers import normalise
@@ -34,7 +35,7 @@ from gapless.problem import Dtype, Problem, draw_problem, precision
 
 ALPHA = 8.0
 TEXTBOOK_RUNS = {64: 40, 256: 6, 1024: 1}
-DESIGNS = {64: 40, 256: 8, 1024: 2}
+OUR_RUNS = {64: 2560, 256: 1024, 1024: 256}
 DESCENT_STEPS = 30_000
 FRACTION_RUNS = {64: 4000, 256: 1000}
 
@@ -69,8 +70,8 @@ def sweeps() -> None:
     write(f"best matrix product: {best / 1e9:.0f} GFLOP/s on one thread")
     write("N", "textbook s/run", "ours ms/run", "ratio", "gradients a run", "GFLOP/s", "of peak")
     write(*["---"] * 7)
-    for n, designs in DESIGNS.items():
-        points = [Simulation(n=n, alpha=ALPHA, seed=1, index=i) for i in range(designs + 1)]
+    for n, runs in OUR_RUNS.items():
+        points = sweep(n, runs)
         rows(points[0])  # compiles
         rng = np.random.default_rng(0)
         begun = time.process_time()
@@ -79,7 +80,7 @@ def sweeps() -> None:
         textbook = (time.process_time() - begun) / TEXTBOOK_RUNS[n]
         found = []
         begun = time.process_time()
-        for point in points[1:]:
+        for point in points:
             found += rows(point)
         spent = time.process_time() - begun
         gradients = sum(row["gradients"] for row in found)
@@ -95,18 +96,18 @@ def sweeps() -> None:
         )
 
 
+def sweep(n: int, runs: int) -> list[Simulation]:
+    """Return the designs of a sweep with the program's defaults."""
+    return simulations(Simulation(n=n, alpha=ALPHA, seed=1), [ALPHA], runs)
+
+
 def fractions() -> None:
     write("N", "runs", "textbook", "95 %", "ours", "95 %")
     write(*["---"] * 6)
     for n, runs in FRACTION_RUNS.items():
         rng = np.random.default_rng(1)
         theirs = sum(textbook_run(n, ALPHA, rng)[0] for _ in range(runs))
-        k = Design(n=n, alpha=ALPHA, seed=1).k
-        found = [
-            row["t_1e-8"] is not None
-            for index in range(-(-runs // k))
-            for row in rows(Simulation(n=n, alpha=ALPHA, seed=1, index=index))
-        ][:runs]
+        found = [row["t_1e-8"] is not None for point in sweep(n, runs) for row in rows(point)][:runs]
         cells = []
         for successes in (theirs, sum(found)):
             low, high = wilson(successes / runs, runs)

@@ -73,7 +73,8 @@ def success(
         dict(n=n, alpha=max(alphas), seed=seed, runs=runs_per_design, loss=loss)
         | dict(protocol=protocol, dtype=dtype, t_max=t_max)
     )
-    check_memory(template.bytes * engine.processes)
+    largest = simulations(template, [template.alpha], 1)[0]
+    check_memory(largest.bytes * engine.processes)
     if engine.shard is not None and out is None:
         raise ValueError("shard, out: a part needs a folder to meet the others in; give --out")
     points = simulations(template, alphas, runs)

@@ -38,7 +38,7 @@ SIZES: dict[Scale, tuple[Size, ...]] = {
     "smoke": (
         Size(64, (5.0, 7.0, 9.0, 12.0), 512),
         Size(128, (5.0, 7.0, 9.0), 256),
-        Size(256, (7.0, 9.0), 128),
+        Size(256, (7.0, 9.0), 256),
     ),
     "desk": (
         Size(64, _DESK, 100_000),
@@ -196,7 +196,7 @@ READS = (
 EXPERIMENT = Experiment(
     name="fig5",
     title="Figure 5. Fraction of runs that recover the signal",
-    version=2,
+    version=3,
     schema=SCHEMA,
     points=points,
     measure=rows,

@@ -6,6 +6,7 @@ from math import ceil
 import numpy as np
 import pandas as pd
 
+from gapless.design import default_runs_per_design
 from gapless.experiments.simulation import Simulation
 from gapless.experiments.statistics import intraclass_correlation, success_fraction
 
@@ -20,12 +21,25 @@ MOST_RUNS = 10_000_000
 def simulations(template: Simulation, alphas: Sequence[float], runs: int) -> list[Simulation]:
     """Return the designs that hold at least `runs` runs at each α; `template` has the rest.
 
-    Whole designs are measured; `success_table` cuts the last one to `runs`.
+    Whole designs are measured; `success_table` cuts the last one to `runs`. K is
+    `sweep_runs_per_design` where the template leaves it open, and each point says it.
     """
     check_runs(runs)
-    checked = [Simulation.model_validate(template.model_dump() | {"alpha": a}) for a in alphas]
-    designs = ceil(runs / template.design.k)
-    return [here.model_copy(update={"index": i}) for here in checked for i in range(designs)]
+    k = template.runs or sweep_runs_per_design(template.n)
+    given = template.model_dump() | {"runs": k}
+    checked = [Simulation.model_validate(given | {"alpha": a}) for a in alphas]
+    return [
+        here.model_copy(update={"index": i}) for here in checked for i in range(ceil(runs / k))
+    ]
+
+
+def sweep_runs_per_design(n: int) -> int:
+    """Return K of a sweep, where it is left open: more than where single runs are looked at.
+
+    Chosen by the smallest cost a run × (1 + (K − 1)ρ), ρ the intraclass correlation of success
+    (`docs/benchmarks.md`, "Runs on one design").
+    """
+    return 128 if n <= 2048 else default_runs_per_design(n)
 
 
 def check_runs(runs: int, runs_per_design: int | None = None) -> None:

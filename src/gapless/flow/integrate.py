@@ -153,7 +153,8 @@ def integrate(
                 on_save(Partway(state, first, records))
             if progress is not None:
                 progress(time, int(state.running.sum()))
-        state = pursue(problem, state, t_max, levels, stepping, stop)
+        if times[-1] < t_max:
+            state = pursue(problem, state, t_max, levels, stepping, stop)
         last = _observe(problem, state)
         return Trajectory(
             t=np.array([stepping.on_grid(time) for time in times]),

@@ -17,9 +17,8 @@ Weigh = Callable[[Array, Array], tuple[Array, Array]]
 ENTRIES_PER_BLOCK = 2**20
 """Entries of X held in a CPU's cache while both products with a block of its rows are made: one
 pass over X instead of two. Flat from 2¹⁹ to 2²¹ at N = 512 … 4096."""
-TALL_FROM = 128
-"""From this N on labels ŷ are computed as X Wᵀ, (M, K), and not as W Xᵀ: the product with X that
-follows is then 1.2 times faster for K = 64 and 1.5 times for K = 4 … 16; at N = 64 it is slower."""
+TALL_UNTIL = 4
+"""While N is at least so many times K, labels ŷ are computed as X Wᵀ, (M, K), and not as W Xᵀ."""
 
 
 @partial(
@@ -92,7 +91,7 @@ def through_rows(
     """
     m, n = x.shape
     rows = max(1, ENTRIES_PER_BLOCK // n)
-    tall = _is_tall(n)
+    tall = _is_tall(n, v.shape[0] * v.shape[1])
     if tall:
         samples = samples.T if across is None else across
     axis = 0 if tall else 1
@@ -117,11 +116,11 @@ def through_rows(
 
 def sample_by_sample(samples: Float[Array, "K M"], n: int) -> Float[Array, "M K"] | None:
     """Return samples in the layout that products with X of N = n columns go by; None: as is."""
-    return samples.T if _is_tall(n) else None
+    return samples.T if _is_tall(n, len(samples)) else None
 
 
-def _is_tall(n: int) -> bool:
-    return n >= TALL_FROM and jax.default_backend() == "cpu"
+def _is_tall(n: int, vectors: int) -> bool:
+    return n >= TALL_UNTIL * vectors and jax.default_backend() == "cpu"
 
 
 def _both_products(
