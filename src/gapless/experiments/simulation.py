@@ -1,6 +1,7 @@
 """One simulation: a design, labels, a loss and a protocol → one row for each of its runs."""
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -213,33 +214,30 @@ def rows(point: Simulation, on_share: Callable[[float], None] | None = None) -> 
     problem, trajectory = simulate(point, progress)
     moments = label_moments(problem, trajectory.state.w)
     saved = trajectory.t if point.save_at else trajectory.t[:0]
+    end, over_time = trajectory.end, trajectory.saved
+    columns = {
+        "outcome": [str(outcome) for outcome in trajectory.outcome],
+        "energy": _numbers(end.energy),
+        "overlap": _numbers(end.signed_overlap),
+        "mu": _numbers(end.mu),
+        "speed2": _numbers(end.speed2),
+        "overlap_start": _numbers(trajectory.start.signed_overlap),
+        **dict(zip(MOMENTS, map(_numbers, moments.T), strict=True)),
+        "stopped_at": trajectory.stopped_at.tolist(),
+        "steps": trajectory.steps.tolist(),
+        "gradients": trajectory.gradients.tolist(),
+    }
+    for level, name in enumerate(PASSAGES):
+        columns[f"t_{name}"] = _numbers(trajectory.passage[:, level])
+        columns[f"gradients_{name}"] = _counts(trajectory.passage_gradients[:, level])
+    columns["t"] = [saved.tolist()] * point.design.k
+    for name in ("energy", "signed_overlap", "mu"):
+        values = getattr(over_time, name)[:, : len(saved)]
+        columns[f"{name.removeprefix('signed_')}_t"] = values.tolist()
+    shared = _parameters(point, 0)
     return [
-        {
-            **_parameters(point, run),
-            "outcome": str(trajectory.outcome[run]),
-            "energy": _number(trajectory.end.energy[run]),
-            "overlap": _number(trajectory.end.signed_overlap[run]),
-            "mu": _number(trajectory.end.mu[run]),
-            "speed2": _number(trajectory.end.speed2[run]),
-            "overlap_start": _number(trajectory.start.signed_overlap[run]),
-            **{name: _number(moments[run, k]) for k, name in enumerate(MOMENTS)},
-            "stopped_at": float(trajectory.stopped_at[run]),
-            "steps": int(trajectory.steps[run]),
-            "gradients": int(trajectory.gradients[run]),
-            **{
-                f"t_{name}": _number(trajectory.passage[run, level])
-                for level, name in enumerate(PASSAGES)
-            },
-            **{
-                f"gradients_{name}": _count(trajectory.passage_gradients[run, level])
-                for level, name in enumerate(PASSAGES)
-            },
-            "t": saved.tolist(),
-            "energy_t": trajectory.saved.energy[run, : len(saved)].tolist(),
-            "overlap_t": trajectory.saved.signed_overlap[run, : len(saved)].tolist(),
-            "mu_t": trajectory.saved.mu[run, : len(saved)].tolist(),
-        }
-        for run in range(point.design.k)
+        shared | {"run": run} | dict(zip(columns, values, strict=True))
+        for run, values in enumerate(zip(*columns.values(), strict=True))
     ]
 
 
@@ -298,9 +296,9 @@ def _program(point: Simulation) -> tuple:
     return (*shapes, point.labels, point.loss, point.protocol, point.precision)
 
 
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+def _numbers(values: np.ndarray) -> list[float | None]:
+    return [value if isfinite(value) else None for value in values.tolist()]
 
 
-def _count(value: int) -> int | None:
-    return int(value) if value >= 0 else None
+def _counts(values: np.ndarray) -> list[int | None]:
+    return [value if value >= 0 else None for value in values.tolist()]
