@@ -107,9 +107,9 @@ def fractions() -> None:
     for n, runs in FRACTION_RUNS.items():
         rng = np.random.default_rng(1)
         theirs = sum(textbook_run(n, ALPHA, rng)[0] for _ in range(runs))
-        found = [row["t_1e-8"] is not None for point in sweep(n, runs) for row in rows(point)][:runs]
+        ours = [row["t_1e-8"] is not None for point in sweep(n, runs) for row in rows(point)]
         cells = []
-        for successes in (theirs, sum(found)):
+        for successes in (theirs, sum(ours[:runs])):
             low, high = wilson(successes / runs, runs)
             cells += [f"{successes / runs:.4f}", f"{low:.4f} to {high:.4f}"]
         write(n, runs, *cells)

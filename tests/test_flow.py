@@ -333,9 +333,10 @@ def test_a_krylov_step_is_taken_back_where_the_minimum_is_not_the_signal():
 
 
 @pytest.mark.slow
-def test_a_shrinking_batch_changes_no_outcome():
+@pytest.mark.parametrize(("n", "runs"), [(64, 64), (256, 64)])
+def test_a_shrinking_batch_changes_no_outcome(n, runs):
     """Runs that go on in a smaller batch end as they do in the whole one."""
-    design = Design(n=256, alpha=7, seed=2, runs=32)
+    design = Design(n=n, alpha=7, seed=2, runs=runs)
     problem, start = draw_problem(design), design.start()
     whole = integrate(problem, start, 1.8, save_at=[1.8])
     shrinking = integrate(problem, start, 1.8)

@@ -137,8 +137,11 @@ def test_quadrature_is_exact_for_the_moments_of_its_own_start() -> None:
         power = matrices[0] @ power
 
 
+@pytest.mark.parametrize("tall_until", [0, 1000])
 @pytest.mark.parametrize("m", [3, 700])
-def test_the_product_by_blocks_of_rows_is_the_plain_one(m: int, monkeypatch) -> None:
+def test_the_product_by_blocks_of_rows_is_the_plain_one(m, tall_until, monkeypatch) -> None:
+    """In both layouts: labels as (M, K), and as (K, M)."""
+    monkeypatch.setattr("gapless.linalg.products.TALL_UNTIL", tall_until)
     monkeypatch.setattr("gapless.linalg.products.ENTRIES_PER_BLOCK", 256 * 32)
     keys = jax.random.split(KEY, 4)
     x, d = jax.random.normal(keys[0], (m, 32)), jax.random.normal(keys[1], (2, m))

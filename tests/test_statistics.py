@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
+from gapless.experiments.fig5 import EXPERIMENT as FIG5
 from gapless.experiments.simulation import Simulation
 from gapless.experiments.statistics import (
     intraclass_correlation,
@@ -12,7 +13,7 @@ from gapless.experiments.statistics import (
     weighted_line,
     wilson,
 )
-from gapless.experiments.success import simulations, success_table
+from gapless.experiments.success import simulations, success_table, sweep_runs_per_design
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (3, 10), (10, 10), (512, 1000)])
@@ -84,6 +85,17 @@ def test_simulations_hold_at_least_the_runs_asked_for():
     points = simulations(template, [6.0, 8.0], 100)
     assert len(points) == 2 * 7
     assert {(p.alpha, p.index) for p in points} == {(a, i) for a in (6.0, 8.0) for i in range(7)}
+
+
+def test_a_point_of_a_sweep_says_its_runs():
+    """Records of another K have other addresses, even if only the default has changed."""
+    open_, alphas = Simulation(n=64, alpha=6, seed=0), [6.0]
+    points = simulations(open_, alphas, 1000)
+    k = sweep_runs_per_design(64)
+    assert {p.runs for p in points} == {k} and len(points) == -(-1000 // k)
+    assert points == simulations(open_.model_copy(update={"runs": k}), alphas, 1000)
+    other = simulations(open_.model_copy(update={"runs": k // 2}), alphas, 1000)
+    assert not {FIG5.address(p) for p in points} & {FIG5.address(p) for p in other}
 
 
 def test_a_line_through_its_own_points_and_the_spread_of_its_fits():

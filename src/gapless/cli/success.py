@@ -51,7 +51,7 @@ def success(
     tolerance
         Energy L/N of a success: 1e-4, 1e-6, 1e-8 or 1e-10. Every run records all of them.
     runs_per_design
-        K, how many runs share one sensing matrix; a fixed function of N by default.
+        K, how many runs share one sensing matrix; by default 128 up to N = 2048, fewer beyond.
     out
         Folder to keep the records in; the same command goes on where it was.
     as_json

@@ -28,9 +28,7 @@ def simulations(template: Simulation, alphas: Sequence[float], runs: int) -> lis
     k = template.runs or sweep_runs_per_design(template.n)
     given = template.model_dump() | {"runs": k}
     checked = [Simulation.model_validate(given | {"alpha": a}) for a in alphas]
-    return [
-        here.model_copy(update={"index": i}) for here in checked for i in range(ceil(runs / k))
-    ]
+    return [here.model_copy(update={"index": i}) for here in checked for i in range(ceil(runs / k))]
 
 
 def sweep_runs_per_design(n: int) -> int:
