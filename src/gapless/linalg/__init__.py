@@ -15,6 +15,7 @@ from gapless.linalg.products import (
     WeightedGram,
     sample_by_sample,
     through_rows,
+    times,
     times_transpose,
 )
 
@@ -30,5 +31,6 @@ __all__ = [
     "lanczos_quadrature",
     "sample_by_sample",
     "through_rows",
+    "times",
     "times_transpose",
 ]
