@@ -2,6 +2,7 @@
 
 from gapless.flow.advance import LEVELS, Stop
 from gapless.flow.integrate import (
+    ACCURATE,
     FLOW,
     PAPER,
     SWEEP,
@@ -16,6 +17,7 @@ from gapless.flow.steppers import Method, chebyshev_method, euler
 from gapless.flow.stepping import Adaptive, FixedStep, State, Stepping
 
 __all__ = [
+    "ACCURATE",
     "FLOW",
     "LEVELS",
     "PAPER",

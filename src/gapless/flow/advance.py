@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from gapless.flow.creep import Step, exponential_step
+from gapless.flow.creep import Creep, Step, creep_on, set_out
 from gapless.flow.finish import finish
 from gapless.flow.steppers import normalise
 from gapless.flow.stepping import Adaptive, State, Stepping, is_finite, select
-from gapless.problem import Problem
+from gapless.problem import Evaluation, Problem
 
 LEVELS = (1e-4, 1e-6, 1e-8, 1e-10)
 """Energies L/N whose first-passage times every run records."""
@@ -22,8 +22,6 @@ SHRINK_FROM = 256
 """Below this N a batch shrinks once, to a quarter; from it on three times, by half. Every size is
 one more program, 1.2 s to compile. Of a sweep with K = 128 the quarter saves an eighth at N = 64,
 and more sizes nothing; at N = 256 the first two save 30 %, the third 4 % (3 % at N = 1024)."""
-GROWTH = 8.0
-"""How much longer an exponential step may be than the one before."""
 FAST_AGAIN = 4.0
 """A slow run that has become so many times faster than slow is stepped as before."""
 SMALLEST_BATCH = 16
@@ -158,30 +156,58 @@ def _creep(
     stepping: Adaptive,
     stop: Stop,
 ) -> tuple[State, bool]:
-    """Take the slow runs on in exponential steps, to `time`, to rest or till they are fast again.
+    """Take the slow runs on in long steps, to `time`, to rest or till they are fast again.
 
     Returns also whether no run had to be given up.
     """
+    entered = _waiting(state, time, stepping)
+    creep = set_out(problem, state, np.asarray(state.h_before, float))
+    sizes = _smaller(problem.n, len(state.t))
+    how = dict(time=time, levels=levels, stepping=stepping, stop=stop)
+    state, h, lost = _creep_shrinking(problem, state, creep, entered, sizes, **how)
+    first = stepping.first(Evaluation(state.energy, state.mu, state.velocity, state.speed2))
+    longest = jnp.asarray(np.maximum(h, np.asarray(first)), first.dtype)
+    fresh = state._replace(before=state.velocity, h_before=longest, length=first)
+    return select(jnp.asarray(entered), fresh, state), not lost
+
+
+def _creep_shrinking(
+    problem: Problem,
+    state: State,
+    creep: Creep,
+    going: np.ndarray,
+    sizes: tuple[int, ...],
+    **how,
+) -> tuple[State, np.ndarray, bool]:
+    """Take the runs that are `going` on, those that are left in ever smaller batches.
+
+    Returns also the lengths of their last steps, and whether any of them was given up.
+    """
+    size, *smaller = sizes or (0,)
+    time, stepping, stop = how["time"], how["stepping"], how["stop"]
     goal = np.asarray(time, state.t.dtype)
-    going = _waiting(state, time, stepping)
-    entered, lost = going.copy(), np.zeros_like(going)
-    most, bend = GROWTH * np.asarray(state.h_before, float), np.zeros(len(going))
-    while going.any():
-        tolerated = np.asarray(stepping.tolerated(state), float)
+    entered, lost = going, np.zeros_like(going)
+    while going.sum() > size:
         remaining = goal - np.asarray(state.t)
         rest2 = 0.5 * stop.speed2 * problem.n
-        step = exponential_step(
-            problem, state, going, np.minimum(most, remaining), bend, tolerated, rest2
-        )
-        state = _taken(problem, state, step, going, remaining, levels, stop)
-        most = np.where(step.made, GROWTH * step.h, most)
-        bend = np.where(step.made, step.bend, bend)
-        lost |= going & ~step.made
+        creep, step = creep_on(problem, state, creep, going, remaining, stepping.slow_error, rest2)
+        state = _taken(problem, state, step, remaining, how["levels"], stop)
+        lost = lost | step.lost
         going = _waiting(state, time, stepping, FAST_AGAIN) & entered & ~lost
-    first = stepping.first(problem.evaluate(state.w))
-    back = jnp.asarray(entered)
-    fresh = state._replace(before=state.velocity, h_before=first, length=first)
-    return select(back, fresh, state), not lost.any()
+    h, gave_up = creep.h.copy(), bool(lost.any())
+    if going.any():
+        rows = np.argsort(~going, kind="stable")[:size]
+        part = jax.tree.map(lambda column: column[rows], state)
+        part, h[rows], more = _creep_shrinking(
+            problem.of_runs(jnp.asarray(rows)),
+            part,
+            creep.of_runs(rows),
+            going[rows],
+            tuple(smaller),
+            **how,
+        )
+        state, gave_up = _put_back(state, jnp.asarray(rows), part), gave_up or more
+    return state, h, gave_up
 
 
 @partial(jax.jit, static_argnames=("levels", "stop"))
@@ -189,19 +215,18 @@ def _taken(
     problem: Problem,
     state: State,
     step: Step,
-    going: Bool[Array, " K"],
     remaining: Float[Array, " K"],
     levels: tuple[float, ...],
     stop: Stop,
 ) -> State:
-    """Return the state after an exponential step."""
+    """Return the state after one more product, for runs that have made a step with it."""
     dtype = state.t.dtype
     t = (state.t + jnp.minimum(step.h, remaining)).astype(dtype)
     new = state.moved(step.moved.w, step.moved.here)._replace(t=t, steps=state.steps + 1)
     new = _note_passages(state, new, jnp.asarray([levels], dtype))
     ended = (new.energy <= stop.energy_for(problem)) | (new.speed2 < stop.speed2)
     new = select(jnp.asarray(step.made), new._replace(running=new.running & ~ended), state)
-    return new._replace(gradients=state.gradients + step.products * going)
+    return new._replace(gradients=state.gradients + step.products)
 
 
 def _smaller(n: int, runs: int) -> tuple[int, ...]:

@@ -10,12 +10,13 @@ P being the projector on the tangent space. A dozen Lanczos steps from δ hold t
 the way, where stepping takes several gradients for each decade of the energy.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from gapless.flow.creep import tangent, tangent_product
 from gapless.flow.steppers import normalise
 from gapless.flow.stepping import NEAR, State, energy_rounding, select
 from gapless.linalg import WeightedGram, krylov
@@ -99,6 +100,19 @@ class _Decay:
                 if (step <= 1e-9 * (1 + t)).all():
                     break
         return t
+
+
+def tangent(v: Float[Array, "K N"], unit: Float[Array, "K N"]) -> Float[Array, "K N"]:
+    """Return P v, v without its part along the unit vectors."""
+    return v - (v * unit).sum(axis=1, keepdims=True) * unit
+
+
+def tangent_product(
+    hessian: WeightedGram, unit: Float[Array, "K N"], v: Float[Array, "K p N"]
+) -> Float[Array, "K p N"]:
+    """Return P H P v."""
+    project = jax.vmap(partial(tangent, unit=unit), in_axes=1, out_axes=1)
+    return project(hessian(project(v)))
 
 
 @jax.jit

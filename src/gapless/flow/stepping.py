@@ -134,13 +134,16 @@ class Adaptive:
         Where no save time lies ahead, a run that has found the signal is taken from this energy
         to its end in one Krylov step of the linear flow about the signal; 0: never.
     slow_below
-        A run that loses less than this share of its energy in a unit of time goes on in
-        exponential steps (`gapless.flow.creep`); 0: never.
+        A run that loses less than this share of its energy in a unit of time goes on in long
+        steps of the flow projected on few directions (`gapless.flow.creep`); 0: never.
+    slow_error
+        Error that such a step may have, relative to how far it goes.
     """
 
     tolerance: float = 2e-2
     linear_below: float = 0.0
     slow_below: float = 0.0
+    slow_error: float = 2e-2
 
     def __post_init__(self) -> None:
         if not self.tolerance > 0:
@@ -149,6 +152,8 @@ class Adaptive:
             raise ValueError(f"linear_below: must not be negative, it is {self.linear_below}")
         if not self.slow_below >= 0:
             raise ValueError(f"slow_below: must not be negative, it is {self.slow_below}")
+        if not self.slow_error > 0:
+            raise ValueError(f"slow_error: must be positive, not {self.slow_error}")
 
     def paused(self, problem: Problem, state: State) -> Bool[Array, " K"]:
         """Return which runs wait for `finish` (close to the signal) or for `creep` (slow)."""
