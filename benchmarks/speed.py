@@ -3,6 +3,7 @@
     python benchmarks/speed.py                 minutes: the table of docs/benchmarks.md
     python benchmarks/speed.py --fractions     and the success fractions of both (an hour)
     python benchmarks/speed.py --late          and gradients to rest of shuffled labels (N = 4096)
+    python benchmarks/speed.py --late-error --late-n 1024    e(t) of those against short steps
 
 One process, one thread, CPU seconds: a busy machine moves the ratios little. Compilation is left
 out (a first design of each shape is thrown away); drawing X, the starts and the labels, stopping
@@ -27,7 +28,7 @@ from gapless.design import Design
 from gapless.experiments.simulation import Simulation, rows
 from gapless.experiments.statistics import wilson
 from gapless.experiments.success import simulations
-from gapless.flow import Adaptive, State, Stop, integrate
+from gapless.flow import ACCURATE, FLOW, Adaptive, State, Stop, Trajectory, integrate
 from gapless.flow.advance import begin
 from gapless.flow.steppers import normalise
 from gapless.flow.stepping import power_iteration
@@ -37,6 +38,7 @@ ALPHA = 8.0
 TEXTBOOK_RUNS = {64: 40, 256: 6, 1024: 1}
 OUR_RUNS = {64: 2560, 256: 1024, 1024: 256}
 DESCENT_STEPS = 30_000
+LATE = {"FLOW": FLOW, "ACCURATE": ACCURATE}
 FRACTION_RUNS = {64: 4000, 256: 1000}
 
 
@@ -137,22 +139,51 @@ def large(n: int = 4096, alpha: float = 12, runs: tuple[int, ...] = (1, 4, 8, 32
 
 
 def late(n: int, dtype: Dtype, alpha: float = 10.0, runs: int = 4) -> None:
-    """Gradients (and Hessian products) until |∇L − μW|²/N < 1e-10 with shuffled labels."""
+    """Gradients until |∇L − μW|²/N < 1e-10 with shuffled labels, against descent at 1.9/λ."""
     design = Design(n=n, alpha=alpha, seed=0, runs=runs)
     problem, start = draw_problem(design, "shuffled", dtype=dtype), design.start()
     begun = time.process_time()
-    ours = integrate(problem, start, 1000.0)
-    middle = time.process_time()
     with precision(problem.dtype):
         gradients, energy, speed2 = _stable_descent(problem, start)
-    spent = middle - begun, time.process_time() - middle
-    write("N", dtype, "ours", "largest stable step", "ratio", "e, ours", "e, theirs", "|V|²/N")
-    write(*["---"] * 8)
-    for k in range(runs):
-        ratio = f"{gradients[k] / ours.gradients[k]:.1f}"
-        cells = ours.gradients[k], gradients[k], ratio, ours.end.energy[k], energy[k], speed2[k]
-        write(n, f"run {k + 1}: {ours.outcome[k]}", *cells)
-    write(n, "seconds", *(f"{s:.0f}" for s in spent))
+    spent = time.process_time() - begun
+    write(f"N = {n}, {dtype}", *(f"run {k + 1}" for k in range(runs)), "all", "ratio", "seconds")
+    write(*["---"] * (runs + 4))
+    write("descent", *gradients, gradients.sum(), 1, f"{spent:.0f}")
+    write("its e", *(f"{e:.6f}" for e in energy), "|V|²/N", f"{speed2.max():.0e}", "")
+    for name, stepping in LATE.items():
+        begun = time.process_time()
+        ours = integrate(problem, start, 1000.0, stepping=stepping)
+        spent, total = time.process_time() - begun, ours.gradients.sum()
+        write(name, *ours.gradients, total, f"{gradients.sum() / total:.1f}", f"{spent:.0f}")
+        write(
+            "its e",
+            *(f"{e:.6f}" for e in ours.end.energy),
+            "|V|²/N",
+            f"{_true(ours, problem):.0e}",
+            "",
+        )
+
+
+def late_error(n: int, dtype: Dtype, alpha: float = 10.0, runs: int = 4) -> None:
+    """Error of e(t) at 46 times, against short steps (tolerance 5e-5) without long ones."""
+    design = Design(n=n, alpha=alpha, seed=0, runs=runs)
+    problem, start = draw_problem(design, "shuffled", dtype=dtype), design.start()
+    times = np.geomspace(0.05, 150, 46)
+    exact = integrate(problem, start, 150.0, stepping=Adaptive(5e-5), save_at=times)
+    write(f"N = {n}, {dtype}: largest error", *(f"run {k + 1}" for k in range(runs)), "their mean")
+    write(*["---"] * (runs + 2))
+    write("gradients, exact", *exact.gradients, exact.gradients.sum())
+    for name, stepping in LATE.items():
+        ours = integrate(problem, start, 150.0, stepping=stepping, save_at=times)
+        off = ours.energy / exact.energy - 1
+        mean = np.abs(ours.energy.mean(axis=0) / exact.energy.mean(axis=0) - 1).max()
+        write(name, *(f"{e:.3%}" for e in np.abs(off).max(axis=1)), f"{mean:.3%}")
+
+
+def _true(found: Trajectory, problem: Problem) -> float:
+    """Return the largest |V|²/N at the end, evaluated anew."""
+    with precision(problem.dtype):
+        return float(problem.evaluate(found.state.w).speed2.max())
 
 
 def _stable_descent(problem: Problem, start: Array) -> tuple[np.ndarray, ...]:
@@ -192,7 +223,10 @@ def main() -> None:
     parser.add_argument("--late-n", type=int, default=4096)
     parser.add_argument("--late-dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument("--only-late", action="store_true")
+    parser.add_argument("--late-error", action="store_true")
     options = parser.parse_args()
+    if options.late_error:
+        return late_error(options.late_n, options.late_dtype)
     if not options.only_late:
         sweeps()
         large()
@@ -200,6 +234,7 @@ def main() -> None:
         fractions()
     if options.late or options.only_late:
         late(options.late_n, options.late_dtype)
+    return None
 
 
 if __name__ == "__main__":
