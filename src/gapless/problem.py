@@ -5,7 +5,8 @@ sphere of radius √N; the loss L of Eq. 1 is extensive and the energy is e = L/
 carries K runs on one X, so states are (K, N) and both products are matrix-matrix.
 """
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal, NamedTuple, get_args
@@ -223,10 +224,20 @@ def generalisation_error(overlap: np.ndarray, loss: Loss, alpha: float) -> np.nd
 
 
 def precision(dtype: Dtype) -> AbstractContextManager:
-    """Return a context in which JAX computes in `dtype`; the user's global flag is restored."""
+    """Return a context in which JAX computes in `dtype`; the user's global flags are restored.
+
+    Off the CPU products of float32 are made in full: by default recent GPUs keep ten bits (TF32).
+    """
     if dtype not in get_args(Dtype):
         raise ValueError(f"dtype: {dtype!r} is not one of {', '.join(get_args(Dtype))}")
-    return jax.enable_x64(dtype == "float64")
+    return _computing_in(dtype)
+
+
+@contextmanager
+def _computing_in(dtype: Dtype) -> Iterator[None]:
+    full = None if jax.default_backend() == "cpu" else "highest"
+    with jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(full):
+        yield
 
 
 def _dot(a: Float[Array, "K N"], b: Float[Array, "K N"]) -> Float[Array, " K"]:

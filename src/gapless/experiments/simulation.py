@@ -29,6 +29,7 @@ from gapless.flow import (
     paper_budget,
 )
 from gapless.flow.integrate import Progress
+from gapless.flow.memory import CAPACITY
 from gapless.losses import parse_loss
 from gapless.problem import Dtype, LabelKind, Problem, check_noise, draw_problem
 
@@ -110,11 +111,15 @@ class Simulation(Point):
 
     @property
     def bytes(self) -> float:
-        """Expected peak memory: X, labels and states of K runs."""
+        """Expected peak memory: X, labels and states of K runs, and what slow runs remember."""
         width = 8 if self.precision == "float64" else 4
         stored = 2 if self.precision == "float16" else width
         m, k = self.design.m, self.design.k
-        return 1.0 * stored * m * self.n + width * (6.0 * k * m + 20.0 * k * self.n)
+        numbers = 6.0 * k * m + 20.0 * k * self.n
+        if self.stepping == FLOW:
+            # images and basis, and the copies that are made of them
+            numbers += 3.0 * CAPACITY * k * (m + self.n)
+        return 1.0 * stored * m * self.n + width * numbers
 
 
 def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Problem, Trajectory]:
