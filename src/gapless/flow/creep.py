@@ -11,7 +11,8 @@ of the Hessian and the velocity. Those of earlier steps serve again, for free.
 `docs/derivations/late.md` derives the method.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -56,7 +57,7 @@ class Step(NamedTuple):
     made: np.ndarray
     """Which runs have completed a step, of length h."""
     lost: np.ndarray
-    """Which runs are given back: no step is short enough."""
+    """Which runs are given back: no step is short enough, or the clock stands still."""
     products: np.ndarray
     """Gradients, or pairs of half a gradient, that it took."""
 
@@ -141,26 +142,52 @@ def creep_on(
     def allowed(way: np.ndarray) -> np.ndarray:
         return np.maximum(relative * way, floor)
 
-    guess = np.minimum(np.linalg.norm(reduced.start, axis=1) * h, problem.n**0.5)
+    far = np.minimum(np.linalg.norm(reduced.start, axis=1) * h, problem.n**0.5)
     solution = reduced.solve(
         h,
         creep.remainder,
         lambda c: np.asarray(force(problem, memory, jnp.asarray(c, state.w.dtype)), float),
-        np.where(going, 0.1 * allowed(guess), np.inf),
+        np.where(going, 0.1 * allowed(far), np.inf),
     )
     moved = arrive(problem, memory, state.w, jnp.asarray(solution.c, state.w.dtype))
+    verdict = _judged(problem, state, moved, solution, phi1(mean, h), allowed, going)
+    moved, refreshed = _refreshed(problem, moved, creep, verdict.made)
+    after = _after(creep, memory, moved, solution, h, verdict, refreshed)
+    t = np.asarray(state.t)
+    stands = t + h.astype(t.dtype) <= t
+    lost = going & (stands | (~verdict.made & (after.shortened > FAILURES)))
+    return after, Step(moved, h, verdict.made, lost, going.astype(int) + refreshed)
+
+
+class _Verdict(NamedTuple):
+    """What steps are worth, errors in units of what is allowed."""
+
+    inner: np.ndarray
+    """Error of the projected flow in time."""
+    error: np.ndarray
+    """That, and the effect of what the projection missed."""
+    bad: np.ndarray
+    """Whether the step is not finite, goes too far, or up."""
+    made: np.ndarray
+
+
+def _judged(
+    problem: Problem,
+    state: State,
+    moved: Arrival,
+    solution: Solution,
+    lasting: np.ndarray,
+    allowed: Callable[[np.ndarray], np.ndarray],
+    going: np.ndarray,
+) -> _Verdict:
+    """Return the verdict on steps; what they missed acts as long as `lasting`."""
     way = np.linalg.norm(solution.c, axis=1)
     inner = np.hypot(solution.change, solution.roughness) / allowed(way)
-    outer = np.asarray(moved.missed, float) * phi1(mean, h) / allowed(way)
+    error = np.hypot(inner, np.asarray(moved.missed, float) * lasting / allowed(way))
     highest = np.asarray(state.energy + energy_rounding(problem, state.energy), float)
     bad = ~(np.asarray(moved.here.energy, float) <= highest) | ~np.asarray(is_finite(moved.here))
-    bad |= ~np.isfinite(inner + outer) | (way > FARTHEST * problem.n**0.5)
-    made = going & ~bad & (np.hypot(inner, outer) <= 1)
-    moved, refreshed = _refreshed(problem, moved, creep, made)
-    after = _after(creep, memory, state, moved, solution, h, (inner, outer, bad), made)
-    after = replace(after, age=np.where(refreshed, 0, creep.age + made))
-    lost = going & ~made & (after.shortened > FAILURES)
-    return after, Step(moved, h, made, lost, going.astype(int) + refreshed)
+    bad |= ~np.isfinite(error) | (way > FARTHEST * problem.n**0.5)
+    return _Verdict(inner, error, bad, going & ~bad & (error <= 1))
 
 
 def _projected(
@@ -191,29 +218,28 @@ def _refreshed(
 def _after(
     creep: Creep,
     memory: Memory,
-    state: State,
     moved: Arrival,
     solution: Solution,
     h: np.ndarray,
-    judged: tuple[np.ndarray, np.ndarray, np.ndarray],
-    made: np.ndarray,
+    verdict: _Verdict,
+    refreshed: np.ndarray,
 ) -> Creep:
-    """Return what the next product goes on from."""
-    inner, outer, bad = judged
-    with np.errstate(all="ignore"):
-        error = np.hypot(inner, outer)
-        useless = bad | (inner > 0.7)
-        stalls = (creep.learnt > 0) & (error > 2) & (error > 0.8 * creep.error)
-        shorter = ~made & (useless | stalls | (creep.learnt >= ROOM - 2))
-        factor = 0.8 * np.minimum(error**-0.5, inner ** (-1 / 3))
-        factor = np.where(bad, 0.4, np.clip(np.nan_to_num(factor), 0.3, 0.7))
-        smooth = 0.9 * np.maximum(inner, 1e-3) ** (-1 / 3)
+    """Return what the next product goes on from: a new step, a new direction, or a shorter step."""
+    inner, error, bad, made = verdict
+    useless = bad | (inner > 0.7)
+    stalls = (creep.learnt > 0) & (error > 2) & (error > 0.8 * creep.error)
+    shorter = ~made & (useless | stalls | (creep.learnt >= ROOM - 2))
+    # the effect of what is missed grows like h² or faster, the error in time like h⁵
+    safe, safe_inner = (np.where(bad, 1, np.maximum(x, 1e-3)) for x in (error, inner))
+    factor = 0.8 * np.minimum(safe**-0.5, safe_inner ** (-1 / 3))
+    factor = np.where(bad, 0.4, np.clip(factor, 0.3, 0.7))
     growth = np.where(creep.learnt < FEW, 1.6, np.where(creep.learnt <= USUAL, 1.2, 0.85))
-    growth = np.minimum(np.where(creep.shortened > 0, np.minimum(growth, 0.85), growth), smooth)
+    growth = np.where(creep.shortened > 0, np.minimum(growth, 0.85), growth)
+    growth = np.minimum(growth, 0.9 * safe_inner ** (-1 / 3))
     # a step that was cut short by its goal says little about the next
     longer = np.where(h < creep.h, np.clip(creep.h, h * growth, 2 * h), h * growth)
     new = jnp.asarray(made)
-    scale = np.where(made | bad, 0.0, np.where(shorter, factor**2, 1.0))
+    kept = np.where(made | bad, 0.0, np.where(shorter, factor**2, 1.0))
     return Creep(
         memory=moved_on(memory, moved.w, moved.labels, new) if made.any() else memory,
         pending=jnp.where(new[:, None], moved.here.velocity, moved.residual),
@@ -222,6 +248,6 @@ def _after(
         learnt=np.where(made, 0, creep.learnt + ~useless),
         shortened=np.where(made, 0, creep.shortened + shorter),
         error=np.where(made | shorter, np.inf, error),
-        remainder=solution.remainder * scale[:, None, None],
-        age=creep.age,
+        remainder=solution.remainder * kept[:, None, None],
+        age=np.where(refreshed, 0, creep.age + made),
     )
