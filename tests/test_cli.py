@@ -62,6 +62,7 @@ MISTAKES = [
     (["theory", "inference", "--alpha", "0"], ["--alpha", "positive"]),
     ([*FLOW, "--protocol", "sgd"], ["--protocol", "'paper'"]),
     ([*FLOW, "--protocol", "paper", "--t-max", "3"], ["--t-max", "--protocol flow"]),
+    ([*FLOW, "--protocol", "paper", "--accurate"], ["--accurate", "--protocol flow"]),
     ([*FLOW, "--dtype", "float8"], ["--dtype", "'float64'"]),
     ([*FLOW, "--t-max", "0"], ["--t-max", "positive"]),
     ([*FLOW, "--t-max", "-1"], ["--t-max", "positive"]),
@@ -147,6 +148,18 @@ def test_flow_answers_in_lists_of_runs_by_times(capsys, tmp_path):
     more = answer(capsys, *FLOW, "--runs", "70", "--save-at", "0.01,0.1,1.2")
     assert more["energy"][:5] == flow["energy"]
     assert more["design"] == [0] * 64 + [1] * 6
+
+
+def test_an_accurate_flow_takes_more_gradients_and_starts_alike(capsys):
+    usual, accurate = (
+        answer(capsys, *FLOW, "--save-at", "0,0.05", *more) for more in ([], ["--accurate"])
+    )
+    assert (usual["accurate"], accurate["accurate"]) == (False, True)
+    assert min(accurate["gradients"]) > max(usual["gradients"])
+    for one, other in zip(usual["energy"], accurate["energy"], strict=True):
+        assert one[0] == other[0]
+        # the tolerance 2e-2 of the usual steps is worth half a per cent on the way down
+        assert one[1] == pytest.approx(other[1], rel=2e-2)
 
 
 def test_flow_starts_where_it_is_told(capsys):

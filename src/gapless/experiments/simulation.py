@@ -15,6 +15,7 @@ from gapless.design import Design
 from gapless.experiments._experiment import Cost, Point, Row
 from gapless.experiments.checkpoint import Checkpoint
 from gapless.flow import (
+    ACCURATE,
     FLOW,
     PAPER,
     SWEEP,
@@ -43,7 +44,8 @@ class Simulation(Point):
     defaults to the paper's budget 0.3 log2 N, `dtype` to float32 for the flow and float64 for
     the paper's protocol, whose steps float32 cannot hold near zero energy; `save_at` lists the
     times whose energy, overlap and μ are kept. `start` is ``random``, ``spectral`` or
-    ``overlap:0.3``; `noise` is the variance Δ of label noise.
+    ``overlap:0.3``; `noise` is the variance Δ of label noise. `accurate` follows e(t) to 0.1 %,
+    also past saddles (`ACCURATE`).
     """
 
     n: int
@@ -59,12 +61,13 @@ class Simulation(Point):
     save_at: tuple[float, ...] = ()
     start: str = "random"
     noise: float = 0.0
+    accurate: bool = False
 
     @model_serializer(mode="wrap")
     def _without_later_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # records made before there were starts and noise keep their addresses
+        # records made before there were these parameters keep their addresses
         found = handler(self)
-        for name in ("start", "noise"):
+        for name in ("start", "noise", "accurate"):
             if found.get(name) == type(self).model_fields[name].default:
                 del found[name]
         return found
@@ -83,6 +86,8 @@ class Simulation(Point):
                 "t_max: the paper's protocol fixes it at 0.3 log2 N; leave out --t-max, or use "
                 "--protocol flow"
             )
+        if self.protocol == "paper" and self.accurate:
+            raise ValueError("accurate: the paper's protocol fixes its steps; use --protocol flow")
         if not (np.isfinite(self.budget) and self.budget > 0):
             raise ValueError(f"t_max: the time budget must be a positive number, not {self.t_max}")
         return self
@@ -107,6 +112,8 @@ class Simulation(Point):
         """How the steps are chosen."""
         if self.protocol == "paper":
             return PAPER
+        if self.accurate:
+            return ACCURATE
         return FLOW if self.save_at else SWEEP
 
     @property
@@ -116,7 +123,7 @@ class Simulation(Point):
         stored = 2 if self.precision == "float16" else width
         m, k = self.design.m, self.design.k
         numbers = 6.0 * k * m + 20.0 * k * self.n
-        if self.stepping == FLOW:
+        if self.stepping in (FLOW, ACCURATE):
             # images and basis, and the copies that are made of them
             numbers += 3.0 * CAPACITY * k * (m + self.n)
         return 1.0 * stored * m * self.n + width * numbers
