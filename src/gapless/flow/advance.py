@@ -162,7 +162,8 @@ def _creep(
     """
     entered = _waiting(state, time, stepping)
     creep = set_out(problem, state, np.asarray(state.h_before, float))
-    sizes = _smaller(problem.n, len(state.t))
+    quarter = len(state.t) // 4
+    sizes = (quarter,) if quarter >= SMALLEST_BATCH else ()
     how = dict(time=time, levels=levels, stepping=stepping, stop=stop)
     state, h, lost = _creep_shrinking(problem, state, creep, entered, sizes, **how)
     first = stepping.first(Evaluation(state.energy, state.mu, state.velocity, state.speed2))
