@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from distributed import Client, LocalCluster
 
 from gapless.store import Store, status
 from gapless.sweep import plan
-from gapless.sweep.cluster import connect, run_on_cluster
+from gapless.sweep.cluster import Cluster, connect, run_on_cluster
+from gapless.sweep.engine import WorkerLostError
 from toy_experiment import EXPERIMENT, Toy
 
 pytestmark = [
@@ -80,6 +82,38 @@ def test_poisoned_points_cost_only_themselves(client, tmp_path):
     assert sorted(reasons) == [0, 1, 2]
     assert all("in 3 tries" in reasons[number] for number in (0, 1))
     assert sum(row["square"] is not None for row in rows) == 2 * 6
+
+
+class _Deaf:
+    """A client whose workers never answer; at first there are none."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def get_executor(self, pure):
+        return self
+
+    def submit(self, *_):
+        return Future()
+
+    def nthreads(self):
+        self.looks += 1
+        return {"worker": 1} if self.looks > 3 else {}
+
+
+def test_a_task_of_which_no_word_comes_is_taken_back(tmp_path, monkeypatch):
+    monkeypatch.setattr("gapless.sweep.cluster.PULSE", 0.01)
+    monkeypatch.setattr("gapless.sweep.cluster.RESTART", 0.05)
+    store = Store.open(tmp_path, {"experiment": "toy"}, {})
+    (task,) = plan(EXPERIMENT, [Toy(number=1)], store).tasks()
+    client = _Deaf()
+    crew = Cluster(client, tmp_path, 0.01)
+    crew.submit(task)
+    ((lost, error),) = crew.finished()
+    assert lost is task
+    assert isinstance(error, WorkerLostError)
+    assert client.looks > 3  # the time without workers does not count
+    assert not crew.busy()
 
 
 def test_workers_of_several_threads_and_silent_schedulers_are_refused(tmp_path):

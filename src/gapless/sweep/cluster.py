@@ -1,6 +1,7 @@
 """The engine beyond one machine: any Dask client (extra ``[cluster]``)."""
 
 import signal
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
@@ -17,6 +18,11 @@ from gapless.sweep.engine import OnReceipt, Stopping, WorkerLostError, drive, ne
 from gapless.sweep.plan import Task
 from gapless.sweep.work import Receipt, work
 from gapless.threads import pin_threads
+
+PULSE = 5.0
+"""Seconds between two looks at whether there are workers."""
+RESTART = 60.0
+"""Seconds that a nanny may take to start a worker again."""
 
 
 def connect(address: str) -> Client:
@@ -86,8 +92,21 @@ class Cluster:
         return bool(self.running)
 
     def finished(self) -> Iterator[tuple[Task, Receipt | WorkerLostError]]:
-        """Wait for a receipt, or for the news that a worker is lost."""
-        done, _ = wait(self.running, return_when=FIRST_COMPLETED)
+        """Wait for a receipt, or for the news that a worker is lost.
+
+        Every worker ends a task that takes too long. So if no word comes for much longer than
+        that, though workers are there, what is out is lost (rarely a task that a dying worker
+        was about to get is forgotten by all), and it is given out again.
+        """
+        limit = max(self.time_limit or task.time_limit for task, _ in self.running.values())
+        deadline, done = None, set()
+        while not done:
+            done, _ = wait(self.running, timeout=PULSE, return_when=FIRST_COMPLETED)
+            if deadline is None or not _threads(self.client):
+                deadline = time.monotonic() + 2 * limit + RESTART
+            if not done and time.monotonic() > deadline:
+                yield from self._given_up()
+                return
         for future in done:
             task, token = self.running.pop(future)
             Event(token, self.client).clear()
@@ -97,6 +116,13 @@ class Cluster:
                 yield task, lost
             except (KilledWorker, CancelledError) as lost:
                 yield task, WorkerLostError(f"the worker was lost ({type(lost).__name__})")
+
+    def _given_up(self) -> Iterator[tuple[Task, WorkerLostError]]:
+        """Take back all that is out. Its events stay set: who comes to it late leaves it alone."""
+        for future in list(self.running):
+            task, _ = self.running.pop(future)
+            future.cancel()
+            yield task, WorkerLostError("no word came from the workers")
 
 
 def _threads(client: Client) -> dict[str, int]:
