@@ -1,7 +1,5 @@
 """The last decades of a run that has found the signal, in one Krylov step.
 
-`gapless.flow.creep` takes such steps about the run itself; here the minimum is known beforehand.
-
 Close to ±W* the flow is linear: with δ = W ∓ W* and H the Hessian at the signal, where μ = 0,
 
     δ̇ = −P H P δ,   H = ½ Σ ℓ″(y, y) x xᵀ,   e(t) = ⟨δ(t), H δ(t)⟩/2N,

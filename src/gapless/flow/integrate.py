@@ -27,8 +27,9 @@ RECOVERED_OVERLAP = 1 - 1e-6
 FLOW = Adaptive(slow_below=1e-2)
 """The flow itself."""
 ACCURATE = Adaptive(tolerance=1e-4, slow_below=0.1, slow_error=1e-2)
-"""The flow with e(t) of every run within 0.1 to 0.2 % at all times, also where it leaves a saddle
-(`docs/benchmarks.md`, N = 512 … 4096); takes 1.1 to 1.3 times the gradients of `FLOW` to rest."""
+"""The flow with e(t) of every run within 0.1 %, also where it leaves a saddle: at N = 512 and 1024
+(`docs/benchmarks.md`; at N = 4096 short steps themselves do not agree so well). Takes 1.1 to 1.2
+times the gradients of `FLOW` to rest."""
 SWEEP = Adaptive(tolerance=4e-2, linear_below=1e-4)
 """The flow, the last decades of a run that has found the signal in one Krylov step."""
 PAPER = FixedStep(2e-4)
