@@ -23,8 +23,8 @@ def reproduce(
 ) -> None:
     """Measure what is missing of the paper's figures, draw them and write report.html.
 
-    Stopped at any time, the same command goes on where it was. The first interrupt finishes the
-    tasks in hand, a second stops at once.
+    Stopped at any time, the same command goes on where it was. The first interrupt gives the tasks
+    in hand three seconds to end, a second stops at once.
 
     Example: gapless reproduce fig5 --scale smoke --workers 2 --out results/smoke
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cyclopts import Parameter
 
 from gapless.cli._shared import Whole, meter
+from gapless.interrupts import note_kept
 
 if TYPE_CHECKING:
     from gapless.experiments import Experiment, Point
@@ -71,9 +72,17 @@ HERE = Engine()
 
 
 def run_plan(
-    experiment: "Experiment", points: "Sequence[Point]", folder: Path, spec: dict, engine: Engine
+    experiment: "Experiment",
+    points: "Sequence[Point]",
+    folder: Path,
+    spec: dict,
+    engine: Engine,
+    *,
+    scratch: bool = False,
 ) -> "Store":
     """Measure the points that the store in `folder` lacks; return the store.
+
+    An interrupt is told what is in the folder, unless it is `scratch`.
 
     Raises
     ------
@@ -92,16 +101,25 @@ def run_plan(
         store.note_plan(len(points))
         todo = plan(experiment, shard(points, *engine.part), store)
         name = experiment.name
-        if todo.missing and len(todo.missing) < todo.total:
-            there = todo.total - len(todo.missing)
+        there = todo.total - len(todo.missing)
+        if todo.missing and there:
             sys.stderr.write(f"{name}: {there} of {todo.total} points are there already\n")
+
+        def tell_what_is_there() -> None:
+            if there and not scratch:
+                note_kept(name, f"{there} of {todo.total} points of {name} are in {folder}")
+
         failed = 0
         with meter(name, todo.flops) as progress, orderly_interrupt() as stopping:
 
             def on_receipt(receipt) -> None:
-                nonlocal failed
+                nonlocal failed, there
                 failed += receipt.failed
+                there += receipt.points
+                tell_what_is_there()
                 progress.advance(receipt.flops)
+
+            tell_what_is_there()
 
             run(todo.tasks(), store.path, on_receipt=on_receipt, stopping=stopping)
             if stopping():

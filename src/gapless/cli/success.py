@@ -1,11 +1,11 @@
 """`gapless success`: which fraction of runs recovers the signal, with intervals."""
 
 import sys
-import tempfile
 from pathlib import Path
 
 from gapless.cli._shared import Json, Whole, check_memory, numbers, print_json, table_text
 from gapless.cli.running import HERE, Engine, run_plan
+from gapless.interrupts import scratch_folder
 
 
 def success(
@@ -80,9 +80,10 @@ def success(
     points = simulations(template, alphas, runs)
     experiment = load("fig5")
     spec = template.model_dump(exclude={"alpha", "index"}, exclude_none=True, mode="json")
-    with tempfile.TemporaryDirectory(prefix="gapless-") as scratch:
-        folder = Path(scratch) / "success" if out is None else out
-        store = run_plan(experiment, points, folder, {"experiment": "success", **spec}, engine)
+    spec = {"experiment": "success", **spec}
+    with scratch_folder() as scratch:
+        folder = scratch / "success" if out is None else out
+        store = run_plan(experiment, points, folder, spec, engine, scratch=out is None)
         records = store.read().to_pandas()
     addresses = {experiment.address(point) for point in points}
     table = success_table(records[records.address.isin(addresses)], runs, tolerance)

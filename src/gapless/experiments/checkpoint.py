@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from gapless.experiments._experiment import Point
+from gapless.interrupts import note_kept
 
 EVERY_S = 60.0
 _folder: ContextVar[Path | None] = ContextVar("checkpoint folder", default=None)
@@ -69,9 +70,11 @@ class Checkpoint:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self.path)
+        note_kept(self.path.name, f"checkpoints of what was in hand are in {self.path.parent}")
         self.written = time.monotonic()
 
     def discard(self) -> None:
         """Remove the checkpoint: its point's records are stored."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+            note_kept(self.path.name, None)

@@ -6,13 +6,13 @@ is killed as it starts or while it fetches: the crash campaign did that to the l
 """
 
 import multiprocessing
-import signal
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from gapless.interrupts import deaf_children
 from gapless.sweep.engine import OnReceipt, Stopping, WorkerLostError, drive, never
 from gapless.sweep.plan import Task
 from gapless.sweep.work import Receipt, work
@@ -50,7 +50,8 @@ class Worker:
     def __init__(self, store: Path) -> None:
         self.connection, theirs = _SPAWN.Pipe()
         self.process = _SPAWN.Process(target=_serve, args=(theirs, store), daemon=True)
-        self.process.start()
+        with deaf_children():
+            self.process.start()
         theirs.close()
         self.ready = False
         self.task: Task | None = None
@@ -134,7 +135,6 @@ class Pool:
 
 def _serve(connection: Connection, store: Path) -> None:
     """Be a worker: do one task after the other until the pipe ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the one who drives
     pin_threads()
     # the pipe ends when the driver does
     with suppress(EOFError, BrokenPipeError):
