@@ -14,11 +14,11 @@ import pytest
 from gapless.store import Store
 from toy_experiment import EXPERIMENT as TOY
 
-DEAF = "flow --n 512 --alpha 10 --protocol paper --runs 4 --save-at 1".split()
+DEAF = "flow --n 512 --alpha 10 --protocol paper --runs 4 --save-at 1"
 """One compiled loop of minutes."""
 VERBS = {
     "flow": "flow --n 128 --alpha 8 --runs 8 --seed 1",
-    "deaf": " ".join(DEAF),
+    "deaf": DEAF,
     "spectrum": "spectrum --n 128 --alpha 10 --runs 4",
     "success": "success --n 32 --alpha 6:9:0.5 --runs 2000",
     "workers": "success --n 32 --alpha 6:9:0.5 --runs 2000 --workers 2",
@@ -57,7 +57,7 @@ def interrupted(process, seconds=5.0):
 
 def test_an_interrupt_ends_imports_and_compiled_loops_alike(tmp_path):
     for after in (0.0, 0.3, 6.0):
-        process = begin(DEAF, tmp_path)
+        process = begin(DEAF.split(), tmp_path)
         time.sleep(after)
         assert interrupted(process).splitlines()[-1] == "interrupted"
 
@@ -92,9 +92,9 @@ def path(folder: str) -> str:
 
 
 def test_nothing_is_said_to_be_kept_where_nothing_is(tmp_path):
-    command = "success --n 32 --alpha 6 --runs 4000000".split()
-    process = begin(command, tmp_path)
-    while not list(tmp_path.glob("gapless-*/success/parts/*.parquet")):
+    command = "success --n 32 --alpha 6 --runs 4000000"
+    process = begin(command.split(), tmp_path)
+    while not list(tmp_path.glob("gapless-*/success/plan.json")):
         time.sleep(0.02)
     told = interrupted(process)
     assert "stored" not in told and "goes on" not in told

@@ -47,7 +47,9 @@ def note_kept(what: str, text: str | None) -> None:
 def last_words() -> str:
     """Return the line that an interrupted command leaves: what is kept, if anything is."""
     kept = ", ".join(dict.fromkeys(list(_ending.kept.values())))
-    return f"interrupted; {kept}; the same command goes on from there\n" if kept else "interrupted\n"
+    if not kept:
+        return "interrupted\n"
+    return f"interrupted; {kept}; the same command goes on from there\n"
 
 
 @contextmanager

@@ -157,5 +157,7 @@ def _answer(point, records) -> dict:
 
 def _summary(records) -> str:
     shown = ("energy", "overlap", "mu", "stopped_at", "gradients", "outcome")
-    rows = [[i, *(record[name] for name in shown)] for i, record in enumerate(records)]
+    # as in JSON, where the overlap with its sign has another name
+    sized = [r | {"overlap": r["overlap"] and abs(r["overlap"])} for r in records]
+    rows = [[i, *(record[name] for name in shown)] for i, record in enumerate(sized)]
     return table_text(("run", *shown), rows)

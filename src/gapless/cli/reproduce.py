@@ -1,14 +1,19 @@
 """`gapless reproduce` and `gapless report`: the paper's figures from what the store lacks."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from gapless.cli._shared import Json, Whole, check_memory, print_json, table_text
+from gapless.cli.failing import failures_json
 from gapless.cli.running import HERE, Engine, run_plan
 from gapless.cli.slurm import check_shares, job_array
+
+if TYPE_CHECKING:
+    from gapless.experiments import Experiment
 
 
 def reproduce(
@@ -32,7 +37,7 @@ def reproduce(
     ----------
     figures
         One or more of fig1 … fig5, bbp and rivals; all of them when none is named, or by the word
-        all.
+        all; or module:NAME of an Experiment of yours, in the current folder or installed.
     scale
         smoke (minutes), desk (an evening) or paper.
     seed
@@ -47,7 +52,7 @@ def reproduce(
     as_json
         Print one JSON object.
     """
-    from gapless.experiments import NAMES, load
+    from gapless.experiments import load
     from gapless.report import write_report
     from gapless.store import Store
     from gapless.sweep import plan, shard
@@ -56,14 +61,18 @@ def reproduce(
         raise ValueError(f"scale: {scale!r} is not one of smoke, desk, paper")
     if print_slurm is not None:
         check_shares(print_slurm, engine)
-    names = NAMES if not figures or figures == ("all",) else tuple(dict.fromkeys(figures))
+    names = tuple(dict.fromkeys(f for n in figures or ("all",) for f in _named(n)))
     experiments = [load(name) for name in names]
+    _check_names(experiments)
     folder = Path("results") / scale if out is None else out
     planned = {experiment.name: experiment.points(scale, seed) for experiment in experiments}
+    if empty := [name for name, points in planned.items() if not points]:
+        raise ValueError(f"figures, scale: {', '.join(empty)} has no points at this scale")
     if dry_run or print_slurm is not None:
         stores = {name: Store(folder / name) for name in planned}
         points = {name: shard(planned[name], *engine.part) for name in planned}
-        plans = [plan(e, points[e.name], stores[e.name]) for e in experiments]
+        retry = engine.retry_failed
+        plans = [plan(e, points[e.name], stores[e.name], retry_failed=retry) for e in experiments]
         if print_slurm is None:
             return _print_plans(plans, engine, as_json)
         command = ["reproduce", *names, "--scale", scale, "--seed", str(seed)]
@@ -73,25 +82,47 @@ def reproduce(
             return print_json({"script": text})
         sys.stdout.write(text)
         return None
+    failures = {}
     for experiment in experiments:
         points = planned[experiment.name]
         check_memory(engine.processes * max(experiment.cost(point).bytes for point in points))
         spec = {"experiment": experiment.name, "version": experiment.version}
         spec |= {"scale": scale, "seed": seed}
-        run_plan(experiment, points, folder / experiment.name, spec, engine)
+        measured = run_plan(experiment, points, folder / experiment.name, spec, engine)
+        failures[experiment.name] = failures_json(measured.failures)
     # parts of a job array would draw over each other: `gapless report` does it when all are there
-    page = write_report(folder) if engine.shard is None else None
+    page = write_report(folder, _own(experiments)) if engine.shard is None else None
     if as_json:
-        print_json({"report": page and str(page), "figures": list(planned)})
+        print_json({"report": page and str(page), "figures": list(planned), "failures": failures})
     else:
         sys.stdout.write(f"{page or folder}\n")
     return None
+
+
+def _named(name: str) -> tuple[str, ...]:
+    from gapless.experiments import NAMES
+
+    return NAMES if name == "all" else (name,)
+
+
+def _own(experiments: "Sequence[Experiment]") -> "list[Experiment]":
+    from gapless.experiments import NAMES
+
+    return [experiment for experiment in experiments if experiment.name not in NAMES]
+
+
+def _check_names(experiments: "Sequence[Experiment]") -> None:
+    """Raise ``ValueError`` if two experiments would share a folder."""
+    names = [experiment.name for experiment in experiments]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"figures: two experiments are called {', '.join(sorted(twice))}")
 
 
 def report(
     dir: Path,
     /,
     *,
+    experiment: tuple[str, ...] = (),
     as_json: Json = False,
 ) -> None:
     """Draw the figures and write report.html from what a folder holds, measuring nothing.
@@ -102,12 +133,21 @@ def report(
     ----------
     dir
         Folder given as --out to reproduce; half-way through a sweep will do.
+    experiment
+        module:NAME of an Experiment of yours whose records the folder holds: its module is
+        imported, and draws them. Without this they are shown as a table. Give it again for more.
     as_json
         Print one JSON object.
     """
+    from gapless.experiments import load
     from gapless.report import write_report
 
-    page = write_report(dir)
+    try:
+        own = [load(name) for name in experiment]
+    except ValueError as error:
+        raise ValueError(f"experiment: {str(error).removeprefix('figures: ')}") from None
+    _check_names(own)
+    page = write_report(dir, _own(own))
     if as_json:
         print_json({"report": str(page)})
     else:

@@ -5,13 +5,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gapless.cli._shared import Json, print_json, table_text
+from gapless.cli.failing import failures_json, tell_failures
 
 
 def status(dir: Path, /, *, as_json: Json = False) -> None:
     """Print what a folder of records holds, also in the middle of a sweep.
 
-    Points (of how many planned), records, failed points, duplicates and conflicts among them,
-    parts, their bytes, computing time; damaged parts by name.
+    Points, records, duplicates and conflicts among them, parts, their bytes, computing time, and
+    what the last plan lacks; points that failed with the reasons, damaged parts by name.
 
     Example: gapless status results/desk
 
@@ -24,19 +25,20 @@ def status(dir: Path, /, *, as_json: Json = False) -> None:
     """
     from gapless.store import status, stores_in
 
-    rows = [
-        {"store": name, **asdict(state), "missing": state.missing}
-        for name, store in stores_in(dir).items()
-        for state in [status(store)]
-    ]
+    states = {name: status(store) for name, store in stores_in(dir).items()}
+    rows = [{"store": name, **asdict(state)} for name, state in states.items()]
     for row in rows:
         row["damaged"] = [str(path) for path in row["damaged"]]
     if as_json:
         return print_json({"stores": rows})
     shown = [row | {"damaged": len(row["damaged"])} for row in rows]
+    for row in shown:
+        del row["failures"]
     sys.stdout.write(table_text(list(shown[0]), [list(row.values()) for row in shown]))
     for path in (path for row in rows for path in row["damaged"]):
         sys.stderr.write(f"{path} is damaged; the next run measures its points anew\n")
+    for name, state in states.items():
+        tell_failures(name, state.planned or state.points, state.failures)
     return None
 
 
@@ -78,10 +80,15 @@ def export(dir: Path, file: Path, /, *, as_json: Json = False) -> None:
     as_json
         Print one JSON object.
     """
-    from gapless.store import Store, export
+    from gapless.store import Store, export, failures
 
-    records = export(Store.at(dir), file)
+    store = Store.at(dir)
+    records = export(store, file)
+    found = store.outcomes()
+    why = failures(found)
     if as_json:
-        return print_json({"file": str(file), "records": records})
+        answer = {"file": str(file), "records": records, "failures": failures_json(why)}
+        return print_json(answer)
+    tell_failures(str(dir), len(found), why)
     sys.stdout.write(f"{file}: {records} records\n")
     return None

@@ -2,10 +2,15 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gapless.cli._shared import Json, Whole, check_memory, numbers, print_json, table_text
+from gapless.cli.failing import failures_json
 from gapless.cli.running import HERE, Engine, run_plan
 from gapless.interrupts import scratch_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def success(
@@ -83,15 +88,33 @@ def success(
     spec = {"experiment": "success", **spec}
     with scratch_folder() as scratch:
         folder = scratch / "success" if out is None else out
-        store = run_plan(experiment, points, folder, spec, engine, scratch=out is None)
+        store, failures = run_plan(experiment, points, folder, spec, engine, scratch=out is None)
         records = store.read().to_pandas()
     addresses = {experiment.address(point) for point in points}
-    table = success_table(records[records.address.isin(addresses)], runs, tolerance)
+    records = records[records.address.isin(addresses)]
+    rows = success_table(records, runs, tolerance).to_dict("records")
+    rows = _with_lost_alphas(rows, records[records.outcome == "failed"])
     if as_json:
         answer = template.model_dump(exclude={"alpha", "index", "save_at"}, mode="json")
-        answer |= {"tolerance": tolerance, "rows": table.to_dict("records")}
+        answer |= {"tolerance": tolerance, "rows": rows, "failures": failures_json(failures)}
         print_json(answer)
     else:
         shown = ["n", "alpha", "runs", "designs", "successes", "fraction", "low", "high"]
         shown.append("gradients_per_run")
-        sys.stdout.write(table_text(shown, table[shown].to_numpy().tolist()))
+        if any(row["failed"] for row in rows):
+            shown.append("failed")
+        sys.stdout.write(table_text(shown, [[row[name] for name in shown] for row in rows]))
+
+
+def _with_lost_alphas(rows: list[dict[str, Any]], failed: "pd.DataFrame") -> list[dict[str, Any]]:
+    """Return the rows, and one of no runs for each α where every run failed."""
+    counts = failed.groupby("alpha").size()
+    lost = [alpha for alpha in counts.index if alpha not in {row["alpha"] for row in rows}]
+    none = {"runs": 0, "designs": 0, "successes": 0}
+    rows = rows + [
+        dict.fromkeys(rows[0])
+        | none
+        | {"n": rows[0]["n"], "alpha": float(alpha), "failed": int(counts[alpha])}
+        for alpha in lost
+    ]
+    return sorted(rows, key=lambda row: row["alpha"])

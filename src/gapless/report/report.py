@@ -2,24 +2,22 @@
 
 import html
 import io
-import json
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
 from gapless.experiments import NAMES, Claim, Experiment, drawing, load
 from gapless.experiments.panels import long_table
 from gapless.page import as_json, assemble, csv_download, html_table
-from gapless.store import Store
+from gapless.report.records import COST, origin, plain_section
+from gapless.store import Store, stores_in
 
-COST = ("gradients", "wall_s")
-"""Columns that say what records took."""
 INKS = {"#000000": "currentColor", "#00008b": "var(--navy)", "#8a2be2": "var(--violet)"} | {
     colour: f"var(--c{index})" for index, colour in enumerate(drawing.PALETTE[:-1])
 }
@@ -27,16 +25,18 @@ INKS = {"#000000": "currentColor", "#00008b": "var(--navy)", "#8a2be2": "var(--v
 VERDICTS = ("agrees", "differs", "cannot tell")
 
 
-def figure_stores(folder: Path) -> dict[str, Store]:
-    """Return the stores of figures in a folder, in the paper's order."""
-    stores = {name: Store(Path(folder) / name) for name in NAMES}
-    return {name: store for name, store in stores.items() if store.spec_file.exists()}
-
-
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
     """Draw every figure whose store has records and write ``report.html``; return its path.
 
     Each picture is also saved as ``figN.png`` and ``figN.svg``. Works half-way through a sweep.
+
+    Parameters
+    ----------
+    folder
+        What ``--out`` made: a store, or a folder of stores.
+    own
+        Experiments of the user's. A record never chooses what code is run: stores of experiments
+        that are neither ours nor among these are shown as tables.
 
     Raises
     ------
@@ -44,10 +44,17 @@ def write_report(folder: Path) -> Path:
         If the folder holds no store.
     """
     folder = Path(folder)
-    stores = figure_stores(folder)
-    if not stores:
-        raise ValueError(f"dir: {folder} holds no records; run `gapless reproduce --out {folder}`")
-    found = {name: _section(load(name), store, folder) for name, store in stores.items()}
+    given = {experiment.name: experiment for experiment in own}
+    stores = stores_in(folder)
+    order = [*NAMES, *given, *stores]
+    titles, found = {}, {}
+    for name in sorted(stores, key=order.index):
+        experiment = load(name) if name in NAMES else given.get(name)
+        if experiment is None:
+            titles[name], found[name] = name, (plain_section(name, stores[name]), [])
+        else:
+            titles[name] = experiment.title
+            found[name] = _section(experiment, stores[name], folder)
     judged = [claim.verdict for _, claims in found.values() for claim in claims]
     summary = ", ".join(f"{judged.count(verdict)} {verdict}" for verdict in VERDICTS)
     page = folder / "report.html"
@@ -56,7 +63,8 @@ def write_report(folder: Path) -> Path:
         template,
         summary=f"Of {len(judged)} statements: {summary}." if judged else "",
         contents="".join(
-            f'<li><a href="#{name}">{html.escape(load(name).title)}</a></li>' for name in found
+            f'<li><a href="#{html.escape(name)}">{html.escape(title)}</a></li>'
+            for name, title in titles.items()
         ),
         sections="\n".join(section for section, _ in found.values()),
         version=version("gapless"),
@@ -83,7 +91,7 @@ def _section(experiment: Experiment, store: Store, folder: Path) -> tuple[str, l
         "<h3>Claims</h3>" + _claims(claims, title),
         _twin(experiment, table),
         _tables(experiment, table),
-        _origin(store, records, table),
+        origin(store, table),
         "</section>",
     ]
     return "\n".join(parts), claims
@@ -148,36 +156,3 @@ def _tables(experiment: Experiment, table: pd.DataFrame) -> str:
         "</details>"
         for i, (title, numbers) in enumerate(found, start=1)
     )
-
-
-def _origin(store: Store, records: pa.Table, table: pd.DataFrame) -> str:
-    """Return where the records come from and what they took."""
-    origin = json.loads((store.path / "provenance.json").read_text())
-    spec = {key: value for key, value in store.spec().items() if key != "schema_version"}
-    if "created_at" in origin:
-        created = time.gmtime(float(origin.pop("created_at")))
-        origin["created"] = time.strftime("%d %B %Y, %H:%M UTC", created)
-    # of the measurement and of the package: two versions
-    if "version" in origin:
-        origin["gapless"] = origin.pop("version")
-    known = {"records": f"{len(table)} records in {store.path.name}/parts/*.parquet"}
-    planned, points = store.planned(), len(records["address"].unique())
-    if planned is not None:
-        known["points"] = f"{points} of {planned} planned"
-    known |= {key: str(value) for key, value in (spec | origin).items()}
-    if "wall_s" in table:
-        known["computing time"] = f"{table.wall_s.sum():,.4g} s"
-    if "gradients" in table and table.gradients.notna().any():
-        total = float(table.gradients.sum())
-        known["gradients"] = f"{total:.4g}, {total / len(table):.4g} a run"
-    if "reason" in records.column_names:
-        failed = len(records) - records["reason"].null_count
-        if failed:
-            known["failed"] = f"{failed} records"
-    damaged = store.damaged()
-    if damaged:
-        known["damaged"] = f"{len(damaged)} unreadable parts left out"
-    items = "".join(
-        f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>" for key, value in known.items()
-    )
-    return f"<details open><summary>Origin and cost</summary><dl>{items}</dl></details>"

@@ -2,7 +2,7 @@
 
     DIR/spec.toml        what the records are of; another spec refuses the directory
     DIR/provenance.json  versions and machine of whoever created it
-    DIR/plan.json        how many points were planned last
+    DIR/plan.json        which points were planned last
     DIR/parts/*.parquet  records; a name is never written twice
 
 The store, never the engine, is the truth for resume: what is planned minus what is present.
@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import tomli_w
 
+from gapless.store.failures import outcomes
 from gapless.store.parts import DamagedPartError, read_part, write_durably, write_part
 
 SCHEMA_VERSION = 1
@@ -127,9 +128,21 @@ class Store:
             )
         return spec
 
-    def note_plan(self, points: int) -> None:
-        """Keep how many points are planned, for `status`."""
-        write_durably(self.path / "plan.json", json.dumps({"points": points}).encode())
+    def note_plan(self, addresses: Sequence[str]) -> None:
+        """Keep which points are planned, for `status`."""
+        noted = {"points": len(addresses), "addresses": list(addresses)}
+        write_durably(self.path / "plan.json", json.dumps(noted).encode())
+
+    def planned_addresses(self) -> frozenset[str] | None:
+        """Return which points were planned last; None if that is not known.
+
+        Version 0.1 noted their number alone.
+        """
+        try:
+            noted = json.loads((self.path / "plan.json").read_text())
+            return frozenset(map(str, noted["addresses"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def planned(self) -> int | None:
         """Return how many points were planned last, if that is known."""
@@ -166,12 +179,11 @@ class Store:
 
     def present(self) -> set[str]:
         """Return the addresses that have records."""
-        return {
-            address
-            for _, table in self.scan(["address"])
-            if table is not None
-            for address in table["address"].unique().to_pylist()
-        }
+        return set(self.outcomes())
+
+    def outcomes(self) -> dict[str, str | None]:
+        """Return the addresses that have records, each with why it failed or None if it did not."""
+        return outcomes(part[1] for part in self.scan(["address", REASON]) if part[1] is not None)
 
     def damaged(self) -> list[Path]:
         """Return the parts that cannot be read."""

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from gapless.store.failures import Failure, failures, outcomes
 from gapless.store.parts import TEMPORARY, flush_folder, read_part, write_durably
 from gapless.store.store import (
     KEY,
@@ -40,7 +41,7 @@ class Status:
     points, records
         Distinct points and records; duplicates are not counted.
     failed
-        Points whose records say why they could not be computed.
+        Points of the last plan (of all, if none was noted) that could not be measured.
     duplicates, conflicts
         Records of a key that has one already, and those among them that disagree with it.
     parts, damaged
@@ -49,6 +50,10 @@ class Status:
         Bytes of all parts.
     seconds
         Computing time that the records took.
+    missing
+        Points of the last plan without a record; None if no plan was noted.
+    failures
+        Why the `failed` points could not be measured.
     """
 
     planned: int | None
@@ -61,11 +66,8 @@ class Status:
     damaged: tuple[Path, ...]
     size: int
     seconds: float
-
-    @property
-    def missing(self) -> int | None:
-        """Points of the last plan that are not there yet."""
-        return None if self.planned is None else max(0, self.planned - self.points)
+    missing: int | None = None
+    failures: tuple[Failure, ...] = ()
 
 
 def status(store: Store) -> Status:
@@ -76,19 +78,26 @@ def status(store: Store) -> Status:
     table, repeats = sort_records(tables)
     kept = table.filter(pa.array(~repeats))
     names = kept.column_names
-    failed = kept.filter(kept[REASON].is_valid()) if REASON in names else kept.slice(0, 0)
+    found, planned, addresses = outcomes([kept]), store.planned(), store.planned_addresses()
+    if addresses is not None:
+        missing = len(addresses - found.keys())
+    else:
+        missing = None if planned is None else max(0, planned - len(found))
+    why = failures(found, addresses)
     files = [path.stat().st_size for path in store.part_files()]
     return Status(
-        planned=store.planned(),
-        points=len(kept["address"].unique()),
+        planned=planned,
+        points=len(found),
         records=kept.num_rows,
-        failed=len(failed["address"].unique()),
+        failed=sum(failure.points for failure in why),
         duplicates=int(repeats.sum()),
         conflicts=len(store.conflicts()) if repeats.any() else 0,
         parts=len(tables),
         damaged=tuple(damaged),
         size=sum(files),
         seconds=float(np.sum(kept["wall_s"].to_numpy())) if "wall_s" in names else 0.0,
+        missing=missing,
+        failures=tuple(why),
     )
 
 
