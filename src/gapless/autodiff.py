@@ -31,7 +31,10 @@ def derivatives(value: Pointwise) -> tuple[Pointwise, Pointwise, Pointwise]:
     def d2(yhat: Any, y: Any) -> Any:
         return _slope(d1, yhat, y)
 
-    return _either(value), _either(d1), _either(d2)
+    found = _either(value), _either(d1), _either(d2)
+    for function in found:
+        function.derived_from = value  # type: ignore[attr-defined]
+    return found
 
 
 def _slope(function: Pointwise, yhat: Any, y: Any) -> Any:
@@ -56,6 +59,7 @@ def _either(function: Pointwise) -> Pointwise:
                 found[first : first + size] = image[: part[0].size]
         return found.reshape(yhat.shape)
 
+    call.__wrapped__ = function  # type: ignore[attr-defined]
     return call
 
 
