@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 EXIT_CODE = 130
@@ -129,7 +130,7 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def answering(handler: Callable[[int, object], None]) -> Iterator[None]:
+def answering(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
     """Have `handler` answer interrupts in the block, and the process end `GRACE` after the first.
 
     Outside of a command (see `watch`) the end is left to the handler.

@@ -1,6 +1,7 @@
 """`gapless success`: which fraction of runs recovers the signal, with intervals."""
 
 import sys
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from gapless.interrupts import scratch_folder
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Rows = list[dict[Hashable, Any]]
 
 
 def success(
@@ -106,7 +109,7 @@ def success(
         sys.stdout.write(table_text(shown, [[row[name] for name in shown] for row in rows]))
 
 
-def _with_lost_alphas(rows: list[dict[str, Any]], failed: "pd.DataFrame") -> list[dict[str, Any]]:
+def _with_lost_alphas(rows: Rows, failed: "pd.DataFrame") -> Rows:
     """Return the rows, and one of no runs for each α where every run failed."""
     counts = failed.groupby("alpha").size()
     lost = [alpha for alpha in counts.index if alpha not in {row["alpha"] for row in rows}]

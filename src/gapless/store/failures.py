@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 ENVIRONMENT = (MemoryError, OSError)
 """Exceptions of what surrounds a measurement: memory, descriptors, disks, networks."""
@@ -65,8 +64,8 @@ def outcomes(tables: Iterable[pa.Table]) -> dict[str, str | None]:
     for table in tables:
         good = table
         if "reason" in table.column_names:
-            good = table.filter(pc.is_null(table["reason"]))
-            bad = table.filter(pc.is_valid(table["reason"]))
+            good = table.filter(table["reason"].is_null())
+            bad = table.filter(table["reason"].is_valid())
             columns = bad["address"].to_pylist(), map(str, bad["reason"].to_pylist())
             failed |= zip(*columns, strict=True)
         measured.update(good["address"].unique().to_pylist())

@@ -226,7 +226,7 @@ def stores_in(folder: Path) -> dict[str, Store]:
     folder = Path(folder)
     found = [folder] if (folder / "spec.toml").exists() else sorted(folder.glob("*/spec.toml"))
     if not found:
-        raise StoreError(f"dir: {folder} holds no records; give a folder that --out made")
+        raise StoreError(f"dir: {folder} holds no records; give one that reproduce --out made")
     paths = [path.parent if path.name == "spec.toml" else path for path in found]
     return {path.resolve().name: Store.at(path) for path in paths}
 

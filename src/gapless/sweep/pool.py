@@ -14,6 +14,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from pickle import PicklingError
+from typing import Any
 
 from gapless.interrupts import deaf_children
 from gapless.sweep.engine import OnReceipt, Stopping, WorkerLostError, drive, never
@@ -65,7 +66,7 @@ def run_on_workers(
 
 def _check_main() -> None:
     """Raise, or end the worker that this is, if the main module is not one to be imported."""
-    if getattr(multiprocessing.process.current_process(), "_inheriting", False):
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
         os._exit(UNGUARDED)  # the one who has started this worker says why
     main = sys.modules["__main__"]
     file = getattr(main, "__file__", None)
@@ -171,7 +172,7 @@ class Pool:
             worker.end()
 
 
-def _received(connection: Connection) -> object:
+def _received(connection: Any) -> Any:
     """Return what a worker has sent; `DEAD` if its end of the pipe is closed."""
     try:
         return connection.recv()
