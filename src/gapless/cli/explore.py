@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -77,6 +78,12 @@ def _make_folder(folder: Path) -> None:
         raise ValueError(f"export: cannot write to {folder}; give another folder")
 
 
-def _cache() -> Path:
-    """Return where grids are kept: the user's cache, by the custom of XDG."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gapless"
+def _cache() -> Path | None:
+    """Return where grids are kept: the user's cache, by the custom of XDG; None without one."""
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gapless"
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except (OSError, RuntimeError):  # no home, or none that can be written to
+        return None

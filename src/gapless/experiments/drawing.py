@@ -1,6 +1,7 @@
 """How all pictures look: one size, one palette, figures made without global state."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
@@ -24,6 +25,14 @@ STYLE: Any = {
     "svg.fonttype": "path",
     "svg.hashsalt": "gapless",
 }
+
+
+@contextmanager
+def default_style() -> Iterator[None]:
+    """Draw and save by matplotlib's defaults, whatever style a user's `matplotlibrc` asks for."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        yield
 
 
 def panels(columns: int, width: float = 4.6, height: float = 3.5) -> tuple[Figure, Sequence[Axes]]:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
 from gapless.experiments import NAMES, Claim, Experiment, drawing, load
@@ -79,7 +78,7 @@ def _section(experiment: Experiment, store: Store, folder: Path) -> tuple[str, l
     claims = experiment.claims(table)
     parts = [
         head,
-        _picture(experiment.draw(table), experiment, folder),
+        _picture(experiment, table, folder),
         "<h3>Claims</h3>" + _claims(claims, title),
         _twin(experiment, table),
         _tables(experiment, table),
@@ -89,8 +88,10 @@ def _section(experiment: Experiment, store: Store, folder: Path) -> tuple[str, l
     return "\n".join(parts), claims
 
 
-def _picture(figure: Figure, experiment: Experiment, folder: Path) -> str:
-    """Save a figure as PNG and SVG; return it inline, in the ink of the page."""
+@drawing.default_style()
+def _picture(experiment: Experiment, table: pd.DataFrame, folder: Path) -> str:
+    """Draw a figure and save it as PNG and SVG; return it inline, in the ink of the page."""
+    figure = experiment.draw(table)
     figure.savefig(folder / f"{experiment.name}.png", dpi=150)
     figure.savefig(folder / f"{experiment.name}.svg", metadata={"Date": None})
     for legend in figure.findobj(Legend):

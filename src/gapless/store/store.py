@@ -116,7 +116,7 @@ class Store:
     def spec(self) -> dict[str, Any]:
         """Return the spec that the directory was made for, with its schema version."""
         try:
-            spec = tomllib.loads(self.spec_file.read_text())
+            spec = tomllib.loads(self.spec_file.read_text("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
             raise StoreError(f"out: {self.spec_file} cannot be read: {error}") from None
         version = spec.get("schema_version", SCHEMA_VERSION)
