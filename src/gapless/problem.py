@@ -152,6 +152,7 @@ class Problem:
         norms = jnp.sqrt(_dot(w, w) * _dot(self.teacher, self.teacher))
         return jnp.clip(_dot(w, self.teacher) / norms, -1, 1)
 
+    @as_ever()
     def overlap(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return q = |⟨W, W*⟩|/(|W||W*|), between 0 and 1."""
         return jnp.abs(self.signed_overlap(w))

@@ -12,10 +12,11 @@ import warnings
 from contextlib import suppress
 
 FORGOTTEN = (
-    *("JAX_", "XLA_FLAGS", "MKL_", "OPENBLAS_", "NPY_", "NUMPY_", "SCIPY_"),
+    *("JAX_", "XLA_FLAGS", "NPY_", "NUMPY_", "SCIPY_"),
     *("MPLBACKEND", "MATPLOTLIBRC", "PYTHONWARNINGS"),
 )
-"""How the names of variables begin that change what libraries compute, or whether they start."""
+"""How the names of variables begin that change what libraries compute, or whether they start.
+Those that tell a library which processor it runs on (OPENBLAS_CORETYPE) describe the machine."""
 KEPT_FLAGS = (
     "--xla_backend_optimization_level=",
     "--xla_cpu_max_isa=",
