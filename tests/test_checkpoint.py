@@ -27,7 +27,7 @@ def test_a_cut_simulation_goes_on_to_the_same_numbers(tmp_path, monkeypatch):
     with checkpoints_in(tmp_path):
         with pytest.raises(Cut):
             rows(POINT, cut_at_the_third)
-        assert len(list(tmp_path.glob("*.npz"))) == 1
+        assert len(list(tmp_path.glob("*.checkpoint"))) == 1
         left = []
         assert rows(POINT, left.append) == whole
         assert len(left) == 1
@@ -39,7 +39,7 @@ def test_a_damaged_or_foreign_checkpoint_is_ignored(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
     with checkpoints_in(tmp_path):
         whole = rows(POINT)
-        (file,) = tmp_path.glob("*.npz")
+        (file,) = tmp_path.glob("*.checkpoint")
         content = file.read_bytes()
         for damaged in (content[: len(content) // 2], b"", content[:2000] + b"x" + content[2001:]):
             file.write_bytes(damaged)

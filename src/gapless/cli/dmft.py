@@ -87,6 +87,7 @@ def dmft(
     """
     from gapless.experiments.checkpoint import Checkpoint, checkpoints_in
     from gapless.experiments.dmft import MeanField, answer, draw, solve
+    from gapless.experiments.drawing import save
     from gapless.theory.dmft import Unstable, combine
 
     if plot is not None:
@@ -127,7 +128,7 @@ def dmft(
             Checkpoint(one).discard()
     estimate = combine(fine, coarse)
     if plot is not None:
-        draw(point, estimate).savefig(plot, dpi=150)
+        save(draw(point, estimate), plot, dpi=150)
     if as_json:
         print_json(answer(point, estimate, fine, notes))
     else:

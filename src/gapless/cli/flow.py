@@ -82,6 +82,7 @@ def flow(
         Print one JSON object.
     """
     from gapless.experiments.checkpoint import Checkpoint, checkpoints_in
+    from gapless.experiments.drawing import save
     from gapless.experiments.simulation import Simulation, rows
     from gapless.experiments.success import check_runs
     from gapless.experiments.trajectories import draw
@@ -106,7 +107,7 @@ def flow(
             Checkpoint(here).discard()
     records = records[:runs]
     if plot is not None:
-        draw(records).savefig(plot, dpi=150)
+        save(draw(records), plot, dpi=150)
     if as_json:
         print_json(_answer(point, records))
     else:

@@ -82,13 +82,13 @@ def run_plan(
     RuntimeError
         If nothing could be computed.
     """
+    from gapless.files import tell
     from gapless.store import Store
     from gapless.sweep import orderly_interrupt, plan, provenance, shard
 
     with _runner(engine) as run:
         store = Store.open(folder, spec, {**provenance(), "created_at": time.time()})
-        for path in store.damaged():
-            sys.stderr.write(f"{path} is damaged; its points are measured anew\n")
+        tell(f"{fault}; what it lacks of the plan is measured anew" for fault in store.faults())
         store.note_plan(len(points))
         todo = plan(experiment, shard(points, *engine.part), store)
         name = experiment.name

@@ -1,12 +1,14 @@
 """The SLURM script of a sweep: a job array whose tasks share the points out by `--shard`."""
 
 import math
+import re
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from gapless.cli.running import Engine
+from gapless.files import shown
 
 MARGIN = 2.0
 """Of time and memory over the estimate: the nodes may be slower than this machine."""
@@ -33,13 +35,22 @@ def job_array(
 
     `estimates` are the (seconds, bytes) of each figure in one task. Each task runs on
     `engine.workers` processes. A task that SLURM requeues goes on where it was.
+
+    Raises ``ValueError`` if a word holds a line break or another character that cannot be printed:
+    a script's comments and options end there, and what follows would be run.
     """
     minutes = math.ceil(MARGIN * sum(seconds for seconds, _ in estimates) / 60) + LEAST_MINUTES
     megabytes = math.ceil(MARGIN * max(size for _, size in estimates) / 2**20)
     words = [sys.executable, "-m", "gapless", *command, "--out", str(folder.resolve())]
+    for word in words:
+        if not word.isprintable():
+            raise ValueError(
+                f"print_slurm: {shown(word)} cannot stand in a script: it has a line break or "
+                "another character that cannot be printed; give a folder of another name"
+            )
     if engine.task_timeout is not None:
         words += ["--task-timeout", f"{engine.task_timeout:g}"]
-    figures = "-".join(word for word in command[1:] if word.startswith("fig"))
+    figures = "-".join(re.sub(r"\W", "_", word) for word in command[1:] if word.startswith("fig"))
     line = shlex.join([*words, "--workers", str(engine.processes)])
     report = shlex.join([sys.executable, "-m", "gapless", "report", str(folder.resolve())])
     return f"""#!/bin/sh

@@ -158,6 +158,7 @@ def curve(
     as_json
         Print one JSON object with `rows`, each like the answer of `theory state`.
     """
+    from gapless.experiments.drawing import save
     from gapless.experiments.theory_curve import curve_rows, draw_curve
     from gapless.losses import parse_loss
 
@@ -167,7 +168,7 @@ def curve(
     with meter("theory", len(alphas)) as progress:
         rows = curve_rows(chosen, alphas, progress.advance)
     if plot is not None:
-        draw_curve(rows, chosen).savefig(plot, dpi=150)
+        save(draw_curve(rows, chosen), plot, dpi=150)
     if as_json:
         print_json({"loss": chosen.name, "rows": rows})
         return
