@@ -9,6 +9,7 @@ ours from any other table that somebody put beside it.
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -19,10 +20,19 @@ import pyarrow.parquet as pq
 
 from gapless.files import read_whole, reason, write_durably
 
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
 FOREIGN = "is no part of this store"
 MARK = b"gapless.spec"
 """Key of the Parquet metadata under which a part says which spec it was made for."""
 
+KEY = {"address": _is_text, "run": pa.types.is_integer}
+"""Columns of every part, and what tells their kinds."""
+WRITTEN = {"version": _is_text, "written_at": pa.types.is_floating}
+"""Columns that a sweep adds."""
 _CHECKSUM = re.compile(r"[0-9a-f]{64}")
 _OLD_NAME = re.compile(r"[0-9a-f]{16}-\d+-[0-9a-f]{8}")
 """Names of parts in stores of schema version 1, before they were checksums."""
@@ -38,7 +48,7 @@ class Origin:
         What they say in their metadata: a hash of the spec.
     everywhere
         Whether every part says it and is named by its checksum: from schema version 2 on. In older
-        stores nothing is known of most parts but that they have the columns of records.
+        stores a part that says nothing is taken if it has the columns that a sweep writes.
     """
 
     mark: str
@@ -92,9 +102,9 @@ def read_part(
         schema = file.schema_arrow
         if not (named or (_OLD_NAME.fullmatch(path.stem) and not (origin and origin.everywhere))):
             raise DamagedPartError(f"{FOREIGN}: its name is not the SHA-256 of its bytes")
-        _check_mark((schema.metadata or {}).get(MARK), origin)
+        marked = _is_marked((schema.metadata or {}).get(MARK), origin)
         schema = schema.remove_metadata()
-        _check_keys(schema)
+        _check_columns(schema, KEY if marked or origin is None else KEY | WRITTEN)
         table = file.read(columns=columns, use_threads=False).replace_schema_metadata(None)
     except DamagedPartError:
         raise
@@ -104,27 +114,22 @@ def read_part(
         raise
     except Exception as error:  # what a file of anybody's makes a reader raise is beyond listing
         raise DamagedPartError(f"cannot be read: {reason(error)}") from error
-    for key in {"address", "run"} & set(table.column_names):
+    for key in KEY.keys() & set(table.column_names):
         if table[key].null_count:
             raise DamagedPartError(f"{FOREIGN}: {key} is missing in some rows")
     return table, schema
 
 
-def _check_mark(mark: bytes | None, origin: Origin | None) -> None:
-    if origin is None:
-        return
-    if mark is None and origin.everywhere:
+def _is_marked(mark: bytes | None, origin: Origin | None) -> bool:
+    """Return whether a part says what it is of; raise if that is not what this store is of."""
+    if mark is None and origin is not None and origin.everywhere:
         raise DamagedPartError(f"{FOREIGN}: another program wrote it")
-    if mark is not None and mark != origin.mark.encode():
+    if mark is not None and origin is not None and mark != origin.mark.encode():
         raise DamagedPartError(f"{FOREIGN}: it belongs to records of another spec")
+    return mark is not None
 
 
-def _check_keys(schema: pa.Schema) -> None:
-    """Raise unless a table has a record's key, as any writer of Parquet writes it."""
-    for key, fits in (("address", _is_text), ("run", pa.types.is_integer)):
-        if schema.get_field_index(key) < 0 or not fits(schema.field(key).type):
-            raise DamagedPartError(f"{FOREIGN}: it has no column {key} of our kind")
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+def _check_columns(schema: pa.Schema, kinds: dict[str, Callable[[pa.DataType], bool]]) -> None:
+    for name, fits in kinds.items():
+        if schema.get_field_index(name) < 0 or not fits(schema.field(name).type):
+            raise DamagedPartError(f"{FOREIGN}: it has no column {name} of our kind")
