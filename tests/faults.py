@@ -23,7 +23,7 @@ Plant = Callable[[Store], Path]
 
 def whole_part(store: Store) -> Path:
     """Return a part of ours."""
-    return store.part_files()[0]
+    return next(path for path, table, _ in store.scan() if table is not None)
 
 
 def a_fifo(path: Path) -> Path:
@@ -160,12 +160,12 @@ def with_a_line_break(store: Store) -> Path:
     return bytes_of(b"PAR1")(store.parts / "a\n\x1b[31mb.parquet")
 
 
-def in_parts(make: Callable[[Path], Path]) -> Plant:
-    return lambda store: make(store.parts / f"{'0' * 64}.parquet")
+def in_parts(kind: str, make: Callable[[Path], Path]) -> Plant:
+    return lambda store: make(store.parts / f"{sha256(kind.encode()).hexdigest()}.parquet")
 
 
 PARTS: dict[str, Plant] = {
-    **{name: in_parts(make) for name, make in NO_FILES.items()},
+    **{name: in_parts(name, make) for name, make in NO_FILES.items()},
     "foreign table": foreign,
     "foreign table named by its checksum": foreign_by_checksum,
     "foreign table with address and run": foreign_with_our_key,

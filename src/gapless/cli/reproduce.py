@@ -54,11 +54,11 @@ def reproduce(
 
     if scale not in ("smoke", "desk", "paper"):
         raise ValueError(f"scale: {scale!r} is not one of smoke, desk, paper")
-    if print_slurm is not None:
-        check_shares(print_slurm, engine)
     names = NAMES if not figures or figures == ("all",) else tuple(dict.fromkeys(figures))
-    experiments = [load(name) for name in names]
     folder = Path("results") / scale if out is None else out
+    if print_slurm is not None:
+        check_shares(print_slurm, engine, names, folder)
+    experiments = [load(name) for name in names]
     planned = {experiment.name: experiment.points(scale, seed) for experiment in experiments}
     if dry_run or print_slurm is not None:
         stores = {name: Store(folder / name) for name in planned}

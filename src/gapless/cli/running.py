@@ -82,13 +82,11 @@ def run_plan(
     RuntimeError
         If nothing could be computed.
     """
-    from gapless.files import tell
     from gapless.store import Store
     from gapless.sweep import orderly_interrupt, plan, provenance, shard
 
     with _runner(engine) as run:
         store = Store.open(folder, spec, {**provenance(), "created_at": time.time()})
-        tell(f"{fault}; what it lacks of the plan is measured anew" for fault in store.faults())
         store.note_plan(len(points))
         todo = plan(experiment, shard(points, *engine.part), store)
         name = experiment.name

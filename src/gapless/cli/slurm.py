@@ -16,12 +16,23 @@ LEAST_MINUTES = 10
 LEAST_MEGABYTES = 2000
 
 
-def check_shares(shares: int, engine: Engine) -> None:
-    """Raise ``ValueError`` unless 1 ≤ shares ≤ 1000 and `engine` leaves them open."""
+def check_shares(shares: int, engine: Engine, command: Sequence[str], folder: Path) -> None:
+    """Raise ``ValueError`` where there can be no script.
+
+    Unless 1 ≤ shares ≤ 1000 and `engine` leaves them open; and if a word of the script holds a line
+    break or another character that cannot be printed: comments and options of a script end there,
+    and what follows would be run.
+    """
     if not 1 <= shares <= 1000:
         raise ValueError(f"print_slurm: must be from 1 to 1000 tasks, not {shares}")
     if engine.shard is not None or engine.scheduler is not None:
         raise ValueError("print_slurm: leave out --shard and --scheduler, the script has its own")
+    for word in (sys.executable, *command, str(folder.resolve())):
+        if not word.isprintable():
+            raise ValueError(
+                f"print_slurm: {shown(word)} cannot stand in a script: it has a line break or "
+                "another character that cannot be printed; give a folder of another name"
+            )
 
 
 def job_array(
@@ -35,19 +46,10 @@ def job_array(
 
     `estimates` are the (seconds, bytes) of each figure in one task. Each task runs on
     `engine.workers` processes. A task that SLURM requeues goes on where it was.
-
-    Raises ``ValueError`` if a word holds a line break or another character that cannot be printed:
-    a script's comments and options end there, and what follows would be run.
     """
     minutes = math.ceil(MARGIN * sum(seconds for seconds, _ in estimates) / 60) + LEAST_MINUTES
     megabytes = math.ceil(MARGIN * max(size for _, size in estimates) / 2**20)
     words = [sys.executable, "-m", "gapless", *command, "--out", str(folder.resolve())]
-    for word in words:
-        if not word.isprintable():
-            raise ValueError(
-                f"print_slurm: {shown(word)} cannot stand in a script: it has a line break or "
-                "another character that cannot be printed; give a folder of another name"
-            )
     if engine.task_timeout is not None:
         words += ["--task-timeout", f"{engine.task_timeout:g}"]
     figures = "-".join(re.sub(r"\W", "_", word) for word in command[1:] if word.startswith("fig"))

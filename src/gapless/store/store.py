@@ -276,8 +276,9 @@ class Store:
         return tables, faults
 
     def present(self) -> set[str]:
-        """Return the addresses that have records."""
-        tables, _ = self.collect(["address"])
+        """Return the addresses that have records; parts that are left out are told on stderr."""
+        tables, faults = self.collect(["address"])
+        tell(f"{fault}; left out, and what is missing is measured anew" for fault in faults)
         return {address for table in tables for address in table["address"].unique().to_pylist()}
 
     def faults(self) -> list[Fault]:
