@@ -109,10 +109,10 @@ def check_writable(path: Path, option: str) -> None:
 def save_picture(path: Path | None, draw: "Callable[..., Figure]", *drawn: Any) -> None:
     """Draw and save a picture, unless there is no path to save it at."""
     if path is not None:
-        from gapless.experiments.drawing import default_style
+        from gapless.experiments.drawing import default_style, save
 
         with default_style():
-            draw(*drawn).savefig(path, dpi=150)
+            save(draw(*drawn), path, dpi=150)
 
 
 class Meter:
