@@ -59,12 +59,12 @@ def reproduce(
 
     if scale not in ("smoke", "desk", "paper"):
         raise ValueError(f"scale: {scale!r} is not one of smoke, desk, paper")
-    if print_slurm is not None:
-        check_shares(print_slurm, engine)
     names = tuple(dict.fromkeys(f for n in figures or ("all",) for f in _named(n)))
+    folder = Path("results") / scale if out is None else out
+    if print_slurm is not None:
+        check_shares(print_slurm, engine, names, folder)
     experiments = [load(name) for name in names]
     _check_names(experiments)
-    folder = Path("results") / scale if out is None else out
     planned = {experiment.name: experiment.points(scale, seed) for experiment in experiments}
     if empty := [name for name, points in planned.items() if not points]:
         raise ValueError(f"figures, scale: {', '.join(empty)} has no points at this scale")
@@ -122,6 +122,7 @@ def report(
     dir: Path,
     /,
     *,
+    trust: tuple[str, ...] = (),
     experiment: tuple[str, ...] = (),
     as_json: Json = False,
 ) -> None:
@@ -136,12 +137,22 @@ def report(
     experiment
         module:NAME of an Experiment of yours whose records the folder holds: its module is
         imported, and draws them. Without this they are shown as a table. Give it again for more.
+    trust
+        A loss of yours, module:name, that the records are of: its code is run to draw theory
+        lines, if it is the code that made them. Without this no module that a record names is
+        loaded. Give it again for more.
     as_json
         Print one JSON object.
     """
     from gapless.experiments import load
+    from gapless.losses import parse_loss
     from gapless.report import write_report
 
+    for name in trust:
+        try:
+            parse_loss(name)
+        except ValueError as error:
+            raise ValueError(f"trust: {str(error).removeprefix('loss: ')}") from None
     try:
         own = [load(name) for name in experiment]
     except ValueError as error:

@@ -109,8 +109,6 @@ def run_plan(
 
     with _runner(engine) as run:
         store = Store.open(folder, spec, {**provenance(), "created_at": time.time()})
-        for path in store.damaged():
-            sys.stderr.write(f"{path} is damaged; its points are measured anew\n")
         store.note_plan([experiment.address(point) for point in points])
         mine = shard(points, *engine.part)
         todo = plan(experiment, mine, store, retry_failed=engine.retry_failed)

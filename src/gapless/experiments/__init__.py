@@ -1,6 +1,10 @@
 """The experiments, one file a figure; loaded when used."""
 
+from gapless.experiments._backend import load_matplotlib
 from gapless.experiments._experiment import Claim, Cost, Experiment, Point, Row, Scale
 from gapless.experiments._load import NAMES, load
+
+load_matplotlib()  # before any module of an experiment does
+
 
 __all__ = ["NAMES", "Claim", "Cost", "Experiment", "Point", "Row", "Scale", "load"]

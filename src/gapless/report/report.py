@@ -9,13 +9,15 @@ from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
+import pyarrow as pa
 from matplotlib.legend import Legend
 
 from gapless.experiments import NAMES, Claim, Experiment, drawing, load
 from gapless.experiments.panels import long_table
+from gapless.files import reason, shown, tell, write_durably
+from gapless.losses import recorded_loss
 from gapless.page import as_json, assemble, csv_download, html_table
-from gapless.report.records import COST, origin, plain_section
+from gapless.report.records import COST, faults, origin, plain_records
 from gapless.store import Store, stores_in
 
 INKS = {"#000000": "currentColor", "#00008b": "var(--navy)", "#8a2be2": "var(--violet)"} | {
@@ -29,32 +31,32 @@ def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
     """Draw every figure whose store has records and write ``report.html``; return its path.
 
     Each picture is also saved as ``figN.png`` and ``figN.svg``. Works half-way through a sweep.
+    Records are data: of a loss that they name but that is not ours nothing is computed, unless
+    `parse_loss` was asked for it in this process. A figure that cannot be drawn from what is there
+    says so in its place and on stderr.
 
     Parameters
     ----------
     folder
         What ``--out`` made: a store, or a folder of stores.
     own
-        Experiments of the user's. A record never chooses what code is run: stores of experiments
-        that are neither ours nor among these are shown as tables.
+        Experiments of the user's. Stores of experiments that are neither ours nor among these are
+        shown as tables.
 
     Raises
     ------
     ValueError
-        If the folder holds no store.
+        If the folder holds no store, or the page cannot be written.
     """
     folder = Path(folder)
-    given = {experiment.name: experiment for experiment in own}
     stores = stores_in(folder)
+    given = {experiment.name: experiment for experiment in own}
     order = [*NAMES, *given, *stores]
     titles, found = {}, {}
     for name in sorted(stores, key=order.index):
         experiment = load(name) if name in NAMES else given.get(name)
-        if experiment is None:
-            titles[name], found[name] = name, (plain_section(name, stores[name]), [])
-        else:
-            titles[name] = experiment.title
-            found[name] = _section(experiment, stores[name], folder)
+        titles[name] = name if experiment is None else experiment.title
+        found[name] = _section_or_why(name, titles[name], experiment, stores[name], folder)
     judged = [claim.verdict for _, claims in found.values() for claim in claims]
     summary = ", ".join(f"{judged.count(verdict)} {verdict}" for verdict in VERDICTS)
     page = folder / "report.html"
@@ -63,44 +65,82 @@ def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
         template,
         summary=f"Of {len(judged)} statements: {summary}." if judged else "",
         contents="".join(
-            f'<li><a href="#{html.escape(name)}">{html.escape(title)}</a></li>'
+            f'<li><a href="#{html.escape(name)}">{html.escape(shown(title))}</a></li>'
             for name, title in titles.items()
         ),
         sections="\n".join(section for section, _ in found.values()),
         version=version("gapless"),
         date=time.strftime("%d %B %Y, %H:%M UTC", time.gmtime()),
     )
-    page.write_text(text, encoding="utf-8")
+    try:
+        write_durably(page, text.encode())
+    except OSError as error:
+        raise ValueError(f"dir: cannot write {shown(page)}: {reason(error)}") from None
     return page
 
 
-def _section(experiment: Experiment, store: Store, folder: Path) -> tuple[str, list[Claim]]:
-    """Return a figure's part of the page, and its claims."""
-    name, title = experiment.name, html.escape(experiment.title)
-    head = f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{title}</h2>'
-    reads = experiment.reads
-    records = store.read(None if reads is None else [*reads, "seed", *COST])
+def _section_or_why(
+    name: str, title: str, experiment: Experiment | None, store: Store, folder: Path
+) -> tuple[str, list[Claim]]:
+    """Return a store's part of the page, and its claims; in place of them why there are none."""
+    ref, title = html.escape(name), html.escape(shown(title))
+    head = f'<section id="{ref}" aria-labelledby="{ref}-title"><h2 id="{ref}-title">{title}</h2>'
+    claims: list[Claim] = []
+    try:
+        if experiment is None:
+            text = plain_records(name, store)
+        else:
+            text, claims = _drawn(experiment, store, folder)
+    except Exception as error:  # one bad folder costs itself, and what it raises is beyond listing
+        why = f"{shown(name)} cannot be drawn from {shown(store.path)}: {reason(error)}"
+        tell(why)
+        text = f'<p class="fault">{html.escape(why)}</p>'
+    return f"{head}{text}</section>", claims
+
+
+def _drawn(experiment: Experiment, store: Store, folder: Path) -> tuple[str, list[Claim]]:
+    title, reads = html.escape(experiment.title), experiment.reads
+    store.spec()  # of a later version nothing can be read
+    records = store.read(None if reads is None else [*reads, "loss", "seed", *COST])
     if records.num_rows == 0:
-        return f"{head}<p>No records yet.</p></section>", []
-    hidden = [column for column in ("address", "written_at") if column in records.column_names]
+        return f"{faults(store)}<p>No records yet.</p>", []
+    unread = () if reads is None or "loss" in reads else ("loss",)
+    hidden = [c for c in ("address", "written_at", *unread) if c in records.column_names]
     table = records.drop_columns(hidden).to_pandas()
     claims = experiment.claims(table)
     parts = [
-        head,
-        _picture(experiment.draw(table), experiment, folder),
+        faults(store),
+        _foreign_losses(records),
+        _picture(experiment, table, folder),
         "<h3>Claims</h3>" + _claims(claims, title),
         _twin(experiment, table),
         _tables(experiment, table),
         origin(store, table),
-        "</section>",
     ]
     return "\n".join(parts), claims
 
 
-def _picture(figure: Figure, experiment: Experiment, folder: Path) -> str:
-    """Save a figure as PNG and SVG; return it inline, in the ink of the page."""
-    figure.savefig(folder / f"{experiment.name}.png", dpi=150)
-    figure.savefig(folder / f"{experiment.name}.svg", metadata={"Date": None})
+def _foreign_losses(records: pa.Table) -> str:
+    """Return which losses of the records were not computed with, being code that they chose."""
+    if "loss" not in records.column_names:
+        return ""
+    names = {str(name) for name in records["loss"].unique().to_pylist() if name is not None}
+    lines = [
+        f"Records of the loss {shown(name)}: its code is not run, so there are no theory lines; if "
+        f"you trust it and have that source, give --trust {shown(name.partition('@')[0])}"
+        for name in sorted(names)
+        if recorded_loss(name) is None
+    ]
+    tell(lines)
+    return "".join(f'<p class="fault">{html.escape(line)}</p>' for line in lines)
+
+
+@drawing.default_style()
+def _picture(experiment: Experiment, table: pd.DataFrame, folder: Path) -> str:
+    """Draw a figure and save it as PNG and SVG; return it inline, in the ink of the page."""
+    figure = experiment.draw(table)
+    drawing.save(figure, folder / f"{experiment.name}.png", dpi=150)
+    drawing.save(figure, folder / f"{experiment.name}.svg", metadata={"Date": None})
     for legend in figure.findobj(Legend):
         legend.set_frame_on(False)  # its white would hide the writing on a dark page
     text = io.StringIO()
