@@ -184,7 +184,7 @@ def lowest_eigenpairs(
         each = [_dense(problem, w, run, count, deflate_radial) for run in range(runs)]
         joined = [np.concatenate(part) for part in zip(*each, strict=True)]
         values, vectors, residuals, width = joined
-        within = np.asarray((residuals <= tolerance).all(axis=1))
+        within = residuals.max(axis=1) <= tolerance
         return Eigenpairs(values, jnp.asarray(vectors), residuals, width, 0, within)
     operator = hessian_operator(problem, w, deflate_radial=deflate_radial)
     start = _start(w, key, count, previous)

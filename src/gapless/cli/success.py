@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,7 @@ SHOWN = {
 """Columns of the table and their headings."""
 
 
-def _summary(rows: Sequence[dict[str, Any]]) -> str:
+def _summary(rows: Sequence[Mapping[Any, Any]]) -> str:
     shown = {name: heading for name, heading in SHOWN.items() if name in rows[0]}
     cells = [[_short(row[name]) for name in shown] for row in rows]
     return table_text(list(shown.values()), cells)

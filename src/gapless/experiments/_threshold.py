@@ -41,9 +41,9 @@ def rest_sentence(
     loss
         Name of their loss: thresholds are in units of its scale, 1 for the quartic loss.
     """
-    count = Counter(outcomes)
+    count = Counter(str(outcome) for outcome in outcomes)
     resting = sum(number for outcome, number in count.items() if at_rest(outcome))
-    others = {Outcome.time_out: f"read off at t = {late:g}"}
+    others = {str(Outcome.time_out): f"read off at t = {late:g}"}
     rule = AT_REST if loss == "quartic" else f"{AT_REST} times the loss's scale squared"
     text = f"{resting} of {len(outcomes)} {whose} at rest ({rule})"
     return ", ".join(

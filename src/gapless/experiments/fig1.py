@@ -97,7 +97,7 @@ def draw(table: pd.DataFrame) -> Figure:
     axes[0].axvline(budget, color="grey", lw=0.8)
     axes[0].annotate("paper's budget", (budget, 2 * max(ALPHAS)), rotation=90, va="top", ha="right")
     figure.suptitle(
-        f"N = {n}; dotted: threshold energy, the mean of the twins'\n{_rest(table)}",
+        f"N = {n}; dotted: threshold energy, the mean over the twins;\n{_rest(table)}",
         fontsize=9.5,
     )
     return figure

@@ -126,7 +126,8 @@ def draw(table: pd.DataFrame) -> Figure:
     )
     right = max(14.5, float(fractions.alpha.max()) + 0.5)
     axis.set(ylabel="fraction of the runs", ylim=(-0.02, 1.02), xlim=(None, right))
-    close.set(title="where nearly all are solved", ylim=(0.9, 1.005), xlim=(7.5, right))
+    close.set_title("where nearly all are solved", fontsize=9.5)
+    close.set(ylim=(0.9, 1.005), xlim=(7.5, right))
     axis.legend(loc="lower right", title=r"by $t=0.3\log_2 N$", title_fontsize=8.5)
     close.annotate(
         r"$\alpha_{\rm BBP}^{\rm 1RSB}$",
@@ -163,12 +164,12 @@ def claims(table: pd.DataFrame) -> list[Claim]:
                 ),
             )
         )
-    found += [_failures(fractions), _drift(table)]
+    found += [failures_above(fractions), _drift(table)]
     return found
 
 
-def _failures(fractions: pd.DataFrame) -> Claim:
-    """Judge whether runs fail where the paper saw none."""
+def failures_above(fractions: pd.DataFrame) -> Claim:
+    """Judge from rows of `success_table` whether runs fail where the paper saw none."""
     above = fractions[(fractions.alpha > ALPHA_BBP_1RSB) & (fractions.n > 64)]
     runs, designs = int(above.runs.sum()), int(above.designs.sum())
     statement = "No run fails above α = 13.8 for N > 64"
