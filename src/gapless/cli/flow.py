@@ -14,6 +14,7 @@ from gapless.cli._shared import (
     meter,
     numbers,
     print_json,
+    save_picture,
     table_text,
 )
 
@@ -108,8 +109,7 @@ def flow(
         for here in points:
             Checkpoint(here).discard()
     records = records[:runs]
-    if plot is not None:
-        draw(records).savefig(plot, dpi=150)
+    save_picture(plot, draw, records)
     if as_json:
         print_json(_answer(point, records))
     else:
