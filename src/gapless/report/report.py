@@ -14,6 +14,7 @@ from matplotlib.legend import Legend
 
 from gapless.experiments import NAMES, Claim, Experiment, drawing, load
 from gapless.experiments.panels import long_table
+from gapless.experiments.verdict import VERDICTS
 from gapless.files import reason, shown, tell, write_durably
 from gapless.losses import recorded_loss
 from gapless.page import as_json, assemble, csv_download, html_table
@@ -24,7 +25,6 @@ INKS = {"#000000": "currentColor", "#00008b": "var(--navy)", "#8a2be2": "var(--v
     colour: f"var(--c{index})" for index, colour in enumerate(drawing.PALETTE[:-1])
 }
 """Colours of the pictures → those of the page, which are lighter where the page is dark."""
-VERDICTS = ("agrees", "differs", "cannot tell")
 
 
 def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
