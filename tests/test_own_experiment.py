@@ -91,6 +91,10 @@ def test_an_experiment_of_ones_own_is_measured_resumed_drawn_and_kept(mine, tmp_
     state = json.loads(mine("status", "out", "--json").out)["stores"][0]
     assert (state["store"], state["planned"], state["missing"]) == ("throws", 5, 0)
     assert state["failed"] == 1
+    told = mine("report", "out", "--experiment", "mine:MINE", "--json")
+    assert json.loads(told.out)["failures"] == {"throws": reasons}
+    assert "1 of 5 points failed" in told.err
+    assert "failed points" in (tmp_path / "out/report.html").read_text()
     again = mine(*reproduce)  # there is room again
     assert "4 of 5 points are there already" in again.err
     page = (tmp_path / "out/report.html").read_text()
