@@ -86,7 +86,8 @@ def dmft(
         Print one JSON object.
     """
     from gapless.experiments.checkpoint import Checkpoint, checkpoints_in
-    from gapless.experiments.dmft import MeanField, answer, draw, solve
+    from gapless.experiments.dmft import MeanField, answer, picture, solve
+    from gapless.page.image import save
     from gapless.theory.dmft import Unstable, combine
 
     if plot is not None:
@@ -127,7 +128,7 @@ def dmft(
             Checkpoint(one).discard()
     estimate = combine(fine, coarse)
     if plot is not None:
-        draw(point, estimate).savefig(plot, dpi=150)
+        save(picture(point, estimate), plot)
     if as_json:
         print_json(answer(point, estimate, fine, notes))
     else:

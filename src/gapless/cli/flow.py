@@ -84,7 +84,8 @@ def flow(
     from gapless.experiments.checkpoint import Checkpoint, checkpoints_in
     from gapless.experiments.simulation import Simulation, rows
     from gapless.experiments.success import check_runs
-    from gapless.experiments.trajectories import draw
+    from gapless.experiments.trajectories import picture
+    from gapless.page.image import save
 
     check_runs(runs, runs_per_design)
     if plot is not None:
@@ -106,7 +107,7 @@ def flow(
             Checkpoint(here).discard()
     records = records[:runs]
     if plot is not None:
-        draw(records).savefig(plot, dpi=150)
+        save(picture(records), plot)
     if as_json:
         print_json(_answer(point, records))
     else:

@@ -158,8 +158,9 @@ def curve(
     as_json
         Print one JSON object with `rows`, each like the answer of `theory state`.
     """
-    from gapless.experiments.theory_curve import curve_rows, draw_curve
+    from gapless.experiments.theory_curve import curve_rows, picture
     from gapless.losses import parse_loss
+    from gapless.page.image import save
 
     if plot is not None:
         check_writable(plot, "plot")
@@ -167,7 +168,7 @@ def curve(
     with meter("theory", len(alphas)) as progress:
         rows = curve_rows(chosen, alphas, progress.advance)
     if plot is not None:
-        draw_curve(rows, chosen).savefig(plot, dpi=150)
+        save(picture(rows, chosen), plot)
     if as_json:
         print_json({"loss": chosen.name, "rows": rows})
         return

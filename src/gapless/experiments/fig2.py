@@ -17,7 +17,7 @@ from gapless.experiments import _crossing
 from gapless.experiments._crossing import LOWEST, CrossingPoint, failed_rows, rows_at_crossing
 from gapless.experiments._experiment import Claim, Cost, Experiment, Row, Scale
 from gapless.experiments._spectra import theory_of
-from gapless.experiments.fig2_drawing import draw, frame_of, panels
+from gapless.experiments.fig2_picture import followed_run, frame_of, picture
 from gapless.flow.snapshots import snapshots
 from gapless.hessian import lowest_eigenpairs, signal_overlap, spectrum, top_sample_share
 from gapless.losses import parse_loss
@@ -208,9 +208,9 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             "differs" if q[0.5] > 0.1 else "agrees",
         )
     )
-    followed = table[table.followed.fillna(False).astype(bool)]
-    if len(followed):
-        found.append(_detachment(followed.iloc[0]))
+    run = followed_run(table)
+    if run is not None:
+        found.append(_detachment(run))
     return found
 
 
@@ -244,7 +244,6 @@ EXPERIMENT = Experiment(
     measure=measure,
     failed=failed,
     cost=cost,
-    draw=draw,
+    picture=picture,
     claims=claims,
-    panels=panels,
 )

@@ -1,17 +1,15 @@
 """Figure 5: the fraction of runs that reach zero energy against α, for several N."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from gapless.experiments import drawing
 from gapless.experiments._experiment import Claim, Experiment, Scale
-from gapless.experiments.panels import Mark, Panel, Series
 from gapless.experiments.simulation import SCHEMA, Simulation, cost, failed_rows, rows
 from gapless.experiments.success import simulations, success_table
 from gapless.experiments.transition import crossing_table, drift_table
+from gapless.page.panels import Axis, Mark, Panel, Picture, Series
 
 ALPHA_BBP_1RSB = 13.8
 """The paper's 1RSB threshold, as printed."""
@@ -70,42 +68,6 @@ def points(scale: Scale, seed: int) -> list[Simulation]:
     ]
 
 
-def draw(table: pd.DataFrame) -> Figure:
-    """Draw the fractions with 95 % intervals; the inset shows where nearly all succeed."""
-    figure, (axis,) = drawing.panels(1, width=6.2, height=4.2)
-    inset = axis.inset_axes((0.56, 0.12, 0.42, 0.38))
-    fractions = success_table(table)
-    for index, (n, curve) in enumerate(fractions.groupby("n")):
-        low, high = curve.fraction - curve.low, curve.high - curve.fraction
-        for panel, label in ((axis, f"N = {n}"), (inset, None)):
-            panel.errorbar(
-                curve.alpha,
-                curve.fraction,
-                yerr=[low.clip(lower=0), high.clip(lower=0)],
-                color=drawing.colour(index),
-                marker="o",
-                ms=3,
-                lw=1,
-                capsize=2,
-                label=label,
-            )
-    for panel in (axis, inset):
-        panel.axvline(ALPHA_BBP_1RSB, color="black", ls="--", lw=1)
-    axis.set(xlabel=r"$\alpha=M/N$", ylabel=r"fraction with $\mathcal{L}/N\leq 10^{-8}$")
-    axis.set(ylim=(-0.02, 1.02), xlim=(None, max(14.5, float(fractions.alpha.max()) + 0.5)))
-    inset.set(ylim=(0.9, 1.005), xlim=(7.5, axis.get_xlim()[1]))
-    inset.tick_params(labelsize=7)
-    axis.legend(loc="upper left", title=r"$t\leq 0.3\log_2 N$", title_fontsize=8.5)
-    axis.annotate(
-        r"$\alpha_{\rm BBP}^{\rm 1RSB}$",
-        (ALPHA_BBP_1RSB, 0.56),
-        xytext=(-4, 0),
-        textcoords="offset points",
-        ha="right",
-    )
-    return figure
-
-
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Judge what the paper says of Figure 5."""
     fractions = success_table(table)
@@ -153,8 +115,9 @@ def _drift(table: pd.DataFrame) -> Claim:
     return Claim(statement, ours, "agrees" if described.all() else "differs")
 
 
-def panels(table: pd.DataFrame) -> list[Panel]:
+def picture(table: pd.DataFrame) -> Picture:
     """Return the fractions with 95 % intervals, whole and where nearly all runs succeed."""
+    fractions = success_table(table)
     series = [
         Series(
             name=f"N = {n}",
@@ -164,15 +127,25 @@ def panels(table: pd.DataFrame) -> list[Panel]:
             high=curve.high,
             colour=index,
             note=[f"{row.successes} of {row.runs} runs" for row in curve.itertuples()],
+            width=1.0,
         )
-        for index, (n, curve) in enumerate(success_table(table).groupby("n"))
+        for index, (n, curve) in enumerate(fractions.groupby("n"))
     ]
-    axes = ("α = M/N", "fraction with L/N ≤ 1e-8")
-    mark = (Mark("x", ALPHA_BBP_1RSB, "1RSB"),)
-    return [
-        Panel("Runs that reach zero energy by t = 0.3 log₂ N", *axes, series, mark),
-        Panel("Where nearly all do", *axes, series, mark, y_range=(0.9, 1.003)),
-    ]
+    end, name = max(14.5, float(fractions.alpha.max()) + 0.5), "fraction with L/N ≤ 1e-8"
+    whole = Axis("α = M/N", range=(None, end)), Axis(name, range=(-0.02, 1.02))
+    close = Axis("α = M/N", range=(7.5, end)), Axis(name, range=(0.9, 1.005))
+    threshold = Mark("x", ALPHA_BBP_1RSB, "α_BBP, 1RSB", width=1.0, at=0.6)
+    inset, size = (0.56, 0.12, 0.42, 0.38), (6.2, 4.2)
+    mark = replace(threshold, name="")
+    return Picture(
+        "runs that reach zero energy by t = 0.3 log₂ N; bars: 95 %",
+        (
+            (
+                Panel("Fraction of runs", *whole, series, (threshold,), size=size),
+                Panel("where nearly all do", *close, series, (mark,), inset=inset, size=size),
+            ),
+        ),
+    )
 
 
 def tables(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -202,9 +175,8 @@ EXPERIMENT = Experiment(
     measure=rows,
     failed=failed_rows,
     cost=cost,
-    draw=draw,
+    picture=picture,
     claims=claims,
-    panels=panels,
     tables=tables,
     reads=READS,
 )

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from gapless.experiments.panels import plain
 from gapless.labels import LabelLaw
 from gapless.losses import Loss
+from gapless.page.panels import plain
 from gapless.theory import (
     NotConverged,
     bbp_at_random_start,
