@@ -7,8 +7,8 @@ m₀ = z/√N with z ~ N(0, 1). At N = ∞ it comes to e = 1e-4 at t(m₀; α), 
 
     P(|z| > z*) = erfc(z*/√2),   t(z*/√N; α) = T
 
-of runs has come there. N enters by the start and by the budget only. (The runs' criterion of
-success is e = 1e-8; what the last decades take depends on N, by the Hessian's lowest eigenvalue.)
+of runs has come there. N enters by the start and by the budget only. (A run is
+solved at e = 1e-8; what the last decades take depends on N, by the Hessian's lowest eigenvalue.)
 """
 
 import sys
@@ -25,7 +25,7 @@ TIME = "t_0.0001"
 
 
 def share(times: pd.Series, n: float, part: float = 1.0) -> float:
-    """Return the share of runs that recover, NaN where z* is below the starts of the table.
+    """Return the share of runs at e ≤ 1e-4 in time, NaN where z* is below the starts of the table.
 
     `times`: t(m₀) by m₀, NaN where the signal was not reached. ln m₀ is interpolated in t; where
     the next smaller start was not followed to its end, it is taken half-way to that.
@@ -99,7 +99,7 @@ def main() -> None:
         print(f"α at 50 %: N = ∞ {half(a, p):.2f}, runs {half(a, r):.2f}")
         for column, found_at in zip(("predicted", "runs"), curves.values(), strict=True):
             found_at.append(Series(f"N = {n}", here.alpha, here[column], colour=index))
-    axes = Axis("α = M/N", range=(4, 10.2)), Axis("fraction", range=(-0.02, 1.02))
+    axes = Axis("α = M/N", range=(4, 10.2)), Axis("fraction at e ≤ 1e-4", range=(-0.02, 1.02))
     panels = [Panel(title, *axes, series) for title, series in curves.items()]
     save(Picture("", (panels,)), Path(sys.argv[4]), dpi=130)
 

@@ -201,6 +201,7 @@ def test_the_same_picture_is_the_same_file(ending, tmp_path):
     files = [tmp_path / f"{i}.{ending}" for i in range(2)]
     for file in files:
         save(Picture("α", [[panel]]), file)
+    assert b"CreationDate" not in files[0].read_bytes() and b"dc:date" not in files[0].read_bytes()
     assert files[0].read_bytes() == files[1].read_bytes()
 
 

@@ -165,7 +165,8 @@ def lowest_eigenpairs(
         Eigenvectors at a nearby state: a warm start. It saves products for a single run; in a
         batch all of them enter as one vector a run, and the saving is small.
     tolerance
-        Lanczos: on |Hv − λv| over the spectral width, see `gapless.linalg.extreme_eigenpairs`.
+        On |Hv − λv| over the spectral width, for ``converged``; Lanczos stops there, see
+        `gapless.linalg.extreme_eigenpairs`.
     method
         ``dense`` forms each matrix; ``auto`` does so up to the N of `DENSE_BELOW`.
 
@@ -183,8 +184,8 @@ def lowest_eigenpairs(
         each = [_dense(problem, w, run, count, deflate_radial) for run in range(runs)]
         joined = [np.concatenate(part) for part in zip(*each, strict=True)]
         values, vectors, residuals, width = joined
-        found = np.ones(runs, bool)
-        return Eigenpairs(values, jnp.asarray(vectors), residuals, width, 0, found)
+        within = residuals.max(axis=1) <= tolerance
+        return Eigenpairs(values, jnp.asarray(vectors), residuals, width, 0, within)
     operator = hessian_operator(problem, w, deflate_radial=deflate_radial)
     start = _start(w, key, count, previous)
     return extreme_eigenpairs(operator, start, count, tolerance=tolerance)

@@ -38,13 +38,13 @@ def spectral_estimate(
     transform
         T; `gapless.channels.weak_optimal` at the problem's M/N by default.
     tolerance
-        On the residual over the spectral width, for Lanczos (above N = `DENSE_UP_TO`).
+        On the residual over the spectral width; Lanczos (above N = `DENSE_UP_TO`) stops there.
     """
     chosen = preprocessing("weak", problem.alpha) if transform is None else transform
     weight = jnp.asarray(chosen.transform(problem.labels), problem.dtype)
     runs, n = weight.shape[0], problem.n
     if n <= DENSE_UP_TO:
-        return _dense(problem, np.asarray(weight))
+        return _dense(problem, np.asarray(weight), tolerance)
     operator = WeightedGram(problem.sensing, weight, jnp.zeros(runs, weight.dtype))
     block = 1 if runs >= 4 else 4
     start = jax.random.normal(key, (runs, block, n), weight.dtype)
@@ -52,7 +52,9 @@ def spectral_estimate(
     return n**0.5 * pairs.vectors[:, 0], pairs
 
 
-def _dense(problem: Problem, weight: np.ndarray) -> tuple[Float[Array, "K N"], Eigenpairs]:
+def _dense(
+    problem: Problem, weight: np.ndarray, tolerance: float
+) -> tuple[Float[Array, "K N"], Eigenpairs]:
     """Return the same by LAPACK, run by run."""
     x, n = np.asarray(problem.sensing), problem.n
     values, vectors, residuals, width = [], [], [], []
@@ -70,6 +72,6 @@ def _dense(problem: Problem, weight: np.ndarray) -> tuple[Float[Array, "K N"], E
         residuals=np.array(residuals, float),
         width=np.array(width, float),
         products=0,
-        converged=np.ones(len(weight), bool),
+        converged=(np.array(residuals) <= tolerance).all(axis=1),
     )
     return n**0.5 * pairs.vectors[:, 0], pairs

@@ -38,7 +38,10 @@ def flow(
     checkpoint: Path | None = None,
     as_json: Json = False,
 ) -> None:
-    """Follow gradient flow (Eq. 2) and print energy, overlap and μ.
+    """Follow gradient flow (Eq. 2) and print energy, overlap, μ and how each run ended.
+
+    Outcomes: recovered (q > 1 − 1e-6), interpolated (zero energy elsewhere), trapped (at rest at
+    positive energy, |∇L − μW|²/N < 1e-10), time_out, not_finite. docs/conventions.md defines them.
 
     Example: gapless flow --n 512 --alpha 10 --labels shuffled --runs 8 --t-max 4 --seed 0
 
@@ -157,6 +160,11 @@ def _answer(point, records) -> dict:
 
 
 def _summary(records) -> str:
+    from gapless.flow import Outcome
+
     shown = ("energy", "overlap", "mu", "stopped_at", "gradients", "outcome")
     rows = [[i, *(record[name] for name in shown)] for i, record in enumerate(records)]
-    return table_text(("run", *shown), rows)
+    ended = [outcome for outcome in Outcome if outcome in {r["outcome"] for r in records}]
+    # each outcome is said once, with its rule
+    rules = "".join(f"{outcome}: {outcome.sentence}\n" for outcome in ended)
+    return table_text(("run", *shown), rows) + rules

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gapless.experiments._threshold import T_TWIN
 from gapless.page.panels import GREY, INK, Axis, Heat, Mark, Panel, Picture, Series
 
 SNAPSHOTS = (0.0, 0.5, 1.0, 1.5, 2.5)
@@ -26,6 +27,11 @@ def frame_of(run: Any, multiple: float) -> int:
     return int(np.argmin(np.abs(np.array(run.t) - multiple * run.time)))
 
 
+def twin_of(run: Any) -> str:
+    """Return when the energy of a run's twin was read off."""
+    return "at rest" if run.twin_settled else f"at t = {T_TWIN:g}, not at rest"
+
+
 def picture(table: pd.DataFrame) -> Picture:
     """Return the followed run along time, and its spectrum at five moments."""
     run = followed_run(table)
@@ -33,7 +39,7 @@ def picture(table: pd.DataFrame) -> Picture:
         return Picture("no run crossed the energy of its twin", ())
     return Picture(
         f"N = {run.n}, α = {run.alpha:g}: the run of median crossing time ({len(table)} runs); "
-        "vertical line: crossing of its twin's energy",
+        f"vertical line: crossing of the energy of its twin, {twin_of(run)}",
         (along_the_run(run), [_snapshot(run, frame_of(run, multiple)) for multiple in SNAPSHOTS]),
     )
 
@@ -68,7 +74,7 @@ def along_the_run(run: Any) -> list[Panel]:
     ]
     heat = _heat(run)
     low, high = heat.y
-    twin = Mark("y", float(run.threshold_energy), "energy of its twin")
+    twin = Mark("y", float(run.threshold_energy), f"its twin, {twin_of(run)}")
     overlaps = [
         line("q of the state", run.overlap_t, 0),
         line("v₁ with the signal", run.vector_overlap_1_t, 4, "dashdot"),

@@ -12,6 +12,9 @@ from gapless.flow import Outcome
 from gapless.losses import parse_loss
 from gapless.theory import ground_state, threshold_state
 
+INTERPOLATED = "interpolated"
+"""Outcome of a run with M < N whose energy fell to zero: its threshold energy is zero."""
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -56,9 +59,12 @@ class Plateau:
     t_max
         Time by which a run was read off at the latest.
     at_rest
-        Share of the runs with |∇L − μW|²/N < 1e-10 by then.
+        Share of the runs with |∇L − μW|²/N < 1e-10 by then (outcome ``trapped``).
+    interpolated
+        Share of the runs whose energy fell to zero: M < N.
     drift
-        Mean energy lost between `t_max`/2 and `t_max`, relative to the energy.
+        Mean energy lost between `t_max`/2 and `t_max`, relative to the energy; of the runs whose
+        energy is not zero.
     measured
         Mean, spread and clustered error of ``energy`` and of each of `MOMENTS`.
     theory
@@ -69,6 +75,7 @@ class Plateau:
     m: int
     t_max: float
     at_rest: float
+    interpolated: float
     drift: float
     measured: dict[str, ClusteredMean]
     theory: Prediction
@@ -102,6 +109,7 @@ def plateaus(table: pd.DataFrame) -> list[Plateau]:
         n, m = int(here.n.iloc[0]), int(here.m.iloc[0])
         # By position: energies at T/2 and T, held for a run that came to rest earlier.
         late = np.array([energies[-2:] for energies in here.energy_t], float)
+        positive = (here.outcome != INTERPOLATED).to_numpy()
         # Designs of different seeds are different sensing matrices.
         design = here.groupby(["seed", "design"]).ngroup().to_numpy()
         found.append(
@@ -110,7 +118,10 @@ def plateaus(table: pd.DataFrame) -> list[Plateau]:
                 m=m,
                 t_max=float(here.t_max.iloc[0]),
                 at_rest=float((here.outcome == Outcome.trapped).mean()),
-                drift=float((late[:, 0] / late[:, 1] - 1).mean()),
+                interpolated=float((~positive).mean()),
+                drift=float((late[positive, 0] / late[positive, 1] - 1).mean())
+                if positive.any()
+                else 0.0,
                 measured={
                     column: clustered_mean(here[column].to_numpy(float), design)
                     for column in ("energy", *MOMENTS)

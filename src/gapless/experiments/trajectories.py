@@ -1,5 +1,6 @@
 """A picture of trajectories: energy and overlap against time, for `gapless flow --plot`."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,11 +8,15 @@ import numpy as np
 from gapless.experiments._experiment import Row
 from gapless.page.panels import Axis, Panel, Picture, Series
 
+COLOURS = {"recovered": 0, "trapped": 1, "interpolated": 2}
+OTHERWISE = 3
+"""Colours of the outcomes."""
+
 
 def picture(records: Sequence[Row]) -> Picture:
     """Return e(t) and q(t) of rows of `simulation.rows`."""
     first = records[0]
-    recovered = [record["outcome"] == "recovered" for record in records]
+    ended = Counter(record["outcome"] for record in records)
 
     def curves(column: str) -> list[Series]:
         return [
@@ -19,11 +24,12 @@ def picture(records: Sequence[Row]) -> Picture:
                 *(f"design {record['design']}, run {record['run']}", record["t"]),
                 np.abs(np.array(record[column], float)),  # a run may find −W*
                 style="lines",
-                colour=0 if found else 1,
-                legend="recovered" if found else "not",
+                colour=COLOURS.get(outcome, OTHERWISE),
+                legend=f"{ended[outcome]} {outcome}".replace("_", " "),
                 width=0.7,
             )
-            for record, found in zip(records, recovered, strict=True)
+            for record in sorted(records, key=lambda record: record["outcome"])
+            for outcome in (record["outcome"],)
         ]
 
     time = Axis("time t")
@@ -33,6 +39,6 @@ def picture(records: Sequence[Row]) -> Picture:
         panels.append(Panel("Overlap with the signal", time, overlap, curves("overlap_t")))
     return Picture(
         f"N = {first['n']}, α = {first['alpha']:g}, {first['labels']} labels: "
-        f"{sum(recovered)} of {len(records)} runs recovered",
+        f"how {len(records)} runs ended",
         (panels,),
     )

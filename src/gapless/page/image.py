@@ -54,6 +54,8 @@ MARKERS = {
     "hexagon": "h",
     "x-thin-open": "x",
 }
+UNDATED: Any = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+"""What keeps the day out of a file: the same numbers make the same bytes."""
 ROOM = 2.6
 """Inches for a legend beside its panel."""
 
@@ -61,9 +63,8 @@ ROOM = 2.6
 def save(picture: Picture, path: Path, dpi: float = 150) -> None:
     """Write a picture to a .png, .pdf or .svg file."""
     with mpl.rc_context(STYLE):
-        # without a date: the same numbers make the same file
-        metadata: Any = {"Date": None} if Path(path).suffix == ".svg" else None
-        draw(picture).savefig(path, dpi=dpi, metadata=metadata)
+        undated: Any = UNDATED.get(Path(path).suffix)
+        draw(picture).savefig(path, dpi=dpi, metadata=undated)
 
 
 def inline_svg(picture: Picture, name: str, title: str) -> str:
@@ -73,7 +74,7 @@ def inline_svg(picture: Picture, name: str, title: str) -> str:
     """
     text = io.StringIO()
     with mpl.rc_context(STYLE):
-        draw(picture).savefig(text, format="svg", metadata={"Date": None}, transparent=True)
+        draw(picture).savefig(text, format="svg", metadata=UNDATED[".svg"], transparent=True)
     svg = text.getvalue()
     label = html.escape(title)
     svg = svg[svg.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{label}"', 1)

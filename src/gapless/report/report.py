@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from gapless.experiments import NAMES, Claim, Experiment, load
+from gapless.experiments.verdict import VERDICTS
 from gapless.page.html import as_json, assemble, csv_download, html_table, points_table
 from gapless.page.image import inline_svg, save
 from gapless.page.panels import Picture
@@ -18,7 +19,6 @@ from gapless.store import Store
 
 COST = ("gradients", "wall_s")
 """Columns that say what records took."""
-VERDICTS = ("agrees", "differs", "cannot tell")
 
 
 def figure_stores(folder: Path) -> dict[str, Store]:
