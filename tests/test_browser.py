@@ -23,7 +23,7 @@ from gapless.experiments.success import success_table
 from gapless.explore import explorer_page, replay, server, theory_grid
 from gapless.losses import normalised, quartic
 from gapless.page.html import as_json, assemble, points_table
-from gapless.page.image import draw
+from gapless.page.image import render
 from gapless.page.panels import Axis, Heat, Mark, Panel, Picture, Series
 from gapless.report import write_report
 from gapless.store import Store
@@ -185,7 +185,7 @@ def test_every_kind_of_panel_is_drawn_with_its_numbers(browser, tmp_path, look):
     picture = kinds()
     file = tmp_path / "kinds.html"
     file.write_text(assemble(KINDS, panels=as_json(picture.record())), "utf-8")
-    figure = draw(picture)
+    figure = render(picture)
     with opened(browser, file.as_uri(), look) as page:
         plots = page.evaluate(
             "[...document.querySelectorAll('.plot')].map(it => ({data: it.data, "

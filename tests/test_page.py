@@ -13,7 +13,7 @@ from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.figure import Figure
 
 from gapless.page.html import asset, points_table
-from gapless.page.image import INKS, PALETTE, draw, inline_svg, save
+from gapless.page.image import INKS, PALETTE, inline_svg, render, save
 from gapless.page.panels import Axis, Heat, Mark, Panel, Picture, Series
 
 NUMBER = st.floats(0.01, 100) | st.just(np.nan)
@@ -93,7 +93,7 @@ def stretches(known: np.ndarray) -> int:
 @settings(max_examples=15)
 @given(pictures)
 def test_every_number_of_every_curve_is_drawn(picture):
-    figure = draw(picture)
+    figure = render(picture)
     for panel, axes in axes_with(figure, picture):
         lines = iter(axes.get_lines())
         bands = iter(c for c in axes.collections if isinstance(c, FillBetweenPolyCollection))
@@ -131,7 +131,7 @@ def test_every_number_of_every_curve_is_drawn(picture):
 def test_a_legend_says_every_name_of_a_colour_once(picture):
     found = [
         text.get_text()
-        for axes in draw(picture).axes
+        for axes in render(picture).axes
         if (legend := axes.get_legend()) is not None
         for text in legend.get_texts()
     ]
@@ -155,7 +155,7 @@ def test_an_inset_lies_in_the_panel_before_it():
     whole = Panel("whole", Axis("x"), Axis("y"), [Series("a", [1, 2], [3, 4])])
     close = Panel("close", Axis("x"), Axis("y"), whole.series, inset=(0.5, 0.1, 0.4, 0.4))
     picture = Picture("", [[whole, close, whole]])
-    figure = draw(picture)
+    figure = render(picture)
     assert len(figure.axes) == 2 and len(figure.axes[0].child_axes) == 1
     assert [axes.get_title() for _, axes in axes_with(figure, picture)] == [
         "whole",
@@ -172,7 +172,7 @@ def test_shades_are_the_values_between_their_limits():
     expected = 0.9 * np.array([[0, 0, 0.5], [1, 0, 1]])
     np.testing.assert_allclose(heat.shades, expected)
     np.testing.assert_allclose(panel.record()["heat"]["values"], expected)
-    (axes,) = draw(Picture("", [[panel]])).axes
+    (axes,) = render(Picture("", [[panel]])).axes
     (image,) = axes.get_images()
     np.testing.assert_allclose(np.asarray(image.get_array()), expected)
     assert image.get_extent() == [0, 3, -1, 1]

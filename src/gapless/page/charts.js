@@ -2,7 +2,7 @@
 // Draws panels (gapless.page.panels.Panel.record) in the report and the explorer.
 const Charts = (() => {
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const drawn = new Map();
+  const drawn = new Map(), painted = new WeakMap();
   const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = index => css(`--c${index % 9}`);
   const shown = value => value === null || value === undefined ? "–" : String(+value.toPrecision(4)).replace("-", "−");
@@ -68,15 +68,19 @@ const Charts = (() => {
 
   // Shades on equal cells, as an image of one pixel a cell: the bundle has no heat map.
   function image(heat) {
-    const rows = heat.values, canvas = document.createElement("canvas");
-    [canvas.width, canvas.height] = [rows[0].length, rows.length];
-    const context = canvas.getContext("2d");
-    context.fillStyle = colour(heat.colour);
-    rows.forEach((row, j) => row.forEach((shade, i) => {
-      context.globalAlpha = shade;
-      context.fillRect(i, rows.length - 1 - j, 1, 1);
-    }));
-    return {source: canvas.toDataURL(), xref: "x", yref: "y", x: heat.x[0], y: heat.y[1], xanchor: "left", yanchor: "top",
+    const rows = heat.values, ink = colour(heat.colour);
+    if (!painted.has(heat) || painted.get(heat).ink !== ink) {
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [rows[0].length, rows.length];
+      const context = canvas.getContext("2d");
+      context.fillStyle = ink;
+      rows.forEach((row, j) => row.forEach((shade, i) => {
+        context.globalAlpha = shade;
+        context.fillRect(i, rows.length - 1 - j, 1, 1);
+      }));
+      painted.set(heat, {ink, source: canvas.toDataURL()});
+    }
+    return {source: painted.get(heat).source, xref: "x", yref: "y", x: heat.x[0], y: heat.y[1], xanchor: "left", yanchor: "top",
       sizex: heat.x[1] - heat.x[0], sizey: heat.y[1] - heat.y[0], sizing: "stretch", layer: "below"};
   }
 

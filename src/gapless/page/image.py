@@ -64,7 +64,7 @@ def save(picture: Picture, path: Path, dpi: float = 150) -> None:
     """Write a picture to a .png, .pdf or .svg file."""
     with mpl.rc_context(STYLE):
         undated: Any = UNDATED.get(Path(path).suffix)
-        draw(picture).savefig(path, dpi=dpi, metadata=undated)
+        render(picture).savefig(path, dpi=dpi, metadata=undated)
 
 
 def inline_svg(picture: Picture, name: str, title: str) -> str:
@@ -74,7 +74,7 @@ def inline_svg(picture: Picture, name: str, title: str) -> str:
     """
     text = io.StringIO()
     with mpl.rc_context(STYLE):
-        draw(picture).savefig(text, format="svg", metadata=UNDATED[".svg"], transparent=True)
+        render(picture).savefig(text, format="svg", metadata=UNDATED[".svg"], transparent=True)
     svg = text.getvalue()
     label = html.escape(title)
     svg = svg[svg.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
@@ -85,7 +85,7 @@ def inline_svg(picture: Picture, name: str, title: str) -> str:
     return svg
 
 
-def draw(picture: Picture) -> Figure:
+def render(picture: Picture) -> Figure:
     """Return the figure of a picture."""
     with mpl.rc_context(STYLE):
         rows = [[panel for panel in row if panel.inset is None] for row in picture.rows]
