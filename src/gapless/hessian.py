@@ -16,6 +16,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float
 
+from gapless.flags import as_ever
 from gapless.linalg import (
     Eigenpairs,
     Quadrature,
@@ -100,6 +101,7 @@ def _curvature(problem: Problem, w: Float[Array, "K N"]) -> tuple[Array, Array]:
     return problem.loss.d2(yhat, problem.labels) / 2, mu
 
 
+@as_ever()
 def hessian_matrix(
     problem: Problem, w: Float[Array, "K N"], run: int, *, deflate_radial: bool = False
 ) -> np.ndarray:
@@ -131,6 +133,7 @@ def hessian_matrix(
     return matrix
 
 
+@as_ever()
 def spectrum(
     problem: Problem, w: Float[Array, "K N"], run: int, *, deflate_radial: bool = False
 ) -> np.ndarray:
@@ -139,11 +142,13 @@ def spectrum(
     return np.asarray(scipy.linalg.eigh(matrix, eigvals_only=True, driver="evr"), float)
 
 
+@as_ever()
 def negative_count(problem: Problem, w: Float[Array, "K N"], run: int) -> int:
     """Return the index of the Hessian: how many eigenvalues of one run are negative."""
     return int((spectrum(problem, w, run) < 0).sum())
 
 
+@as_ever()
 def lowest_eigenpairs(
     problem: Problem,
     w: Float[Array, "K N"],
@@ -191,6 +196,7 @@ def lowest_eigenpairs(
     return extreme_eigenpairs(operator, start, count, tolerance=tolerance)
 
 
+@as_ever()
 def spectral_density(
     problem: Problem,
     w: Float[Array, "K N"],
@@ -221,6 +227,7 @@ def smoothed(quadrature: Quadrature, grid: np.ndarray, width: float) -> np.ndarr
     return (peaks * quadrature.weights[:, None, :]).sum(axis=2)
 
 
+@as_ever()
 def signal_overlap(
     vectors: Float[Array, "K k N"], teacher: Float[Array, "K N"] | None
 ) -> np.ndarray:
@@ -235,6 +242,7 @@ def signal_overlap(
     )
 
 
+@as_ever()
 @jax.jit
 def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[Array, "K k"]:
     """Return max over samples of ⟨v, x⟩²/(|v|²|x|²): how far v is one sample's own direction.

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from gapless.design import Design
+from gapless.flags import as_ever
 from gapless.labels import LabelLaw
 from gapless.linalg import sample_by_sample, through_rows, times_transpose
 from gapless.losses import Loss, quartic
@@ -143,6 +144,7 @@ class Problem:
         curvature = self.loss.d2(self.student_labels(w), self.labels) / 2
         return curvature * (v @ self.sensing.T) @ self.sensing - self.multiplier(w)[:, None] * v
 
+    @as_ever()
     def signed_overlap(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return m = ⟨W, W*⟩/(|W||W*|); NaN where there is no teacher."""
         if self.teacher is None:
@@ -150,6 +152,7 @@ class Problem:
         norms = jnp.sqrt(_dot(w, w) * _dot(self.teacher, self.teacher))
         return jnp.clip(_dot(w, self.teacher) / norms, -1, 1)
 
+    @as_ever()
     def overlap(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return q = |⟨W, W*⟩|/(|W||W*|), between 0 and 1."""
         return jnp.abs(self.signed_overlap(w))
@@ -236,7 +239,7 @@ def precision(dtype: Dtype) -> AbstractContextManager:
 @contextmanager
 def _computing_in(dtype: Dtype) -> Iterator[None]:
     full = None if jax.default_backend() == "cpu" else "highest"
-    with jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(full):
+    with as_ever(), jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(full):
         yield
 
 

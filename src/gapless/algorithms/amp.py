@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gapless.channels import posterior_score, posterior_score_slope
+from gapless.flags import as_ever
 from gapless.linalg import times_transpose
 from gapless.problem import Problem
 
@@ -40,6 +41,7 @@ class AMPRun:
     estimate: Float[Array, "K N"]
 
 
+@as_ever()
 def amp(
     problem: Problem,
     start: Float[Array, "K N"],

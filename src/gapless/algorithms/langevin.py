@@ -7,9 +7,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gapless.algorithms.sgd import normalised_states
+from gapless.flags import as_ever
 from gapless.problem import Problem
 
 
+@as_ever()
 def langevin(
     problem: Problem,
     start: Float[Array, "K N"],

@@ -6,9 +6,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from gapless.flags import as_ever
 from gapless.problem import Problem
 
 
+@as_ever()
 def sgd(
     problem: Problem,
     start: Float[Array, "K N"],

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gapless.channels import Preprocessing, preprocessing
+from gapless.flags import as_ever
 from gapless.linalg import Eigenpairs, WeightedGram, extreme_eigenpairs
 from gapless.problem import Problem
 
@@ -19,6 +20,7 @@ TOLERANCE = 1e-4
 """Residual over spectral width: the vector's error is this times width over gap."""
 
 
+@as_ever()
 def spectral_estimate(
     problem: Problem,
     *,

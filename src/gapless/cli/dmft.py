@@ -14,6 +14,7 @@ from gapless.cli._shared import (
     meter,
     numbers,
     print_json,
+    save_picture,
     table_text,
 )
 
@@ -87,7 +88,6 @@ def dmft(
     """
     from gapless.experiments.checkpoint import Checkpoint, checkpoints_in
     from gapless.experiments.dmft import MeanField, answer, picture, solve
-    from gapless.page.image import save
     from gapless.theory.dmft import Unstable, combine
 
     if plot is not None:
@@ -127,8 +127,7 @@ def dmft(
         for one in (*points, *doubled):
             Checkpoint(one).discard()
     estimate = combine(fine, coarse)
-    if plot is not None:
-        save(picture(point, estimate), plot)
+    save_picture(plot, picture, point, estimate)
     if as_json:
         print_json(answer(point, estimate, fine, notes))
     else:

@@ -14,6 +14,7 @@ from gapless.cli._shared import (
     meter,
     numbers,
     print_json,
+    save_picture,
     table_text,
 )
 
@@ -88,7 +89,6 @@ def flow(
     from gapless.experiments.simulation import Simulation, rows
     from gapless.experiments.success import check_runs
     from gapless.experiments.trajectories import picture
-    from gapless.page.image import save
 
     check_runs(runs, runs_per_design)
     if plot is not None:
@@ -109,8 +109,7 @@ def flow(
         for here in points:
             Checkpoint(here).discard()
     records = records[:runs]
-    if plot is not None:
-        save(picture(records), plot)
+    save_picture(plot, picture, records)
     if as_json:
         print_json(_answer(point, records))
     else:

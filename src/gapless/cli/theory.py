@@ -6,7 +6,15 @@ from typing import Any
 
 from cyclopts import App
 
-from gapless.cli._shared import Json, check_writable, meter, numbers, print_json, table_text
+from gapless.cli._shared import (
+    Json,
+    check_writable,
+    meter,
+    numbers,
+    print_json,
+    save_picture,
+    table_text,
+)
 
 app = App(
     name="theory",
@@ -160,15 +168,13 @@ def curve(
     """
     from gapless.experiments.theory_curve import curve_rows, picture
     from gapless.losses import parse_loss
-    from gapless.page.image import save
 
     if plot is not None:
         check_writable(plot, "plot")
     chosen, alphas = parse_loss(loss), numbers(alpha, "alpha")
     with meter("theory", len(alphas)) as progress:
         rows = curve_rows(chosen, alphas, progress.advance)
-    if plot is not None:
-        save(picture(rows, chosen), plot)
+    save_picture(plot, picture, rows, chosen)
     if as_json:
         print_json({"loss": chosen.name, "rows": rows})
         return

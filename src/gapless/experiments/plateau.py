@@ -9,8 +9,8 @@ import pandas as pd
 from gapless.experiments.simulation import MOMENTS
 from gapless.experiments.statistics import ClusteredMean, clustered_mean
 from gapless.flow import Outcome
-from gapless.losses import parse_loss
-from gapless.theory import ground_state, threshold_state
+from gapless.losses import Loss, recorded_loss
+from gapless.theory import NotConverged, ground_state, threshold_state
 
 INTERPOLATED = "interpolated"
 """Outcome of a run with M < N whose energy fell to zero: its threshold energy is zero."""
@@ -37,14 +37,25 @@ class Prediction:
         return self.energy if column == "energy" else self.moments[MOMENTS.index(column)]
 
 
-@lru_cache(maxsize=1024)
+UNKNOWN = Prediction(np.nan, np.nan, (np.nan,) * len(MOMENTS))
+
+
 def prediction(loss: str, alpha: float) -> Prediction:
     """Return the 1RSB marginal state's energy and moments at α = M/N, and the ground state's e₀.
 
-    Raises as `threshold_state` does.
+    `UNKNOWN` where there is no such state, and for a loss of somebody's module: the name stands
+    in a record, and a record must not choose what code is run (see `recorded_loss`).
     """
-    state = threshold_state(parse_loss(loss), alpha)
-    ground = ground_state(parse_loss(loss), alpha)
+    known = recorded_loss(loss)
+    try:
+        return UNKNOWN if known is None else _prediction(known, alpha)
+    except (ValueError, NotConverged):
+        return UNKNOWN
+
+
+@lru_cache(maxsize=1024)
+def _prediction(loss: Loss, alpha: float) -> Prediction:
+    state, ground = threshold_state(loss, alpha), ground_state(loss, alpha)
     return Prediction(state.energy, ground.energy, tuple(state.moments.values()))
 
 
@@ -68,7 +79,7 @@ class Plateau:
     measured
         Mean, spread and clustered error of ``energy`` and of each of `MOMENTS`.
     theory
-        1RSB at M/N.
+        1RSB at M/N; NaN where it is `UNKNOWN`.
     """
 
     n: int

@@ -1,8 +1,12 @@
 """Pictures as files: panels drawn by matplotlib, in one style and one palette."""
 
+import gapless.page._backend  # noqa: F401  before matplotlib is imported
+
+# isort: split
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from gapless.files import write_durably
 from gapless.page.panels import Heat, Mark, Panel, Picture, Series
 
 PALETTE = (
@@ -60,11 +65,21 @@ ROOM = 2.6
 """Inches for a legend beside its panel."""
 
 
+@contextmanager
+def _own_style() -> Iterator[None]:
+    """Draw and save in our style, whatever a user's `matplotlibrc` asks for."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        yield
+
+
 def save(picture: Picture, path: Path, dpi: float = 150) -> None:
-    """Write a picture to a .png, .pdf or .svg file."""
-    with mpl.rc_context(STYLE):
-        undated: Any = UNDATED.get(Path(path).suffix)
-        render(picture).savefig(path, dpi=dpi, metadata=undated)
+    """Write a picture to a .png, .pdf or .svg file, whole or not at all."""
+    sink, kind = io.BytesIO(), path.suffix.lower()
+    with _own_style():
+        render(picture).savefig(sink, format=kind[1:], dpi=dpi, metadata=UNDATED.get(kind))
+    write_durably(path, sink.getbuffer())
 
 
 def inline_svg(picture: Picture, name: str, title: str) -> str:
@@ -73,7 +88,7 @@ def inline_svg(picture: Picture, name: str, title: str) -> str:
     `name` is put before all its ids, for several inline pictures must not share one.
     """
     text = io.StringIO()
-    with mpl.rc_context(STYLE):
+    with _own_style():
         render(picture).savefig(text, format="svg", metadata=UNDATED[".svg"], transparent=True)
     svg = text.getvalue()
     label = html.escape(title)
@@ -87,7 +102,7 @@ def inline_svg(picture: Picture, name: str, title: str) -> str:
 
 def render(picture: Picture) -> Figure:
     """Return the figure of a picture."""
-    with mpl.rc_context(STYLE):
+    with _own_style():
         rows = [[panel for panel in row if panel.inset is None] for row in picture.rows]
         width = max((sum(map(_width, row)) for row in rows), default=4.6)
         heights = [max(panel.size[1] for panel in row) for row in rows]
