@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gapless.labels import LabelLaw
-from gapless.losses import Loss
+from gapless.losses import Loss, check_consistent
 from gapless.quadrature import LEVELS, Level, error_of, half_gaussian_pair
 from gapless.theory import bulk
 from gapless.theory.branch import marginal_curve
@@ -140,6 +140,7 @@ def bbp_threshold(loss: Loss) -> BBPThreshold:
 
     Raises `NotConverged` with the last iterate.
     """
+    check_consistent(loss)
     guesses = _threshold_guesses(loss)
     found: dict[str, float | None] = dict.fromkeys(READINGS)
     error: dict[str, float | None] = dict.fromkeys(READINGS)
@@ -226,6 +227,7 @@ def bbp_at_random_start(loss: Loss) -> RandomStart:
         If the curvature is unbounded below (the quartic loss): the bulk has no edge as N → ∞;
         or if no transition exists.
     """
+    check_consistent(loss)
     if loss.curvature_infimum == -inf:
         raise ValueError(
             f"loss: {loss.name} has a curvature unbounded below: at a random start its Hessian "
