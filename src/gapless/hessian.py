@@ -200,7 +200,8 @@ def lowest_eigenpairs(
         joined = [np.concatenate(part) for part in zip(*each, strict=True)]
         values, vectors, residuals, width = joined
         found = np.ones(runs, bool)
-        return Eigenpairs(values, jnp.asarray(vectors), residuals, width, 0, found)
+        with precision(problem.dtype):
+            return Eigenpairs(values, jnp.asarray(vectors), residuals, width, 0, found)
     if previous is not None:
         previous = real_array("previous", previous, (runs, None, problem.n))
     operator = hessian_operator(problem, w, deflate_radial=deflate_radial)

@@ -235,6 +235,8 @@ def parse_loss(text: str) -> Loss:
 
     Raises ``ValueError`` that lists the known names.
     """
+    if not isinstance(text, str):
+        raise ValueError(f"loss: must be text such as quartic or normalised:a=1, not {text!r}")
     family, _, arguments = text.partition(":")
     if family not in _FAMILIES:
         if own := _OWN.fullmatch(text):

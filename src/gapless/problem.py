@@ -119,7 +119,7 @@ class Problem:
 
     def __post_init__(self) -> None:
         arrays = {"sensing": self.sensing, "labels": self.labels, "teacher": self.teacher}
-        given = {name: a for name, a in arrays.items() if a is not None}
+        given = {name: a for name, a in arrays.items() if name != "teacher" or a is not None}
         if is_traced(*given.values()):
             return
         given = {name: real_kind(name, a) for name, a in given.items()}

@@ -58,6 +58,11 @@ class WeightedGram:
         m, _ = shaped("sensing", self.sensing, (None, None), "(M, N)").shape
         k, _ = shaped("weight", self.weight, (None, m), "(K, M)").shape
         shaped("shift", self.shift, (k,), "(K,)")
+        if self.weight.dtype != self.shift.dtype:
+            raise ValueError(
+                f"shift: is {self.shift.dtype} and the weights are {self.weight.dtype}; give one "
+                "precision"
+            )
 
     def __call__(self, v: Float[Array, "K p N"]) -> Float[Array, "K p N"]:
         """Return Xᵀ(d · (X v)) + s v in one pass over X."""
