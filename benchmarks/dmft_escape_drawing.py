@@ -7,8 +7,8 @@ m₀ = z/√N with z ~ N(0, 1). At N = ∞ it comes to e = 1e-4 at t(m₀; α), 
 
     P(|z| > z*) = erfc(z*/√2),   t(z*/√N; α) = T
 
-of runs has come there. N enters by the start and by the budget only. (The runs' criterion of
-success is e = 1e-8; what the last decades take depends on N, by the Hessian's lowest eigenvalue.)
+of runs has come there. N enters by the start and by the budget only. (A run is
+solved at e = 1e-8; what the last decades take depends on N, by the Hessian's lowest eigenvalue.)
 """
 
 import sys
@@ -23,7 +23,7 @@ TIME = "t_0.0001"
 
 
 def share(times: pd.Series, n: float, part: float = 1.0) -> float:
-    """Return the share of runs that recover, NaN where z* is below the starts of the table.
+    """Return the share of runs at e ≤ 1e-4 in time, NaN where z* is below the starts of the table.
 
     `times`: t(m₀) by m₀, NaN where the signal was not reached. ln m₀ is interpolated in t; where
     the next smaller start was not followed to its end, it is taken half-way to that.
@@ -100,7 +100,7 @@ def main() -> None:
             style = dict(color=drawing.colour(index), lw=1, label=f"$N={n}$")
             axes.plot(here.alpha, here[column], ".-", **style)
             axes.set(xlabel=r"$\alpha$", title=title, xlim=(4, 10.2), ylim=(-0.02, 1.02))
-    panels[0].set(ylabel="fraction recovered")
+    panels[0].set(ylabel="fraction at e ≤ 1e-4")
     panels[0].legend()
     figure.savefig(sys.argv[4], dpi=130)
 

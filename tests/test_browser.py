@@ -45,6 +45,7 @@ def _records() -> pa.Table:
         {"address": f"{n}-{alpha}-{design}", "n": n, "m": round(alpha * n), "alpha": alpha}
         | {"seed": 0, "design": design, "runs": 20, "run": run, "loss": "quartic", "t_max": 1.8}
         | {"t_1e-8": 1.0 if rng.random() < alpha / 14 else None, "outcome": "recovered"}
+        | {"overlap": 1.0 if rng.random() < alpha / 13 else 0.3}
         | {"steps": 90, "gradients": 100, "wall_s": 0.01}
         for n in (64, 128)
         for alpha in (4.0, 8.0, 12.0)
@@ -237,7 +238,7 @@ def test_downloads_hold_the_tables_of_the_library(browser, table, addresses):
         picture, long_table(panels(table[1])), check_dtype=False, rtol=1e-9
     )
     ours = success_table(table[1])
-    for name in ("n", "alpha", "runs", "successes", "fraction", "low", "high"):
+    for name in ("n", "alpha", "runs", "successes", "fraction", "low", "high", "recovered_low"):
         np.testing.assert_allclose(fractions[name], ours[name].astype(float), rtol=1e-9)
 
 
@@ -247,5 +248,5 @@ def test_arrow_keys_read_the_points_aloud(browser, table, addresses):
         page.locator(".plot").first.focus()
         page.keyboard.press("ArrowRight")
         voice = page.locator(".spoken").first.inner_text()
-        assert voice.startswith(f"N = {first.n:.0f}: {_shown(page, first.alpha)}, ")
+        assert voice.startswith(f"N = {first.n:.0f}, solved: {_shown(page, first.alpha)}, ")
         assert _shown(page, first.high) in voice

@@ -374,7 +374,9 @@ def test_information_is_lost_between_the_transitions_and_kept_above_both():
         row for alpha in (3.5, 10.0) for row in bbp.measure(bbp.FramesPoint(alpha=alpha, **common))
     ]
     table = pd.DataFrame(rows)
-    assert [claim.verdict for claim in bbp.claims(table)] == ["agrees", "agrees"]
+    lost, kept = (claim.verdict for claim in bbp.claims(table))
+    # eight runs cannot tell 38 % from a half
+    assert lost in ("agrees", "cannot tell") and kept == "agrees"
     assert bbp.draw(table).axes
     for _, group in table.groupby("alpha"):
         # at t = 0 (q = 0 exactly) theory from the run's own labels holds; finite N adds a
@@ -399,7 +401,10 @@ def test_rivals_are_measured_drawn_and_judged():
     # message passing beats the spectral estimator, which beats every flow from a random start
     assert means["amp"] > means["spectral"] > means["flow"]
     assert means["flow_spectral"] > means["flow"]
-    assert {claim.verdict for claim in rivals.claims(table)} <= {"agrees", "cannot tell"}
+    # the spectral estimator's limit is no statement about N = 96
+    verdicts = [claim.verdict for claim in rivals.claims(table)]
+    assert verdicts == ["agrees", "cannot tell at this size"]
+    assert {"Mean overlaps and their standard errors"} < {name for name, _ in rivals.tables(table)}
     assert rivals.draw(table).axes
     reason = rivals.failed_rows(rivals.points("smoke", 0)[0], "why")
     assert len(reason) == 16 and {row["outcome"] for row in reason} == {"failed"}

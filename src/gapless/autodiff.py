@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import minimize
 
+from gapless.flags import as_ever
+
 Pointwise = Callable[[Any, Any], Any]
 
 CHUNKS = (64, 1024, 16384)
@@ -48,7 +50,7 @@ def in_both_worlds(function: Pointwise) -> Pointwise:
         yhat, y = np.broadcast_arrays(np.asarray(yhat, float), np.asarray(y, float))
         flat, found = (yhat.ravel(), y.ravel()), np.empty(yhat.size)
         size = next((size for size in CHUNKS if size >= yhat.size), CHUNKS[-1])
-        with jax.enable_x64(True):
+        with as_ever(), jax.enable_x64(True):
             for first in range(0, yhat.size, size):
                 part = [a[first : first + size] for a in flat]
                 image = np.asarray(compiled(*(_filled(a, size) for a in part)))

@@ -16,6 +16,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float
 
+from gapless.flags import as_ever
 from gapless.inputs import number, real_array, whole
 from gapless.linalg import (
     Eigenpairs,
@@ -111,6 +112,7 @@ def _curvature(problem: Problem, w: Float[Array, "K N"]) -> tuple[Array, Array]:
     return problem.loss.d2(yhat, problem.labels) / 2, mu
 
 
+@as_ever()
 def hessian_matrix(
     problem: Problem, w: Float[Array, "K N"], run: int, *, deflate_radial: bool = False
 ) -> np.ndarray:
@@ -145,6 +147,7 @@ def hessian_matrix(
     return matrix
 
 
+@as_ever()
 def spectrum(
     problem: Problem, w: Float[Array, "K N"], run: int, *, deflate_radial: bool = False
 ) -> np.ndarray:
@@ -153,11 +156,13 @@ def spectrum(
     return np.asarray(scipy.linalg.eigh(matrix, eigvals_only=True, driver="evr"), float)
 
 
+@as_ever()
 def negative_count(problem: Problem, w: Float[Array, "K N"], run: int) -> int:
     """Return the index of the Hessian: how many eigenvalues of one run are negative."""
     return int((spectrum(problem, w, run) < 0).sum())
 
 
+@as_ever()
 def lowest_eigenpairs(
     problem: Problem,
     w: Float[Array, "K N"],
@@ -179,7 +184,8 @@ def lowest_eigenpairs(
         Eigenvectors at a nearby state: a warm start. It saves products for a single run; in a
         batch all of them enter as one vector a run, and the saving is small.
     tolerance
-        Lanczos: on |Hv − λv| over the spectral width, see `gapless.linalg.extreme_eigenpairs`.
+        On |Hv − λv| over the spectral width, for ``converged``; Lanczos stops there, see
+        `gapless.linalg.extreme_eigenpairs`.
     method
         ``dense`` forms each matrix; ``auto`` does so up to the N of `DENSE_BELOW`.
 
@@ -199,7 +205,7 @@ def lowest_eigenpairs(
         each = [_dense(problem, w, run, count, deflate_radial) for run in range(runs)]
         joined = [np.concatenate(part) for part in zip(*each, strict=True)]
         values, vectors, residuals, width = joined
-        found = np.ones(runs, bool)
+        found = residuals.max(axis=1) <= tolerance
         with precision(problem.dtype):
             return Eigenpairs(values, jnp.asarray(vectors), residuals, width, 0, found)
     if previous is not None:
@@ -210,6 +216,7 @@ def lowest_eigenpairs(
     return extreme_eigenpairs(operator, start, count, tolerance=tolerance)
 
 
+@as_ever()
 def spectral_density(
     problem: Problem,
     w: Float[Array, "K N"],
@@ -249,6 +256,7 @@ def smoothed(quadrature: Quadrature, grid: np.ndarray, width: float) -> np.ndarr
     return (peaks * quadrature.weights[:, None, :]).sum(axis=2)
 
 
+@as_ever()
 def signal_overlap(
     vectors: Float[Array, "K k N"], teacher: Float[Array, "K N"] | None
 ) -> np.ndarray:
@@ -268,6 +276,7 @@ def signal_overlap(
     )
 
 
+@as_ever()
 def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[Array, "K k"]:
     """Return max over samples of ⟨v, x⟩²/(|v|²|x|²): how far v is one sample's own direction.
 

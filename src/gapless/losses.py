@@ -260,6 +260,24 @@ def parse_loss(text: str) -> Loss:
         raise ValueError(f"loss: {text!r} is wrong, write parameters as normalised:a=1") from None
 
 
+_GIVEN: dict[str, Loss] = {}
+"""Losses of modules that somebody has named by hand to this process, by their full names."""
+
+
+def recorded_loss(name: str) -> Loss | None:
+    """Return the loss that a record names, without running code that the record chose.
+
+    One of ours, or a module's that `parse_loss` was asked for by hand and whose source is the one
+    that the record's name holds a hash of; None for all others, which can be shown but not used.
+    """
+    if name.partition(":")[0] not in _FAMILIES:
+        return _GIVEN.get(name)
+    try:
+        return parse_loss(name)
+    except ValueError:
+        return None
+
+
 def _own_loss(module: str, attribute: str, digest: str | None) -> Loss:
     """Return a user's loss, named by where it stands and by its source text."""
     home = None if digest is None else user_code.loaded(module, digest)
@@ -278,7 +296,9 @@ def _own_loss(module: str, attribute: str, digest: str | None) -> Loss:
             raise ValueError(f"loss: cannot import {module}: {reason}") from None
     if not hasattr(home, attribute):
         raise ValueError(f"loss: the module {module} has no {attribute}")
-    return _named(getattr(home, attribute), f"{module}:{attribute}@{digest}")
+    name = f"{module}:{attribute}@{digest}"
+    _GIVEN[name] = _named(getattr(home, attribute), name)
+    return _GIVEN[name]
 
 
 @lru_cache(maxsize=128)  # one object per text, so that theory and compiled code may cache by loss

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
+from gapless.flags import as_ever
+
 Dtype = Literal["float32", "float64", "float16"]
 """Precision of the computation. ``float16`` stores X in float16 and computes in float32: X takes
 half the memory. Rounding to 11 bits leaves its entries i.i.d., of variance 1/N to 1e-7 relative.
@@ -48,5 +50,5 @@ def is_traced(*arrays: Any) -> bool:
 @contextmanager
 def _computing_in(dtype: Dtype) -> Iterator[None]:
     full = None if jax.default_backend() == "cpu" else "highest"
-    with jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(full):
+    with as_ever(), jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(full):
         yield

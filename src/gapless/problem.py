@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from gapless.design import Design
+from gapless.flags import as_ever
 from gapless.inputs import (
     NoSuchRun,
     check_row_norms,
@@ -274,6 +275,7 @@ class Problem:
         mu = (self.loss.d1(yhat, self.labels) * yhat).sum(axis=1) / (2 * self.n)
         return curvature * (v @ self.sensing.T) @ self.sensing - mu[:, None] * v
 
+    @as_ever()
     def signed_overlap(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return m = ⟨W, W*⟩/(|W||W*|); NaN where there is no teacher."""
         if self.teacher is None:
@@ -288,6 +290,7 @@ class Problem:
         norms = jnp.sqrt(_dot(w, w) * _dot(teacher, teacher))
         return jnp.clip(_dot(w, teacher) / norms, -1, 1)
 
+    @as_ever()
     def overlap(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return q = |⟨W, W*⟩|/(|W||W*|), between 0 and 1."""
         return jnp.abs(self.signed_overlap(w))

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gapless.channels import posterior_score, posterior_score_slope
+from gapless.flags import as_ever
 from gapless.inputs import number, whole
 from gapless.linalg import times_transpose
 from gapless.precision import precision
@@ -42,6 +43,7 @@ class AMPRun:
     estimate: Float[Array, "K N"]
 
 
+@as_ever()
 def amp(
     problem: Problem,
     start: Float[Array, "K N"],

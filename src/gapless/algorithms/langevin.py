@@ -7,11 +7,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gapless.algorithms.sgd import MOST_STEPS, finite_states, normalised_states
+from gapless.flags import as_ever
 from gapless.inputs import number, whole
 from gapless.precision import checked_key, precision
 from gapless.problem import Problem
 
 
+@as_ever()
 def langevin(
     problem: Problem,
     start: Float[Array, "K N"],

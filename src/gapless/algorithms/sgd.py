@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from gapless.flags import as_ever
 from gapless.inputs import number, whole
 from gapless.precision import checked_key, precision
 from gapless.problem import Problem
@@ -14,6 +15,7 @@ from gapless.problem import Problem
 MOST_STEPS = 2**31 - 1
 
 
+@as_ever()
 def sgd(
     problem: Problem,
     start: Float[Array, "K N"],

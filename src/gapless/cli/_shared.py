@@ -5,14 +5,17 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, Token
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST_NUMBERS = 10_000
 LINE_EVERY_S = 5.0
@@ -101,6 +104,15 @@ def check_writable(path: Path, option: str) -> None:
         raise ValueError(f"{option}: cannot write {path}; give another file")
     if path.suffix.lower() not in {".png", ".pdf", ".svg"}:
         raise ValueError(f"{option}: {path.name} must end in .png, .pdf or .svg")
+
+
+def save_picture(path: Path | None, draw: "Callable[..., Figure]", *drawn: Any) -> None:
+    """Draw and save a picture, unless there is no path to save it at."""
+    if path is not None:
+        from gapless.experiments.drawing import default_style, save
+
+        with default_style():
+            save(draw(*drawn), path, dpi=150)
 
 
 class Meter:

@@ -14,6 +14,7 @@ from gapless.cli._shared import (
     meter,
     numbers,
     print_json,
+    save_picture,
     table_text,
 )
 
@@ -126,8 +127,7 @@ def dmft(
         for one in (*points, *doubled):
             Checkpoint(one).discard()
     estimate = combine(fine, coarse)
-    if plot is not None:
-        draw(point, estimate).savefig(plot, dpi=150)
+    save_picture(plot, draw, point, estimate)
     if as_json:
         print_json(answer(point, estimate, fine, notes))
     else:

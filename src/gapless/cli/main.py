@@ -10,8 +10,23 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 from pydantic import ValidationError
 
-from gapless.cli import dmft, explore, flow, reproduce, spectrum, stores, success, theory
+from gapless.cli import (
+    dmft,
+    docstrings,
+    explore,
+    flow,
+    reproduce,
+    running,
+    spectrum,
+    stores,
+    success,
+    theory,
+)
 from gapless.threads import pin_threads
+
+if sys.flags.optimize > 1:
+    for module in (dmft, explore, flow, reproduce, running, spectrum, stores, success, theory):
+        docstrings.restore(module)
 
 POSITIONAL = ("figures", "dir", "file")
 
@@ -39,9 +54,9 @@ app.command(dmft.dmft)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
-    pin_threads()
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        pin_threads()
         app(tokens)
     except CycloptsError as error:
         return _complain(str(error), tokens)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
+from gapless.experiments.verdict import Claim
+
 if TYPE_CHECKING:  # a worker neither draws nor judges
     import pandas as pd
     from matplotlib.figure import Figure
@@ -41,15 +43,6 @@ class Cost:
     flops: float
     bytes: float
     program: Hashable = None
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A statement of the paper, our number with its interval, and whether they agree."""
-
-    statement: str
-    ours: str
-    verdict: Literal["agrees", "differs", "cannot tell"]
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
-"""BBP along the run: what the Hessian's lowest eigenvector knows of the signal, in three regimes.
+"""BBP along the run: has the Hessian an outlier along the signal, in three regimes of α?
 
 For a loss of bounded curvature the transition exists at a random start (α_start) and at the 1RSB
-threshold states (α_1RSB). Below the first the Hessian never knows the signal; between the two it
-does at first and forgets on the way down; above the second it still knows it when the run gets
-to the threshold, and the run escapes. T. Bonnaire, G. Biroli and C. Cammarota, "The role of the
-time-dependent Hessian in high-dimensional optimization", arXiv 2403.02418, ask this question.
+threshold states (α_1RSB). Below the first the Hessian never has an outlier along the signal;
+between the two it has one at first and loses it on the way down; above the second it still has one
+when the run gets to the threshold, and the run escapes. T. Bonnaire, G. Biroli and C. Cammarota,
+"The role of the time-dependent Hessian in high-dimensional optimization", arXiv 2403.02418, ask
+this question.
 
 Runs set out at overlap 0 exactly, as they do when N → ∞. Theory's edge and outlier come from the
 run's own labels and hold while the overlap vanishes (docs/derivations/limits.md §4): where the
@@ -23,10 +24,22 @@ from matplotlib.figure import Figure
 from gapless.algorithms.starts import warm_states
 from gapless.experiments import drawing
 from gapless.experiments._crossing import CrossingPoint
-from gapless.experiments._experiment import Claim, Cost, Experiment, Row, Scale
+from gapless.experiments._experiment import Cost, Experiment, Row, Scale
 from gapless.experiments._spectra import spectral_rows
 from gapless.experiments.panels import TWO_ERRORS, Panel, Series
 from gapless.experiments.simulation import design_columns
+from gapless.experiments.statistics import Fraction, share
+from gapless.experiments.verdict import (
+    MOSTLY,
+    NOT_MEASURED,
+    RARELY,
+    Claim,
+    Sample,
+    Statement,
+    Verdict,
+    judged,
+    verdict,
+)
 from gapless.flow import Outcome
 from gapless.flow.snapshots import snapshots
 from gapless.losses import normalised, parse_loss
@@ -224,7 +237,7 @@ def _draw_overlaps(axis: Any, t: np.ndarray, group: pd.DataFrame) -> None:
     axis.plot(t, series(known, "known")[0], color=drawing.colour(1), label="$v_1$, theory")
     state = series(group, "overlap_t")[0]
     axis.plot(t, state, color=drawing.colour(2), ls="--", label="state $q$")
-    # a vector that knows nothing
+    # the mean of a random vector
     axis.axhline((2 / np.pi / group.n.iloc[0]) ** 0.5, color="black", lw=0.7, ls=":")
 
 
@@ -247,39 +260,58 @@ def panels(table: pd.DataFrame) -> list[Panel]:
     return found
 
 
+NEVER, USUALLY, LOST = Statement(high=RARELY), Statement(low=MOSTLY), Statement(high=MOSTLY)
+"""Readings as bounds on the fraction of runs with an outlier: never, at the start or kept, lost."""
+
+
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Judge the three regimes."""
     early, late = transitions()
     found = []
     for _, group in _followed(table).groupby("alpha"):
-        alpha = float(group.alpha.iloc[0])
-        start = np.mean([np.isfinite(values[0]) for values in group.hessian_outlier_t])
-        overlap = np.array([values[0] for values in group.vector_overlap_1_t])
-        calm = np.stack(group.overlap_t.to_list()) < GREY
+        alpha, n, design = float(group.alpha.iloc[0]), int(group.n.iloc[0]), group.design.to_numpy()
         outliers = np.isfinite(np.stack(group.hessian_outlier_t.to_list()).astype(float))
+        overlap = np.array([values[0] for values in group.vector_overlap_1_t])
+        calm = np.abs(np.stack(group.overlap_t.to_list())) < GREY
+        some = calm.any(axis=1)
         last = [values[row][-1] for values, row in zip(outliers, calm, strict=True) if row.any()]
-        kept = float(np.mean(last)) if last else float("nan")
+        start, kept = share(outliers[:, 0], design), share(np.array(last, bool), design[some])
+
+        def judge(reading: Statement, fraction: Fraction, n: int = n) -> Verdict:
+            return verdict(reading, fraction.fraction, fraction.interval, Sample(n, fraction.runs))
+
         if alpha < early:
-            statement, good = (
-                "Below α_BBP of the start the Hessian never knows the signal",
-                start < 0.5,
-            )
+            statement = "Below α_BBP of the start the Hessian never has an outlier on the signal"
+            parts: list[Verdict] = [judge(NEVER, start)]
         elif alpha < late:
-            statement = "Between the two transitions it knows it at the start and loses it"
-            good = start > 0.5 > kept
+            statement = "Between the two transitions it has one at the start and loses it"
+            # the question ends for a run that finds the signal before it loses the outlier
+            lost = judge(LOST, kept) if calm[:, -1].any() else NOT_MEASURED
+            parts = [judge(USUALLY, start), lost]
         else:
-            statement = "Above α_BBP of the threshold it still knows it when the run escapes"
-            good = start > 0.5 and kept > 0.5
+            statement = "Above α_BBP of the threshold it still has one when the run escapes"
+            parts = [judge(USUALLY, start), judge(USUALLY, kept)]
         found.append(
-            Claim(
+            judged(
                 statement,
-                f"α = {alpha:g}: outlier in {start:.0%} of runs at the start (overlap of v₁ "
-                f"{overlap.mean():.2f}), in {kept:.0%} at the last frame with q < {GREY:g}",
-                # the question ends for a run that finds the signal before it loses the outlier
-                "agrees" if good else "cannot tell" if not calm[:, -1].any() else "differs",
+                f"α = {alpha:g}, N = {n}: outlier in {_percent(start)} at the start (overlap of v₁ "
+                f"{overlap.mean():.2f}), in {_percent(kept)} at the last frame with q < {GREY:g}; "
+                f"never is read as in fewer than {RARELY:.0%}, has and loses as in more and fewer "
+                f"than {MOSTLY:.0%}",
+                *parts,
             )
         )
     return found
+
+
+def _percent(fraction: Fraction) -> str:
+    """Return "38 % of 8 runs (95 %: 14 to 69 %)"."""
+    if fraction.runs == 0:
+        return "no run"
+    low, high = 100 * fraction.low, 100 * fraction.high
+    return (
+        f"{100 * fraction.fraction:.0f} % of {fraction.runs} runs (95 %: {low:.0f} to {high:.0f} %)"
+    )
 
 
 EXPERIMENT = Experiment(

@@ -10,6 +10,7 @@ from pydantic import model_validator
 from gapless.experiments import drawing
 from gapless.experiments._experiment import Point
 from gapless.experiments.checkpoint import Checkpoint
+from gapless.files import reason
 from gapless.losses import parse_loss
 from gapless.theory import NotConverged, threshold_state
 from gapless.theory.dmft import Descent, Draws, Dynamics, Estimate, Flow, Solution
@@ -146,10 +147,9 @@ def solve(point: MeanField, progress: Callable[[float], object] = lambda _: None
     `progress` is called with the part of `MeanField.traffic` that was done. Raises `Unstable`.
     """
     checkpoint = Checkpoint(point)
-    found = checkpoint.read()
     solution = Solution.begin(point.dynamics, point.draws, point.stepping)
-    if found is not None:
-        solution.restore(found)
+    if (found := checkpoint.read()) is not None:
+        solution = _resumed(found, solution, checkpoint)
     done = 0.0
 
     def watch(solution: Solution) -> None:
@@ -164,6 +164,44 @@ def solve(point: MeanField, progress: Callable[[float], object] = lambda _: None
     for view in solution.state.views:
         view.forget()
     return solution
+
+
+def _resumed(found: dict[str, np.ndarray], fresh: Solution, checkpoint: Checkpoint) -> Solution:
+    """Return the solution gone on to what a checkpoint holds; as it is if that does not fit."""
+    begun = Solution.begin(fresh.dynamics, fresh.state.draws, fresh.stepping)
+    try:
+        _check_fit(found, fresh.packed(), len(fresh.t))
+        begun.restore(found)
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        checkpoint.ignore(f"cannot be gone on from ({reason(error)})")
+        return fresh
+    return begun
+
+
+def _check_fit(found: dict[str, np.ndarray], begun: dict[str, np.ndarray], states: int) -> None:
+    """Raise unless arrays are such as a solution that begins like `begun` comes to have."""
+    probes = range(len(found["logs"]) + 1)
+    names = {name for name in begun if not name.endswith("_0")}
+    parts = [name.removesuffix("_0") for name in begun if name.endswith("_0")]
+    if found.keys() != names | {f"{part}_{index}" for part in parts for index in probes}:
+        raise ValueError("holds other arrays")
+    for name, array in found.items():
+        part, _, index = name.rpartition("_")
+        like = begun[f"{part}_0" if part else name]
+        grows = part not in ("", "rest") or name in ("student", "rows", "lengths", "logs")
+        if (
+            array.dtype != like.dtype
+            or array.ndim != like.ndim
+            or (array.shape[grows:] != like.shape[grows:])
+        ):
+            raise ValueError(f"{name} is {array.dtype}{array.shape}")
+        if part not in ("", "rest") and len(array) != len(found[f"along_{index}"]):
+            raise ValueError(f"{name} has {len(array)} directions")
+    lengths = found["lengths"]
+    if len(lengths) > states or len(lengths) != len(found["student"]) or (lengths < 0).any():
+        raise ValueError(f"{len(lengths)} states are done of {states}")
+    if lengths.sum() != len(found["rows"]):
+        raise ValueError("the coordinates of the states are of another number")
 
 
 def spectrum(solution: Solution, times: int = 9) -> dict[str, list[Any]]:

@@ -10,6 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from gapless.experiments import drawing
+from gapless.experiments._threshold import T_TWIN
 from gapless.experiments.panels import Mark, Panel, Series
 
 SNAPSHOTS = (0.0, 0.5, 1.0, 1.5, 2.5)
@@ -24,6 +25,11 @@ SHADES = LinearSegmentedColormap.from_list("shades", [(0.0, 0.45, 0.7, a) for a 
 def frame_of(run: Any, multiple: float) -> int:
     """Return the frame nearest to a multiple of the crossing time."""
     return int(np.argmin(np.abs(np.array(run.t) - multiple * run.time)))
+
+
+def twin_of(run: Any) -> str:
+    """Return when the energy of a run's twin was read off."""
+    return "at rest" if run.twin_settled else f"at t = {T_TWIN:g}, not at rest"
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -45,7 +51,7 @@ def draw(table: pd.DataFrame) -> Figure:
     below[0].set_ylabel("density")
     figure.suptitle(
         rf"N = {run.n}, $\alpha$ = {run.alpha:g}: the run of median crossing time "
-        f"({len(table)} runs); vertical line: crossing of its twin's energy",
+        f"({len(table)} runs); vertical line: crossing of the energy of its twin, {twin_of(run)}",
         fontsize=9.5,
     )
     return figure
@@ -140,7 +146,7 @@ def panels(table: pd.DataFrame) -> list[Panel]:
                 line("training, e = L/N", run.energy_t, 0),
                 line("generalisation", run.generalisation_t, 1),
             ],
-            (*crossing, Mark("y", float(run.threshold_energy), "energy of its twin", "dot")),
+            (*crossing, Mark("y", float(run.threshold_energy), f"its twin, {twin_of(run)}", "dot")),
         ),
         Panel(
             "Overlaps",

@@ -1,5 +1,6 @@
 """One run's spectrum along the flow: the run that Figure 2 follows, or one made on the spot."""
 
+from os.path import lexists
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from gapless.experiments import load
 from gapless.experiments.fig2 import SpectralPoint, measure
 from gapless.experiments.fig2_drawing import panels
 from gapless.experiments.panels import plain
+from gapless.files import reason, shown, tell
 from gapless.store import Store
 
 SMALL = SpectralPoint(n=256, alpha=10.0, seed=0, runs=8, frames=41)
@@ -29,9 +31,12 @@ LISTS = {
 
 
 def stored_run(folder: Path) -> pd.DataFrame | None:
-    """Return Figure 2's records with a followed run in them, None if a folder has none."""
+    """Return Figure 2's records with a followed run in them, None if a folder has none.
+
+    Raises ``ValueError`` if they cannot be read.
+    """
     store = Store(Path(folder) / load("fig2").name)
-    if not store.spec_file.exists():
+    if not lexists(store.spec_file):
         return None
     table = store.read().to_pandas()
     if "followed" not in table or not table.followed.fillna(False).astype(bool).any():
@@ -53,10 +58,17 @@ def replay(folder: Path | None = None, point: SpectralPoint = SMALL) -> dict[str
 
     Raises ``ValueError`` if no run of `point` crosses the energy of its twin.
     """
-    table = None if folder is None else stored_run(folder)
-    stored = table is not None
-    if table is None:
-        table = pd.DataFrame(measure(point))
+    if folder is not None:
+        try:
+            if (table := stored_run(folder)) is not None:
+                return _frames(table, stored=True)
+        except Exception as error:  # somebody's records: what they make a reader raise
+            place = shown(folder / load("fig2").name)
+            tell(f"{place} cannot be replayed ({reason(error)}); a small run is measured instead")
+    return _frames(pd.DataFrame(measure(point)), stored=False)
+
+
+def _frames(table: pd.DataFrame, *, stored: bool) -> dict[str, Any]:
     followed = table[table.followed.fillna(False).astype(bool)]
     if followed.empty:
         raise ValueError("dir: no run crossed the energy of its twin; give a folder with fig2")

@@ -16,6 +16,8 @@ from typing import Any
 
 import pandas as pd
 
+from gapless.files import harmless
+
 MOST_ROWS = 60
 """Rows of a table that a page prints; its CSV has all."""
 
@@ -59,8 +61,11 @@ class Download:
 
 
 def csv_download(name: str, table: pd.DataFrame) -> Download:
-    """Return a table as CSV, numbers with ten digits."""
-    return Download(name, table.to_csv(index=False, float_format="%.10g"))
+    """Return a table as CSV, numbers with ten digits, no text that spreadsheets compute."""
+    safe = table.rename(columns=lambda name: harmless(str(name)))
+    for column in safe.select_dtypes(exclude="number"):
+        safe[column] = [harmless(v) if isinstance(v, str) else v for v in safe[column]]
+    return Download(name, safe.to_csv(index=False, float_format="%.10g"))
 
 
 def html_table(table: pd.DataFrame, caption: str) -> str:

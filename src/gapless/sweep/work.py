@@ -1,5 +1,6 @@
 """What a worker does with a task: measure, store, hand back a receipt."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -85,15 +86,28 @@ def provenance() -> dict[str, str | None]:
 
 
 def _commit() -> str | None:
-    try:
+    """Return the commit of the checkout that this package is the source of.
+
+    An installed package may lie in a checkout as well, that of whatever project its virtual
+    environment is for; and variables GIT_… may name any other.
+    """
+    package = Path(__file__).parents[1]
+    root = package.parents[1]
+    surroundings = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(root), *arguments]
         answer = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
+            command, capture_output=True, text=True, timeout=10, check=True, env=surroundings
         )
+        return answer.stdout.strip()
+
+    try:
+        if (
+            git("ls-files", "--full-name", str(package / "__init__.py"))
+            != "src/gapless/__init__.py"
+        ):
+            return None
+        return git("describe", "--always", "--dirty", "--abbrev=12")
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout.strip()

@@ -5,12 +5,14 @@ edge, outlier and overlap are those of `gapless.theory.bulk`.
 """
 
 from gapless.channels import Preprocessing
+from gapless.flags import as_ever
 from gapless.inputs import ratio
 from gapless.quadrature import LEVELS, Level, error_of, half_gaussian
 from gapless.theory import bulk
 from gapless.theory.roots import root_between
 
 
+@as_ever()
 def spectral_overlap(transform: Preprocessing, alpha: float) -> tuple[float, float]:
     """Return q = |⟨v, W*⟩|/√N of the top eigenvector of Σ T(y) x xᵀ as N → ∞, and its error.
 
@@ -26,6 +28,7 @@ def _overlap(transform: Preprocessing, alpha: float, level: Level) -> float:
     return bulk.outlier(curvatures).overlap or 0.0
 
 
+@as_ever()
 def best_overlap(alpha: float) -> float:
     """Return the overlap of T = 1 − 1/y², the largest of all: 0 up to α = 1/2, else the root of
 

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from gapless.channels import posterior_score
+from gapless.flags import as_ever
 from gapless.inputs import number, ratio, whole
 from gapless.quadrature import bivariate_gaussian
 from gapless.theory.roots import root_between
@@ -44,6 +45,7 @@ def next_square(s: float, alpha: float, noise: float = 0.0) -> float:
     return known / (1 + known)
 
 
+@as_ever()
 def state_evolution(
     overlap: float, alpha: float, iterations: int, noise: float = 0.0
 ) -> np.ndarray:
@@ -93,6 +95,7 @@ class Thresholds:
     error: float
 
 
+@as_ever()
 @cache
 def thresholds() -> Thresholds:
     """Return the three thresholds.
@@ -120,6 +123,7 @@ def thresholds() -> Thresholds:
     )
 
 
+@as_ever()
 def uninformed_overlap(alpha: float) -> float:
     """Return q of the fixed point that the iteration reaches from q → 0⁺, noiseless.
 
