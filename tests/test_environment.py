@@ -84,7 +84,9 @@ def run(*arguments, cwd=None, shell=None, **changes):
     command = [*GAPLESS, *map(str, arguments)]
     if shell is not None:
         command = ["bash", "-c", f'set -o pipefail; "$@" {shell}', "bash", *command]
-    return subprocess.run(command, capture_output=True, cwd=cwd, env=surroundings(**changes))
+    return subprocess.run(
+        command, capture_output=True, cwd=cwd, env=surroundings(**changes), timeout=300
+    )
 
 
 def computed(spectra):
@@ -210,6 +212,13 @@ def test_what_a_stream_cannot_encode_is_escaped(encoding):
     done = run("theory", "curve", "--help", PYTHONIOENCODING=encoding)
     assert done.returncode == 0
     assert "along \\u03b1" in done.stdout.decode(encoding)
+
+
+@pytest.mark.parametrize("columns", ["20", "1", "0", "-5", "nonsense", "٣"])
+def test_help_is_printed_at_any_width(columns):
+    done = run("success", "--help", COLUMNS=columns)
+    assert done.returncode == 0
+    assert b"--runs" in done.stdout
 
 
 def test_help_has_its_text_where_docstrings_are_left_out():
