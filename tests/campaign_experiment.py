@@ -51,7 +51,7 @@ EXPERIMENT = Experiment(
     measure=measure,
     failed=failed,
     cost=lambda point: Cost(flops=1e11, bytes=1e3),  # a task each
-    draw=nothing,
+    picture=nothing,
     claims=nothing,
 )
 

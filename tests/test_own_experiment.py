@@ -14,8 +14,8 @@ MODULE = """
 from dataclasses import replace
 import os
 import pyarrow as pa
-from matplotlib.figure import Figure
 from gapless.experiments import Claim, Cost, Experiment, Point
+from gapless.page.panels import Axis, Panel, Picture, Series
 
 if os.environ.get("UNSEEN"):
     raise RuntimeError("no command may import this")
@@ -32,10 +32,9 @@ def measure(point):
     return [{"number": point.number, "height": float(point.number**2)} for run in range(2)]
 
 
-def draw(table):
-    figure = Figure()
-    figure.subplots().plot(table.number, table.height)
-    return figure
+def picture(table):
+    heights = Series("heights", table.number, table.height)
+    return Picture("Heights", [[Panel("", Axis("number"), Axis("height"), [heights])]])
 
 
 MINE = Experiment(
@@ -47,7 +46,7 @@ MINE = Experiment(
     measure=lambda point: measure(point),  # which cannot be pickled
     failed=lambda point, reason: [{"number": point.number}],
     cost=lambda point: Cost(flops=4e10, bytes=1e3),
-    draw=draw,
+    picture=picture,
     claims=lambda table: [Claim("Heights are squares.", f"{len(table)} of them", "agrees")],
 )
 TWIN = replace(MINE, title="Another of this name")

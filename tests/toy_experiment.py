@@ -67,12 +67,11 @@ def failed(point: Toy, reason: str) -> list[Row]:
     return [{"number": point.number, "run": 0, "reason": reason}]
 
 
-def draw(table):
-    from gapless.experiments import drawing  # workers do without
+def picture(table):
+    from gapless.page.panels import Axis, Panel, Picture, Series  # workers do without
 
-    figure, axes = drawing.panels(1)
-    axes[0].plot(table.number, table.square)
-    return figure
+    squares = Series("squares", table.number, table.square)
+    return Picture("Squares", [[Panel("", Axis("number"), Axis("square"), [squares])]])
 
 
 EXPERIMENT = Experiment(
@@ -86,6 +85,6 @@ EXPERIMENT = Experiment(
     measure=measure,
     failed=failed,
     cost=lambda point: Cost(flops=4e10, bytes=1e3, program=point.group),
-    draw=draw,
+    picture=picture,
     claims=lambda table: [],
 )

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from gapless.inputs import number, ratio
+
 Array = Any  # NumPy or JAX
 
 
@@ -59,8 +61,10 @@ def trimmed(cut: float = 3.0) -> Preprocessing:
 
     Raises ``ValueError`` unless cut > 0.
     """
-    if not 0 < cut < float("inf"):
-        raise ValueError(f"preprocessing: the cut must be a positive number, not {cut}")
+    try:
+        cut = number("cut", cut, above=0)
+    except ValueError as error:
+        raise ValueError(f"preprocessing: {error}") from None
     return Preprocessing("trimmed", partial(_trimmed, cut=cut), (cut,))
 
 
@@ -71,7 +75,7 @@ def weak_optimal(alpha: float) -> Preprocessing:
     T < 1, so that its matrix is well conditioned. √(2α) ≥ 1 keeps it so; below it is taken as 1
     (nothing is recovered there), where T is that of `best`.
     """
-    return Preprocessing("weak", partial(_weak, shift=max(2 * alpha, 1.0) ** 0.5 - 1), ())
+    return Preprocessing("weak", partial(_weak, shift=max(2 * ratio(alpha), 1.0) ** 0.5 - 1), ())
 
 
 # functions with a name, and parts of them, can be pickled
@@ -102,6 +106,8 @@ def preprocessing(name: str, alpha: float) -> Preprocessing:
 
     Raises ``ValueError`` that lists them.
     """
+    if not isinstance(name, str):
+        raise ValueError(f"preprocessing: must be a name, not {name!r}")
     known = {"weak": weak_optimal(alpha), "best": best, "trimmed": trimmed()}
     if name not in known:
         raise ValueError(f"preprocessing: {name!r} is not one of {', '.join(known)}")

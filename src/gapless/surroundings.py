@@ -25,6 +25,9 @@ KEPT_FLAGS = (
 )
 """What is heeded in XLA_FLAGS: how fast to compile and for which processor, and folders."""
 
+NARROWEST = 20
+"""Columns below which help is not wrapped to a terminal: of some widths rich never comes back."""
+
 
 class Stream(io.TextIOWrapper):
     """Standard output or error: what it cannot encode is escaped, a lost reader ends nothing."""
@@ -83,6 +86,9 @@ def forget_settings() -> None:
         os.environ["JAX_PLATFORMS"] = platforms
     if flags:
         os.environ["XLA_FLAGS"] = " ".join(flags)
+    columns = os.environ.get("COLUMNS", "")
+    if not (columns.isascii() and columns.isdecimal() and int(columns) >= NARROWEST):
+        os.environ.pop("COLUMNS", None)
     if sys.warnoptions:
         sys.warnoptions.clear()
         warnings.resetwarnings()

@@ -88,7 +88,7 @@ def flow(
     from gapless.experiments.checkpoint import Checkpoint, checkpoints_in
     from gapless.experiments.simulation import Simulation, rows
     from gapless.experiments.success import check_runs
-    from gapless.experiments.trajectories import draw
+    from gapless.experiments.trajectories import picture
 
     check_runs(runs, runs_per_design)
     if plot is not None:
@@ -109,7 +109,7 @@ def flow(
         for here in points:
             Checkpoint(here).discard()
     records = records[:runs]
-    save_picture(plot, draw, records)
+    save_picture(plot, picture, records)
     if as_json:
         print_json(_answer(point, records))
     else:

@@ -11,7 +11,7 @@ from gapless.experiments._threshold import T_TWIN, at_rest, twin_threshold
 from gapless.experiments.simulation import design_columns
 from gapless.flow import Outcome
 from gapless.flow.crossing import cross_energy
-from gapless.losses import parse_loss
+from gapless.losses import check_for_runs, parse_loss
 from gapless.problem import draw_problem
 
 LOWEST = 3
@@ -67,7 +67,9 @@ class CrossingPoint(Point):
         """Refuse parameters that no design or loss has."""
         del context
         # the full name holds a hash of a user's source text: it belongs to the record's address
-        object.__setattr__(self, "loss", parse_loss(self.loss).name)
+        loss = parse_loss(self.loss)
+        object.__setattr__(self, "loss", loss.name)
+        check_for_runs(loss, "float32")
         _ = self.design
 
     @property

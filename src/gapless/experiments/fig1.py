@@ -7,20 +7,19 @@ for zero energy (large α).
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from gapless.experiments import drawing
 from gapless.experiments._experiment import Experiment, Scale
 from gapless.experiments._threshold import rest_sentence
-from gapless.experiments.panels import Mark, Panel, Series
 from gapless.experiments.simulation import SCHEMA, Simulation, cost, failed_rows, rows
 from gapless.experiments.statistics import share
 from gapless.experiments.success import recovered, solved
 from gapless.experiments.verdict import MOSTLY, Claim, Sample, Statement, judged, verdict
 from gapless.flow import Outcome, paper_budget
+from gapless.page.panels import GREY, Axis, Mark, Panel, Picture, Series
 
 PAPER_N = 16384
 ALPHAS = (6.0, 12.0, 18.0, 24.0)
@@ -72,37 +71,6 @@ def _rest(table: pd.DataFrame) -> str:
     return rest_sentence(twins.outcome.tolist(), "shuffled twins", float(twins.t_max.max()))
 
 
-def draw(table: pd.DataFrame) -> Figure:
-    """Draw e(t) of every run; the dotted lines are the plateaus of the shuffled twins."""
-    figure, axes = drawing.panels(2)
-    plateau = threshold_energy(table)
-    titles = {"teacher": "teacher labels", "shuffled": "shuffled labels"}
-    for axis, (labels, title) in zip(axes, titles.items(), strict=True):
-        shown = table[table.labels == labels]
-        for index, alpha in enumerate(ALPHAS):
-            runs = shown[(shown.alpha == alpha) & (shown.outcome != "failed")]
-            for number, run in enumerate(runs.itertuples()):
-                t, energy = np.array(run.t), np.array(run.energy_t)
-                seen = (t > 0) & (energy > 1e-8)
-                label = rf"$\alpha={alpha:g}$" if number == 0 else None
-                axis.plot(t[seen], energy[seen], color=drawing.colour(index), lw=0.8, label=label)
-            if alpha in plateau:
-                axis.axhline(plateau[alpha], color=drawing.colour(index), ls=":", lw=1.4)
-        axis.set(xscale="log", xlabel=r"time $t$", title=title)
-        axis.set_ylim(0, 2.1 * max(ALPHAS))
-    axes[0].set_ylabel(r"energy $e=\mathcal{L}/N$")
-    axes[1].legend()
-    n = int(table.n.iloc[0])
-    budget = paper_budget(n)
-    axes[0].axvline(budget, color="grey", lw=0.8)
-    axes[0].annotate("paper's budget", (budget, 2 * max(ALPHAS)), rotation=90, va="top", ha="right")
-    figure.suptitle(
-        f"N = {n}; dotted: threshold energy, the mean over the twins;\n{_rest(table)}",
-        fontsize=9.5,
-    )
-    return figure
-
-
 FALLS, STAYS = Statement(low=MOSTLY), Statement(high=MOSTLY)
 STATEMENTS = (
     (6.0, "α = 6: the energy does not decrease to zero", STAYS),
@@ -145,37 +113,39 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     return found
 
 
-def panels(table: pd.DataFrame) -> list[Panel]:
-    """Return e(t) of every run, with a teacher and shuffled; marks are the twins' plateaus."""
-    plateau = threshold_energy(table)
-    found = []
+def picture(table: pd.DataFrame) -> Picture:
+    """Return e(t) of every run, with a teacher and shuffled; dotted are the twins' plateaus."""
+    n, plateau = int(table.n.iloc[0]), threshold_energy(table)
+    energy = Axis("energy e = L/N", range=(0, 2.1 * max(ALPHAS)))
+    panels = []
     for labels in ("teacher", "shuffled"):
         shown = table[(table.labels == labels) & (table.outcome != "failed")]
-        series = []
-        for run in shown[shown.alpha.isin(ALPHAS)].sort_values("alpha").itertuples():
-            t, energy = np.array(run.t), np.array(run.energy_t)
-            seen = (t > 0) & (energy > 1e-8)
-            index = ALPHAS.index(run.alpha)
-            name = f"α = {run.alpha:g}"
-            series.append(Series(name, t[seen], energy[seen], style="lines", colour=index))
+        runs = shown[shown.alpha.isin(ALPHAS)].sort_values("alpha", kind="stable")
         marks = [
-            Mark("y", float(plateau[alpha]), "", "dot", index)
+            Mark("y", float(plateau[alpha]), dash="dot", colour=index, width=1.4)
             for index, alpha in enumerate(ALPHAS)
             if alpha in plateau
         ]
-        found.append(
-            Panel(
-                f"Energy, {labels} labels; dotted: mean energy of the shuffled twins "
-                f"({_rest(table)})",
-                "time t",
-                "energy e = L/N",
-                series,
-                marks,
-                x_scale="log",
-                y_range=(0.0, 2.1 * max(ALPHAS)),
-            )
-        )
-    return found
+        if labels == "teacher":
+            marks.append(Mark("x", paper_budget(n), "paper's budget", "solid", GREY))
+        curves = [_curve(run) for run in runs.itertuples()]
+        panels.append(Panel(f"{labels} labels", Axis("time t", "log"), energy, curves, marks))
+    return Picture(
+        f"N = {n}; dotted: threshold energy, the mean over the twins;\n{_rest(table)}",
+        (panels,),
+    )
+
+
+def _curve(run: Any) -> Series:
+    t, energy = np.array(run.t), np.array(run.energy_t)
+    seen = (t > 0) & (energy > 1e-8)
+    return Series(
+        *(f"α = {run.alpha:g}, design {run.design}, run {run.run}", t[seen], energy[seen]),
+        style="lines",
+        colour=ALPHAS.index(run.alpha),
+        legend=f"α = {run.alpha:g}",
+        width=0.8,
+    )
 
 
 EXPERIMENT = Experiment(
@@ -187,7 +157,6 @@ EXPERIMENT = Experiment(
     measure=rows,
     failed=failed_rows,
     cost=cost,
-    draw=draw,
+    picture=picture,
     claims=claims,
-    panels=panels,
 )

@@ -18,7 +18,7 @@ from gapless.experiments._crossing import LOWEST, CrossingPoint, failed_rows, ro
 from gapless.experiments._experiment import Cost, Experiment, Row, Scale
 from gapless.experiments._spectra import theory_of
 from gapless.experiments._threshold import AT_REST, T_TWIN
-from gapless.experiments.fig2_drawing import draw, frame_of, panels
+from gapless.experiments.fig2_picture import followed_run, frame_of, picture
 from gapless.experiments.statistics import share
 from gapless.experiments.verdict import MOSTLY, RARELY, Claim, Sample, Statement, judged, verdict
 from gapless.flow.snapshots import snapshots
@@ -219,9 +219,9 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             verdict(_of_paper(high=MOSTLY), informed.fraction, informed.interval, size),
         ),
     ]
-    followed = table[table.followed.fillna(False).astype(bool)]
-    if len(followed):
-        found.append(_detachment(followed.iloc[0]))
+    run = followed_run(table)
+    if run is not None:
+        found.append(_detachment(run))
     return found
 
 
@@ -270,7 +270,6 @@ EXPERIMENT = Experiment(
     measure=measure,
     failed=failed,
     cost=cost,
-    draw=draw,
+    picture=picture,
     claims=claims,
-    panels=panels,
 )

@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from gapless.experiments import drawing
 from gapless.experiments._crossing import (
     SCHEMA,
     CrossingPoint,
@@ -24,7 +22,6 @@ from gapless.experiments._crossing import (
 )
 from gapless.experiments._experiment import Experiment, Scale
 from gapless.experiments._threshold import T_TWIN
-from gapless.experiments.panels import TWO_ERRORS, Panel, Series
 from gapless.experiments.statistics import (
     clustered_mean,
     clustered_std,
@@ -39,6 +36,7 @@ from gapless.experiments.verdict import (
     judged,
     verdict,
 )
+from gapless.page.panels import TWO_ERRORS, Axis, Panel, Picture, Series
 
 
 @dataclass(frozen=True)
@@ -77,15 +75,11 @@ OPEN_FROM = 12.0
 """A range of α that ends below does not show whether the gap opens."""
 INFORMED = 0.1
 """Overlap of a state with the signal that is no longer of order 1/√N."""
-MEASURES = {
-    "gap_12": r"$\lambda_2-\lambda_1$",
-    "gap_23": r"$\lambda_3-\lambda_2$",
-    "overlap_1": r"$|\langle v_1,W^*\rangle|/\sqrt{N}$",
-    "overlap_2": r"$|\langle v_2,W^*\rangle|/\sqrt{N}$",
-    "state_overlap": r"$q$ of the state",
-    "top_share_1": r"share of $v_1$ on its top sample",
-    "opening": rf"$\lambda_2-\lambda_1-{OPEN}(\lambda_3-\lambda_2)$",
-}
+MEASURES = (
+    *("gap_12", "gap_23", "overlap_1", "overlap_2", "state_overlap", "top_share_1"),
+    "opening",
+)
+"""Gaps and overlaps of the picture; `opening` is λ₂ − λ₁ less `OPEN` times λ₃ − λ₂."""
 
 
 def points(scale: Scale, seed: int) -> list[CrossingPoint]:
@@ -135,42 +129,6 @@ def crossing_table(table: pd.DataFrame) -> pd.DataFrame:
             row["time_median"] = float(crossed.time.median())
         result.append(row)
     return pd.DataFrame(result)
-
-
-def draw(table: pd.DataFrame) -> Figure:
-    """Draw gaps, overlaps and the fluctuation of the first overlap against α."""
-    figure, axes = drawing.panels(3, width=4.2)
-    panels = (("gap_12", "gap_23"), ("overlap_1", "overlap_2"), ("fluctuation",))
-    reduced = crossing_table(table)
-    if "gap_12" not in reduced:
-        return figure
-    for index, (n, curve) in enumerate(reduced.groupby("n")):
-        for axis, names in zip(axes, panels, strict=True):
-            for name, line in zip(names, ("-", ":"), strict=False):
-                axis.errorbar(
-                    curve.alpha,
-                    curve[name],
-                    yerr=curve[f"{name}_error"].fillna(0),
-                    color=drawing.colour(index),
-                    ls=line,
-                    marker="o",
-                    ms=3,
-                    capsize=2,
-                    label=f"N = {n}" if line == "-" else None,
-                )
-    titles = (
-        r"$\lambda_2-\lambda_1$ (full), $\lambda_3-\lambda_2$ (dotted)",
-        r"overlap with the signal: $v_1$ (full), $v_2$ (dotted)",
-        r"standard deviation of the overlap of $v_1$",
-    )
-    for axis, title in zip(axes, titles, strict=True):
-        axis.set(xlabel=r"$\alpha=M/N$", title=title, ylim=(0, None))
-    axes[0].legend()
-    title = "Hessian where e crosses the energy of the run's own twin"
-    if "twins_at_rest" in reduced:
-        title += f", at rest in {_resting(reduced):.0%} of the runs, else at t = {T_TWIN:g}"
-    figure.suptitle(title, fontsize=9.5)
-    return figure
 
 
 def _resting(reduced: pd.DataFrame) -> float:
@@ -275,42 +233,58 @@ def _sharper(reduced: pd.DataFrame) -> Claim:
     )
 
 
-PANELS = {
-    "Gaps of the lowest eigenvalues": {"gap_12": "λ₂ − λ₁", "gap_23": "λ₃ − λ₂"},
-    "Overlap with the signal": {"overlap_1": "v₁", "overlap_2": "v₂", "state_overlap": "state"},
-    "Share of v₁ on its top sample": {"top_share_1": ""},
-    "Standard deviation of v₁'s overlap": {"fluctuation": ""},
-}
+PANELS = (
+    (
+        *("Gaps: λ₂ − λ₁ (full), λ₃ − λ₂ (dotted)", "gap"),
+        {"gap_12": "λ₂ − λ₁", "gap_23": "λ₃ − λ₂"},
+    ),
+    (
+        *("Overlap with the signal: v₁ (full), v₂ (dotted), state (dashed)", "overlap"),
+        {"overlap_1": "v₁", "overlap_2": "v₂", "state_overlap": "state"},
+    ),
+    ("Standard deviation of v₁'s overlap", "standard deviation", {"fluctuation": "v₁"}),
+    ("Share of v₁ on its top sample", "share", {"top_share_1": "v₁"}),
+)
+"""Title, vertical axis and measures of each panel with their names."""
 
 
-def panels(table: pd.DataFrame) -> list[Panel]:
+def picture(table: pd.DataFrame) -> Picture:
     """Return the measures of `crossing_table` against α, with ±2 clustered standard errors."""
-    reduced = crossing_table(table)
+    said, reduced = (
+        "Hessian where e crosses the energy of the run's own twin",
+        crossing_table(table),
+    )
+    if "twins_at_rest" in reduced:
+        said += f", at rest in {_resting(reduced):.0%} of the runs, else at t = {T_TWIN:g}"
+    said += f"; bars: {TWO_ERRORS}"
     if "gap_12" not in reduced:
-        return []
-    found = []
-    for title, measures in PANELS.items():
-        series = []
-        for index, (n, curve) in enumerate(reduced.groupby("n")):
-            for (name, label), dash in zip(
-                measures.items(), ("solid", "dot", "dash"), strict=False
-            ):
-                half = 2 * curve[f"{name}_error"].to_numpy(float)
-                value = curve[name].to_numpy(float)
-                series.append(
-                    Series(
-                        f"N = {n}{label and ', ' + label}",
-                        curve.alpha,
-                        value,
-                        value - half,
-                        value + half,
-                        TWO_ERRORS,
-                        dash=dash,
-                        colour=index,
-                    )
-                )
-        found.append(Panel(title, "α = M/N", title.split(";")[0].lower(), series))
-    return found
+        return Picture(said, ())
+    curves = [curve for _, curve in reduced.groupby("n")]
+    panels = [
+        Panel(
+            *(title, Axis("α = M/N"), Axis(axis, range=(0, None))),
+            [
+                _curve(curve, *measure, dash, colour)
+                for colour, curve in enumerate(curves)
+                for measure, dash in zip(measures.items(), ("solid", "dot", "dash"), strict=False)
+            ],
+            size=(5.0, 3.2),
+        )
+        for title, axis, measures in PANELS
+    ]
+    return Picture(said, (panels[:2], panels[2:]))
+
+
+def _curve(curve: pd.DataFrame, measure: str, name: str, dash: Any, colour: int) -> Series:
+    value = curve[measure].to_numpy(float)
+    half = 2 * curve[f"{measure}_error"].to_numpy(float)
+    size = f"N = {curve.n.iloc[0]}"
+    return Series(
+        *(f"{size}, {name}", curve.alpha, value, value - half, value + half, TWO_ERRORS),
+        dash=dash,
+        colour=colour,
+        legend=size,
+    )
 
 
 def tables(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -327,8 +301,7 @@ EXPERIMENT = Experiment(
     measure=rows_at_crossing,
     failed=failed_rows,
     cost=cost,
-    draw=draw,
+    picture=picture,
     claims=claims,
-    panels=panels,
     tables=tables,
 )

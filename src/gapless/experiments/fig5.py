@@ -9,11 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from gapless.experiments import drawing
 from gapless.experiments._experiment import Experiment, Scale
-from gapless.experiments.panels import Mark, Panel, Series
 from gapless.experiments.simulation import SCHEMA, Simulation, cost, failed_rows, rows
 from gapless.experiments.statistics import wilson
 from gapless.experiments.success import simulations, success_table
@@ -28,6 +25,7 @@ from gapless.experiments.verdict import (
     judged,
     verdict,
 )
+from gapless.page.panels import Axis, Mark, Panel, Picture, Series
 
 ALPHA_BBP_1RSB = 13.8
 """The paper's 1RSB threshold, as printed."""
@@ -88,60 +86,11 @@ def points(scale: Scale, seed: int) -> list[Simulation]:
     ]
 
 
-WORDS = {
-    "solved": (("fraction", "low", "high"), "-", "solid"),
-    "recovered": (("recovered_fraction", "recovered_low", "recovered_high"), ":", "dot"),
+WORDS: dict[str, tuple[str, str, str]] = {
+    "solved": ("fraction", "low", "high"),
+    "recovered": ("recovered_fraction", "recovered_low", "recovered_high"),
 }
-"""The two fractions: columns of `success_table`, and how they are drawn."""
-SOLVED, RECOVERED = r"$\mathcal{L}/N\leq 10^{-8}$", r"$q>1-10^{-6}$"
-
-
-def draw(table: pd.DataFrame) -> Figure:
-    """Draw both fractions with 95 % intervals, whole and where nearly all runs are solved."""
-    figure, (axis, close) = drawing.panels(2, width=5.2, height=4.4)
-    fractions = success_table(table)
-    for index, (n, curve) in enumerate(fractions.groupby("n")):
-        for word, ((middle, low, high), line, _) in WORDS.items():
-            down, up = curve[middle] - curve[low], curve[high] - curve[middle]
-            for panel in (axis, close):
-                panel.errorbar(
-                    curve.alpha,
-                    curve[middle],
-                    yerr=[down.clip(lower=0), up.clip(lower=0)],
-                    color=drawing.colour(index),
-                    marker="o",
-                    ms=3,
-                    mfc=None if word == "solved" else "none",
-                    ls=line,
-                    lw=1,
-                    capsize=2,
-                    label=f"N = {n}" if word == "solved" else None,
-                )
-    for panel in (axis, close):
-        panel.axvline(ALPHA_BBP_1RSB, color="black", ls="--", lw=1)
-        panel.set(xlabel=r"$\alpha=M/N$")
-    axis.plot([], [], color="0.4", ls="-", marker="o", ms=3, label=f"solved: {SOLVED}")
-    axis.plot(
-        [], [], color="0.4", ls=":", marker="o", ms=3, mfc="none", label=f"recovered: {RECOVERED}"
-    )
-    right = max(14.5, float(fractions.alpha.max()) + 0.5)
-    axis.set(ylabel="fraction of the runs", ylim=(-0.02, 1.02), xlim=(None, right))
-    close.set_title("where nearly all are solved", fontsize=9.5)
-    close.set(ylim=(0.9, 1.005), xlim=(7.5, right))
-    axis.legend(loc="lower right", title=r"by $t=0.3\log_2 N$", title_fontsize=8.5)
-    close.annotate(
-        r"$\alpha_{\rm BBP}^{\rm 1RSB}$",
-        (ALPHA_BBP_1RSB, 0.94),
-        xytext=(-4, 0),
-        textcoords="offset points",
-        ha="right",
-    )
-    figure.suptitle(
-        "between the curves: runs that have found the signal, in no trap; "
-        "the last decades of their energy take longer",
-        fontsize=9.5,
-    )
-    return figure
+"""The two fractions, and their columns of `success_table`."""
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -214,7 +163,7 @@ def _drift(table: pd.DataFrame) -> Claim:
     return judged(statement, ours, *parts)
 
 
-def panels(table: pd.DataFrame) -> list[Panel]:
+def picture(table: pd.DataFrame) -> Picture:
     """Return both fractions with 95 % intervals, whole and where nearly all runs are solved."""
     fractions = success_table(table)
     series = [
@@ -225,25 +174,33 @@ def panels(table: pd.DataFrame) -> list[Panel]:
             low=curve[low],
             high=curve[high],
             colour=index,
-            dash=dash,
+            dash="solid" if word == "solved" else "dot",
+            marker="circle" if word == "solved" else "circle-open",
+            legend=f"N = {n}" if word == "solved" else "",
             note=[
                 f"{row.successes} of {row.runs} runs solved, {row.recovered} recovered"
                 for row in curve.itertuples()
             ],
+            width=1.0,
         )
         for index, (n, curve) in enumerate(fractions.groupby("n"))
-        for word, ((middle, low, high), _, dash) in WORDS.items()
+        for word, (middle, low, high) in WORDS.items()
     ]
-    axes = ("α = M/N", "fraction of the runs")
-    mark = (Mark("x", ALPHA_BBP_1RSB, "1RSB"),)
-    whole = (
-        "Solved (L/N ≤ 1e-8) and recovered (q > 1 − 1e-6) by t = 0.3 log₂ N; between: at the "
-        "signal, in no trap, short of time for the last decades"
+    end, name = max(14.5, float(fractions.alpha.max()) + 0.5), "fraction of the runs"
+    whole = Axis("α = M/N", range=(None, end)), Axis(name, range=(-0.02, 1.02))
+    close = Axis("α = M/N", range=(7.5, end)), Axis(name, range=(0.9, 1.005))
+    marks, size = (Mark("x", ALPHA_BBP_1RSB, "α_BBP, 1RSB", width=1.0, at=0.4),), (5.2, 4.4)
+    return Picture(
+        "full: solved, L/N ≤ 1e-8; dotted: recovered, q > 1 − 1e-6; by t = 0.3 log₂ N; bars: 95 %\n"
+        "between the curves: runs that have found the signal, in no trap; "
+        "the last decades of their energy take longer",
+        (
+            (
+                Panel("All runs", *whole, series, marks, size=size),
+                Panel("Where nearly all are solved", *close, series, marks, size=size),
+            ),
+        ),
     )
-    return [
-        Panel(whole, *axes, series, mark),
-        Panel("Where nearly all are solved", *axes, series, mark, y_range=(0.9, 1.003)),
-    ]
 
 
 def tables(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -277,9 +234,8 @@ EXPERIMENT = Experiment(
     measure=rows,
     failed=failed_rows,
     cost=cost,
-    draw=draw,
+    picture=picture,
     claims=claims,
-    panels=panels,
     tables=tables,
     reads=READS,
 )

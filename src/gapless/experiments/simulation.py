@@ -31,7 +31,7 @@ from gapless.flow import (
 )
 from gapless.flow.integrate import CannotResume, Progress
 from gapless.flow.memory import CAPACITY
-from gapless.losses import parse_loss
+from gapless.losses import check_for_runs, parse_loss
 from gapless.problem import Dtype, LabelKind, Problem, check_noise, draw_problem
 
 ProtocolName = Literal["flow", "paper"]
@@ -75,8 +75,10 @@ class Simulation(Point):
     @model_validator(mode="after")
     def _check(self) -> "Simulation":
         # the full name holds a hash of a user's source text: it belongs to the record's address
-        object.__setattr__(self, "loss", parse_loss(self.loss).name)
+        loss = parse_loss(self.loss)
+        object.__setattr__(self, "loss", loss.name)
         _ = self.design, self.stepping
+        check_for_runs(loss, self.precision)
         object.__setattr__(self, "start", str(parse_start(self.start)))
         check_noise(self.noise)
         if self.labels == "gaussian" and self.start.startswith("overlap"):

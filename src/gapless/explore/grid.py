@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from gapless.experiments.panels import plain
 from gapless.files import opened, read_whole, reason, sealed, shown, tell, write_durably
 from gapless.labels import LabelLaw
 from gapless.losses import Loss
+from gapless.page.panels import plain
 from gapless.theory import (
     NotConverged,
     bbp_at_random_start,

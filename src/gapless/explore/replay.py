@@ -9,9 +9,9 @@ import pandas as pd
 
 from gapless.experiments import load
 from gapless.experiments.fig2 import SpectralPoint, measure
-from gapless.experiments.fig2_drawing import panels
-from gapless.experiments.panels import plain
+from gapless.experiments.fig2_picture import along_the_run, followed_run
 from gapless.files import reason, shown, tell
+from gapless.page.panels import plain
 from gapless.store import Store
 
 SMALL = SpectralPoint(n=256, alpha=10.0, seed=0, runs=8, frames=41)
@@ -39,9 +39,7 @@ def stored_run(folder: Path) -> pd.DataFrame | None:
     if not lexists(store.spec_file):
         return None
     table = store.read().to_pandas()
-    if "followed" not in table or not table.followed.fillna(False).astype(bool).any():
-        return None
-    return table
+    return table if "followed" in table and followed_run(table) is not None else None
 
 
 def replay(folder: Path | None = None, point: SpectralPoint = SMALL) -> dict[str, Any]:
@@ -69,10 +67,9 @@ def replay(folder: Path | None = None, point: SpectralPoint = SMALL) -> dict[str
 
 
 def _frames(table: pd.DataFrame, *, stored: bool) -> dict[str, Any]:
-    followed = table[table.followed.fillna(False).astype(bool)]
-    if followed.empty:
+    run = followed_run(table)
+    if run is None:
         raise ValueError("dir: no run crossed the energy of its twin; give a folder with fig2")
-    run = followed.iloc[0]
     frames = len(run.t)
     density = np.array(run.density_t, float).reshape(frames, -1)
     return {
@@ -86,5 +83,5 @@ def _frames(table: pd.DataFrame, *, stored: bool) -> dict[str, Any]:
         **{name: plain(run[column]) for name, column in LISTS.items()},
         "bins": plain(run.bin_edges),
         "density": [plain(row, 4) for row in density],
-        "panels": [panel.record() for panel in panels(table)],
+        "panels": [panel.record() for panel in along_the_run(run)],
     }

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from gapless.files import shown, tell
-from gapless.page import html_table
+from gapless.page.html import html_table
 from gapless.store import Store, StoreError, status
 
 SHOWN_ROWS = 50

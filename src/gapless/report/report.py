@@ -1,7 +1,6 @@
 """The report: per figure picture, interactive twin, claims judged, numbers, origin and cost."""
 
 import html
-import io
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -10,21 +9,16 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-from matplotlib.legend import Legend
 
-from gapless.experiments import NAMES, Claim, Experiment, drawing, load
-from gapless.experiments.panels import long_table
+from gapless.experiments import NAMES, Claim, Experiment, load
 from gapless.experiments.verdict import VERDICTS
 from gapless.files import reason, shown, tell, write_durably
 from gapless.losses import recorded_loss
-from gapless.page import as_json, assemble, csv_download, html_table
+from gapless.page.html import as_json, assemble, csv_download, html_table, points_table
+from gapless.page.image import inline_svg, save
+from gapless.page.panels import Picture
 from gapless.report.records import COST, faults, origin, plain_records
 from gapless.store import Store, stores_in
-
-INKS = {"#000000": "currentColor", "#00008b": "var(--navy)", "#8a2be2": "var(--violet)"} | {
-    colour: f"var(--c{index})" for index, colour in enumerate(drawing.PALETTE[:-1])
-}
-"""Colours of the pictures → those of the page, which are lighter where the page is dark."""
 
 
 def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
@@ -107,13 +101,13 @@ def _drawn(experiment: Experiment, store: Store, folder: Path) -> tuple[str, lis
     unread = () if reads is None or "loss" in reads else ("loss",)
     hidden = [c for c in ("address", "written_at", *unread) if c in records.column_names]
     table = records.drop_columns(hidden).to_pandas()
-    claims = experiment.claims(table)
+    claims, picture = experiment.claims(table), experiment.picture(table)
     parts = [
         faults(store),
         _foreign_losses(records),
-        _picture(experiment, table, folder),
+        _printed(picture, experiment, folder),
         "<h3>Claims</h3>" + _claims(claims, title),
-        _twin(experiment, table),
+        _interactive(picture, experiment),
         _tables(experiment, table),
         origin(store, table),
     ]
@@ -135,29 +129,14 @@ def _foreign_losses(records: pa.Table) -> str:
     return "".join(f'<p class="fault">{html.escape(line)}</p>' for line in lines)
 
 
-@drawing.default_style()
-def _picture(experiment: Experiment, table: pd.DataFrame, folder: Path) -> str:
-    """Draw a figure and save it as PNG and SVG; return it inline, in the ink of the page."""
-    figure = experiment.draw(table)
-    drawing.save(figure, folder / f"{experiment.name}.png", dpi=150)
-    drawing.save(figure, folder / f"{experiment.name}.svg", metadata={"Date": None})
-    for legend in figure.findobj(Legend):
-        legend.set_frame_on(False)  # its white would hide the writing on a dark page
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
-    picture = text.getvalue()
+def _printed(picture: Picture, experiment: Experiment, folder: Path) -> str:
+    """Save a picture as PNG and SVG; return it inline."""
+    for ending in ("png", "svg"):
+        save(picture, folder / f"{experiment.name}.{ending}")
     title = html.escape(experiment.title)
-    picture = picture[picture.index("<svg") :].replace(
-        "<svg", f'<svg role="img" aria-label="{title}"', 1
-    )
-    # ids of several inline pictures must not meet
-    picture = picture.replace('id="', f'id="{experiment.name}-')
-    picture = picture.replace('"#', f'"#{experiment.name}-').replace("(#", f"(#{experiment.name}-")
-    for colour, name in INKS.items():
-        picture = picture.replace(colour, name)
     return (
         f'<figure><div class="scroll" tabindex="0" role="region" aria-label="Picture: {title}">'
-        f"{picture}</div></figure>"
+        f"{inline_svg(picture, experiment.name, experiment.title)}</div></figure>"
     )
 
 
@@ -174,16 +153,15 @@ def _claims(claims: list[Claim], title: str) -> str:
     )
 
 
-def _twin(experiment: Experiment, table: pd.DataFrame) -> str:
-    panels = [] if experiment.panels is None else experiment.panels(table)
-    if not panels:
+def _interactive(picture: Picture, experiment: Experiment) -> str:
+    if not picture.panels:
         return ""
-    download = csv_download(f"{experiment.name}-picture.csv", long_table(panels))
+    download = csv_download(f"{experiment.name}-picture.csv", points_table(picture))
     return (
-        '<div class="interactive"><h3>Interactive</h3><p class="hint">Drag to zoom, double-click '
-        "to reset, point at a curve for its numbers; or focus a panel and use the arrow keys.</p>"
-        f'<div class="charts"></div><script type="application/json" class="panels">'
-        f"{as_json([panel.record() for panel in panels])}</script></div>"
+        f'<div class="interactive"><h3>Interactive</h3><p>{html.escape(picture.title)}</p>'
+        '<p class="hint">Drag to zoom, double-click to reset, point at a curve for its numbers; or '
+        'focus a panel and use the arrow keys.</p><div class="charts"></div>'
+        f'<script type="application/json" class="panels">{as_json(picture.record())}</script></div>'
         f"<p>{download.link('Points of the picture (CSV)')}</p>"
     )
 

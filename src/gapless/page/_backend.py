@@ -20,3 +20,6 @@ def load_matplotlib() -> None:
         os.environ["MPLBACKEND"] = named
     with suppress(ValueError):
         matplotlib.rcParams["backend"] = named
+
+
+load_matplotlib()
