@@ -14,8 +14,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gapless import files
 from gapless.experiments import Cost, Experiment, Point, Row
-from gapless.store import Store, parts
+from gapless.store import Store
 
 RUNS = 4
 
@@ -50,7 +51,7 @@ EXPERIMENT = Experiment(
     measure=measure,
     failed=failed,
     cost=lambda point: Cost(flops=1e11, bytes=1e3),  # a task each
-    draw=nothing,
+    picture=nothing,
     claims=nothing,
 )
 
@@ -98,7 +99,7 @@ def become_a_victim(folder: Path, share: float, quota: int) -> None:
         return wrapped
 
     # the writes of parts alone: the pool's pipes are opened by the same function
-    parts.os = type("os", (), {**vars(os), "fdopen": staticmethod(fdopen)})
+    files.os = type("os", (), {**vars(os), "fdopen": staticmethod(fdopen)})
 
     good_append = Store.append
 

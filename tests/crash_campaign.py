@@ -104,7 +104,7 @@ class Auditor(threading.Thread):
     def audit(self) -> None:
         acknowledged = set(self.log.read_text().split()) if self.log.exists() else set()
         present = set()
-        for path, table in self.store.scan(["address"]):
+        for path, table, _ in self.store.scan(["address"]):
             if table is None:
                 self.unreadable.add(path)
             else:
@@ -227,7 +227,7 @@ def run_campaign(kills: int, points: int, planted: str = "") -> Findings:
         midwrite = len(deaths.read_text().split()) if deaths.exists() else 0
         expected = undisturbed(folder / "undisturbed", points)
         table = store.read().drop_columns(list(PROVENANCE))
-        stored = sum(t.num_rows for _, t in store.scan() if t is not None)
+        stored = sum(t.num_rows for _, t, _ in store.scan() if t is not None)
         rows, truth = table.to_pylist(), {(r["address"], r["run"]): r for r in expected.to_pylist()}
         return Findings(
             kills=campaign.killed | {"mid-write": midwrite},

@@ -17,7 +17,7 @@ import gapless as gl
 from gapless.cli import main
 from gapless.cli._shared import save_picture
 from gapless.cli.explore import _cache
-from gapless.experiments import drawing
+from gapless.page.panels import Axis, Panel, Picture, Series
 from gapless.store import Store
 from gapless.surroundings import forget_settings
 from gapless.sweep import work
@@ -232,7 +232,8 @@ def test_help_has_its_text_where_docstrings_are_left_out():
 
 def test_a_notebook_s_backend_is_heeded_once_figures_can_be_drawn():
     code = (
-        "from gapless.experiments import drawing; drawing.panels(1); import matplotlib, os;"
+        "from gapless.page.image import render; from gapless.page.panels import Picture;"
+        "render(Picture('', ())); import matplotlib, os;"
         "print(matplotlib.get_backend(), os.environ['MPLBACKEND'])"
     )
     for backend, chosen in (("nonsense", None), ("svg", "svg")):
@@ -245,16 +246,14 @@ def test_a_notebook_s_backend_is_heeded_once_figures_can_be_drawn():
 
 
 def test_pictures_take_no_style_from_the_user(tmp_path):
-    def draw():
-        figure, (axis,) = drawing.panels(1)
-        axis.plot([0, 1], [0, 1], label="a curve")
-        axis.legend()
-        return figure
+    def picture():
+        curve = Series("a curve", [0, 1], [0, 1])
+        return Picture("a picture", [[Panel("a panel", Axis("x"), Axis("y"), [curve])]])
 
-    save_picture(tmp_path / "usual.png", draw)
+    save_picture(tmp_path / "usual.png", picture)
     style = {"figure.facecolor": "red", "lines.linewidth": 9, "savefig.bbox": "tight"}
     with mpl.rc_context({**style, "font.family": "monospace", "text.color": "green"}):
-        save_picture(tmp_path / "styled.png", draw)
+        save_picture(tmp_path / "styled.png", picture)
         assert mpl.rcParams["lines.linewidth"] == 9
     assert (tmp_path / "usual.png").read_bytes() == (tmp_path / "styled.png").read_bytes()
 

@@ -17,6 +17,7 @@ from gapless.experiments.simulation import (
 )
 from gapless.experiments.statistics import clustered_mean
 from gapless.losses import quartic
+from gapless.page.image import save
 from gapless.problem import draw_problem
 from gapless.theory import threshold_state
 
@@ -121,6 +122,6 @@ def test_one_design_cannot_tell_and_failed_runs_are_left_out(records):
 def test_the_picture_draws_from_smoke_points(records, tmp_path):
     known = {point.alpha for point in load("fig4").points("smoke", 0)}
     assert {4, 10, 18} <= known
-    figure = fig4.draw(pd.DataFrame(records))
-    assert len(figure.axes) == 2 and len(figure.axes[0].child_axes) == 1
-    figure.savefig(tmp_path / "fig4.png")
+    picture = fig4.picture(pd.DataFrame(records))
+    assert [panel.inset is None for panel in picture.panels] == [True, False, True]
+    save(picture, tmp_path / "fig4.png")

@@ -82,6 +82,6 @@ EXPERIMENT = Experiment(
     measure=measure,
     failed=failed,
     cost=lambda point: Cost(flops=4e10, bytes=1e3, program=point.group),
-    draw=not_drawn,  # type: ignore[arg-type]
+    picture=not_drawn,  # type: ignore[arg-type]
     claims=lambda table: [],
 )

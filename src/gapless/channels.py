@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gapless.inputs import number, ratio
+
 Array = Any  # NumPy or JAX
 
 
@@ -58,8 +60,10 @@ def trimmed(cut: float = 3.0) -> Preprocessing:
 
     Raises ``ValueError`` unless cut > 0.
     """
-    if not 0 < cut < float("inf"):
-        raise ValueError(f"preprocessing: the cut must be a positive number, not {cut}")
+    try:
+        cut = number("cut", cut, above=0)
+    except ValueError as error:
+        raise ValueError(f"preprocessing: {error}") from None
     return Preprocessing("trimmed", lambda y: y**2 * (abs(y) < cut), (cut,))
 
 
@@ -70,7 +74,7 @@ def weak_optimal(alpha: float) -> Preprocessing:
     T < 1, so that its matrix is well conditioned. √(2α) ≥ 1 keeps it so; below it is taken as 1
     (nothing is recovered there), where T is that of `best`.
     """
-    shift = max(2 * alpha, 1.0) ** 0.5 - 1
+    shift = max(2 * ratio(alpha), 1.0) ** 0.5 - 1
     # at shift 0 the pole at y = 0 is left out: a label of exactly 0 is an event of probability 0
     return Preprocessing("weak", lambda y: (y**2 - 1) / (y**2 + shift + 1e-30), ())
 
@@ -87,6 +91,8 @@ def preprocessing(name: str, alpha: float) -> Preprocessing:
 
     Raises ``ValueError`` that lists them.
     """
+    if not isinstance(name, str):
+        raise ValueError(f"preprocessing: must be a name, not {name!r}")
     known = {"weak": weak_optimal(alpha), "best": best, "trimmed": trimmed()}
     if name not in known:
         raise ValueError(f"preprocessing: {name!r} is not one of {', '.join(known)}")

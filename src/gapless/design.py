@@ -10,7 +10,7 @@ compared on the same instances.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from math import floor, isfinite
+from math import floor
 from zlib import crc32
 
 import jax
@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Float32, Int, UInt
 
 from gapless.flags import GENERATOR, as_ever
+from gapless.inputs import number, whole
 
 ROWS_PER_BLOCK = 512
 """Sensing vectors are drawn in blocks of this many, each block with a key of its own."""
@@ -45,7 +46,8 @@ class Design:
         Seed of the experiment, 0 ≤ seed < 2³², and number of this design under it.
     runs
         K, the number of teachers and starts; `default_runs_per_design` when None. Runs are
-        prefix-stable: the first ones do not change when more are asked for.
+        prefix-stable: the first ones do not change when more are asked for. N, M, K and index
+        are below 2³².
 
     Raises
     ------
@@ -60,18 +62,24 @@ class Design:
     runs: int | None = None
 
     def __post_init__(self) -> None:
-        if self.n < 2:
-            raise ValueError(f"n: the dimension must be at least 2, not {self.n}")
-        if not (isfinite(self.alpha) and self.alpha > 0):
-            raise ValueError(f"alpha: must be a positive number, not {self.alpha}")
+        # kept as Python's own numbers: NumPy's wrap at 2³² or 2⁶⁴ in silence
+        most = 2**32 - 1  # what a key is made from
+        values: dict[str, int | float] = {
+            "n": whole("n", self.n, 2, most),
+            "alpha": number("alpha", self.alpha, above=0),
+            "seed": whole("seed", self.seed, 0, most),
+            "index": whole("index", self.index, 0, most),
+        }
+        if self.runs is not None:
+            values["runs"] = whole("runs", self.runs, 1, most)
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        if self.alpha * self.n > most:
+            raise ValueError(
+                f"alpha: {self.alpha:g} makes more than 2**32 - 1 samples at n={self.n}; lower it"
+            )
         if self.m < 1:
             raise ValueError(f"alpha: {self.alpha} leaves no sample at n={self.n}; raise it")
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed: must be an integer from 0 to 2**32 - 1, not {self.seed}")
-        if self.runs is not None and self.runs < 1:
-            raise ValueError(f"runs: must be at least 1, not {self.runs}")
-        if self.index < 0:
-            raise ValueError(f"index: must be at least 0, not {self.index}")
 
     @property
     def m(self) -> int:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from gapless.page.panels import Picture
 
 MOST_NUMBERS = 10_000
 LINE_EVERY_S = 5.0
@@ -106,13 +106,12 @@ def check_writable(path: Path, option: str) -> None:
         raise ValueError(f"{option}: {path.name} must end in .png, .pdf or .svg")
 
 
-def save_picture(path: Path | None, draw: "Callable[..., Figure]", *drawn: Any) -> None:
-    """Draw and save a picture, unless there is no path to save it at."""
+def save_picture(path: Path | None, picture: "Callable[..., Picture]", *shown: Any) -> None:
+    """Save what `picture` makes of its arguments, unless there is no path to save it at."""
     if path is not None:
-        from gapless.experiments.drawing import default_style
+        from gapless.page.image import save
 
-        with default_style():
-            draw(*drawn).savefig(path, dpi=150)
+        save(picture(*shown), path)
 
 
 class Meter:

@@ -87,7 +87,7 @@ def dmft(
         Print one JSON object.
     """
     from gapless.experiments.checkpoint import Checkpoint, checkpoints_in
-    from gapless.experiments.dmft import MeanField, answer, draw, solve
+    from gapless.experiments.dmft import MeanField, answer, picture, solve
     from gapless.theory.dmft import Unstable, combine
 
     if plot is not None:
@@ -127,7 +127,7 @@ def dmft(
         for one in (*points, *doubled):
             Checkpoint(one).discard()
     estimate = combine(fine, coarse)
-    save_picture(plot, draw, point, estimate)
+    save_picture(plot, picture, point, estimate)
     if as_json:
         print_json(answer(point, estimate, fine, notes))
     else:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gapless.cli._shared import Json, Whole, meter, numbers, print_json
+from gapless.files import reason, shown, write_durably
 
 
 def explore(
@@ -58,7 +59,10 @@ def explore(
     page = explorer_page(grids, run)
     if export is not None:
         file = export / "index.html"
-        file.write_text(page, encoding="utf-8")
+        try:
+            write_durably(file, page.encode())
+        except OSError as error:
+            raise ValueError(f"export: cannot write {shown(file)}: {reason(error)}") from None
         print_json({"page": str(file)}) if as_json else sys.stdout.write(f"{file}\n")
         return
     with server(page, port) as served:
@@ -80,8 +84,10 @@ def _make_folder(folder: Path) -> None:
 
 def _cache() -> Path | None:
     """Return where grids are kept: the user's cache, by the custom of XDG; None without one."""
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
     try:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gapless"
+        # a relative one is to be ignored, says the custom
+        folder = (named if named.is_absolute() else Path.home() / ".cache") / "gapless"
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder

@@ -54,11 +54,11 @@ def reproduce(
 
     if scale not in ("smoke", "desk", "paper"):
         raise ValueError(f"scale: {scale!r} is not one of smoke, desk, paper")
-    if print_slurm is not None:
-        check_shares(print_slurm, engine)
     names = NAMES if not figures or figures == ("all",) else tuple(dict.fromkeys(figures))
-    experiments = [load(name) for name in names]
     folder = Path("results") / scale if out is None else out
+    if print_slurm is not None:
+        check_shares(print_slurm, engine, names, folder)
+    experiments = [load(name) for name in names]
     planned = {experiment.name: experiment.points(scale, seed) for experiment in experiments}
     if dry_run or print_slurm is not None:
         stores = {name: Store(folder / name) for name in planned}
@@ -92,6 +92,7 @@ def report(
     dir: Path,
     /,
     *,
+    trust: tuple[str, ...] = (),
     as_json: Json = False,
 ) -> None:
     """Draw the figures and write report.html from what a folder holds, measuring nothing.
@@ -102,11 +103,21 @@ def report(
     ----------
     dir
         Folder given as --out to reproduce; half-way through a sweep will do.
+    trust
+        A loss of yours, module:name, that the records are of: its code is run to draw theory
+        lines, if it is the code that made them. Without this no module that a record names is
+        loaded. Give it again for more.
     as_json
         Print one JSON object.
     """
+    from gapless.losses import parse_loss
     from gapless.report import write_report
 
+    for name in trust:
+        try:
+            parse_loss(name)
+        except ValueError as error:
+            raise ValueError(f"trust: {str(error).removeprefix('loss: ')}") from None
     page = write_report(dir)
     if as_json:
         print_json({"report": str(page)})

@@ -87,8 +87,6 @@ def run_plan(
 
     with _runner(engine) as run:
         store = Store.open(folder, spec, {**provenance(), "created_at": time.time()})
-        for path in store.damaged():
-            sys.stderr.write(f"{path} is damaged; its points are measured anew\n")
         store.note_plan(len(points))
         todo = plan(experiment, shard(points, *engine.part), store)
         name = experiment.name

@@ -166,7 +166,7 @@ def curve(
     as_json
         Print one JSON object with `rows`, each like the answer of `theory state`.
     """
-    from gapless.experiments.theory_curve import curve_rows, draw_curve
+    from gapless.experiments.theory_curve import curve_rows, picture
     from gapless.losses import parse_loss
 
     if plot is not None:
@@ -174,7 +174,7 @@ def curve(
     chosen, alphas = parse_loss(loss), numbers(alpha, "alpha")
     with meter("theory", len(alphas)) as progress:
         rows = curve_rows(chosen, alphas, progress.advance)
-    save_picture(plot, draw_curve, rows, chosen)
+    save_picture(plot, picture, rows, chosen)
     if as_json:
         print_json({"loss": chosen.name, "rows": rows})
         return

@@ -2,10 +2,8 @@
 
 from importlib import import_module
 
-from gapless.experiments._backend import load_matplotlib
-from gapless.experiments._experiment import Claim, Cost, Experiment, Point, Row, Scale
-
-load_matplotlib()  # before any module below does
+from gapless.experiments._experiment import Cost, Experiment, Point, Row, Scale
+from gapless.experiments.verdict import Claim
 
 NAMES = ("fig1", "fig2", "fig3", "fig4", "fig5", "bbp", "rivals")
 """All figures: the paper's in its order, then our own."""

@@ -87,6 +87,10 @@ class Trajectory:
         return self.saved.mu
 
 
+class CannotResume(ValueError):
+    """What shall be resumed is of other runs, or of another version."""
+
+
 class Partway(NamedTuple):
     """A run that has come to a save time: what `integrate` goes on from."""
 
@@ -139,7 +143,8 @@ def integrate(
     Raises
     ------
     ValueError
-        For times that are negative, not increasing, or past `t_max`.
+        For times that are negative, not increasing, or past `t_max`; `CannotResume` if `resume`
+        has arrays of other shapes or precision than this call.
     """
     times, t_max = check_times(t_max, save_at), float(t_max)
     with precision(problem.dtype):
@@ -148,7 +153,9 @@ def integrate(
         first = _observe(problem, state)
         records: list[Observables] = []
         if resume is not None:
-            state, first, records = resume.state, resume.start, list(resume.saved)
+            _check_resume(resume, Partway(state, first, [first] * len(times)))
+            state = State(*map(jnp.asarray, resume.state))
+            first, records = resume.start, list(resume.saved)
         go = reach if save_at is None else pursue
         for time in times[len(records) :]:
             state = go(problem, state, time, levels, stepping, stop)
@@ -186,6 +193,21 @@ def check_times(t_max: float, save_at: Sequence[float] | np.ndarray | None) -> l
     if (np.diff(times) <= 0).any():
         raise ValueError("save_at: times must increase")
     return times
+
+
+def _check_resume(found: Partway, ours: Partway) -> None:
+    """Raise `CannotResume` unless the arrays have the shapes and types of ours."""
+    if len(found.saved) > len(ours.saved):
+        raise CannotResume(f"resume: {len(found.saved)} save times of {len(ours.saved)} are done")
+    parts = [("state", found.state, ours.state), ("start", found.start, ours.start)]
+    parts += [("saved", a, b) for a, b in zip(found.saved, ours.saved, strict=False)]
+    for part, arrays, expected in parts:
+        for name, array, like in zip(expected._fields, arrays, expected, strict=True):
+            if array.shape != like.shape or array.dtype != like.dtype:
+                raise CannotResume(
+                    f"resume: {part}.{name} is {array.dtype}{array.shape}, not "
+                    f"{like.dtype}{like.shape}"
+                )
 
 
 def _observe(problem: Problem, state: State) -> Observables:

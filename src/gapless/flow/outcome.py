@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+RECOVERED_OVERLAP = 1 - 1e-6
+"""A student whose overlap with the signal is larger has found it."""
+
 
 class Outcome(StrEnum):
     """The outcome stored with every run; `sentence` is what a user reads."""

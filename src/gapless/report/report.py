@@ -1,52 +1,53 @@
 """The report: per figure picture, interactive twin, claims judged, numbers, origin and cost."""
 
 import html
-import io
-import json
 import time
+from contextlib import suppress
 from importlib.metadata import version
 from importlib.resources import files
+from os.path import lexists
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-from matplotlib.legend import Legend
 
-from gapless.experiments import NAMES, Claim, Experiment, drawing, load
-from gapless.experiments.panels import long_table
-from gapless.page import as_json, assemble, csv_download, html_table
-from gapless.store import Store
+from gapless.experiments import NAMES, Claim, Experiment, load
+from gapless.experiments.verdict import VERDICTS
+from gapless.files import reason, shown, tell, write_durably
+from gapless.losses import recorded_loss
+from gapless.page.html import as_json, assemble, csv_download, html_table, points_table
+from gapless.page.image import inline_svg, save
+from gapless.page.panels import Picture
+from gapless.store import Store, StoreError
 
 COST = ("gradients", "wall_s")
 """Columns that say what records took."""
-INKS = {"#000000": "currentColor", "#00008b": "var(--navy)", "#8a2be2": "var(--violet)"} | {
-    colour: f"var(--c{index})" for index, colour in enumerate(drawing.PALETTE[:-1])
-}
-"""Colours of the pictures → those of the page, which are lighter where the page is dark."""
-VERDICTS = ("agrees", "differs", "cannot tell")
 
 
 def figure_stores(folder: Path) -> dict[str, Store]:
     """Return the stores of figures in a folder, in the paper's order."""
     stores = {name: Store(Path(folder) / name) for name in NAMES}
-    return {name: store for name, store in stores.items() if store.spec_file.exists()}
+    return {name: store for name, store in stores.items() if lexists(store.spec_file)}
 
 
 def write_report(folder: Path) -> Path:
     """Draw every figure whose store has records and write ``report.html``; return its path.
 
     Each picture is also saved as ``figN.png`` and ``figN.svg``. Works half-way through a sweep.
+    Records are data: of a loss that they name but that is not ours nothing is computed, unless
+    `parse_loss` was asked for it in this process. A figure that cannot be drawn from what is there
+    says so in its place and on stderr.
 
     Raises
     ------
     ValueError
-        If the folder holds no store.
+        If the folder holds no store, or the page cannot be written.
     """
     folder = Path(folder)
     stores = figure_stores(folder)
     if not stores:
-        raise ValueError(f"dir: {folder} holds no records; run `gapless reproduce --out {folder}`")
-    found = {name: _section(load(name), store, folder) for name, store in stores.items()}
+        raise ValueError(f"dir: {shown(folder)} holds no records; run gapless reproduce --out")
+    found = {name: _section_or_why(load(name), store, folder) for name, store in stores.items()}
     judged = [claim.verdict for _, claims in found.values() for claim in claims]
     summary = ", ".join(f"{judged.count(verdict)} {verdict}" for verdict in VERDICTS)
     page = folder / "report.html"
@@ -61,26 +62,45 @@ def write_report(folder: Path) -> Path:
         version=version("gapless"),
         date=time.strftime("%d %B %Y, %H:%M UTC", time.gmtime()),
     )
-    page.write_text(text, encoding="utf-8")
+    try:
+        write_durably(page, text.encode())
+    except OSError as error:
+        raise ValueError(f"dir: cannot write {shown(page)}: {reason(error)}") from None
     return page
 
 
-def _section(experiment: Experiment, store: Store, folder: Path) -> tuple[str, list[Claim]]:
-    """Return a figure's part of the page, and its claims."""
+def _section_or_why(experiment: Experiment, store: Store, folder: Path) -> tuple[str, list[Claim]]:
+    """Return a figure's part of the page, and its claims; in place of them why there are none."""
+    try:
+        return _section(experiment, store, folder)
+    except Exception as error:  # one bad folder costs itself, and what it raises is beyond listing
+        why = f"{experiment.name} cannot be drawn from {shown(store.path)}: {reason(error)}"
+        tell(why)
+        return f'{_head(experiment)}<p class="fault">{html.escape(why)}</p></section>', []
+
+
+def _head(experiment: Experiment) -> str:
     name, title = experiment.name, html.escape(experiment.title)
-    head = f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{title}</h2>'
-    reads = experiment.reads
-    records = store.read(None if reads is None else [*reads, "seed", *COST])
+    return f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{title}</h2>'
+
+
+def _section(experiment: Experiment, store: Store, folder: Path) -> tuple[str, list[Claim]]:
+    head, title, reads = _head(experiment), html.escape(experiment.title), experiment.reads
+    store.spec()  # of a later version nothing can be read
+    records = store.read(None if reads is None else [*reads, "loss", "seed", *COST])
     if records.num_rows == 0:
-        return f"{head}<p>No records yet.</p></section>", []
-    hidden = [column for column in ("address", "written_at") if column in records.column_names]
+        return f"{head}{_faults(store)}<p>No records yet.</p></section>", []
+    unread = () if reads is None or "loss" in reads else ("loss",)
+    hidden = [c for c in ("address", "written_at", *unread) if c in records.column_names]
     table = records.drop_columns(hidden).to_pandas()
-    claims = experiment.claims(table)
+    claims, picture = experiment.claims(table), experiment.picture(table)
     parts = [
         head,
-        _picture(experiment, table, folder),
+        _faults(store),
+        _foreign_losses(records),
+        _printed(picture, experiment, folder),
         "<h3>Claims</h3>" + _claims(claims, title),
-        _twin(experiment, table),
+        _interactive(picture, experiment),
         _tables(experiment, table),
         _origin(store, records, table),
         "</section>",
@@ -88,29 +108,37 @@ def _section(experiment: Experiment, store: Store, folder: Path) -> tuple[str, l
     return "\n".join(parts), claims
 
 
-@drawing.default_style()
-def _picture(experiment: Experiment, table: pd.DataFrame, folder: Path) -> str:
-    """Draw a figure and save it as PNG and SVG; return it inline, in the ink of the page."""
-    figure = experiment.draw(table)
-    figure.savefig(folder / f"{experiment.name}.png", dpi=150)
-    figure.savefig(folder / f"{experiment.name}.svg", metadata={"Date": None})
-    for legend in figure.findobj(Legend):
-        legend.set_frame_on(False)  # its white would hide the writing on a dark page
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
-    picture = text.getvalue()
+def _faults(store: Store) -> str:
+    """Return what of the store is left out, and why."""
+    faults = [*store.faults(), *store.damaged_notes()]
+    tell(str(fault) for fault in store.damaged_notes())  # of parts `read` has told
+    lines = "".join(f"<li>{html.escape(str(fault))}</li>" for fault in faults)
+    return f'<p class="fault">Left out:</p><ul class="fault">{lines}</ul>' if faults else ""
+
+
+def _foreign_losses(records: pa.Table) -> str:
+    """Return which losses of the records were not computed with, being code that they chose."""
+    if "loss" not in records.column_names:
+        return ""
+    names = {str(name) for name in records["loss"].unique().to_pylist() if name is not None}
+    lines = [
+        f"Records of the loss {shown(name)}: its code is not run, so there are no theory lines; if "
+        f"you trust it and have that source, give --trust {shown(name.partition('@')[0])}"
+        for name in sorted(names)
+        if recorded_loss(name) is None
+    ]
+    tell(lines)
+    return "".join(f'<p class="fault">{html.escape(line)}</p>' for line in lines)
+
+
+def _printed(picture: Picture, experiment: Experiment, folder: Path) -> str:
+    """Save a picture as PNG and SVG; return it inline."""
+    for ending in ("png", "svg"):
+        save(picture, folder / f"{experiment.name}.{ending}")
     title = html.escape(experiment.title)
-    picture = picture[picture.index("<svg") :].replace(
-        "<svg", f'<svg role="img" aria-label="{title}"', 1
-    )
-    # ids of several inline pictures must not meet
-    picture = picture.replace('id="', f'id="{experiment.name}-')
-    picture = picture.replace('"#', f'"#{experiment.name}-').replace("(#", f"(#{experiment.name}-")
-    for colour, name in INKS.items():
-        picture = picture.replace(colour, name)
     return (
         f'<figure><div class="scroll" tabindex="0" role="region" aria-label="Picture: {title}">'
-        f"{picture}</div></figure>"
+        f"{inline_svg(picture, experiment.name, experiment.title)}</div></figure>"
     )
 
 
@@ -127,16 +155,15 @@ def _claims(claims: list[Claim], title: str) -> str:
     )
 
 
-def _twin(experiment: Experiment, table: pd.DataFrame) -> str:
-    panels = [] if experiment.panels is None else experiment.panels(table)
-    if not panels:
+def _interactive(picture: Picture, experiment: Experiment) -> str:
+    if not picture.panels:
         return ""
-    download = csv_download(f"{experiment.name}-picture.csv", long_table(panels))
+    download = csv_download(f"{experiment.name}-picture.csv", points_table(picture))
     return (
-        '<div class="interactive"><h3>Interactive</h3><p class="hint">Drag to zoom, double-click '
-        "to reset, point at a curve for its numbers; or focus a panel and use the arrow keys.</p>"
-        f'<div class="charts"></div><script type="application/json" class="panels">'
-        f"{as_json([panel.record() for panel in panels])}</script></div>"
+        f'<div class="interactive"><h3>Interactive</h3><p>{html.escape(picture.title)}</p>'
+        '<p class="hint">Drag to zoom, double-click to reset, point at a curve for its numbers; or '
+        'focus a panel and use the arrow keys.</p><div class="charts"></div>'
+        f'<script type="application/json" class="panels">{as_json(picture.record())}</script></div>'
         f"<p>{download.link('Points of the picture (CSV)')}</p>"
     )
 
@@ -153,11 +180,16 @@ def _tables(experiment: Experiment, table: pd.DataFrame) -> str:
 
 def _origin(store: Store, records: pa.Table, table: pd.DataFrame) -> str:
     """Return where the records come from and what they took."""
-    origin = json.loads((store.path / "provenance.json").read_text())
+    try:
+        origin = store.provenance()
+    except StoreError:  # told with the other faults
+        origin = {"provenance": "cannot be read"}
     spec = {key: value for key, value in store.spec().items() if key != "schema_version"}
-    if "created_at" in origin:
-        created = time.gmtime(float(origin.pop("created_at")))
-        origin["created"] = time.strftime("%d %B %Y, %H:%M UTC", created)
+    with suppress(TypeError, ValueError, OverflowError, OSError):  # no time that there can be
+        if "created_at" in origin:
+            created = time.gmtime(float(origin["created_at"]))
+            origin["created"] = time.strftime("%d %B %Y, %H:%M UTC", created)
+            del origin["created_at"]
     # of the measurement and of the package: two versions
     if "version" in origin:
         origin["gapless"] = origin.pop("version")
@@ -171,13 +203,10 @@ def _origin(store: Store, records: pa.Table, table: pd.DataFrame) -> str:
     if "gradients" in table and table.gradients.notna().any():
         total = float(table.gradients.sum())
         known["gradients"] = f"{total:.4g}, {total / len(table):.4g} a run"
-    if "reason" in records.column_names:
-        failed = len(records) - records["reason"].null_count
+    if "outcome" in table:
+        failed = int((table.outcome == "failed").sum())
         if failed:
             known["failed"] = f"{failed} records"
-    damaged = store.damaged()
-    if damaged:
-        known["damaged"] = f"{len(damaged)} unreadable parts left out"
     items = "".join(
         f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>" for key, value in known.items()
     )

@@ -12,7 +12,7 @@ import numpy as np
 
 from gapless.flags import as_ever
 from gapless.labels import LabelLaw
-from gapless.losses import Loss
+from gapless.losses import Loss, check_consistent
 from gapless.quadrature import LEVELS, Level, error_of, half_gaussian_pair
 from gapless.theory import bulk
 from gapless.theory.branch import marginal_curve
@@ -145,6 +145,7 @@ def bbp_threshold(loss: Loss) -> BBPThreshold:
 
     Raises `NotConverged` with the last iterate.
     """
+    check_consistent(loss)
     guesses = _threshold_guesses(loss)
     found: dict[str, float | None] = dict.fromkeys(READINGS)
     error: dict[str, float | None] = dict.fromkeys(READINGS)
@@ -232,6 +233,7 @@ def bbp_at_random_start(loss: Loss) -> RandomStart:
         If the curvature is unbounded below (the quartic loss): the bulk has no edge as N → ∞;
         or if no transition exists.
     """
+    check_consistent(loss)
     if loss.curvature_infimum == -inf:
         raise ValueError(
             f"loss: {loss.name} has a curvature unbounded below: at a random start its Hessian "

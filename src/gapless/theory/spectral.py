@@ -4,10 +4,9 @@
 edge, outlier and overlap are those of `gapless.theory.bulk`.
 """
 
-import numpy as np
-
 from gapless.channels import Preprocessing
 from gapless.flags import as_ever
+from gapless.inputs import ratio
 from gapless.quadrature import LEVELS, Level, error_of, half_gaussian
 from gapless.theory import bulk
 from gapless.theory.roots import root_between
@@ -37,8 +36,7 @@ def best_overlap(alpha: float) -> float:
 
     Luo, Alghamdi and Lu (2018); derived in docs/derivations/rivals.md §1.
     """
-    if not (np.isfinite(alpha) and alpha > 0):
-        raise ValueError(f"alpha: must be a positive number, not {alpha}")
+    alpha = ratio(alpha)
     if alpha <= 0.5:
         return 0.0
     y, weight = half_gaussian((), LEVELS[3])

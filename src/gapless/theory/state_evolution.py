@@ -13,6 +13,7 @@ from scipy.optimize import minimize_scalar
 
 from gapless.channels import posterior_score
 from gapless.flags import as_ever
+from gapless.inputs import number, ratio, whole
 from gapless.quadrature import bivariate_gaussian
 from gapless.theory.roots import root_between
 
@@ -21,6 +22,7 @@ WEAK_RECOVERY = 0.5
 INFORMATION_THEORETIC = 1.0
 """α above which s = 1 is stable: V′ = V/α + o(V), noiseless."""
 SMALL = 1e-6
+MOST_NOISE = 1e30
 
 
 def score_square(s: float, noise: float = 0.0) -> float:
@@ -49,12 +51,13 @@ def state_evolution(
 ) -> np.ndarray:
     """Return the overlaps q of iterations 0 … `iterations`, from q₀ = `overlap`.
 
-    Raises ``ValueError`` unless 0 < overlap < 1 and alpha is positive.
+    Raises ``ValueError`` unless 0 < overlap < 1, alpha is positive, iterations a whole number ≥ 0
+    and noise a variance up to 1e30.
     """
+    overlap, alpha = number("overlap", overlap), ratio(alpha)
     if not 0 < overlap < 1:
         raise ValueError(f"overlap: must lie between 0 and 1, not at {overlap}")
-    if not (np.isfinite(alpha) and alpha > 0):
-        raise ValueError(f"alpha: must be a positive number, not {alpha}")
+    iterations, noise = whole("iterations", iterations, 0), number("noise", noise, 0, MOST_NOISE)
     squares = [overlap**2]
     for _ in range(iterations):
         # past this the variance 1 − s is rounding
@@ -127,8 +130,7 @@ def uninformed_overlap(alpha: float) -> float:
     0 up to α = 1/2, 1 above the algorithmic threshold, between them the root of α(s) = α on the
     rising branch. Raises ``ValueError`` unless alpha is positive.
     """
-    if not (np.isfinite(alpha) and alpha > 0):
-        raise ValueError(f"alpha: must be a positive number, not {alpha}")
+    alpha = ratio(alpha)
     if alpha <= alpha_of_fixed_point(SMALL):
         return 0.0
     end = thresholds()

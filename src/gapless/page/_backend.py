@@ -22,3 +22,6 @@ def load_matplotlib() -> None:
     if named is not None:
         with suppress(ValueError):
             matplotlib.rcParams["backend"] = named
+
+
+load_matplotlib()
