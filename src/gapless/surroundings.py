@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 from contextlib import suppress
+from typing import TextIO
 
 FORGOTTEN = (
     *("JAX_", "XLA_FLAGS", "NPY_", "NUMPY_", "SCIPY_"),
@@ -108,7 +109,7 @@ def _open_descriptor(number: int) -> None:
         os.set_inheritable(number, True)
 
 
-def _stream(kind: type[Stream], number: int, former: io.TextIOWrapper | None) -> Stream:
+def _stream(kind: type[Stream], number: int, former: TextIO | None) -> Stream:
     encoding = former.encoding if former else "utf-8"
     buffer = io.BufferedWriter(io.FileIO(number, "w", closefd=False))
     line_buffering = number == 2 or os.isatty(number)
