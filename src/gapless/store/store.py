@@ -166,8 +166,8 @@ class Store:
         version = spec.get("schema_version", 1)
         if not isinstance(version, int) or version > SCHEMA_VERSION:
             raise StoreError(
-                f"dir: {shown(self.path)} has schema version {shown(version)} and this gapless "
-                f"reads up to {SCHEMA_VERSION}; update gapless"
+                f"dir: {shown(self.spec_file)} has schema version {shown(version)} and this "
+                f"gapless reads up to {SCHEMA_VERSION}; update gapless"
             )
         return spec
 
