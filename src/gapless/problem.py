@@ -325,8 +325,8 @@ def _made(sensing: Any, labels: Any, teacher: Any, loss: Loss, across: Any = Non
 
 def _unpickled(sensing: Any, labels: Any, teacher: Any, loss: Loss) -> Problem:
     with precision_of(labels):
-        arrays = [None if a is None else jnp.asarray(a) for a in (sensing, labels, teacher)]
-    return _made(*arrays, loss)
+        teacher = None if teacher is None else jnp.asarray(teacher)
+        return _made(jnp.asarray(sensing), jnp.asarray(labels), teacher, loss)
 
 
 def _flat(problem: Problem) -> tuple[tuple[Any, ...], Loss]:
@@ -394,7 +394,12 @@ def draw_problem(
 
 def check_noise(noise: float) -> None:
     """Raise ``ValueError`` unless a variance of label noise is a number from 0 to 1e30."""
-    number("noise", noise, 0, HIGHEST_NOISE)
+    try:
+        number("noise", noise, 0, HIGHEST_NOISE)
+    except ValueError:
+        raise ValueError(
+            f"noise: the variance must be a number from 0 to {HIGHEST_NOISE:g}, not {noise!r}"
+        ) from None
 
 
 def _with_noise(design: Design, y: Float[Array, "K M"], noise: float) -> Float[Array, "K M"]:
