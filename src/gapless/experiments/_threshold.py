@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gapless.design import Design
-from gapless.flow import Stop, integrate
-from gapless.flow.advance import TRAPPED_SPEED2
+from gapless.flow import integrate
 from gapless.losses import Loss, quartic
 from gapless.problem import Dtype, draw_problem
 
@@ -23,11 +22,13 @@ class TwinThreshold:
     speed2: np.ndarray
     """|∇L − μW|²/N of the twin then, (K,): what it might still fall by."""
     settled: np.ndarray
-    """Whether the twin came to rest (|∇L − μW|²/N < 1e-10) before t = 20, (K,)."""
+    """Whether the twin came to rest (|∇L − μW|²/N < 1e-10 s²) before t = 20, (K,)."""
 
 
 def twin_threshold(design: Design, loss: Loss = quartic, dtype: Dtype = "float32") -> TwinThreshold:
-    """Return the energy of each run's shuffled twin when |∇L − μW|²/N < 1e-10, or at t = 20.
+    """Return the energy of each run's shuffled twin when it comes to rest, or at t = 20.
+
+    Rest: |∇L − μW|²/N < 1e-10 s², s being the scale of the loss.
 
     The twin has the run's sensing matrix, start and multiset of y², and no teacher to find. Its
     plateau follows the instance (mostly through Σy⁴), so comparing a run with its own twin takes
@@ -37,7 +38,5 @@ def twin_threshold(design: Design, loss: Loss = quartic, dtype: Dtype = "float32
         draw_problem(design, "shuffled", loss, dtype),
         design.start(),
         T_TWIN,
-        stop=Stop(speed2=TRAPPED_SPEED2),
     )
-    speed2 = np.asarray(twin.state.speed2, float)
-    return TwinThreshold(np.asarray(twin.state.energy, float), speed2, speed2 < TRAPPED_SPEED2)
+    return TwinThreshold(twin.end.energy, twin.end.speed2, twin.at_rest)
