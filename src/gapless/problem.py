@@ -47,6 +47,8 @@ class Evaluation(NamedTuple):
     jax.tree_util.register_dataclass,
     data_fields=["sensing", "labels", "teacher", "across"],
     meta_fields=["loss"],
+    # compiled code serves labels of every kind
+    drop_fields=["has_signal"],
 )
 @dataclass(frozen=True, eq=False)
 class Problem:
@@ -64,6 +66,9 @@ class Problem:
         ℓ(ŷ, y).
     across : (M, K) or None
         The labels sample by sample, where `for_loops` has made them.
+    has_signal
+        Whether the labels are the teacher's. Those of shuffled ones are not: an overlap with it is
+        chance.
     """
 
     sensing: Float[Array, "M N"]
@@ -71,6 +76,7 @@ class Problem:
     teacher: Float[Array, "K N"] | None
     loss: Loss = field(default=quartic)
     across: Float[Array, "M K"] | None = None
+    has_signal: bool = True
 
     @property
     def m(self) -> int:
@@ -95,7 +101,8 @@ class Problem:
     def of_runs(self, runs: Int[Array, " k"]) -> "Problem":
         """Return the problem of some of the runs, on the same X."""
         teacher = None if self.teacher is None else self.teacher[runs]
-        return Problem(self.sensing, self.labels[runs], teacher, self.loss)
+        labels = self.labels[runs]
+        return Problem(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
 
     def for_loops(self) -> "Problem":
         """Return this problem ready for many gradients: the labels also in a second layout."""
@@ -198,11 +205,11 @@ def draw_problem(
         teacher = design.teacher().astype(dtype)
         if labels == "gaussian":
             y = _with_noise(design, design.gaussian_labels().astype(dtype), noise)
-            return Problem(sensing, y, None, loss)
+            return Problem(sensing, y, None, loss, has_signal=False)
         y = _with_noise(design, times_transpose(teacher, sensing), noise)
         if labels == "shuffled":
             y = design.shuffle(y)
-        return Problem(sensing, y, teacher, loss)
+        return Problem(sensing, y, teacher, loss, has_signal=labels == "teacher")
 
 
 def check_noise(noise: float) -> None:
