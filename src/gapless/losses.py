@@ -328,7 +328,9 @@ def _pickled(loss: Loss) -> tuple:
     if value is not None and all(other is value for other in others):
         return loss_from_value, (value, loss.name, loss.curvature_infimum)
     plain = (
-        function.__wrapped__ if getattr(function, "in_both_worlds", False) else function
+        getattr(function, "__wrapped__", function)
+        if hasattr(function, "in_both_worlds")
+        else function
         for function in functions
     )
     return Loss, (loss.name, *plain, loss.curvature_infimum)
