@@ -29,7 +29,7 @@ from gapless.inputs import (
 )
 from gapless.labels import LabelLaw
 from gapless.linalg import sample_by_sample, through_rows, times_transpose
-from gapless.losses import Loss, check_for_runs, quartic
+from gapless.losses import Loss, check_for_runs, divided, quartic
 from gapless.precision import Dtype as Dtype
 from gapless.precision import is_traced
 from gapless.precision import precision as precision
@@ -221,6 +221,11 @@ class Problem:
         teacher = None if self.teacher is None else self.teacher[runs]
         labels = self.labels[runs]
         return _made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
+
+    def in_units_of(self, scale: float) -> "Problem":
+        """Return the same instances with the loss ℓ/scale; X is not looked at again."""
+        loss = divided(self.loss, number("scale", scale, above=0))
+        return _made(self.sensing, self.labels, self.teacher, loss, has_signal=self.has_signal)
 
     def for_loops(self) -> "Problem":
         """Return this problem ready for many gradients: the labels also in a second layout."""
