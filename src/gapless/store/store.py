@@ -35,6 +35,8 @@ From 2 on every part says which spec it was made for.
 """
 MOST_NOTE = 2**20
 """Bytes of a spec, a provenance or a plan: ours have some hundred."""
+MOST_TOLD = 50
+"""Faults that a reader names one by one."""
 CLAIM_S = 2.0
 """How long an empty spec may be that of a writer which is about to fill it."""
 KEY = ("address", "run")
@@ -66,6 +68,13 @@ class Fault:
 
     def __str__(self) -> str:
         return f"{shown(self.path)} {self.reason}"
+
+
+def tell_faults(faults: Sequence[Fault], what: str) -> None:
+    """Write on stderr which files are left out, and why; of very many the first only."""
+    tell(f"{fault}; {what}" for fault in faults[:MOST_TOLD])
+    if len(faults) > MOST_TOLD:
+        tell(f"and {len(faults) - MOST_TOLD} more, which gapless status names; {what}")
 
 
 class Part(NamedTuple):
@@ -278,7 +287,7 @@ class Store:
     def present(self) -> set[str]:
         """Return the addresses that have records; parts that are left out are told on stderr."""
         tables, faults = self.collect(["address"])
-        tell(f"{fault}; left out, and what is missing is measured anew" for fault in faults)
+        tell_faults(faults, "left out, and what is missing is measured anew")
         return {address for table in tables for address in table["address"].unique().to_pylist()}
 
     def faults(self) -> list[Fault]:
@@ -305,7 +314,7 @@ class Store:
         if columns is not None:
             wanted = list(dict.fromkeys([*KEY, REASON, "written_at", *columns]))
         tables, faults = self.collect(wanted)
-        tell(f"{fault}; left out" for fault in faults)
+        tell_faults(faults, "left out")
         table, repeats = sort_records(tables)
         return table.filter(pa.array(~repeats))
 
