@@ -31,7 +31,7 @@ from gapless.labels import LabelLaw
 from gapless.linalg import sample_by_sample, through_rows, times_transpose
 from gapless.losses import Loss, check_for_runs, divided, quartic
 from gapless.precision import Dtype as Dtype
-from gapless.precision import is_traced
+from gapless.precision import is_traced, precision_of
 from gapless.precision import precision as precision
 from gapless.quadrature import bivariate_gaussian
 
@@ -148,6 +148,11 @@ class Problem:
         if "teacher" in given and not np.asarray(self.teacher).any(axis=1).all():
             raise ValueError("teacher: a run's W* vanishes; it must be a direction")
         check_for_runs(self.loss, dtype)
+
+    def __reduce__(self) -> Any:
+        """Pickle as NumPy arrays: JAX's own pickles lose float64 where its global flag is off."""
+        arrays = (self.sensing, self.labels, self.teacher)
+        return _unpickled, (*(None if a is None else np.asarray(a) for a in arrays), self.loss)
 
     @property
     def m(self) -> int:
@@ -336,6 +341,12 @@ def _made(
     for name, part in (parts | {"loss": loss, "has_signal": has_signal}).items():
         object.__setattr__(problem, name, part)
     return problem
+
+
+def _unpickled(sensing: Any, labels: Any, teacher: Any, loss: Loss) -> Problem:
+    with precision_of(labels):
+        arrays = [None if a is None else jnp.asarray(a) for a in (sensing, labels, teacher)]
+    return _made(*arrays, loss)
 
 
 def _flat(problem: Problem) -> tuple[tuple[Any, ...], Loss]:
