@@ -9,7 +9,7 @@ OUT ?= results/smoke
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: benchmarks docs notebooks reproduce test test-slow test-browser test-lowest test-readme crash campaign slurm lint types contracts check clean
+.PHONY: benchmarks docs notebooks reproduce test test-sdist test-slow test-browser test-lowest test-readme crash campaign slurm lint types contracts check clean
 
 # at smoke scale most of the time goes to compiling, so programs are compiled quickly
 reproduce: $(VENV)/.run
@@ -18,6 +18,14 @@ reproduce: $(VENV)/.run
 # the fast tests spend their time compiling small programs, so those are compiled quickly
 test: $(VENV)/.dev
 	XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/python -m pytest -n $(WORKERS) -q
+
+# the fast tests as the source distribution holds them
+test-sdist: $(VENV)/.dev
+	rm -rf build/sdist && mkdir -p build/sdist
+	$(BIN)/python -c "from setuptools.build_meta import build_sdist; build_sdist('build/sdist')"
+	tar -xzf build/sdist/gapless-*.tar.gz -C build/sdist --strip-components=1
+	cd build/sdist && PYTHONPATH=src XLA_FLAGS=--xla_backend_optimization_level=0 \
+	    $(abspath $(BIN))/python -m pytest -n $(WORKERS) -q
 
 test-slow: $(VENV)/.docs
 	$(BIN)/python -m pytest -n $(WORKERS) -q -m "slow and not campaign"

@@ -64,8 +64,9 @@ class Findings:
 def drive(folder: Path, points: int, part: int) -> None:
     """Be a driver: one shard of the plan on two workers."""
     store = Store.open(folder, SPEC, {})
-    store.note_plan(points)
-    mine = shard([Square(number=i) for i in range(points)], part, SHARDS)
+    squares = [Square(number=i) for i in range(points)]
+    store.note_plan([EXPERIMENT.address(square) for square in squares])
+    mine = shard(squares, part, SHARDS)
     todo = plan(EXPERIMENT, mine, store)
     run_on_workers(todo.tasks(), folder, WORKERS, lambda receipt: None)
 

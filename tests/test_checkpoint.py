@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 import faults
 from gapless.experiments import checkpoint, simulation
 from gapless.experiments.checkpoint import Checkpoint, checkpoints_in
-from gapless.experiments.dmft import MeanField
+from gapless.experiments.dmft import MeanField, solve
 from gapless.experiments.simulation import Simulation, rows
 from gapless.flow import Observables, integrate
 
@@ -121,10 +121,13 @@ def test_any_flipped_bit_of_a_checkpoint_is_noticed(file, whole):
 
 @pytest.mark.slow
 @pytest.mark.campaign
-def test_every_flipped_bit_of_a_checkpoint_is_noticed(file):
-    size = 8 * file.stat().st_size
-    assert size > 9_120
-    assert flips(file, range(size)) == size
+def test_every_flip_and_every_truncation_of_a_checkpoint_is_noticed(file):
+    content = file.read_bytes()
+    assert 8 * len(content) > 9_120
+    assert flips(file, range(8 * len(content))) == 8 * len(content)
+    for size in range(len(content)):
+        file.write_bytes(content[:size])
+        assert Checkpoint(POINT).read() is None
 
 
 def test_a_checkpoint_of_something_else_is_told_and_ignored(file, capsys):
@@ -155,6 +158,37 @@ def test_other_arrays_are_told_and_ignored(file, whole, capsys):
         assert str(file) in told and told.count("\n") == 1
     Checkpoint(POINT).write(good)
     assert left_of(POINT, whole) == 2
+
+
+def test_other_arrays_of_a_mean_field_are_told_and_ignored(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
+    point = MeanField(alpha=6, t_max=0.2, step=0.05, paths=64, seed=1, waiting=(0.05,))
+    whole = solve(point)
+
+    seen = []
+
+    def cut_at_the_fourth(share: float) -> None:
+        seen.append(share)
+        if len(seen) == 4:
+            raise Cut
+
+    with checkpoints_in(tmp_path):
+        with pytest.raises(Cut):
+            solve(point, cut_at_the_fourth)
+        good = Checkpoint(point).read()
+        some = ["averages", "student", "rows", "clock", "logs", "along_1", "images_0", "rest_1"]
+        worse = [good | {name: good[name][:-1]} for name in some]
+        worse += [good | {name: good[name].astype(np.float16)} for name in some]
+        worse += [{n: a for n, a in good.items() if n != name} for name in some]
+        for bad in [*worse, {}, good | {"more": np.zeros(3)}]:
+            Checkpoint(point).write(bad)
+            np.testing.assert_array_equal(solve(point).energy, whole.energy)
+            told = capsys.readouterr().err
+            assert "ignored" in told and told.count("\n") == 1
+        Checkpoint(point).write(good)
+        left: list[float] = []
+        np.testing.assert_array_equal(solve(point, left.append).energy, whole.energy)
+        assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("kind", faults.NO_FILES)

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -14,6 +15,7 @@ import pytest
 
 import examples
 from gapless.cli import main
+from gapless.cli._shared import numbers
 from gapless.experiments.success import success_table
 from gapless.sweep import Calibration
 
@@ -320,3 +322,24 @@ def test_an_interrupt_exits_130(capsys, monkeypatch):
 
     monkeypatch.setattr("gapless.experiments.simulation.simulate", interrupt)
     assert main(FLOW) == 130
+
+
+@pytest.mark.parametrize("step", ["0.1", "0.01", "0.3", "1e-2", "0.7"])
+def test_a_range_is_the_list_of_its_numbers_as_they_are_written(step):
+    decimal = Decimal(step)
+    written = [str(Decimal("0.1") + i * decimal) for i in range(40)]
+    found = numbers(f"0.1:{written[-1]}:{step}", "alpha")
+    assert found == numbers(",".join(written), "alpha") == [float(text) for text in written]
+
+
+def test_the_overlaps_of_table_and_json_are_one_number(capsys):
+    arguments = ["flow", "--n", "16", "--alpha", "4", "--runs", "8", "--save-at", "0,0.05"]
+    arguments += ["--t-max", "0.05"]
+    assert main([*arguments, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert min(answer["signed_overlap"])[-1] < 0  # or nothing is tested
+    assert main(arguments) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    column = lines[0].index("overlap")
+    shown = [float(line[column]) for line in lines[1:9]]
+    assert shown == [float(f"{overlap[-1]:.6g}") for overlap in answer["overlap"]]

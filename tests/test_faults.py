@@ -124,7 +124,7 @@ def computed(monkeypatch):
 def sent(quick, computed, tmp_path, capsys, monkeypatch):
     """A folder of Figures 4 and 5, as somebody sent it."""
     with monkeypatch.context() as patch:
-        patch.setattr("gapless.report.write_report", lambda folder: folder)
+        patch.setattr("gapless.report.write_report", lambda folder, own: folder)
         assert main(["reproduce", "fig4", "fig5", "--out", str(tmp_path / "sent")]) == 0
     capsys.readouterr()
     return tmp_path / "sent"
@@ -155,7 +155,7 @@ def verbs(folder: Path) -> dict[str, list]:
 
 @pytest.mark.parametrize("kind", faults.PARTS)
 def test_a_faulty_part_is_named_and_left_alone(kind, sent, capsys, monkeypatch):
-    monkeypatch.setattr("gapless.report.write_report", lambda folder: folder)
+    monkeypatch.setattr("gapless.report.write_report", lambda folder, own: folder)
     store = Store(sent / "fig5")
     before = store.read()
     planted = faults.PARTS[kind](store)
@@ -193,7 +193,7 @@ def test_damaged_notes_cost_no_record(kind, store, tmp_path, capsys):
     with soon():
         assert Store.open(store.path, SPEC, {}).read().num_rows == 6
     if kind in faults.PLANS:  # the next run notes its plan anew, or tells that it cannot
-        store.note_plan(3)
+        store.note_plan(["a", "b", "c"])
         assert store.planned() == 3 or shown(planted) in capsys.readouterr().err
 
 

@@ -142,7 +142,7 @@ def test_a_record_that_succeeded_is_kept_before_one_that_failed(store):
 
 def test_the_status_counts_what_is_there(store):
     assert status(store) == Status(None, 0, 0, 0, 0, 0, 0, (), 0, 0.0)
-    store.note_plan(5)
+    store.note_plan(["a", "b", "c", "d", "e"])
     store.append(table("a", runs=3))
     store.append(table("b", value=float("nan")))
     store.append(table("b", value=float("nan"), wall=0.7))

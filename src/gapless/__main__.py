@@ -1,4 +1,7 @@
-"""`gapless` and `python -m gapless`: the command line as a process of its own."""
+"""`gapless` and `python -m gapless`: the command line as a process of its own.
+
+Nothing is imported here that takes time: interrupts are answered from the start.
+"""
 
 import os
 import sys
@@ -7,12 +10,18 @@ import sys
 def main() -> int:
     """Run the command line of this process; return its exit code."""
     _look_here_last()
-    from gapless import surroundings
+    from gapless import interrupts, surroundings
 
-    surroundings.put_in_order()
+    surroundings.put_in_order()  # opens what is closed, or the pipe of interrupts were stderr
+    interrupts.watch()
     from gapless.cli import main as run
 
-    return surroundings.finish(run())
+    code = surroundings.finish(run())
+    if code == interrupts.EXIT_CODE:
+        # a computation may still run in threads: the interpreter cannot be taken down around it
+        os._exit(code)
+    interrupts.unwatch()
+    return code
 
 
 def _look_here_last() -> None:

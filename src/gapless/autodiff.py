@@ -30,7 +30,10 @@ def derivatives(value: Pointwise) -> tuple[Pointwise, Pointwise, Pointwise]:
     def d2(yhat: Any, y: Any) -> Any:
         return _slope(d1, yhat, y)
 
-    return in_both_worlds(value), in_both_worlds(d1), in_both_worlds(d2)
+    found = in_both_worlds(value), in_both_worlds(d1), in_both_worlds(d2)
+    for function in found:
+        function.derived_from = value  # type: ignore[attr-defined]
+    return found
 
 
 def _slope(function: Pointwise, yhat: Any, y: Any) -> Any:
@@ -62,6 +65,7 @@ def in_both_worlds(function: Pointwise) -> Pointwise:
         return found.reshape(yhat.shape)
 
     call.in_both_worlds = True  # type: ignore[attr-defined]
+    call.__wrapped__ = function  # type: ignore[attr-defined]
     return call
 
 

@@ -4,6 +4,7 @@ A loss is plain arithmetic on arrays: it works alike on NumPy (float64, theory) 
 arrays (float32, simulation). All losses here are even in ŷ and in y, so labels carry no sign.
 """
 
+import copyreg
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -309,3 +310,28 @@ def _named(own: Any, name: str) -> Loss:
     if not callable(own):
         raise ValueError(f"loss: {name} is neither a Loss nor a function value(yhat, y)")
     return loss_from_value(own, name)
+
+
+def _pickled(loss: Loss) -> tuple:
+    """Return how another process gets a loss: by its name, from its value, or in parts.
+
+    What has a name is one object in each process, so that compiled code and theory are not made
+    again; and functions that were derived, or are lambdas of ours, are not pickled as such.
+    """
+    try:
+        if parse_loss(loss.name) is loss:
+            return parse_loss, (loss.name,)
+    except ValueError:
+        pass  # a name of the user's own
+    functions = loss.value, loss.d1, loss.d2
+    value, *others = (getattr(function, "derived_from", None) for function in functions)
+    if value is not None and all(other is value for other in others):
+        return loss_from_value, (value, loss.name, loss.curvature_infimum)
+    plain = (
+        function.__wrapped__ if getattr(function, "in_both_worlds", False) else function
+        for function in functions
+    )
+    return Loss, (loss.name, *plain, loss.curvature_infimum)
+
+
+copyreg.pickle(Loss, _pickled)

@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 from contextlib import suppress
+from typing import TextIO
 
 FORGOTTEN = (
     *("JAX_", "XLA_FLAGS", "NPY_", "NUMPY_", "SCIPY_"),
@@ -24,6 +25,9 @@ KEPT_FLAGS = (
     "--xla_gpu_cuda_data_dir=",
 )
 """What is heeded in XLA_FLAGS: how fast to compile and for which processor, and folders."""
+
+NARROWEST = 20
+"""Columns below which help is not wrapped to a terminal: of some widths rich never comes back."""
 
 
 class Stream(io.TextIOWrapper):
@@ -83,6 +87,9 @@ def forget_settings() -> None:
         os.environ["JAX_PLATFORMS"] = platforms
     if flags:
         os.environ["XLA_FLAGS"] = " ".join(flags)
+    columns = os.environ.get("COLUMNS", "")
+    if not (columns.isascii() and columns.isdecimal() and int(columns) >= NARROWEST):
+        os.environ.pop("COLUMNS", None)
     if sys.warnoptions:
         sys.warnoptions.clear()
         warnings.resetwarnings()
@@ -102,7 +109,7 @@ def _open_descriptor(number: int) -> None:
         os.set_inheritable(number, True)
 
 
-def _stream(kind: type[Stream], number: int, former: io.TextIOWrapper | None) -> Stream:
+def _stream(kind: type[Stream], number: int, former: TextIO | None) -> Stream:
     encoding = former.encoding if former else "utf-8"
     buffer = io.BufferedWriter(io.FileIO(number, "w", closefd=False))
     line_buffering = number == 2 or os.isatty(number)

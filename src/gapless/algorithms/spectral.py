@@ -80,6 +80,6 @@ def _dense(
         residuals=np.array(residuals, float),
         width=np.array(width, float),
         products=0,
-        converged=(np.array(residuals) <= tolerance).all(axis=1),
+        converged=np.array(residuals).max(axis=1) <= tolerance,
     )
     return n**0.5 * pairs.vectors[:, 0], pairs

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,18 +30,16 @@ def numbers(text: str, option: str) -> list[float]:
     """
     try:
         if ":" in text:
-            first, last, step = (float(part) for part in text.split(":"))
-            if not (step > 0 and last >= first):
+            # in decimals, as written: in binary 0.1 + 2 × 0.1 is not 0.3, but another point
+            first, last, step = (Decimal(part) for part in text.split(":"))
+            if not (step > 0 and last >= first and (last - first) / step < MOST_NUMBERS):
                 raise ValueError
-            count = math.floor((last - first) / step + 1e-9) + 1
-            if count > MOST_NUMBERS:
-                raise ValueError
-            values = [first + i * step for i in range(count)]
+            values = [float(first + i * step) for i in range(int((last - first) / step) + 1)]
         else:
             values = [float(part) for part in text.split(",")]
             if len(set(values)) < len(values):
                 raise ValueError
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, ArithmeticError):
         raise ValueError(
             f"{option}: {text!r} is not a list like 6,7,8 or 6:14:0.5 "
             f"(each number once, at most {MOST_NUMBERS})"

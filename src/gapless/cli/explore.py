@@ -5,9 +5,11 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from signal import default_int_handler
 
 from gapless.cli._shared import Json, Whole, meter, numbers, print_json
 from gapless.files import reason, shown, write_durably
+from gapless.interrupts import answering
 
 
 def explore(
@@ -69,7 +71,8 @@ def explore(
         address = f"http://127.0.0.1:{served.server_address[1]}/"
         print_json({"page": address}) if as_json else sys.stdout.write(f"{address}\n")
         sys.stdout.flush()
-        with suppress(KeyboardInterrupt):  # how it is meant to end
+        # how it is meant to end
+        with suppress(KeyboardInterrupt), answering(default_int_handler):
             served.serve_forever()
 
 

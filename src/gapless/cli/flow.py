@@ -162,7 +162,9 @@ def _summary(records) -> str:
     from gapless.flow import Outcome
 
     shown = ("energy", "overlap", "mu", "stopped_at", "gradients", "outcome")
-    rows = [[i, *(record[name] for name in shown)] for i, record in enumerate(records)]
+    # as in JSON, where the overlap with its sign has another name
+    sized = [r | {"overlap": r["overlap"] and abs(r["overlap"])} for r in records]
+    rows = [[i, *(record[name] for name in shown)] for i, record in enumerate(sized)]
     ended = [outcome for outcome in Outcome if outcome in {r["outcome"] for r in records}]
     # each outcome is said once, with its rule
     rules = "".join(f"{outcome}: {outcome.sentence}\n" for outcome in ended)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 from pydantic import ValidationError
 
+from gapless import interrupts
 from gapless.cli import (
     dmft,
     docstrings,
@@ -65,8 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         return _complain(str(error), tokens)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; what was stored is kept, the same command continues it\n")
-        return 130
+        sys.stderr.write(interrupts.last_words())
+        return interrupts.EXIT_CODE
     except Exception as error:
         sys.stderr.write(
             f"gapless: failed: {type(error).__name__}: {' '.join(str(error).split())}\n"

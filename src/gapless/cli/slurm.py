@@ -52,6 +52,8 @@ def job_array(
     words = [sys.executable, "-m", "gapless", *command, "--out", str(folder.resolve())]
     if engine.task_timeout is not None:
         words += ["--task-timeout", f"{engine.task_timeout:g}"]
+    if engine.retry_failed:
+        words.append("--retry-failed")
     figures = "-".join(re.sub(r"\W", "_", word) for word in command[1:] if word.startswith("fig"))
     line = shlex.join([*words, "--workers", str(engine.processes)])
     report = shlex.join([sys.executable, "-m", "gapless", "report", str(folder.resolve())])

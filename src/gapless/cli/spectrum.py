@@ -124,7 +124,9 @@ def _summary(records, labels: str, loss: str) -> str:
     from gapless.experiments._threshold import rest_sentence
 
     shown = ("time", "energy", "mu", "overlap", "hessian_edge", "hessian_outlier")
-    headings = ("run", *shown, "lambda_1", "lambda_2", "overlap_1", "residual")
+    # as in JSON, where `overlap` is that of the eigenvectors
+    named = [{"overlap": "state_overlap"}.get(name, name) for name in shown]
+    headings = ("run", *named, "lambda_1", "lambda_2", "overlap_1", "residual")
     rows = []
     for i, record in enumerate(records):
         values = record["eigenvalues"] or [None]

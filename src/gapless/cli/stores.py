@@ -1,12 +1,13 @@
 """`gapless status`, `compact` and `export`: what a folder of records holds, without computing."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gapless.cli._shared import Json, print_json, table_text
+from gapless.cli.failing import failures_json, tell_failures
 from gapless.files import shown, tell
 
 if TYPE_CHECKING:
@@ -18,8 +19,9 @@ Answer = TypeVar("Answer")
 def status(dir: Path, /, *, as_json: Json = False) -> None:
     """Print what a folder of records holds, also in the middle of a sweep.
 
-    Points (of how many planned), records, failed points, duplicates and conflicts among them,
-    parts, their bytes, computing time; by name what is damaged or foreign, and why.
+    Points, records, duplicates and conflicts among them, parts, their bytes, computing time, and
+    what the last plan lacks; points that failed with the reasons; by name what is damaged or
+    foreign, and why.
 
     Example: gapless status results/desk
 
@@ -34,15 +36,17 @@ def status(dir: Path, /, *, as_json: Json = False) -> None:
 
     states, refused = _of_each(dir, status)
     rows = [
-        {"store": name, **asdict(state), "missing": state.missing}
+        {"store": name, **asdict(state)}
         | {key: [str(one) for one in getattr(state, key)] for key in ("damaged", "faults")}
         for name, state in states
     ]
     if as_json:
         return print_json({"stores": rows, "refused": refused})
-    _print_rows([row | {"damaged": len(row["damaged"])} for row in rows], hide="faults")
+    _print_rows([r | {"damaged": len(r["damaged"])} for r in rows], hide=("faults", "failures"))
     for row in rows:
         tell(f"{fault}; left out" for fault in row["faults"])
+    for name, state in states:
+        tell_failures(name, state.planned or state.points, state.failures)
     return None
 
 
@@ -92,8 +96,8 @@ def _of_each(
     return answers, refused
 
 
-def _print_rows(rows: list[dict[str, Any]], hide: str = "") -> None:
-    kept = [{key: value for key, value in row.items() if key != hide} for row in rows]
+def _print_rows(rows: list[dict[str, Any]], hide: Sequence[str] = ()) -> None:
+    kept = [{key: value for key, value in row.items() if key not in hide} for row in rows]
     cells = [[shown(v) if isinstance(v, str) else v for v in row.values()] for row in kept]
     sys.stdout.write(table_text(list(kept[0]), cells))
 
@@ -112,10 +116,15 @@ def export(dir: Path, file: Path, /, *, as_json: Json = False) -> None:
     as_json
         Print one JSON object.
     """
-    from gapless.store import Store, export
+    from gapless.store import Store, export, failures
 
-    records = export(Store.at(dir), file)
+    store = Store.at(dir)
+    records = export(store, file)
+    found = store.outcomes()
+    why = failures(found)
     if as_json:
-        return print_json({"file": str(file), "records": records})
+        answer = {"file": str(file), "records": records, "failures": failures_json(why)}
+        return print_json(answer)
+    tell_failures(str(dir), len(found), why)
     sys.stdout.write(f"{file}: {records} records\n")
     return None

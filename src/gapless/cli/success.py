@@ -1,13 +1,19 @@
 """`gapless success`: fractions of runs that are solved, and that recover, with intervals."""
 
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gapless.cli._shared import Json, Whole, check_memory, numbers, print_json, table_text
+from gapless.cli.failing import failures_json
 from gapless.cli.running import HERE, Engine, run_plan
+from gapless.interrupts import scratch_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Rows = list[dict[Hashable, Any]]
 
 
 def success(
@@ -87,18 +93,35 @@ def success(
     points = simulations(template, alphas, runs)
     experiment = load("fig5")
     spec = template.model_dump(exclude={"alpha", "index"}, exclude_none=True, mode="json")
-    with tempfile.TemporaryDirectory(prefix="gapless-") as scratch:
-        folder = Path(scratch) / "success" if out is None else out
-        store = run_plan(experiment, points, folder, {"experiment": "success", **spec}, engine)
+    spec = {"experiment": "success", **spec}
+    with scratch_folder() as scratch:
+        folder = scratch / "success" if out is None else out
+        store, failures = run_plan(experiment, points, folder, spec, engine, scratch=out is None)
         records = store.read().to_pandas()
     addresses = {experiment.address(point) for point in points}
-    table = success_table(records[records.address.isin(addresses)], runs, tolerance)
+    records = records[records.address.isin(addresses)]
+    rows = success_table(records, runs, tolerance).to_dict("records")
+    rows = _with_lost_alphas(rows, records[records.outcome == "failed"])
     if as_json:
         answer = template.model_dump(exclude={"alpha", "index", "save_at"}, mode="json")
-        answer |= {"tolerance": tolerance, "rows": table.to_dict("records")}
+        answer |= {"tolerance": tolerance, "rows": rows, "failures": failures_json(failures)}
         print_json(answer)
     else:
-        sys.stdout.write(_summary(table.to_dict("records")))
+        sys.stdout.write(_summary(rows))
+
+
+def _with_lost_alphas(rows: Rows, failed: "pd.DataFrame") -> Rows:
+    """Return the rows, and one of no runs for each α where every run failed."""
+    counts = failed.groupby("alpha").size()
+    lost = [alpha for alpha in counts.index if alpha not in {row["alpha"] for row in rows}]
+    none = {"runs": 0, "designs": 0, "successes": 0}
+    rows = rows + [
+        dict.fromkeys(rows[0])
+        | none
+        | {"n": rows[0]["n"], "alpha": float(alpha), "failed": int(counts[alpha])}
+        for alpha in lost
+    ]
+    return sorted(rows, key=lambda row: row["alpha"])
 
 
 SHOWN = {
@@ -122,6 +145,8 @@ SHOWN = {
 
 def _summary(rows: Sequence[Mapping[Any, Any]]) -> str:
     shown = {name: heading for name, heading in SHOWN.items() if name in rows[0]}
+    if any(row["failed"] for row in rows):
+        shown["failed"] = "failed"
     cells = [[_short(row[name]) for name in shown] for row in rows]
     return table_text(list(shown.values()), cells)
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from gapless.experiments._experiment import Point
 from gapless.files import read_whole, reason, shown, tell, write_durably
+from gapless.interrupts import note_kept
 
 EVERY_S = 60.0
 MAGIC = b"gapless checkpoint 2\n".ljust(32, b"-")
@@ -86,6 +87,8 @@ class Checkpoint:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _refuse_link(self.path.parent)
             write_durably(self.path, [self.start, *packed(arrays)], private=True)
+            kept = f"checkpoints of what was in hand are in {shown(self.path.parent)}"
+            note_kept(self.path.name, kept)
         except OSError as error:
             if not self.told:
                 tell(f"{shown(self.path)} cannot be written, nothing else is lost: {reason(error)}")
@@ -98,6 +101,7 @@ class Checkpoint:
             with suppress(OSError):  # nothing there, or no file of ours
                 if not self.path.parent.is_symlink():
                     self.path.unlink()
+            note_kept(self.path.name, None)
 
 
 def _refuse_link(folder: Path) -> None:

@@ -87,10 +87,11 @@ def points(scale: Scale, seed: int) -> list[Simulation]:
 
 def _rest(found: list[Plateau]) -> str:
     """Return which share of the runs came to rest, and when the others were read off."""
-    rest = [100 * p.at_rest for p in found]
+    percent = [round(100 * p.at_rest) for p in found]
+    share = " to ".join(str(end) for end in sorted({min(percent), max(percent)}))
     text = (
-        f"at rest ({AT_REST}) {min(rest):.0f} to {max(rest):.0f} % of the runs of each α, the "
-        f"others read off at t = {found[0].t_max:g}"
+        f"at rest ({AT_REST}) {share} % of the runs of each α, the others read off at "
+        f"t = {found[0].t_max:g}"
     )
     zero = max(p.interpolated for p in found)
     return text + (f"; up to {100 * zero:.0f} % interpolated, at zero energy" if zero else "")

@@ -11,17 +11,15 @@ def load_matplotlib() -> None:
     A notebook names its own, also to the processes that it starts. The name is heeded afterwards,
     if it can be: whoever uses pyplot beside this package finds what they asked for.
     """
-    if "matplotlib" in sys.modules:
+    if "matplotlib" in sys.modules or "MPLBACKEND" not in os.environ:
         return
-    named = os.environ.pop("MPLBACKEND", None)
+    named = os.environ.pop("MPLBACKEND")
     try:
         import matplotlib
     finally:
-        if named is not None:
-            os.environ["MPLBACKEND"] = named
-    if named is not None:
-        with suppress(ValueError):
-            matplotlib.rcParams["backend"] = named
+        os.environ["MPLBACKEND"] = named
+    with suppress(ValueError):
+        matplotlib.rcParams["backend"] = named
 
 
 load_matplotlib()

@@ -2,10 +2,9 @@
 
 import html
 import time
-from contextlib import suppress
+from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.resources import files
-from os.path import lexists
 from pathlib import Path
 
 import pandas as pd
@@ -18,19 +17,11 @@ from gapless.losses import recorded_loss
 from gapless.page.html import as_json, assemble, csv_download, html_table, points_table
 from gapless.page.image import inline_svg, save
 from gapless.page.panels import Picture
-from gapless.store import Store, StoreError
-
-COST = ("gradients", "wall_s")
-"""Columns that say what records took."""
+from gapless.report.records import COST, faults, origin, plain_records
+from gapless.store import Store, stores_in
 
 
-def figure_stores(folder: Path) -> dict[str, Store]:
-    """Return the stores of figures in a folder, in the paper's order."""
-    stores = {name: Store(Path(folder) / name) for name in NAMES}
-    return {name: store for name, store in stores.items() if lexists(store.spec_file)}
-
-
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
     """Draw every figure whose store has records and write ``report.html``; return its path.
 
     Each picture is also saved as ``figN.png`` and ``figN.svg``. Works half-way through a sweep.
@@ -38,16 +29,28 @@ def write_report(folder: Path) -> Path:
     `parse_loss` was asked for it in this process. A figure that cannot be drawn from what is there
     says so in its place and on stderr.
 
+    Parameters
+    ----------
+    folder
+        What ``--out`` made: a store, or a folder of stores.
+    own
+        Experiments of the user's. Stores of experiments that are neither ours nor among these are
+        shown as tables.
+
     Raises
     ------
     ValueError
         If the folder holds no store, or the page cannot be written.
     """
     folder = Path(folder)
-    stores = figure_stores(folder)
-    if not stores:
-        raise ValueError(f"dir: {shown(folder)} holds no records; run gapless reproduce --out")
-    found = {name: _section_or_why(load(name), store, folder) for name, store in stores.items()}
+    stores = stores_in(folder)
+    given = {experiment.name: experiment for experiment in own}
+    order = [*NAMES, *given, *stores]
+    titles, found = {}, {}
+    for name in sorted(stores, key=order.index):
+        experiment = load(name) if name in NAMES else given.get(name)
+        titles[name] = name if experiment is None else experiment.title
+        found[name] = _section_or_why(name, titles[name], experiment, stores[name], folder)
     judged = [claim.verdict for _, claims in found.values() for claim in claims]
     summary = ", ".join(f"{judged.count(verdict)} {verdict}" for verdict in VERDICTS)
     page = folder / "report.html"
@@ -56,7 +59,8 @@ def write_report(folder: Path) -> Path:
         template,
         summary=f"Of {len(judged)} statements: {summary}." if judged else "",
         contents="".join(
-            f'<li><a href="#{name}">{html.escape(load(name).title)}</a></li>' for name in found
+            f'<li><a href="#{html.escape(name)}">{html.escape(shown(title))}</a></li>'
+            for name, title in titles.items()
         ),
         sections="\n".join(section for section, _ in found.values()),
         version=version("gapless"),
@@ -69,51 +73,45 @@ def write_report(folder: Path) -> Path:
     return page
 
 
-def _section_or_why(experiment: Experiment, store: Store, folder: Path) -> tuple[str, list[Claim]]:
-    """Return a figure's part of the page, and its claims; in place of them why there are none."""
+def _section_or_why(
+    name: str, title: str, experiment: Experiment | None, store: Store, folder: Path
+) -> tuple[str, list[Claim]]:
+    """Return a store's part of the page, and its claims; in place of them why there are none."""
+    ref, title = html.escape(name), html.escape(shown(title))
+    head = f'<section id="{ref}" aria-labelledby="{ref}-title"><h2 id="{ref}-title">{title}</h2>'
+    claims: list[Claim] = []
     try:
-        return _section(experiment, store, folder)
+        if experiment is None:
+            text = plain_records(name, store)
+        else:
+            text, claims = _drawn(experiment, store, folder)
     except Exception as error:  # one bad folder costs itself, and what it raises is beyond listing
-        why = f"{experiment.name} cannot be drawn from {shown(store.path)}: {reason(error)}"
+        why = f"{shown(name)} cannot be drawn from {shown(store.path)}: {reason(error)}"
         tell(why)
-        return f'{_head(experiment)}<p class="fault">{html.escape(why)}</p></section>', []
+        text = f'<p class="fault">{html.escape(why)}</p>'
+    return f"{head}{text}</section>", claims
 
 
-def _head(experiment: Experiment) -> str:
-    name, title = experiment.name, html.escape(experiment.title)
-    return f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{title}</h2>'
-
-
-def _section(experiment: Experiment, store: Store, folder: Path) -> tuple[str, list[Claim]]:
-    head, title, reads = _head(experiment), html.escape(experiment.title), experiment.reads
+def _drawn(experiment: Experiment, store: Store, folder: Path) -> tuple[str, list[Claim]]:
+    title, reads = html.escape(experiment.title), experiment.reads
     store.spec()  # of a later version nothing can be read
     records = store.read(None if reads is None else [*reads, "loss", "seed", *COST])
     if records.num_rows == 0:
-        return f"{head}{_faults(store)}<p>No records yet.</p></section>", []
+        return f"{faults(store)}<p>No records yet.</p>", []
     unread = () if reads is None or "loss" in reads else ("loss",)
     hidden = [c for c in ("address", "written_at", *unread) if c in records.column_names]
     table = records.drop_columns(hidden).to_pandas()
     claims, picture = experiment.claims(table), experiment.picture(table)
     parts = [
-        head,
-        _faults(store),
+        faults(store),
         _foreign_losses(records),
         _printed(picture, experiment, folder),
         "<h3>Claims</h3>" + _claims(claims, title),
         _interactive(picture, experiment),
         _tables(experiment, table),
-        _origin(store, records, table),
-        "</section>",
+        origin(store, table),
     ]
     return "\n".join(parts), claims
-
-
-def _faults(store: Store) -> str:
-    """Return what of the store is left out, and why."""
-    faults = [*store.faults(), *store.damaged_notes()]
-    tell(str(fault) for fault in store.damaged_notes())  # of parts `read` has told
-    lines = "".join(f"<li>{html.escape(str(fault))}</li>" for fault in faults)
-    return f'<p class="fault">Left out:</p><ul class="fault">{lines}</ul>' if faults else ""
 
 
 def _foreign_losses(records: pa.Table) -> str:
@@ -176,38 +174,3 @@ def _tables(experiment: Experiment, table: pd.DataFrame) -> str:
         "</details>"
         for i, (title, numbers) in enumerate(found, start=1)
     )
-
-
-def _origin(store: Store, records: pa.Table, table: pd.DataFrame) -> str:
-    """Return where the records come from and what they took."""
-    try:
-        origin = store.provenance()
-    except StoreError:  # told with the other faults
-        origin = {"provenance": "cannot be read"}
-    spec = {key: value for key, value in store.spec().items() if key != "schema_version"}
-    with suppress(TypeError, ValueError, OverflowError, OSError):  # no time that there can be
-        if "created_at" in origin:
-            created = time.gmtime(float(origin["created_at"]))
-            origin["created"] = time.strftime("%d %B %Y, %H:%M UTC", created)
-            del origin["created_at"]
-    # of the measurement and of the package: two versions
-    if "version" in origin:
-        origin["gapless"] = origin.pop("version")
-    known = {"records": f"{len(table)} records in {store.path.name}/parts/*.parquet"}
-    planned, points = store.planned(), len(records["address"].unique())
-    if planned is not None:
-        known["points"] = f"{points} of {planned} planned"
-    known |= {key: str(value) for key, value in (spec | origin).items()}
-    if "wall_s" in table:
-        known["computing time"] = f"{table.wall_s.sum():,.4g} s"
-    if "gradients" in table and table.gradients.notna().any():
-        total = float(table.gradients.sum())
-        known["gradients"] = f"{total:.4g}, {total / len(table):.4g} a run"
-    if "outcome" in table:
-        failed = int((table.outcome == "failed").sum())
-        if failed:
-            known["failed"] = f"{failed} records"
-    items = "".join(
-        f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>" for key, value in known.items()
-    )
-    return f"<details open><summary>Origin and cost</summary><dl>{items}</dl></details>"

@@ -2,7 +2,7 @@
 
     DIR/spec.toml        what the records are of; another spec refuses the directory
     DIR/provenance.json  versions and machine of whoever created it
-    DIR/plan.json        how many points were planned last
+    DIR/plan.json        which points were planned last
     DIR/parts/*.parquet  records; a name is never written twice
 
 The store, never the engine, is the truth for resume: what is planned minus what is present.
@@ -26,6 +26,7 @@ import pyarrow as pa
 import tomli_w
 
 from gapless.files import read_whole, reason, shown, tell, write_durably
+from gapless.store.failures import outcomes
 from gapless.store.parts import FOREIGN, DamagedPartError, Origin, read_part, write_part
 
 SCHEMA_VERSION = 2
@@ -34,7 +35,9 @@ SCHEMA_VERSION = 2
 From 2 on every part says which spec it was made for.
 """
 MOST_NOTE = 2**20
-"""Bytes of a spec, a provenance or a plan: ours have some hundred."""
+"""Bytes of a spec or a provenance: ours have some hundred."""
+MOST_PLAN = 2**28
+"""Bytes of a plan, which holds an address of twenty bytes for each point."""
 CLAIM_S = 2.0
 """How long an empty spec may be that of a writer which is about to fill it."""
 KEY = ("address", "run")
@@ -163,8 +166,8 @@ class Store:
         version = spec.get("schema_version", 1)
         if not isinstance(version, int) or version > SCHEMA_VERSION:
             raise StoreError(
-                f"dir: {shown(self.path)} has schema version {shown(version)} and this gapless "
-                f"reads up to {SCHEMA_VERSION}; update gapless"
+                f"dir: {shown(self.spec_file)} has schema version {shown(version)} and this "
+                f"gapless reads up to {SCHEMA_VERSION}; update gapless"
             )
         return spec
 
@@ -186,26 +189,40 @@ class Store:
         """
         return self._note("provenance.json")
 
-    def note_plan(self, points: int) -> None:
-        """Keep how many points are planned, for `status`; where that fails it is told."""
+    def note_plan(self, addresses: Sequence[str]) -> None:
+        """Keep which points are planned, for `status`; where that fails it is told."""
         path = self.path / "plan.json"
+        noted = {"points": len(addresses), "addresses": list(addresses)}
         try:
-            write_durably(path, json.dumps({"points": points}).encode())
+            write_durably(path, json.dumps(noted).encode())
         except OSError as error:
             tell(f"{shown(path)} cannot be written: {reason(error)}")
+
+    def planned_addresses(self) -> frozenset[str] | None:
+        """Return which points were planned last; None if that is not known.
+
+        Version 0.1 noted their number alone.
+        """
+        try:
+            found = self._note("plan.json", MOST_PLAN).get("addresses")
+        except StoreError:
+            return None
+        if not isinstance(found, list) or not all(isinstance(address, str) for address in found):
+            return None
+        return frozenset(found)
 
     def planned(self) -> int | None:
         """Return how many points were planned last, if that is known."""
         try:
-            points = self._note("plan.json").get("points")
+            points = self._note("plan.json", MOST_PLAN).get("points")
         except StoreError:
             return None
         return points if type(points) is int and points >= 0 else None
 
-    def _note(self, name: str) -> dict[str, Any]:
+    def _note(self, name: str, most: int = MOST_NOTE) -> dict[str, Any]:
         path = self.path / name
         try:
-            found = json.loads(read_whole(path, MOST_NOTE))
+            found = json.loads(read_whole(path, most))
             if not isinstance(found, dict):
                 raise ValueError("holds no JSON object")
         except (OSError, ValueError, RecursionError) as error:
@@ -277,9 +294,16 @@ class Store:
 
     def present(self) -> set[str]:
         """Return the addresses that have records; parts that are left out are told on stderr."""
-        tables, faults = self.collect(["address"])
+        return set(self.outcomes())
+
+    def outcomes(self) -> dict[str, str | None]:
+        """Return the addresses that have records, each with why it failed or None if it did not.
+
+        Parts that are left out are told on stderr.
+        """
+        tables, faults = self.collect(["address", REASON])
         tell(f"{fault}; left out, and what is missing is measured anew" for fault in faults)
-        return {address for table in tables for address in table["address"].unique().to_pylist()}
+        return outcomes(tables)
 
     def faults(self) -> list[Fault]:
         """Return the parts that are left out, damaged or not of this store, and why."""
@@ -337,7 +361,9 @@ def stores_in(folder: Path) -> dict[str, Store]:
         names = []
     found = {name: Store(folder / name) for name in names if lexists(folder / name / "spec.toml")}
     if not found:
-        raise StoreError(f"dir: {shown(folder)} holds no records; give a folder that --out made")
+        raise StoreError(
+            f"dir: {shown(folder)} holds no records; give one that reproduce --out made"
+        )
     return found
 
 

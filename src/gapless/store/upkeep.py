@@ -14,6 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from gapless.files import TEMPORARY, flush_folder, harmless, reason, shown, tell, write_durably
+from gapless.store.failures import Failure, failures, outcomes
 from gapless.store.parts import read_part
 from gapless.store.store import (
     KEY,
@@ -45,7 +46,7 @@ class Status:
     points, records
         Distinct points and records; duplicates are not counted.
     failed
-        Points whose records say why they could not be computed.
+        Points of the last plan (of all, if none was noted) that could not be measured.
     duplicates, conflicts
         Records of a key that has one already, and those among them that disagree with it.
     parts, damaged
@@ -54,6 +55,10 @@ class Status:
         Bytes of all parts.
     seconds
         Computing time that the records took.
+    missing
+        Points of the last plan without a record; None if no plan was noted.
+    failures
+        Why the `failed` points could not be measured.
     faults
         Why each of `damaged` is left out, and what else of the store cannot be read.
     """
@@ -68,12 +73,9 @@ class Status:
     damaged: tuple[Path, ...]
     size: int
     seconds: float
+    missing: int | None = None
+    failures: tuple[Failure, ...] = ()
     faults: tuple[Fault, ...] = ()
-
-    @property
-    def missing(self) -> int | None:
-        """Points of the last plan that are not there yet."""
-        return None if self.planned is None else max(0, self.planned - self.points)
 
 
 def status(store: Store) -> Status:
@@ -82,18 +84,25 @@ def status(store: Store) -> Status:
     table, repeats = sort_records(tables)
     kept = table.filter(pa.array(~repeats))
     names = kept.column_names
-    failed = kept.filter(kept[REASON].is_valid()) if REASON in names else kept.slice(0, 0)
+    found, planned, addresses = outcomes([kept]), store.planned(), store.planned_addresses()
+    if addresses is not None:
+        missing = len(addresses - found.keys())
+    else:
+        missing = None if planned is None else max(0, planned - len(found))
+    why = failures(found, addresses)
     return Status(
-        planned=store.planned(),
-        points=len(kept["address"].unique()),
+        planned=planned,
+        points=len(found),
         records=kept.num_rows,
-        failed=len(failed["address"].unique()),
+        failed=sum(failure.points for failure in why),
         duplicates=int(repeats.sum()),
         conflicts=len(store.conflicts()) if repeats.any() else 0,
         parts=len(tables),
         damaged=tuple(fault.path for fault in faults),
         size=sum(_size(path) for path in store.part_files()),
         seconds=float(np.sum(kept["wall_s"].to_numpy())) if "wall_s" in names else 0.0,
+        missing=missing,
+        failures=tuple(why),
         faults=(*faults, *store.damaged_notes()),
     )
 
