@@ -151,8 +151,9 @@ class Problem:
 
     def __reduce__(self) -> Any:
         """Pickle as NumPy arrays: JAX's own pickles lose float64 where its global flag is off."""
-        arrays = (self.sensing, self.labels, self.teacher)
-        return _unpickled, (*(None if a is None else np.asarray(a) for a in arrays), self.loss)
+        given = (self.sensing, self.labels, self.teacher)
+        arrays = (None if a is None else np.asarray(a) for a in given)
+        return _unpickled, (*arrays, self.loss, self.has_signal)
 
     @property
     def m(self) -> int:
@@ -343,10 +344,10 @@ def _made(
     return problem
 
 
-def _unpickled(sensing: Any, labels: Any, teacher: Any, loss: Loss) -> Problem:
+def _unpickled(sensing: Any, labels: Any, teacher: Any, loss: Loss, has_signal: bool) -> Problem:
     with precision_of(labels):
-        arrays = [None if a is None else jnp.asarray(a) for a in (sensing, labels, teacher)]
-    return _made(*arrays, loss)
+        x, y, w = (None if a is None else jnp.asarray(a) for a in (sensing, labels, teacher))
+    return _made(x, y, w, loss, has_signal=has_signal)
 
 
 def _flat(problem: Problem) -> tuple[tuple[Any, ...], Loss]:
