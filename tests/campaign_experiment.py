@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import time
+from hashlib import sha256
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 
 from gapless import files
 from gapless.experiments import Cost, Experiment, Point, Row
-from gapless.store import Store
+from gapless.store import Store, parts
 
 RUNS = 4
 
@@ -114,8 +115,8 @@ def become_a_victim(folder: Path, share: float, quota: int) -> None:
 
     def in_place(store: Store, table: pa.Table) -> Path:
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink)
-        path = store.parts / f"{table['address'][0].as_py()}.parquet"
+        pq.write_table(table.replace_schema_metadata({parts.MARK: store.origin().mark}), sink)
+        path = store.parts / f"{sha256(sink.getvalue()).hexdigest()}.parquet"
         with path.open("wb", buffering=0) as file:
             halves(file.write)(sink.getvalue())
         acknowledged(table)

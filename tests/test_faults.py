@@ -169,6 +169,16 @@ def test_a_faulty_part_is_named_and_left_alone(kind, sent, capsys, monkeypatch):
     assert before.num_rows == 12
 
 
+def test_very_many_faults_are_counted(store, capsys):
+    for index in range(60):
+        (store.parts / f"{index}.parquet").touch()
+    store.read()
+    told = capsys.readouterr().err
+    assert told.count("\n") == 51 and "and 10 more" in told
+    assert main(["status", str(store.path)]) == 0
+    assert capsys.readouterr().err.count("\n") == 60
+
+
 def test_an_unreadable_part_is_named_and_left_alone(store, monkeypatch, capsys):
     planted, before = store.append(table("x")), store.read().slice(0, 6)
     make_handle = os.open

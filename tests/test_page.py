@@ -124,6 +124,7 @@ def test_every_number_of_every_curve_is_drawn(picture):
             assert getattr(axes, f"get_{which}scale")() == axis.scale
             for end, given_end in zip(ends, axis.range, strict=True):
                 assert given_end in (None, end)
+            assert ends[0] < ends[1]
 
 
 @settings(max_examples=15)
@@ -187,6 +188,12 @@ def test_symlog_axes_say_zero_and_powers_of_ten():
     assert Axis("t", "symlog", ticks=(0, 3)).ticks == (0, 3)
 
 
+def test_a_panel_with_marks_alone_is_drawn(tmp_path):
+    panel = Panel("", Axis("t", "log"), Axis("e"), [], [Mark("x", 100.0, "budget")])
+    save(Picture("", [[panel]]), tmp_path / "marks.png")
+    save(Picture("nothing", ()), tmp_path / "nothing.png")
+
+
 def test_a_curve_has_columns_of_one_length():
     with pytest.raises(ValueError, match="columns of"):
         Series("a", [1, 2], [1, 2, 3])
@@ -197,10 +204,14 @@ def test_a_curve_has_columns_of_one_length():
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
 def test_the_same_picture_is_the_same_file(ending, tmp_path):
     name = "⟨v₁, W*⟩, E|ŷ|⁴, λ₂ − μ ≤ ½ log₂ N, N = ∞ …"  # every sign has its glyph
-    panel = Panel(name, Axis("α"), Axis("e"), [Series(name, [1, 2], [1, 2], [0, 1], [2, 3])])
+    price = "$\\frac$, 5 $ or 6 $"  # no formula
+    curve = Series(name, [1, 2], [1, 2], [0, 1], [2, 3])
+    other = Series(price, [1, 2], [2, 3], colour=1)
+    marks = [Mark("y", 1.5, price)]
+    panel = Panel(price, Axis(name), Axis(price), [curve, other], marks)
     files = [tmp_path / f"{i}.{ending}" for i in range(2)]
     for file in files:
-        save(Picture("α", [[panel]]), file)
+        save(Picture(price, [[panel]]), file)
     assert b"CreationDate" not in files[0].read_bytes() and b"dc:date" not in files[0].read_bytes()
     assert files[0].read_bytes() == files[1].read_bytes()
 

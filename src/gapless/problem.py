@@ -29,7 +29,7 @@ from gapless.inputs import (
 )
 from gapless.labels import LabelLaw
 from gapless.linalg import sample_by_sample, through_rows, times_transpose
-from gapless.losses import Loss, check_for_runs, quartic
+from gapless.losses import Loss, check_for_runs, divided, quartic
 from gapless.precision import Dtype as Dtype
 from gapless.precision import is_traced, precision_of
 from gapless.precision import precision as precision
@@ -102,6 +102,9 @@ class Problem:
         W*, one for each run; None where the labels know no teacher (``gaussian``).
     loss
         ℓ(ŷ, y).
+    has_signal
+        Whether the labels are the teacher's. Those of shuffled ones are not: an overlap with it is
+        chance.
 
     Raises
     ------
@@ -115,6 +118,7 @@ class Problem:
     labels: Float[Array, "K M"]
     teacher: Float[Array, "K N"] | None
     loss: Loss = field(default=quartic)
+    has_signal: bool = True
     across: Float[Array, "M K"] | None = field(default=None, init=False, repr=False)
     """The labels sample by sample, where `for_loops` has made them."""
 
@@ -147,8 +151,9 @@ class Problem:
 
     def __reduce__(self) -> Any:
         """Pickle as NumPy arrays: JAX's own pickles lose float64 where its global flag is off."""
-        arrays = (self.sensing, self.labels, self.teacher)
-        return _unpickled, (*(None if a is None else np.asarray(a) for a in arrays), self.loss)
+        given = (self.sensing, self.labels, self.teacher)
+        arrays = (None if a is None else np.asarray(a) for a in given)
+        return _unpickled, (*arrays, self.loss, self.has_signal)
 
     @property
     def m(self) -> int:
@@ -220,12 +225,20 @@ class Problem:
                 raise ValueError("runs: at least one must be chosen")
             runs = jnp.array(chosen)
         teacher = None if self.teacher is None else self.teacher[runs]
-        return _made(self.sensing, self.labels[runs], teacher, self.loss)
+        labels = self.labels[runs]
+        return _made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
+
+    def in_units_of(self, scale: float) -> "Problem":
+        """Return the same instances with the loss ℓ/scale; X is not looked at again."""
+        loss = divided(self.loss, number("scale", scale, above=0))
+        return _made(self.sensing, self.labels, self.teacher, loss, has_signal=self.has_signal)
 
     def for_loops(self) -> "Problem":
         """Return this problem ready for many gradients: the labels also in a second layout."""
         across = sample_by_sample(self.labels, self.n)
-        return _made(self.sensing, self.labels, self.teacher, self.loss, across)
+        return _made(
+            self.sensing, self.labels, self.teacher, self.loss, across, has_signal=self.has_signal
+        )
 
     @_at_states("w")
     def student_labels(self, w: Float[Array, "K N"]) -> Float[Array, "K M"]:
@@ -310,7 +323,15 @@ class Problem:
         return LabelLaw.from_run(yhat, np.asarray(self.labels, float)[run])
 
 
-def _made(sensing: Any, labels: Any, teacher: Any, loss: Loss, across: Any = None) -> Problem:
+def _made(
+    sensing: Any,
+    labels: Any,
+    teacher: Any,
+    loss: Loss,
+    across: Any = None,
+    *,
+    has_signal: bool = True,
+) -> Problem:
     """Return a problem of parts that are right already, or stand in for arrays.
 
     Compiled functions take problems apart and put them together again with tracers, and with
@@ -318,18 +339,19 @@ def _made(sensing: Any, labels: Any, teacher: Any, loss: Loss, across: Any = Non
     """
     problem = object.__new__(Problem)
     parts = {"sensing": sensing, "labels": labels, "teacher": teacher, "across": across}
-    for name, part in (parts | {"loss": loss}).items():
+    for name, part in (parts | {"loss": loss, "has_signal": has_signal}).items():
         object.__setattr__(problem, name, part)
     return problem
 
 
-def _unpickled(sensing: Any, labels: Any, teacher: Any, loss: Loss) -> Problem:
+def _unpickled(sensing: Any, labels: Any, teacher: Any, loss: Loss, has_signal: bool) -> Problem:
     with precision_of(labels):
-        teacher = None if teacher is None else jnp.asarray(teacher)
-        return _made(jnp.asarray(sensing), jnp.asarray(labels), teacher, loss)
+        x, y, w = (None if a is None else jnp.asarray(a) for a in (sensing, labels, teacher))
+    return _made(x, y, w, loss, has_signal=has_signal)
 
 
 def _flat(problem: Problem) -> tuple[tuple[Any, ...], Loss]:
+    # without `has_signal`: compiled code serves labels of every kind
     return (problem.sensing, problem.labels, problem.teacher, problem.across), problem.loss
 
 
@@ -364,7 +386,7 @@ def draw_problem(
         (the labels y are computed in `dtype`).
     noise
         Δ, the variance of noise added to every label, y → y + √Δ n with n ~ N(0, 1), before they
-        are shuffled. The energy then vanishes nowhere, and no run is ``recovered`` by it.
+        are shuffled. The energy then vanishes nowhere, and no run is solved.
 
     Raises
     ------
@@ -385,11 +407,11 @@ def draw_problem(
         teacher = design.teacher().astype(dtype)
         if labels == "gaussian":
             y = _with_noise(design, design.gaussian_labels().astype(dtype), noise)
-            return _made(sensing, y, None, loss)
+            return _made(sensing, y, None, loss, has_signal=False)
         y = _with_noise(design, times_transpose(teacher, sensing), noise)
         if labels == "shuffled":
             y = design.shuffle(y)
-        return _made(sensing, y, teacher, loss)
+        return _made(sensing, y, teacher, loss, has_signal=labels == "teacher")
 
 
 def check_noise(noise: float) -> None:

@@ -64,7 +64,9 @@ class TwinThreshold:
 
 
 def twin_threshold(design: Design, loss: Loss = quartic, dtype: Dtype = "float32") -> TwinThreshold:
-    """Return the energy of each run's shuffled twin when |∇L − μW|²/N < 1e-10, or at t = 20.
+    """Return the energy of each run's shuffled twin when it comes to rest, or at t = 20.
+
+    Rest: |∇L − μW|²/N < 1e-10 s², s being the scale of the loss.
 
     The twin has the run's sensing matrix, start and multiset of y², and no teacher to find. Its
     plateau follows the instance (mostly through Σy⁴), so comparing a run with its own twin takes

@@ -166,6 +166,8 @@ def _drift(table: pd.DataFrame) -> Claim:
 def picture(table: pd.DataFrame) -> Picture:
     """Return both fractions with 95 % intervals, whole and where nearly all runs are solved."""
     fractions = success_table(table)
+    if fractions.empty:
+        return Picture("no run could be computed", ())
     series = [
         Series(
             name=f"N = {n}, {word}",

@@ -12,7 +12,7 @@ from gapless.flow import Outcome
 from gapless.losses import Loss, recorded_loss
 from gapless.theory import NotConverged, ground_state, threshold_state
 
-INTERPOLATED = "interpolated"
+INTERPOLATED = Outcome.interpolated
 """Outcome of a run with M < N whose energy fell to zero: its threshold energy is zero."""
 
 

@@ -15,6 +15,7 @@ from gapless.flow.integrate import (
 from gapless.flow.outcome import Outcome
 from gapless.flow.steppers import Method, chebyshev_method, euler
 from gapless.flow.stepping import Adaptive, FixedStep, State, Stepping
+from gapless.flow.units import loss_scale
 
 __all__ = [
     "ACCURATE",
@@ -35,5 +36,6 @@ __all__ = [
     "chebyshev_method",
     "euler",
     "integrate",
+    "loss_scale",
     "paper_budget",
 ]

@@ -6,18 +6,21 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from gapless.flow.creep import Creep, Step, creep_on, set_out
 from gapless.flow.finish import finish
+from gapless.flow.outcome import REST_SPEED2, ZERO_ENERGY
 from gapless.flow.steppers import normalise
 from gapless.flow.stepping import Adaptive, State, Stepping, is_finite, select
 from gapless.problem import Evaluation, Problem
 
 LEVELS = (1e-4, 1e-6, 1e-8, 1e-10)
-"""Energies L/N whose first-passage times every run records."""
-RECOVERED_ENERGY = 1e-8
-TRAPPED_SPEED2 = 1e-10
+"""Energies L/N, in units of the loss's scale s, whose first-passage times every run records."""
+OPERATIONS_PER_CALL = 1e10
+"""A compiled loop comes back after about so many, within a second or so: interrupts are answered
+between two calls. A sweep's runs end within one."""
+MOST_STEPS_PER_CALL = 10_000
 SHRINK_FROM = 256
 """Below this N a batch shrinks once, to a quarter; from it on three times, by half. Every size is
 one more program, 1.2 s to compile. Of a sweep with K = 128 the quarter saves an eighth at N = 64,
@@ -35,15 +38,16 @@ class Stop:
     Parameters
     ----------
     energy
-        The run ends once L/N is at or below this. When None: at the strictest criterion whose
-        first passage is recorded (L/N = 1e-10, or L = 1e-8 where that is the smaller) and that
-        rounding lets it reach. So any criterion can be applied afterwards.
+        The run ends once L/N is at or below this, in units of the loss's scale s
+        (`gapless.flow.units.loss_scale`; 1 for the quartic loss). When None: at the strictest
+        criterion whose first passage is recorded (L/N = 1e-10, or L = 1e-8 where that is the
+        smaller) and that rounding lets it reach. So any criterion can be applied afterwards.
     speed2
-        The run ends as trapped once |∇L − μW|²/N is below this.
+        The run is at rest, and ends, once |∇L − μW|²/N is below this, in units of s².
     """
 
     energy: float | None = None
-    speed2: float = TRAPPED_SPEED2
+    speed2: float = REST_SPEED2
 
     def energy_for(self, problem: Problem) -> float:
         """Return the energy at which runs of a problem end.
@@ -55,7 +59,7 @@ class Stop:
             return self.energy
         epsilon = float(jnp.finfo(problem.dtype).eps)
         reachable = 0.5 * epsilon**2 * problem.alpha * problem.n
-        strictest = min(LEVELS[-1], RECOVERED_ENERGY / problem.n)
+        strictest = min(LEVELS[-1], ZERO_ENERGY / problem.n)
         return strictest if strictest > reachable else max(LEVELS[-1], reachable)
 
 
@@ -64,8 +68,8 @@ STRICTEST = Stop()
 
 
 def recorded_levels(n: int) -> tuple[float, ...]:
-    """Return LEVELS and, last, the level at which the extensive loss L of Eq. 1 is 1e-8."""
-    return (*LEVELS, RECOVERED_ENERGY / n)
+    """Return LEVELS and, last, the level at which the extensive loss L of Eq. 1 is 1e-8 s."""
+    return (*LEVELS, ZERO_ENERGY / n)
 
 
 @partial(jax.jit, static_argnames=("stepping", "levels"))
@@ -145,7 +149,8 @@ def pursue(
 def _waiting(state: State, time: float, stepping: Adaptive, times: float = 1.0) -> np.ndarray:
     """Return which runs wait for `_creep`: slow ones that have not come to `time`."""
     slow = replace(stepping, slow_below=times * stepping.slow_below).slow(state)
-    return np.asarray(state.running & slow & (state.t < jnp.asarray(time, state.t.dtype)))
+    pending = stepping.pending(state, jnp.asarray(time, state.t.dtype))
+    return np.asarray(state.running & slow & pending)
 
 
 def _creep(
@@ -270,11 +275,17 @@ def _put_back(state: State, rows: Array, part: State) -> State:
     return jax.tree.map(lambda column, new: column.at[rows].set(new), state, part)
 
 
-@partial(jax.jit, static_argnames=("levels", "stepping", "stop", "least"))
+def steps_per_call(problem: Problem, runs: int) -> int:
+    """Return how many steps of so many runs a compiled loop may make before it comes back."""
+    # two reads of X take as long as 20 more runs would
+    operations = 4 * (runs + 20) * problem.sensing.size
+    return min(max(1, int(OPERATIONS_PER_CALL / operations)), MOST_STEPS_PER_CALL)
+
+
 def advance(
     problem: Problem,
     state: State,
-    time: Float[Array, ""] | float,
+    time: float,
     levels: tuple[float, ...],
     stepping: Stepping,
     stop: Stop,
@@ -284,6 +295,24 @@ def advance(
 
     Returns before that once no more than `least` runs are on their way.
     """
+    steps, goes_on = steps_per_call(problem, len(state.t)), True
+    while goes_on:
+        state, goes_on = _some_steps(problem, state, time, levels, stepping, stop, least, steps)
+    return state
+
+
+@partial(jax.jit, static_argnames=("levels", "stepping", "stop", "least"))
+def _some_steps(
+    problem: Problem,
+    state: State,
+    time: Float[Array, ""] | float,
+    levels: tuple[float, ...],
+    stepping: Stepping,
+    stop: Stop,
+    least: int,
+    steps: Int[Array, ""] | int,
+) -> tuple[State, Bool[Array, ""]]:
+    """Make no more than so many steps of `advance`; return also whether there are more to make."""
     problem = problem.for_loops()
     goal = jnp.asarray(time, state.t.dtype)
     floor = stop.energy_for(problem)
@@ -292,14 +321,21 @@ def advance(
     def active(state: State) -> Bool[Array, " K"]:
         return state.running & stepping.pending(state, goal) & ~stepping.paused(problem, state)
 
-    def body(state: State) -> State:
+    def goes_on(state: State) -> Bool[Array, ""]:
+        return active(state).sum() > least
+
+    def body(carry: tuple[State, Array]) -> tuple[State, Array]:
+        state, made = carry
         going = active(state)
         new = stepping.attempt(problem, state, goal, going)
         new = _note_passages(state, new, thresholds)
         ended = (new.energy <= floor) | (new.speed2 < stop.speed2)
-        return select(going, new._replace(running=new.running & ~ended), state)
+        return select(going, new._replace(running=new.running & ~ended), state), made + 1
 
-    return jax.lax.while_loop(lambda state: active(state).sum() > least, body, state)
+    state, _ = jax.lax.while_loop(
+        lambda carry: goes_on(carry[0]) & (carry[1] < steps), body, (state, jnp.array(0))
+    )
+    return state, goes_on(state)
 
 
 def _note_passages(old: State, new: State, levels: Array) -> State:

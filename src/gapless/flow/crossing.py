@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
-from gapless.flow.advance import Stop, begin, recorded_levels
-from gapless.flow.integrate import FLOW
+from gapless.flow.advance import Stop, begin, recorded_levels, steps_per_call
+from gapless.flow.integrate import FLOW, checked_start
 from gapless.flow.stepping import Adaptive, State, select
+from gapless.flow.units import in_units
 from gapless.problem import Problem, precision
 
 Scalar = float | Float[Array, ""]
@@ -44,7 +45,7 @@ class _Search(NamedTuple):
 
 def cross_energy(
     problem: Problem,
-    start: Float[Array, "K N"],
+    start: Float[Array, "K N"] | np.ndarray,
     energy: Float[Array, " K"] | np.ndarray | float,
     t_max: float,
     *,
@@ -72,47 +73,83 @@ def cross_energy(
     stop
         A run that is trapped above the energy ends, uncrossed.
     tolerance
-        On |e − energy|.
+        On |e − energy|, in units of the loss's scale s.
 
     Raises
     ------
     ValueError
-        For a time budget or tolerance that is not positive, or energies of the wrong shape.
+        For a time budget or tolerance that is not positive, energies of the wrong shape, or a
+        start that is no state.
     """
     if not (np.isfinite(t_max) and t_max > 0):
         raise ValueError(f"t_max: the time budget must be a positive number, not {t_max}")
     if not tolerance > 0:
         raise ValueError(f"tolerance: must be positive, not {tolerance}")
-    if np.ndim(energy) > 1 or np.size(energy) not in (1, start.shape[0]):
+    start = checked_start(problem, start)
+    if np.ndim(energy) > 1 or np.size(energy) not in (1, len(start)):
         raise ValueError(
-            f"energy: one number or one for each of {start.shape[0]} runs, not {np.shape(energy)}"
+            f"energy: one number or one for each of {len(start)} runs, not {np.shape(energy)}"
         )
+    problem, scale = in_units(problem)
     with precision(problem.dtype):
         dtype = problem.dtype
         state = begin(problem, jnp.asarray(start, dtype), stepping, len(recorded_levels(problem.n)))
-        target = jnp.broadcast_to(jnp.asarray(energy, dtype), state.energy.shape)
-        found = _search(problem, state, target, t_max, stepping, stop.speed2, tolerance)
+        target = np.broadcast_to(np.asarray(energy, float) / scale, state.energy.shape)
+        found = _search(
+            problem,
+            state,
+            jnp.asarray(target, dtype),
+            jnp.full_like(state.t, t_max * scale),
+            stepping,
+            stop.speed2,
+            tolerance,
+        )
         crossed = np.asarray(found.found)
-        return Crossing(np.where(crossed, stepping.time(found.state), np.nan), crossed, found.state)
+        state = found.state.in_units_of(scale)
+        return Crossing(np.where(crossed, stepping.time(state), np.nan), crossed, state)
 
 
-@partial(jax.jit, static_argnames=("stepping",))
 def _search(
     problem: Problem,
     state: State,
     target: Float[Array, " K"],
-    t_max: Scalar,
+    last: Float[Array, " K"],
     stepping: Adaptive,
     trapped: Scalar,
     tolerance: Scalar,
 ) -> _Search:
+    """Return where runs stop that set out above their targets."""
+    above = state.energy > target
+    state = state._replace(running=state.running & above)
+    nowhere = jnp.full_like(state.t, jnp.inf)
+    search = _Search(state, last, nowhere, state.energy, state.speed2, jnp.zeros_like(above))
+    steps, goes_on = steps_per_call(problem, len(last)), True
+    while goes_on:
+        search, goes_on = _some_steps(
+            problem, search, target, last, stepping, trapped, tolerance, steps
+        )
+    return search
+
+
+@partial(jax.jit, static_argnames=("stepping",))
+def _some_steps(
+    problem: Problem,
+    search: _Search,
+    target: Float[Array, " K"],
+    last: Float[Array, " K"],
+    stepping: Adaptive,
+    trapped: Scalar,
+    tolerance: Scalar,
+    steps: Int[Array, ""] | int,
+) -> tuple[_Search, Bool[Array, ""]]:
+    """Make no more than so many steps; return also whether there are more to make."""
     problem = problem.for_loops()
-    last = jnp.full_like(state.t, t_max)
 
     def active(search: _Search) -> Bool[Array, " K"]:
-        return search.state.running & ~search.found & (search.state.t < last)
+        return search.state.running & ~search.found & stepping.pending(search.state, last)
 
-    def body(search: _Search) -> _Search:
+    def body(carry: tuple[_Search, Array]) -> tuple[_Search, Array]:
+        search, made = carry
         going = active(search)
         old = search.state
         new = stepping.attempt(problem, old, search.goal, going)
@@ -131,13 +168,12 @@ def _search(
             speed2_below=jnp.where(going & short, new.speed2, search.speed2_below),
             found=search.found | found,
         )
-        return search._replace(goal=_next_goal(search, target, last))
+        return search._replace(goal=_next_goal(search, target, last)), made + 1
 
-    above = state.energy > target
-    state = state._replace(running=state.running & above)
-    nowhere = jnp.full_like(state.t, jnp.inf)
-    search = _Search(state, last, nowhere, state.energy, state.speed2, jnp.zeros_like(above))
-    return lax.while_loop(lambda search: active(search).any(), body, search)
+    search, _ = lax.while_loop(
+        lambda carry: active(carry[0]).any() & (carry[1] < steps), body, (search, jnp.array(0))
+    )
+    return search, active(search).any()
 
 
 def _next_goal(search: _Search, target: Array, last: Array) -> Float[Array, " K"]:

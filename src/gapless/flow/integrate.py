@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Float
 
 from gapless.flow.advance import (
-    RECOVERED_ENERGY,
     STRICTEST,
     Stop,
     begin,
@@ -19,11 +18,11 @@ from gapless.flow.advance import (
     reach,
     recorded_levels,
 )
-from gapless.flow.outcome import Outcome
+from gapless.flow.outcome import ZERO_ENERGY, Outcome, outcomes
 from gapless.flow.stepping import Adaptive, FixedStep, State, Stepping
+from gapless.flow.units import in_units
 from gapless.problem import Problem, precision
 
-RECOVERED_OVERLAP = 1 - 1e-6
 FLOW = Adaptive(slow_below=1e-2)
 """The flow itself."""
 ACCURATE = Adaptive(tolerance=1e-4, slow_below=0.1, slow_error=1e-2)
@@ -59,6 +58,10 @@ class Trajectory:
     start: Observables
     end: Observables
     outcome: tuple[Outcome, ...]
+    reason: tuple[str, ...]
+    """Why a run ended before its time, where the outcome does not say it; else empty."""
+    at_rest: np.ndarray
+    """Whether |∇L − μW|²/N was below the bound of `Stop` at the end, (K,)."""
     stopped_at: np.ndarray
     steps: np.ndarray
     gradients: np.ndarray
@@ -92,7 +95,10 @@ class CannotResume(ValueError):
 
 
 class Partway(NamedTuple):
-    """A run that has come to a save time: what `integrate` goes on from."""
+    """A run that has come to a save time: what `integrate` goes on from.
+
+    The state is in units of the loss (`gapless.flow.units`): nothing is rounded on the way.
+    """
 
     state: State
     start: Observables
@@ -109,7 +115,7 @@ def paper_budget(n: int) -> float:
 
 def integrate(
     problem: Problem,
-    start: Float[jax.Array, "K N"],
+    start: Float[jax.Array, "K N"] | np.ndarray,
     t_max: float,
     *,
     stepping: Stepping = FLOW,
@@ -124,7 +130,8 @@ def integrate(
     Parameters
     ----------
     problem, start
-        K instances and their states, (K, N); states are put on the sphere of radius √N.
+        K instances and their states, (K, N); states are put on the sphere of radius √N, whatever
+        their length.
     t_max
         Time budget in units of Eq. 2 (steps × rate for gradient descent).
     stepping
@@ -143,14 +150,20 @@ def integrate(
     Raises
     ------
     ValueError
-        For times that are negative, not increasing, or past `t_max`; `CannotResume` if `resume`
-        has arrays of other shapes or precision than this call.
+        For times that are negative, not increasing, or past `t_max`; a start that is no state of
+        the problem's runs; a loss whose values the precision cannot hold; `CannotResume` if
+        `resume` has arrays of other shapes or precision than this call.
     """
     times, t_max = check_times(t_max, save_at), float(t_max)
+    stepping.check(t_max)
+    start, has_signal = checked_start(problem, start), problem.has_signal
+    # from here on in units of the loss, energies and times alike
+    problem, scale = in_units(problem)
+    grid, stepping = stepping, stepping.in_time_of(scale)
     with precision(problem.dtype):
         levels = recorded_levels(problem.n)
         state = begin(problem, jnp.asarray(start, problem.dtype), stepping, len(levels))
-        first = _observe(problem, state)
+        first = _observe(problem, state, scale)
         records: list[Observables] = []
         if resume is not None:
             _check_resume(resume, Partway(state, first, [first] * len(times)))
@@ -158,29 +171,58 @@ def integrate(
             first, records = resume.start, list(resume.saved)
         go = reach if save_at is None else pursue
         for time in times[len(records) :]:
-            state = go(problem, state, time, levels, stepping, stop)
-            records.append(_observe(problem, state))
+            state = go(problem, state, time * scale, levels, stepping, stop)
+            records.append(_observe(problem, state, scale))
             if on_save is not None:
                 on_save(Partway(state, first, records))
             if progress is not None:
                 progress(time, int(state.running.sum()))
         if times[-1] < t_max:
-            state = pursue(problem, state, t_max, levels, stepping, stop)
-        last = _observe(problem, state)
+            state = pursue(problem, state, t_max * scale, levels, stepping, stop)
+        last = _observe(problem, state, scale)
+        at_rest = np.asarray(state.speed2) < stop.speed2
+        outcome = outcomes(
+            overlap=np.abs(last.signed_overlap),
+            has_signal=has_signal,
+            zero=np.isfinite(np.asarray(state.passage)[:, levels.index(ZERO_ENERGY)]),
+            at_rest=at_rest,
+            finite=np.asarray(state.finite),
+        )
         return Trajectory(
-            t=np.array([stepping.on_grid(time) for time in times]),
+            t=np.array([grid.on_grid(time) for time in times]),
             saved=Observables(*(np.stack(column, axis=1) for column in zip(*records, strict=True))),
             start=first,
             end=last,
-            outcome=_outcomes(state, np.array(levels), np.abs(last.signed_overlap)),
-            stopped_at=stepping.time(state),
+            outcome=outcome,
+            reason=_reasons(state, stepping, outcome, t_max * scale),
+            at_rest=at_rest,
+            stopped_at=stepping.time(state) / scale,
             steps=np.asarray(state.steps),
             gradients=np.asarray(state.gradients),
-            levels=np.array(levels),
-            passage=np.asarray(state.passage, float),
+            levels=np.array(levels) * scale,
+            passage=np.asarray(state.passage, float) / scale,
             passage_gradients=np.asarray(state.passage_gradients),
-            state=state,
+            state=state.in_units_of(scale),
         )
+
+
+def checked_start(problem: Problem, start: Float[jax.Array, "K N"] | np.ndarray) -> np.ndarray:
+    """Return starts whose largest component is of order one; ``ValueError`` if they are none.
+
+    A start is a direction: its length may be anything but 0. Powers of two leave it as it is to
+    the last bit.
+    """
+    given, shape = np.asarray(start), (len(problem.labels), problem.n)
+    if given.dtype.kind not in "fiu" or given.shape != shape:
+        raise ValueError(
+            f"start: must be real, of shape (K, N) = {shape}, not {given.dtype} of {given.shape}"
+        )
+    given = given.astype(np.promote_types(given.dtype, np.float32))
+    largest = np.abs(given).max(axis=1)
+    if not (np.isfinite(largest) & (largest > 0)).all():
+        run = int(np.flatnonzero(~(np.isfinite(largest) & (largest > 0)))[0])
+        raise ValueError(f"start: run {run} must have finite components that are not all zero")
+    return np.ldexp(given, -np.frexp(largest)[1][:, None])
 
 
 def check_times(t_max: float, save_at: Sequence[float] | np.ndarray | None) -> list[float]:
@@ -210,22 +252,25 @@ def _check_resume(found: Partway, ours: Partway) -> None:
                 )
 
 
-def _observe(problem: Problem, state: State) -> Observables:
-    values = (state.energy, problem.signed_overlap(state.w), state.mu, state.speed2)
-    return Observables(*(np.asarray(value, float) for value in values))
-
-
-def _outcomes(state: State, levels: np.ndarray, overlap: np.ndarray) -> tuple[Outcome, ...]:
-    reached = np.isfinite(np.asarray(state.passage)[:, levels == RECOVERED_ENERGY]).any(axis=1)
-    recovered = reached | (overlap > RECOVERED_OVERLAP)
-    finite, running = np.asarray(state.finite), np.asarray(state.running)
-    return tuple(
-        Outcome.recovered
-        if recovered[k]
-        else Outcome.not_finite
-        if not finite[k]
-        else Outcome.time_out
-        if running[k]
-        else Outcome.trapped
-        for k in range(len(finite))
+def _observe(problem: Problem, state: State, scale: float) -> Observables:
+    energy, mu, speed2 = (
+        np.asarray(value, float) for value in (state.energy, state.mu, state.speed2)
     )
+    overlap = np.asarray(problem.signed_overlap(state.w), float)
+    return Observables(energy * scale, overlap, mu * scale, speed2 * scale**2)
+
+
+def _reasons(
+    state: State, stepping: Stepping, outcome: tuple[Outcome, ...], t_max: float
+) -> tuple[str, ...]:
+    """Return why runs timed out before their time; empty for all others."""
+    exhausted, running = np.asarray(stepping.exhausted(state)), np.asarray(state.running)
+    early = np.array([end is Outcome.time_out for end in outcome]) & (exhausted | ~running)
+    found = [""] * len(outcome)
+    for k in np.flatnonzero(early):
+        at = f"at {stepping.time(state)[k] / t_max:.2g} of its time: the flow is stiff"
+        if exhausted[k]:
+            found[k] = f"the budget of {state.steps[k]} steps (max_steps) ended {at}"
+        else:
+            found[k] = f"steps became too short for a clock in {state.t.dtype} {at}"
+    return tuple(found)

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from gapless.flow.advance import Stop, begin, pursue, recorded_levels
-from gapless.flow.integrate import FLOW, check_times
+from gapless.flow.integrate import FLOW, check_times, checked_start
 from gapless.flow.stepping import State, Stepping
+from gapless.flow.units import in_units
 from gapless.problem import Problem, precision
 
 _STOP = Stop()
@@ -15,7 +17,7 @@ _STOP = Stop()
 
 def snapshots(
     problem: Problem,
-    start: Float[Array, "K N"],
+    start: Float[Array, "K N"] | np.ndarray,
     times: Sequence[float],
     *,
     stepping: Stepping = FLOW,
@@ -29,14 +31,16 @@ def snapshots(
     Raises
     ------
     ValueError
-        For times that are negative or do not increase.
+        For times that are negative or do not increase, or a start that is no state.
     """
-    checked = check_times(max(times), times)
+    checked, start = check_times(max(times), times), checked_start(problem, start)
     levels = recorded_levels(problem.n)
-    dtype = problem.dtype
-    with precision(str(dtype)):  # type: ignore[arg-type]
-        state = begin(problem, jnp.asarray(start, dtype), stepping, len(levels))
+    problem, scale = in_units(problem)
+    stepping = stepping.in_time_of(scale)
+    with precision(problem.dtype):
+        state = begin(problem, jnp.asarray(start, problem.dtype), stepping, len(levels))
     for time in checked:
-        with precision(str(dtype)):  # type: ignore[arg-type]
-            state = pursue(problem, state, time, levels, stepping, stop)
-        yield state
+        with precision(problem.dtype):
+            state = pursue(problem, state, time * scale, levels, stepping, stop)
+            here = state.in_units_of(scale)
+        yield here

@@ -1,6 +1,7 @@
 """How long the steps are: of one size (gradient descent), or chosen by each run (the flow)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
 from typing import NamedTuple
 
 import jax
@@ -24,6 +25,8 @@ SAFETY = 1.2
 """The power method comes from below: steps are kept stable for so many times its estimate."""
 NEAR = 1e-4
 """A run is close to the signal when 1 − |q| is below this: it is then 1 % of the radius away."""
+MOST_COUNTED = 10**9
+"""Steps and gradients are counted in 32 bits."""
 POWER_EVERY = 8
 """Steps between two iterations of the power method, after the first four."""
 
@@ -66,6 +69,23 @@ class State(NamedTuple):
             speed2=here.speed2,
         )
 
+    def in_units_of(self, scale: float) -> "State":
+        """Return the state of a loss ℓ/s as that of ℓ: energies × s, squared speeds × s², t/s."""
+        if scale == 1:
+            return self
+        powers = {
+            1: ("velocity", "energy", "mu", "before", "stiffness", "energy_start"),
+            2: ("speed2",),
+            -1: ("t", "length", "h_before", "passage"),
+        }
+        return self._replace(
+            **{
+                name: getattr(self, name) * scale**power
+                for power, names in powers.items()
+                for name in names
+            }
+        )
+
 
 @dataclass(frozen=True)
 class FixedStep:
@@ -75,8 +95,24 @@ class FixedStep:
     method: Method = euler
 
     def __post_init__(self) -> None:
-        if not self.size > 0:
-            raise ValueError(f"size: a step must be positive, not {self.size}")
+        if not (isfinite(self.size) and self.size > 0):
+            raise ValueError(f"size: a step must be a positive number, not {self.size}")
+
+    def in_time_of(self, scale: float) -> "FixedStep":
+        """Return the same steps where time runs `scale` times faster."""
+        return replace(self, size=self.size * scale)
+
+    def check(self, t_max: float) -> None:
+        """Raise ``ValueError`` for more steps than are counted."""
+        if t_max / self.size > MOST_COUNTED:
+            raise ValueError(
+                f"size: steps of {self.size:g} to t = {t_max:g} are more than {MOST_COUNTED:.0e}; "
+                "take longer ones"
+            )
+
+    def exhausted(self, state: State) -> Bool[Array, " K"]:
+        """Return which runs have no steps left: none, their number is known before."""
+        return jnp.zeros_like(state.running)
 
     def first(self, here: Evaluation) -> Float[Array, " K"]:
         """Return the first step of each run."""
@@ -138,16 +174,22 @@ class Adaptive:
         steps of the flow projected on few directions (`gapless.flow.creep`); 0: never.
     slow_error
         Error that such a step may have, relative to how far it goes.
+    max_steps
+        Steps after which a run ends as timed out. A run to rest takes some thousands; what takes
+        more is so stiff that it would not end in hours.
     """
 
     tolerance: float = 2e-2
     linear_below: float = 0.0
     slow_below: float = 0.0
     slow_error: float = 2e-2
+    max_steps: int = 10_000
 
     def __post_init__(self) -> None:
-        if not self.tolerance > 0:
-            raise ValueError(f"tolerance: must be positive, not {self.tolerance}")
+        if not (isfinite(self.tolerance) and self.tolerance > 0):
+            raise ValueError(f"tolerance: must be a positive number, not {self.tolerance}")
+        if not 1 <= self.max_steps <= MOST_COUNTED:
+            raise ValueError(f"max_steps: must be from 1 to 1e9, not {self.max_steps}")
         if not self.linear_below >= 0:
             raise ValueError(f"linear_below: must not be negative, it is {self.linear_below}")
         if not self.slow_below >= 0:
@@ -172,9 +214,21 @@ class Adaptive:
         speed = jnp.sqrt(jnp.where(is_finite(here), here.speed2, 1) + 1e-30)
         return 0.1 * self.tolerance**0.5 / speed
 
+    def in_time_of(self, scale: float) -> "Adaptive":
+        """Return the same steps where time runs `scale` times faster: they are relative."""
+        del scale
+        return self
+
+    def check(self, t_max: float) -> None:
+        """Raise ``ValueError`` for more steps than are counted: never."""
+
+    def exhausted(self, state: State) -> Bool[Array, " K"]:
+        """Return which runs have no steps left."""
+        return state.steps >= self.max_steps
+
     def pending(self, state: State, goal: Array) -> Bool[Array, " K"]:
-        """Return which runs have not come to the time `goal`."""
-        return state.t < goal
+        """Return which runs have not come to the time `goal` and have steps left."""
+        return (state.t < goal) & ~self.exhausted(state)
 
     def time(self, state: State) -> np.ndarray:
         """Return the time each run has reached."""

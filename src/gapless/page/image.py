@@ -5,6 +5,7 @@ import gapless.page._backend  # noqa: F401  before matplotlib is imported
 # isort: split
 import html
 import io
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from gapless.files import write_durably
-from gapless.page.panels import Heat, Mark, Panel, Picture, Series
+from gapless.page.panels import Axis, Heat, Mark, Panel, Picture, Series
 
 PALETTE = (
     *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"),
@@ -68,7 +69,9 @@ ROOM = 2.6
 @contextmanager
 def _own_style() -> Iterator[None]:
     """Draw and save in our style, whatever a user's `matplotlibrc` asks for."""
-    with mpl.rc_context():
+    with mpl.rc_context(), warnings.catch_warnings():
+        # a panel may have marks alone, where all runs failed: its axis is then any around them
+        warnings.filterwarnings("ignore", "Attempting to set identical", UserWarning)
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)
         yield
@@ -107,12 +110,17 @@ def render(picture: Picture) -> Figure:
         width = max((sum(map(_width, row)) for row in rows), default=4.6)
         heights = [max(panel.size[1] for panel in row) for row in rows]
         figure = Figure(figsize=(width, sum(heights) or 1.0), layout="constrained")
-        figure.suptitle(picture.title)
+        figure.suptitle(_literal(picture.title))
         said: set[tuple[str, int]] = set()
         places = _axes(figure, rows, heights) if rows else []
         for row, here in zip(picture.rows, places, strict=True):
             _draw_row(row, here, said)
     return figure
+
+
+def _literal(text: str) -> str:
+    """Return text in which matplotlib finds no formula."""
+    return text.replace("$", r"\$")
 
 
 def _width(panel: Panel) -> float:
@@ -168,7 +176,7 @@ def _draw_panel(panel: Panel, axes: Axes, said: set[tuple[str, int]], small: boo
     if panel.heat is not None:
         _draw_heat(panel.heat, axes)
     _set_axes(panel, axes)
-    axes.set_title(panel.title, {"fontsize": 8 if small else 10})
+    axes.set_title(_literal(panel.title), {"fontsize": 8 if small else 10})
     if small:
         axes.set(xlabel="", ylabel="")
         axes.tick_params(labelsize=7)
@@ -193,7 +201,7 @@ def _draw_series(series: Series, axes: Axes, legend: str) -> None:
         mfc="none" if series.marker.endswith("-open") else None,
         drawstyle="steps-post" if series.steps else "default",
         # matplotlib leaves out of a legend what begins with a line
-        label=legend or "_",
+        label=_literal(legend) or "_",
     )
     if series.fill:
         step = "post" if series.steps else None
@@ -227,7 +235,9 @@ def _draw_mark(mark: Mark, axes: Axes) -> None:
     else:
         place, across = (mark.at, mark.value), axes.get_yaxis_transform()
         where = dict(xytext=(0, 2), ha="right", va="bottom")
-    axes.annotate(mark.name, place, xycoords=across, textcoords="offset points", size=8, **where)
+    axes.annotate(
+        _literal(mark.name), place, xycoords=across, textcoords="offset points", size=8, **where
+    )
 
 
 def _draw_heat(heat: Heat, axes: Axes) -> None:
@@ -254,11 +264,23 @@ def _set_scales(panel: Panel, axes: Axes) -> None:
         getattr(axes, f"set_{name}scale")(axis.scale, **more)
 
 
+def _ends(axis: Axis, first: float, last: float) -> tuple[float, float]:
+    """Return the ends of an axis whose numbers lie from `first` to `last`."""
+    low, high = axis.range
+    log = axis.scale == "log"
+    # where all numbers lie beyond the one end that is given, the other is a step away from it
+    if low is not None and high is None and last <= low:
+        last = 10 * low if log else low + 1
+    if high is not None and low is None and first >= high:
+        first = high / 10 if log else high - 1
+    return first if low is None else low, last if high is None else high
+
+
 def _set_axes(panel: Panel, axes: Axes) -> None:
     for name, axis in (("x", panel.x), ("y", panel.y)):
-        axes.set(**{f"{name}label": axis.name})
+        axes.set(**{f"{name}label": _literal(axis.name)})
         if axis.range != (None, None):
-            axes.set(**{f"{name}lim": axis.range})
+            axes.set(**{f"{name}lim": _ends(axis, *getattr(axes, f"get_{name}lim")())})
         if axis.ticks is not None:
             one = getattr(axes, f"{name}axis")
             # no locator moves the ends of an axis, as setting ticks would

@@ -38,6 +38,8 @@ MOST_NOTE = 2**20
 """Bytes of a spec or a provenance: ours have some hundred."""
 MOST_PLAN = 2**28
 """Bytes of a plan, which holds an address of twenty bytes for each point."""
+MOST_TOLD = 50
+"""Faults that a reader names one by one."""
 CLAIM_S = 2.0
 """How long an empty spec may be that of a writer which is about to fill it."""
 KEY = ("address", "run")
@@ -69,6 +71,13 @@ class Fault:
 
     def __str__(self) -> str:
         return f"{shown(self.path)} {self.reason}"
+
+
+def tell_faults(faults: Sequence[Fault], what: str) -> None:
+    """Write on stderr which files are left out, and why; of very many the first only."""
+    tell(f"{fault}; {what}" for fault in faults[:MOST_TOLD])
+    if len(faults) > MOST_TOLD:
+        tell(f"and {len(faults) - MOST_TOLD} more, which gapless status names; {what}")
 
 
 class Part(NamedTuple):
@@ -302,7 +311,7 @@ class Store:
         Parts that are left out are told on stderr.
         """
         tables, faults = self.collect(["address", REASON])
-        tell(f"{fault}; left out, and what is missing is measured anew" for fault in faults)
+        tell_faults(faults, "left out, and what is missing is measured anew")
         return outcomes(tables)
 
     def faults(self) -> list[Fault]:
@@ -329,7 +338,7 @@ class Store:
         if columns is not None:
             wanted = list(dict.fromkeys([*KEY, REASON, "written_at", *columns]))
         tables, faults = self.collect(wanted)
-        tell(f"{fault}; left out" for fault in faults)
+        tell_faults(faults, "left out")
         table, repeats = sort_records(tables)
         return table.filter(pa.array(~repeats))
 
