@@ -9,9 +9,7 @@ from gapless.design import Design
 from gapless.experiments._experiment import Row
 from gapless.experiments._spectra import number, spectral_rows
 from gapless.experiments._threshold import T_TWIN, twin_threshold
-from gapless.flow import State, integrate
-from gapless.flow.crossing import cross_energy
-from gapless.flow.snapshots import snapshots
+from gapless.flow import AtEnergy, State, integrate
 from gapless.losses import Loss, quartic
 from gapless.problem import LabelKind, Problem, draw_problem
 
@@ -107,9 +105,11 @@ def _at(
     nothing = np.full(design.k, np.nan)
     if moment.kind in ("random", "time"):
         when = 0.0 if moment.kind == "random" else float(moment.value or 0.0)
-        # a flow needs a positive budget: a snapshot at 0 is the start itself
-        times = [when] if when > 0 else [0.0, 1e-6]
-        state = next(iter(snapshots(problem, start, times)))
+        # a flow needs a positive budget: what is saved at 0 is the start itself
+        run = integrate(
+            problem, start, when or 1e-6, save_at=[when], observe=lambda _, state: state
+        )
+        state = run.observed[0]
         return state, np.full(design.k, when), np.asarray(state.finite), nothing
     if moment.kind == "threshold" and labels != "teacher":
         rest = integrate(problem, start, T_TWIN)
@@ -119,5 +119,6 @@ def _at(
         if moment.kind == "threshold"
         else np.full(design.k, moment.value)
     )
-    crossing = cross_energy(problem, start, energy, T_TWIN)
-    return crossing.state, crossing.time, crossing.crossed, energy
+    crossing = integrate(problem, start, T_TWIN, stop=AtEnergy(energy))
+    time = np.where(crossing.crossed, crossing.stopped_at, np.nan)
+    return crossing.state, time, crossing.crossed, energy
