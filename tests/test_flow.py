@@ -1,5 +1,8 @@
 """The flow: orders of convergence, the sphere, descent, outcomes, agreement of two routes."""
 
+import signal
+import time
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -316,13 +319,34 @@ def test_a_stiff_run_ends_when_its_steps_do_and_says_so():
         integrate(problem, design.start(), 1.0, solver=GradientDescent(1e-12))
 
 
+def test_an_interrupt_is_answered_while_a_stiff_run_is_under_way():
+    """The loop is compiled and would go on for hours; it comes back several times a second."""
+    design = Design(n=16, alpha=6, seed=0, runs=2)
+    problem = draw_problem(design, noise=1e6)
+    solver = GradientFlow(max_steps=10**9)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    integrate(problem, design.start(), 1e-9, solver=solver)  # compiles
+    before = signal.signal(signal.SIGVTALRM, interrupt)
+    try:
+        begun = time.process_time()
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.5)
+        with pytest.raises(KeyboardInterrupt):
+            integrate(problem, design.start(), 1.8, solver=solver)
+        assert time.process_time() - begun < 3
+    finally:
+        signal.signal(signal.SIGVTALRM, before)
+
+
 @pytest.mark.parametrize("solver", [FLOW, SWEEP, GradientDescent(1e-3)])
 def test_how_often_the_loop_comes_back_changes_nothing(solver, monkeypatch):
-    """It comes back so that interrupts are answered: here after every three steps."""
+    """It comes back so that interrupts are answered: here after every four gradients."""
     design = Design(n=32, alpha=8, seed=1, runs=4)
     problem, start = draw_problem(design), design.start()
     once = integrate(problem, start, 0.5, solver=solver)
-    monkeypatch.setattr(loop, "MOST_STEPS_PER_CALL", 3)
+    monkeypatch.setattr(loop, "MOST_GRADIENTS_PER_CALL", 3)
     often = integrate(problem, start, 0.5, solver=solver)
     for one, other in zip(once.state, often.state, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -13,10 +13,10 @@ from gapless.flow.state import State
 from gapless.flow.stops import Journey, Stopping, cubic, recorded_levels
 from gapless.problem import Problem
 
-OPERATIONS_PER_CALL = 1e10
+OPERATIONS_PER_CALL = 3e10
 """A compiled loop comes back after about so many, within a second or so: interrupts are answered
-between two calls. A sweep's runs end within one."""
-MOST_STEPS_PER_CALL = 10_000
+between two calls. A small sweep's runs end within one."""
+MOST_GRADIENTS_PER_CALL = 10_000
 SHRINK_FROM = 256
 """Below this N a batch shrinks once, to a quarter; from it on three times, by half. Every size is
 one more program, 1.2 s to compile. Of a sweep with K = 128 the quarter saves an eighth at N = 64,
@@ -60,11 +60,11 @@ def follow(
     return journey
 
 
-def steps_per_call(problem: Problem, runs: int) -> int:
-    """Return how many steps of so many runs a compiled loop may make before it comes back."""
-    # two reads of X take as long as 20 more runs would
-    operations = 4 * (runs + 20) * problem.sensing.size
-    return min(max(1, int(OPERATIONS_PER_CALL / operations)), MOST_STEPS_PER_CALL)
+def _gradients_per_call(problem: Problem, runs: int) -> int:
+    """Return after how many gradients of so many runs a compiled loop comes back."""
+    # two reads of X take as long as 20 more runs would, the loss of a label as 50 operations
+    operations = 4 * (runs + 20) * problem.sensing.size + 50 * runs * problem.m
+    return min(int(OPERATIONS_PER_CALL / operations), MOST_GRADIENTS_PER_CALL)
 
 
 def _smaller(n: int, runs: int) -> tuple[int, ...]:
@@ -83,9 +83,9 @@ def _in_batches(
 ) -> Journey:
     """Step the runs to `time`, those that are left in batches of ever smaller sizes."""
     least, *smaller = sizes or (0,)
-    steps, goes_on = steps_per_call(problem, len(journey.state.t)), True
+    most, goes_on = _gradients_per_call(problem, len(journey.state.t)), True
     while goes_on:
-        journey, goes_on = _some_steps(problem, journey, time, solver, stop, least, steps)
+        journey, goes_on = _some_steps(problem, journey, time, solver, stop, least, most)
     if not least:
         return journey
     rows, (labels, teacher), part, some = _those_left(problem, journey, time, solver, least)
@@ -122,9 +122,12 @@ def _some_steps(
     solver: Solver,
     stop: Stopping,
     least: int,
-    steps: Int[Array, ""] | int,
+    most: Int[Array, ""] | int,
 ) -> tuple[Journey, Bool[Array, ""]]:
-    """Make up to so many steps, while more than `least` runs are on their way; and whether are."""
+    """Step while more than `least` runs are on their way; return also whether more are.
+
+    Comes back after the step that makes more than `most` gradients in all.
+    """
     problem = problem.for_loops()
     goal = jnp.asarray(time, journey.state.t.dtype)
     levels = jnp.asarray([recorded_levels(problem.n)], journey.state.t.dtype)
@@ -137,10 +140,11 @@ def _some_steps(
         going = _going(problem, journey.state, goal, solver)
         new = solver.attempt(problem, journey.state, stop.goal(journey, goal), going)
         new = _note_passages(journey.state, new, levels)
-        return stop.judge(problem, journey, new, going), made + 1
+        made += (new.gradients - journey.state.gradients).max()
+        return stop.judge(problem, journey, new, going), made
 
     journey, _ = jax.lax.while_loop(
-        lambda carry: goes_on(carry[0]) & (carry[1] < steps), body, (journey, jnp.array(0))
+        lambda carry: goes_on(carry[0]) & (carry[1] <= most), body, (journey, jnp.array(0))
     )
     return journey, goes_on(journey)
 
