@@ -228,6 +228,10 @@ class Problem:
         labels = self.labels[runs]
         return _made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
 
+    def with_labels(self, labels: Array, teacher: Array | None) -> "Problem":
+        """Return the problem of some of its own runs, as they are; X is not looked at again."""
+        return _made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
+
     def in_units_of(self, scale: float) -> "Problem":
         """Return the same instances with the loss ℓ/scale; X is not looked at again."""
         loss = divided(self.loss, number("scale", scale, above=0))

@@ -9,8 +9,7 @@ from gapless.experiments._experiment import Cost, Point, Row
 from gapless.experiments._spectra import number, spectral_rows
 from gapless.experiments._threshold import T_TWIN, at_rest, twin_threshold
 from gapless.experiments.simulation import design_columns
-from gapless.flow import Outcome
-from gapless.flow.crossing import cross_energy
+from gapless.flow import AtEnergy, Outcome, integrate
 from gapless.losses import check_for_runs, parse_loss
 from gapless.problem import draw_problem
 
@@ -83,7 +82,7 @@ def rows_at_crossing(point: CrossingPoint) -> list[Row]:
     design, loss = point.design, parse_loss(point.loss)
     twin = twin_threshold(design, loss)
     problem = draw_problem(design, "teacher", loss)
-    crossing = cross_energy(problem, design.start(), twin.energy, T_TWIN)
+    crossing = integrate(problem, design.start(), T_TWIN, stop=AtEnergy(twin.energy))
     spectra = spectral_rows(
         problem, crossing.state, "teacher", key=design.key("lanczos"), lowest=LOWEST
     )
@@ -97,7 +96,7 @@ def rows_at_crossing(point: CrossingPoint) -> list[Row]:
             "twin_settled": at_rest(twin.outcome[run]),
             "overlap_start": number(float(start[run])),
             "crossed": bool(crossing.crossed[run]),
-            "time": number(crossing.time[run]),
+            "time": number(crossing.stopped_at[run]) if crossing.crossed[run] else None,
             **(spectra[run] if crossing.crossed[run] else dict.fromkeys(spectra[run])),
         }
         for run in range(design.k)

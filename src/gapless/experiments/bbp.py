@@ -36,8 +36,7 @@ from gapless.experiments.verdict import (
     judged,
     verdict,
 )
-from gapless.flow import Outcome
-from gapless.flow.snapshots import snapshots
+from gapless.flow import Outcome, integrate
 from gapless.losses import normalised, parse_loss
 from gapless.page.panels import GREY, TWO_ERRORS, Axis, Mark, Panel, Picture, Series
 from gapless.problem import draw_problem
@@ -110,10 +109,13 @@ def measure(point: FramesPoint) -> list[Row]:
     # early times matter most: 0, and then growing by a factor
     times = [0.0, *np.geomspace(0.02, HORIZON, point.frames - 1).tolist()]
     key = design.key("lanczos")
-    frames = [
-        spectral_rows(problem, state, "teacher", key=key, lowest=1)
-        for state in snapshots(problem, start, times)
-    ]
+    frames = integrate(
+        problem,
+        start,
+        times[-1],
+        save_at=times,
+        observe=lambda _, state: spectral_rows(problem, state, "teacher", key=key, lowest=1),
+    ).observed
     return [
         {
             **design_columns(design, run),

@@ -21,7 +21,7 @@ from gapless.experiments._threshold import AT_REST, T_TWIN
 from gapless.experiments.fig2_picture import followed_run, frame_of, picture
 from gapless.experiments.statistics import share
 from gapless.experiments.verdict import MOSTLY, RARELY, Claim, Sample, Statement, judged, verdict
-from gapless.flow.snapshots import snapshots
+from gapless.flow import integrate
 from gapless.hessian import lowest_eigenpairs, signal_overlap, spectrum, top_sample_share
 from gapless.losses import parse_loss
 from gapless.problem import draw_problem, generalisation_error
@@ -121,7 +121,10 @@ def frames_of(point: SpectralPoint, row: Row) -> dict[str, list[float]]:
     times = np.linspace(0, HORIZON * row["time"], point.frames)
     series: dict[str, list[Any]] = {name: [] for name in _SERIES}
     spectra, previous = [], None
-    for frame, state in enumerate(snapshots(problem, design.start()[run], times.tolist())):
+    states = integrate(
+        problem, design.start()[run], times[-1], save_at=times, observe=lambda _, state: state
+    ).observed
+    for frame, state in enumerate(states):
         w = state.w
         key = jax.random.fold_in(design.key("lanczos"), frame)
         pairs = lowest_eigenpairs(problem, w, LOWEST, key=key, previous=previous)
