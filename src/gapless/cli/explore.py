@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gapless.cli._shared import Json, Whole, meter, numbers, print_json
+from gapless.program_cache import user_cache
 
 
 def explore(
@@ -51,7 +52,7 @@ def explore(
     if export is not None:
         _make_folder(export)
     with meter("explore", len(losses) * len(alphas) + 20) as progress:
-        cache = _cache()
+        cache = user_cache()
         grids = [theory_grid(here, alphas, progress.advance, cache) for here in losses]
         run = replay(dir)
     page = explorer_page(grids, run)
@@ -75,8 +76,3 @@ def _make_folder(folder: Path) -> None:
         raise ValueError(f"export: cannot make {folder}: {error.strerror}") from None
     if not os.access(folder, os.W_OK):
         raise ValueError(f"export: cannot write to {folder}; give another folder")
-
-
-def _cache() -> Path:
-    """Return where grids are kept: the user's cache, by the custom of XDG."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gapless"

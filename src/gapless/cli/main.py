@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 from pydantic import ValidationError
 
-from gapless.cli import dmft, explore, flow, reproduce, spectrum, stores, success, theory
+from gapless import program_cache
+from gapless.cli import cache, dmft, explore, flow, reproduce, spectrum, stores, success, theory
 from gapless.threads import pin_threads
 
 POSITIONAL = ("figures", "dir", "file")
@@ -35,11 +36,13 @@ app.command(stores.compact)
 app.command(stores.export)
 app.command(theory.app)
 app.command(dmft.dmft)
+app.command(cache.cache)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     pin_threads()
+    program_cache.use()
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
         app(tokens)
