@@ -27,9 +27,7 @@ labels = "teacher" if LABELS == "teacher" else "shuffled"
 waiting = (0.0,) if LABELS == "growth" else ()
 dynamics = Dynamics(quartic, 10.0, labels, overlap, waiting)
 descent = Descent(np.full(100, 0.01))
-theory = combine(
-    [solve(dynamics, Draws(PATHS, 1, index, "matched"), descent) for index in range(SETS)]
-)
+theory = combine([solve(dynamics, Draws(PATHS, 1, index), descent) for index in range(SETS)])
 if LABELS == "teacher":
     NAMES["signed_overlap"] = "overlap"
 elif LABELS == "growth":

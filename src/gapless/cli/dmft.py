@@ -70,8 +70,7 @@ def dmft(
         Times, like 0,2, at each of which an infinitesimal overlap with the signal is put in and
         followed, and a push along a random direction; none: no such times.
     sampling
-        sobol, the law of descent at N = paths/α with less noise; matched, all second moments
-        those of N = ∞, for t ≤ 1; or random.
+        sobol, the law of descent at N = paths/α with less noise; or random, that law itself.
     seed
         The same seed gives the same numbers.
     loss

@@ -15,12 +15,11 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-Sampling = Literal["sobol", "matched", "random"]
-"""``random``: pseudo-random, the law of gradient descent with P samples in N = P/α dimensions, N
-finite. ``sobol``: scrambled Sobol points for y and the first fields, whose second moments are made
-exact; the rest as before. ``matched``: Sobol points, and all second moments and lengths those of
-N = ∞: exact for a quadratic loss at any P, and least noise in μ; but with a bias of order J/N for
-other losses once J directions are revealed, for short times only (docs/derivations/dmft.md §6)."""
+Sampling = Literal["sobol", "random"]
+"""``sobol``: scrambled Sobol points for y and the first fields, whose second moments are made exact
+and whose lengths are their means; the rest as in ``random``. ``random``: pseudo-random numbers
+throughout. It has the law of gradient descent with P samples in N = P/α dimensions, N finite, and
+is there to be compared with that (docs/derivations/dmft.md §6)."""
 QUASI = 8
 """Vectors (y among them) that are quasi-random."""
 
@@ -50,19 +49,14 @@ class Draws:
 
         Stream 0 is the student's: its vector 0 is y, and the first `QUASI` are quasi-random.
         """
-        if stream == 0 and index < QUASI and self.sampling != "random":
+        if self.matches(stream, index):
             return self._quasi[index]
         generator = np.random.default_rng([self.seed, self.replica, stream, index])
         return generator.standard_normal(self.paths, np.float32)
 
     def matches(self, stream: int, index: int) -> bool:
         """Return whether second moments of this vector are made exact."""
-        first = stream == 0 and index < QUASI and self.sampling == "sobol"
-        return first or self.sampling == "matched"
-
-    def free(self, dimension: float, known: int) -> float:
-        """Return how many of N directions are new when so many are known."""
-        return dimension if self.sampling == "matched" else max(dimension - known, 0.0)
+        return stream == 0 and index < QUASI and self.sampling == "sobol"
 
     def length(self, stream: int, index: int, free: float) -> float:
         """Return |new part of Xᵀq| for a unit q: √χ² of `free` degrees, or its mean."""

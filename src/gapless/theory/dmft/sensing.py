@@ -20,12 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from gapless.theory.dmft.paths import Draws
-from gapless.theory.dmft.span import Span
 
 BLOCK = 64
 """Directions are stored in blocks of so many, so that nothing moves when more are revealed."""
 ROUNDING = 3e-6
 """A rest shorter than this part of the vector is rounding (float32)."""
+DEPENDENT = 1e-12
+"""A vector of which no larger part is new lies in a span (float64)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,16 +83,15 @@ class Sensing:
         # blocks of X e_j and of q_j, each (BLOCK, P)
         self._images: list[np.ndarray] = []
         self._basis: list[np.ndarray] = []
-        # of `apart`, q_0, ξ_0, q_1, ξ_1, …, divided by their lengths
-        self._span = Span()
-        for index in range(len(apart)):
-            self._span.add((apart[:index] @ apart[index]).astype(float) / self.paths)
+        # an orthonormal basis of all that exact moments are orthogonal to: float64, since vectors
+        # that depend on each other to float32 rounding are no exception (a force linear in ŷ)
+        self._orthonormal: list[np.ndarray] = []
+        for vector in (np.ones(self.paths), *apart):
+            self._orthonormalise(vector)
 
     def know(self, field: np.ndarray) -> None:
         """Add a first direction whose field is given: the signal with X W* = y."""
         nothing = np.zeros(self.paths, np.float32)
-        if self.draws.matches(self.stream, 0):
-            self._take_into_span(nothing)
         self._append(nothing, 0.0, field)
 
     def reveal(self, q: np.ndarray | None = None) -> None:
@@ -105,8 +105,9 @@ class Sensing:
         else:
             length = self.draws.length(self.stream, index, self._free(self.count))
         if self.draws.matches(self.stream, index):
-            self._take_into_span(q)
-            field = self._matched(number, q)
+            self._orthonormalise(q)
+            field = self._outside(number)
+            field = (field / np.sqrt(np.mean(field**2))).astype(np.float32)
         else:
             field = number - np.float32(float(q @ number)) * q
             for _, _, basis in self._blocks():
@@ -115,7 +116,7 @@ class Sensing:
 
     def _free(self, known: int) -> float:
         """Return N − j, the square of the mean length of a new part."""
-        return self.draws.free(self.dimension, known)
+        return max(self.dimension - known, 0.0)
 
     def start(self) -> Motion:
         """Return the unit vector of the first direction."""
@@ -193,8 +194,6 @@ class Sensing:
         """Take the directions that `packed` returned into an empty one, bit by bit."""
         columns = (packed[name] for name in ("images", "basis", "lengths"))
         for image, q, length in zip(*columns, strict=True):
-            if self.draws.matches(self.stream, self.count + len(self.apart)):
-                self._take_into_span(q)
             self._append(q, float(length), image, whole=True)
 
     def forget(self) -> None:
@@ -211,9 +210,7 @@ class Sensing:
 
     def _append(self, q: np.ndarray, length: float, field: np.ndarray, whole: bool = False) -> None:
         """Add a direction: its q, a and ξ, or with `whole` its image X e instead of ξ."""
-        if self.draws.matches(self.stream, self.count + len(self.apart)):
-            # ξ is orthogonal to all that the span knows
-            self._span.add(np.zeros(self._span.seen))
+        matched = self.draws.matches(self.stream, self.count + len(self.apart))
         block, row = divmod(self.count, BLOCK)
         if row == 0:
             for store in (self._images, self._basis):
@@ -222,39 +219,22 @@ class Sensing:
         self._basis[block][row] = q
         self._lengths.append(length)
         self.count += 1
+        if matched:
+            # q and X e span what q and ξ do
+            self._orthonormalise(q)
+            self._orthonormalise(self._images[block][row])
 
-    def _take_into_span(self, q: np.ndarray) -> None:
-        # q is orthogonal to the q before
-        self._span.add(self._products(q, basis_too=False), square=float(q.any()))
+    def _orthonormalise(self, vector: np.ndarray) -> None:
+        """Take a vector into the basis, unless it is in its span already."""
+        outside = self._outside(vector)
+        length = float(np.linalg.norm(outside))
+        if length > DEPENDENT * float(np.linalg.norm(vector)):
+            self._orthonormal.append(outside / length)
 
-    def _matched(self, values: np.ndarray, q: np.ndarray) -> np.ndarray:
-        """Return `values` with ⟨v⟩ = 0 and ⟨v²⟩ = 1, orthogonal to `apart`, all ξ, all q and q.
-
-        The second moments of the fields are then exact, and of a quadratic loss nothing is left to
-        sampling.
-        """
-        v = values - np.float32(values.mean(dtype=float))
-        if 4 * self.count < self.paths:
-            products = np.append(self._products(v), float(q @ v))
-            found = self._span.coefficients(products)
-            labels, pairs = np.split(found.astype(np.float32), [len(self.apart)])
-            on_q, on_xi = pairs[:-1:2], pairs[1:-1:2] / np.float32(np.sqrt(self.paths))
-            lengths = np.array(self._lengths, np.float32)
-            v = v - labels / np.float32(np.sqrt(self.paths)) @ self.apart - pairs[-1] * q
-            for part, images, basis in self._blocks():
-                v = v - on_xi[part] @ images
-                v = v - (on_q[part] - lengths[part] * on_xi[part]) @ basis
-        return (v / np.sqrt(np.mean(v**2, dtype=float))).astype(np.float32)
-
-    def _products(self, v: np.ndarray, basis_too: bool = True) -> np.ndarray:
-        """Return v's products with the unit vectors of `apart`, q_0, ξ_0, q_1, ξ_1, …
-
-        ξ_j is X e_j − a_j q_j. `basis_too` False: v is orthogonal to the q_j.
-        """
-        pairs, lengths = np.zeros((self.count, 2)), np.array(self._lengths)
-        for part, images, basis in self._blocks():
-            if basis_too:
-                pairs[part, 0] = basis @ v
-            pairs[part, 1] = images @ v - lengths[part] * pairs[part, 0]
-        pairs[:, 1] /= np.sqrt(self.paths)
-        return np.append((self.apart @ v).astype(float) / np.sqrt(self.paths), pairs)
+    def _outside(self, vector: np.ndarray) -> np.ndarray:
+        """Return the part that is orthogonal to the basis, float64."""
+        vector = vector.astype(float)
+        for _ in range(2):  # once leaves rounding relative to the vector, not to what is left
+            for unit in self._orthonormal:
+                vector = vector - (unit @ vector) * unit
+        return vector

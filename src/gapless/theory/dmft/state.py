@@ -140,7 +140,7 @@ class State:
     @classmethod
     def begin(cls, dynamics: Dynamics, draws: Draws, tolerance: float = TOLERANCE) -> "State":
         """Return the start."""
-        y = _matched_labels(draws)
+        y = _labels(draws)
         teacher = dynamics.labels == "teacher"
         apart = y[None][:0] if teacher else y[None]
         view = Sensing(draws, 0, dynamics.alpha, apart, tolerance)
@@ -252,8 +252,8 @@ class State:
             self.motions.append(Motion(arrays[f"along_{index}"], arrays[f"rest_{index}"]))
 
 
-def _matched_labels(draws: Draws) -> np.ndarray:
-    """Return y, with mean zero and mean square one."""
+def _labels(draws: Draws) -> np.ndarray:
+    """Return y; quasi-random ones have mean zero and mean square one."""
     y = draws.normal(0, 0)
     if not draws.matches(0, 0):
         return y
