@@ -453,6 +453,33 @@ def test_wrong_steps_are_refused(make, words):
     assert all(word in str(caught.value) for word in words)
 
 
+@pytest.mark.parametrize(
+    ("paths", "alpha", "words"),
+    [
+        (64, 64.0, ["paths: 64", "1 dimensions", "640"]),
+        (64, 6.5, ["paths: 64", "65"]),
+        (4096, 1e300, ["paths: 4096", "lower --alpha"]),
+        (63, 1.0, ["paths", "from 64"]),
+        (64, 1e-9, ["alpha", "at least 1e-08"]),
+    ],
+)
+def test_paths_that_say_nothing_of_infinite_dimension_are_refused(paths, alpha, words):
+    with pytest.raises(ValueError) as caught:
+        solve(Dynamics(quartic, alpha), Draws(paths, 0), Descent(np.array([0.001])))
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_a_bias_beyond_the_errors_is_told():
+    """Sets have errors like 1/√P, and a bias like 1/P in common."""
+    found = combine([descent(8.0, 0.01, 3, 128, r) for r in range(3)])
+    assert found.bias == 8 / 128
+    for part, is_biased in ((0.05, True), (0.07, False)):
+        errors = {"energy": part * found.value["energy"]}
+        assert replace(found, paths=errors).is_biased == is_biased
+    # a single set has no error that could cover 1.6 %
+    assert combine([descent(8.0, 0.01, 3, 512)]).is_biased
+
+
 def test_waiting_times_must_be_saved():
     stepping = Flow(np.array([0.0, 0.1]))
     for waiting, words in (((0.05,), "not among"), ((0.1,), "before the end")):
@@ -460,9 +487,15 @@ def test_waiting_times_must_be_saved():
             solve(Dynamics(quartic, 4.0, waiting=waiting), Draws(64, 0), stepping)
 
 
-def test_a_step_beyond_stability_is_told():
-    with pytest.raises(Unstable, match=r"step: 0\.2 .* halve it"):
-        descent(10.0, 0.2, 30, paths=512)
+@pytest.mark.parametrize("step", [0.2, 1e300])
+def test_a_step_beyond_stability_is_told(step):
+    with pytest.raises(Unstable, match=r"step: .* halve it"):
+        descent(10.0, step, 30, paths=512)
+
+
+def test_an_accuracy_beyond_float32_is_told():
+    with pytest.raises(Unstable, match=r"accuracy: .* raise --accuracy"):
+        solve(Dynamics(quartic, 4.0), Draws(256, 0), Flow(np.array([0, 0.1]), 1e-30))
 
 
 DMFT = ["dmft", "--alpha", "4", "--t-max", "0.1", "--step", "0.01", "--paths", "256"]
@@ -477,6 +510,12 @@ DMFT = ["dmft", "--alpha", "4", "--t-max", "0.1", "--step", "0.01", "--paths", "
         ([*DMFT[:5], "--accuracy", "0"], ["--accuracy", "between"]),
         ([*DMFT, "--waiting", "0.5"], ["--waiting", "below 0.1"]),
         ([*DMFT, "--waiting", "x"], ["--waiting", "list"]),
+        ([*DMFT, "--waiting", "0.004,0.0041"], ["--waiting", "0.01 apart"]),
+        ([*DMFT[:5], "--waiting", "1e-320"], ["--waiting", "1e-07 apart"]),
+        ([*DMFT[:5], "--waiting", "0,0.1"], ["--waiting", "below 0.1"]),
+        (["dmft", "--alpha", "64", "--paths", "64"], ["--paths", "1 dimensions", "640"]),
+        (["dmft", "--alpha", "1e300"], ["--paths", "lower --alpha"]),
+        (["dmft", "--alpha", "1e-300"], ["--alpha", "at least"]),
         ([*DMFT, "--sampling", "x"], ["--sampling", "sobol"]),
         ([*DMFT[:3], "--t-max", "nan"], ["--t-max", "finite"]),
         ([*DMFT, "--labels", "teacher"], ["--overlap", "0.3"]),
@@ -500,6 +539,7 @@ def test_the_verb_answers_in_json(capsys, tmp_path):
     assert answer["waiting"] == [0] and answer["response"][0][0] == 1
     assert set(answer["error"]["energy"]) == {"paths", "steps"}
     assert answer["spectrum"]["t"][-1] == pytest.approx(0.1)
+    assert answer["dimension"] == 64 and answer["bias"] == 1 / 64
     assert picture.stat().st_size > 0
 
 

@@ -59,7 +59,8 @@ def dmft(
     accuracy
         Largest error of a step of the flow, in units of the sphere's radius.
     paths
-        Sampled paths of each set; errors fall like their root.
+        Sampled paths P of each set; errors fall like their root, and a bias of order α/P of all
+        sets like P. At least ten times α.
     replicas
         Independent sets of paths, whose spread is the error.
     labels
@@ -104,7 +105,7 @@ def dmft(
     check_memory(memory, "paths, t_max, replicas", "--paths, --replicas or --t-max")
     traffic = sum(one.traffic for one in (*points, *doubled))
     sys.stderr.write(
-        f"dmft: {replicas} × {paths} paths until t = {t_max:g}; about "
+        f"dmft: {replicas} × {paths} paths (N = {paths / alpha:.0f}) until t = {t_max:g}; about "
         f"{memory / 2**20:,.0f} MiB and {traffic / _speed():,.0f} s on one core\n"
     )
     notes = []
@@ -125,6 +126,12 @@ def dmft(
         for one in (*points, *doubled):
             Checkpoint(one).discard()
     estimate = combine(fine, coarse)
+    if estimate.is_biased:
+        notes.append(
+            f"{paths} paths at α = {alpha:g} have a bias of order α/P = {estimate.bias:.1%}, which "
+            "errors from paths do not cover; raise --paths"
+        )
+        sys.stderr.write(f"dmft: {notes[-1]}\n")
     if plot is not None:
         draw(point, estimate).savefig(plot, dpi=150)
     if as_json:

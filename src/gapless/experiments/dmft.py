@@ -16,10 +16,12 @@ from gapless.theory.dmft import Descent, Draws, Dynamics, Estimate, Flow, Soluti
 from gapless.theory.dmft.paths import Sampling
 from gapless.theory.dmft.state import Labels
 
-FEWEST_PATHS, MOST_STEPS = 64, 20_000
+MOST_STEPS = 20_000
 MOST_STATES = 101
 """States of a descent that are saved, evenly; the flow saves 64, at times spaced by a factor."""
 FLOW_STATES = 64
+APART = 1e-6
+"""Waiting times lie this part of t_max from each other, at least."""
 
 
 class MeanField(Point):
@@ -60,10 +62,6 @@ class MeanField(Point):
             )
         if not 0 < self.accuracy < 1:
             raise ValueError(f"accuracy: must lie between 0 and 1, not {self.accuracy}")
-        if not FEWEST_PATHS <= self.paths <= 2**30:
-            raise ValueError(f"paths: must be from {FEWEST_PATHS} to 2**30, not {self.paths}")
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed: must be an integer from 0 to 2**32 - 1, not {self.seed}")
         if self.labels == "teacher" and self.overlap == 0:
             raise ValueError(
                 "overlap: without one, a teacher is never found at N = ∞; give --overlap 0.3 "
@@ -71,7 +69,14 @@ class MeanField(Point):
             )
         if not all(0 <= t < self.t_max for t in self.waiting):
             raise ValueError(f"waiting: times must be from 0 to below {self.t_max:g}")
+        apart = self.step or APART * self.t_max
+        places = np.round(np.array([*self.waiting, self.t_max]) / apart)
+        if (np.diff(places) < 1).any() or any(0 < t < APART * self.t_max for t in self.waiting):
+            raise ValueError(
+                f"waiting: times must lie at least {apart:g} apart, and as far before the end"
+            )
         _ = self.dynamics
+        self.draws.check_dimension(self.alpha)
         return self
 
     @property
@@ -79,7 +84,8 @@ class MeanField(Point):
         """Steps, and the times that are saved."""
         if self.step is None:
             spaced = np.geomspace(self.t_max * 1e-3, self.t_max, FLOW_STATES - 1)
-            return Flow(np.unique([0.0, *spaced, *self.waiting]), self.accuracy)
+            times = [t for t in spaced if all(abs(t - w) > APART * t for w in self.waiting)]
+            return Flow(np.unique([0.0, *times, *self.waiting]), self.accuracy)
         count = max(1, round(self.t_max / self.step))
         saved = np.linspace(0, count, min(count + 1, MOST_STATES)).round()
         waiting = np.round(np.array(self.waiting) / self.step)
@@ -252,6 +258,8 @@ def answer(
         "sampling": point.sampling,
         "replicas": len(solutions),
         "seed": point.seed,
+        "dimension": point.paths / point.alpha,
+        "bias": estimate.bias,
         "waiting": list(point.dynamics.waiting),
         "directions": [view.count for view in solutions[0].state.views],
         "gradients": solutions[0].state.gradients,

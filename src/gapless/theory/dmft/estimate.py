@@ -25,19 +25,28 @@ class Estimate:
     value
         Means over the sets of paths.
     paths
-        Their standard errors: the spread over sets; NaN with a single set. A bias of order
-        α/P is not in it (docs/derivations/dmft.md §2).
+        Their standard errors: the spread over sets; NaN with a single set.
     steps
         |O(δ) − O(2δ)|, or with steps twice as long of the flow: to first (second) order in δ how
         far O(δ) is from the flow (a third of it). Mean over the sets that were done twice, so it
         holds some of their noise too. NaN where 2δ is beyond the stability limit, or was not asked
         for. It is no error of gradient descent with step δ.
+    bias
+        α/P, the order of the relative bias that all sets share, since P paths have the law of
+        N = P/α dimensions: 1 to 9 times as much in the energy (docs/derivations/dmft.md §6).
     """
 
     t: np.ndarray
     value: dict[str, np.ndarray]
     paths: dict[str, np.ndarray]
     steps: dict[str, np.ndarray]
+    bias: float
+
+    @property
+    def is_biased(self) -> bool:
+        """Whether the bias exceeds the last energy's standard error, or 1 % where that is NaN."""
+        error = self.paths["energy"][-1] / self.value["energy"][-1]
+        return bool(self.bias > (0.01 if np.isnan(error) else error))
 
 
 def combine(fine: Sequence[Solution], coarse: Sequence[Solution] = ()) -> Estimate:
@@ -55,7 +64,8 @@ def combine(fine: Sequence[Solution], coarse: Sequence[Solution] = ()) -> Estima
             for one, two in zip(fine, coarse, strict=False)
         ]
         steps[name] = abs(np.mean(differences, axis=0)) if differences else none
-    return Estimate(t, value, paths, steps)
+    state = fine[0].state
+    return Estimate(t, value, paths, steps, state.dynamics.alpha / state.draws.paths)
 
 
 def _on_grid(solution: Solution, name: str, t: np.ndarray) -> np.ndarray:

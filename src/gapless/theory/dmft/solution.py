@@ -77,10 +77,12 @@ class Solution:
 
         Raises `Unstable` if the step is too long.
         """
-        for here, saved in self.stepping.run(self.state):
-            if saved and self.done < len(self.stepping.t):
-                self._save(here)
-            watch(self)
+        # a step that is far too long overflows; its energy, which is not finite, tells
+        with np.errstate(over="ignore", invalid="ignore"):
+            for here, saved in self.stepping.run(self.state):
+                if saved and self.done < len(self.stepping.t):
+                    self._save(here)
+                watch(self)
         return self
 
     def _save(self, here: Here) -> None:

@@ -26,6 +26,9 @@ from gapless.theory.dmft.sensing import Motion, Sensing
 from gapless.theory.measure import evaluate
 
 Labels = Literal["shuffled", "gaussian", "teacher"]
+LEAST_ALPHA = 1e-8
+"""Below, fields N(0, 1) drown in the rounding of a sample's own answer, which is 1/√α times as large
+(float32)."""
 TOLERANCE = 1e-3
 """Rests longer than this part of the student are revealed: an error of e far below those of the
 paths (docs/derivations/dmft.md §6)."""
@@ -57,6 +60,8 @@ class Dynamics:
 
     def __post_init__(self) -> None:
         check_alpha(self.alpha)
+        if self.alpha < LEAST_ALPHA:
+            raise ValueError(f"alpha: must be at least {LEAST_ALPHA:g}, not {self.alpha:g}")
         if self.labels not in ("shuffled", "gaussian", "teacher"):
             raise ValueError(f"labels: {self.labels!r} is not one of teacher, shuffled, gaussian")
         if not abs(self.overlap) < 1:
@@ -139,7 +144,8 @@ class State:
 
     @classmethod
     def begin(cls, dynamics: Dynamics, draws: Draws, tolerance: float = TOLERANCE) -> "State":
-        """Return the start."""
+        """Return the start; raises ``ValueError`` if there are too few paths for α."""
+        draws.check_dimension(dynamics.alpha)
         y = _labels(draws)
         teacher = dynamics.labels == "teacher"
         apart = y[None][:0] if teacher else y[None]

@@ -165,7 +165,10 @@ class Flow:
             state.length = h * room
             state.motions, state.logs = motions, logs
             if state.length < SHORTEST:
-                error = Unstable(f"accuracy: the flow needs steps below {SHORTEST:g} at t = {t:g}")
+                error = Unstable(
+                    f"accuracy: the flow needs steps below {SHORTEST:g} at t = {t:g}; "
+                    "raise --accuracy"
+                )
                 error.t = t
                 raise error
 
