@@ -21,8 +21,11 @@ hypothesis.settings.load_profile("gapless")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out recorded numbers of one seed where seeds are moved."""
+    """Where seeds are moved, leave out what is recorded of one seed, and reverse the order."""
+    if not SHIFT:
+        return
+    items.reverse()
     for item in items:
         mark = item.get_closest_marker("one_seed")
-        if SHIFT and mark is not None:
+        if mark is not None:
             item.add_marker(pytest.mark.skip(reason=mark.args[0]))

@@ -27,8 +27,8 @@ from gapless.theory.measure import evaluate
 
 Labels = Literal["shuffled", "gaussian", "teacher"]
 LEAST_ALPHA = 1e-8
-"""Below, fields N(0, 1) drown in the rounding of a sample's own answer, which is 1/√α times as large
-(float32)."""
+"""Below, fields N(0, 1) drown in the rounding of a sample's own answer, which is 1/√α times as
+large (float32)."""
 TOLERANCE = 1e-3
 """Rests longer than this part of the student are revealed: an error of e far below those of the
 paths (docs/derivations/dmft.md §6)."""
