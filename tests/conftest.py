@@ -5,7 +5,7 @@ import jax
 import pytest
 from jaxtyping import install_import_hook
 
-ARRAYS = ["design", "problem", "flow", "linalg", "hessian"]
+ARRAYS = ["design", "problem", "flow", "linalg", "hessian", "theory.dmft"]
 install_import_hook([f"gapless.{name}" for name in ARRAYS], "typechecker.checked")
 
 from gapless.threads import pin_threads  # noqa: E402

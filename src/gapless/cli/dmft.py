@@ -99,7 +99,7 @@ def dmft(
         | dict(loss=loss, step=step, accuracy=accuracy, waiting=times, sampling=sampling)
     )
     points = [point.model_copy(update={"replica": index}) for index in range(replicas)]
-    doubled = [one.coarse() for one in points if len(one.stepping.t) > 8]
+    doubled = [one.coarse() for one in points if len(one.save_at) > 8]
     # what every set saved stays in memory until the curves are combined
     memory = point.bytes + point.bytes_kept * (replicas + len(doubled) - 1)
     check_memory(memory, "paths, t_max, replicas", "--paths, --replicas or --t-max")

@@ -12,7 +12,15 @@ from gapless.experiments._experiment import Point
 from gapless.experiments.checkpoint import Checkpoint
 from gapless.losses import parse_loss
 from gapless.theory import NotConverged, threshold_state
-from gapless.theory.dmft import Descent, Draws, Dynamics, Estimate, Flow, Solution
+from gapless.theory.dmft import (
+    Dynamics,
+    Ensemble,
+    Estimate,
+    GradientDescent,
+    GradientFlow,
+    Run,
+    Solution,
+)
 from gapless.theory.dmft.paths import Sampling
 from gapless.theory.dmft.state import Labels
 
@@ -76,20 +84,25 @@ class MeanField(Point):
                 f"waiting: times must lie at least {apart:g} apart, and as far before the end"
             )
         _ = self.dynamics
-        self.draws.check_dimension(self.alpha)
+        self.ensemble.check_dimension(self.alpha)
         return self
 
     @property
-    def stepping(self) -> Descent | Flow:
-        """Steps, and the times that are saved."""
+    def solver(self) -> GradientDescent | GradientFlow:
+        """How steps are taken."""
+        return GradientFlow(self.accuracy) if self.step is None else GradientDescent(self.step)
+
+    @property
+    def save_at(self) -> np.ndarray:
+        """Times that are saved, waiting times among them."""
         if self.step is None:
             spaced = np.geomspace(self.t_max * 1e-3, self.t_max, FLOW_STATES - 1)
             times = [t for t in spaced if all(abs(t - w) > APART * t for w in self.waiting)]
-            return Flow(np.unique([0.0, *times, *self.waiting]), self.accuracy)
+            return np.unique([0.0, *times, *self.waiting])
         count = max(1, round(self.t_max / self.step))
-        saved = np.linspace(0, count, min(count + 1, MOST_STATES)).round()
+        states = np.linspace(0, count, min(count + 1, MOST_STATES)).round()
         waiting = np.round(np.array(self.waiting) / self.step)
-        return Descent(np.full(count, self.step), np.unique(np.append(saved, waiting)).astype(int))
+        return np.unique(np.append(states, waiting)) * self.step
 
     @property
     def dynamics(self) -> Dynamics:
@@ -100,9 +113,9 @@ class MeanField(Point):
         return Dynamics(loss, self.alpha, self.labels, self.overlap, waiting)
 
     @property
-    def draws(self) -> Draws:
-        """Where the paths come from."""
-        return Draws(self.paths, self.seed, self.replica, self.sampling)
+    def ensemble(self) -> Ensemble:
+        """The paths."""
+        return Ensemble(self.paths, self.seed, self.replica, self.sampling)
 
     @property
     def bytes(self) -> float:
@@ -112,7 +125,7 @@ class MeanField(Point):
     @property
     def bytes_kept(self) -> float:
         """Memory that a solution holds when it is done: the labels of its states."""
-        return 4.0 * self.paths * len(self.stepping.t)
+        return 4.0 * self.paths * len(self.save_at)
 
     @property
     def traffic(self) -> float:
@@ -125,7 +138,7 @@ class MeanField(Point):
         gradients = 130 * t**0.8 if self.step is None else t / self.step
         # four passes over what is revealed (0.6 of it in the mean), as much again to reveal it,
         # and some eighty vectors of its own for every gradient of each view
-        views = 1 + len(self.waiting) * len(self.dynamics.kinds)
+        views = 1 + len(self.waiting) * len(self.dynamics.probes)
         return gradients * 16 * self.paths * (1.2 * self._directions(t) + 20 * views)
 
     def _directions(self, t: float) -> float:
@@ -133,7 +146,7 @@ class MeanField(Point):
 
         Measured, of the quartic loss at α = 10; a probe reveals 1.6 times as many as the student.
         """
-        probes = len(self.waiting) * len(self.dynamics.kinds)
+        probes = len(self.waiting) * len(self.dynamics.probes)
         own = 10 + 36 * t**0.77
         most = np.inf if self.step is None else t / self.step + 2
         return min(own, most) + 1.6 * probes * min(own, most)
@@ -153,23 +166,18 @@ def solve(point: MeanField, progress: Callable[[float], object] = lambda _: None
     """
     checkpoint = Checkpoint(point)
     found = checkpoint.read()
-    solution = Solution.begin(point.dynamics, point.draws, point.stepping)
+    run = Run.begin(point.dynamics, point.ensemble, point.solver, point.save_at)
     if found is not None:
-        solution.restore(found)
+        run = run.with_packed(found)
     done = 0.0
-
-    def watch(solution: Solution) -> None:
-        nonlocal done
-        now = point.traffic_until(solution.state.t)
+    while not run.is_finished:
+        run = run.advanced()
+        now = point.traffic_until(run.state.t)
         progress(now - done)
         done = now
         if checkpoint.due:
-            checkpoint.write(solution.packed())
-
-    solution.advance(watch)
-    for view in solution.state.views:
-        view.forget()
-    return solution
+            checkpoint.write(run.packed())
+    return run.solution
 
 
 def spectrum(solution: Solution, times: int = 9) -> dict[str, list[Any]]:
@@ -245,7 +253,7 @@ def answer(
     teacher = point.labels == "teacher"
     names = ["energy", "mu", "correlation_0"]
     names += ["signed_overlap"] if teacher else []
-    names += ["response", "spread"] if point.waiting else []
+    names += ["response", "perturbation_growth"] if point.waiting else []
     names += ["growth", "growth_rate", "alignment"] if point.waiting and not teacher else []
     return {
         "alpha": point.alpha,
@@ -261,8 +269,8 @@ def answer(
         "dimension": point.paths / point.alpha,
         "bias": estimate.bias,
         "waiting": list(point.dynamics.waiting),
-        "directions": [view.count for view in solutions[0].state.views],
-        "gradients": solutions[0].state.gradients,
+        "directions": list(solutions[0].directions),
+        "gradients": solutions[0].gradients,
         "t": estimate.t.tolist(),
         **{name: estimate.value[name].tolist() for name in names},
         "spectrum": None if teacher else spectrum(solutions[0]),

@@ -10,7 +10,7 @@ from gapless.theory.dmft.solution import Solution
 
 CURVES = (
     *("energy", "mu", "correlation_0", "signed_overlap"),
-    *("response", "spread", "growth", "growth_rate", "alignment"),
+    *("response", "perturbation_growth", "growth", "growth_rate", "alignment"),
 )
 
 
@@ -57,15 +57,15 @@ def combine(fine: Sequence[Solution], coarse: Sequence[Solution] = ()) -> Estima
         curves = np.array([getattr(one, name) for one in fine])
         value[name] = curves.mean(axis=0)
         none = np.full_like(value[name], np.nan)
-        spread = curves.std(axis=0, ddof=1) if len(fine) > 1 else none
-        paths[name] = spread / np.sqrt(len(fine))
+        deviation = curves.std(axis=0, ddof=1) if len(fine) > 1 else none
+        paths[name] = deviation / np.sqrt(len(fine))
         differences = [
             _on_grid(two, name, t) - getattr(one, name)
             for one, two in zip(fine, coarse, strict=False)
         ]
         steps[name] = abs(np.mean(differences, axis=0)) if differences else none
-    state = fine[0].state
-    return Estimate(t, value, paths, steps, state.dynamics.alpha / state.draws.paths)
+    bias = fine[0].dynamics.alpha / fine[0].ensemble.paths
+    return Estimate(t, value, paths, steps, bias)
 
 
 def _on_grid(solution: Solution, name: str, t: np.ndarray) -> np.ndarray:
@@ -83,18 +83,18 @@ def _cubic(own: np.ndarray, curve: np.ndarray, t: np.ndarray) -> np.ndarray:
     return np.where(inside, CubicSpline(own[good], curve[good])(t), np.nan)
 
 
-def settle(t: np.ndarray, energy: np.ndarray) -> tuple[float, float]:
+def power_law_limit(t: np.ndarray, energy: np.ndarray) -> tuple[float, float]:
     """Return e∞ of e(t) = e∞ + c t^(−γ) and how far it moves with the window of the fit.
 
     Least squares on times spaced by a factor, from T/8, T/5 and T/3 on; the value is that of the
     middle window, the error half of the range.
     """
     last = float(t[-1])
-    found = [_power_law(t, energy, last / part) for part in (8, 5, 3)]
+    found = [_fitted_limit(t, energy, last / part) for part in (8, 5, 3)]
     return float(np.median(found)), float(np.ptp(found)) / 2
 
 
-def _power_law(t: np.ndarray, energy: np.ndarray, start: float) -> float:
+def _fitted_limit(t: np.ndarray, energy: np.ndarray, start: float) -> float:
     """Return e∞: linear least squares in (e∞, c) at each γ, the γ with the least residual."""
     times = np.geomspace(start, t[-1], 60)
     e = np.interp(times, t, energy)
