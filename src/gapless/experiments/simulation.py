@@ -1,10 +1,10 @@
 """One simulation: a design, labels, a loss and a protocol → one row for each of its runs."""
 
 from collections.abc import Callable
+from functools import partial
 from math import isfinite
 from typing import Any, Literal
 
-import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Array, Float
@@ -19,19 +19,17 @@ from gapless.flow import (
     FLOW,
     PAPER,
     SWEEP,
-    Adaptive,
-    FixedStep,
     Observables,
     Outcome,
     Partway,
+    Solver,
     State,
     Trajectory,
     integrate,
     paper_budget,
 )
-from gapless.flow.integrate import Progress
-from gapless.flow.memory import CAPACITY
-from gapless.losses import parse_loss
+from gapless.flow.integrate import CannotResume, Progress
+from gapless.losses import check_for_runs, parse_loss
 from gapless.problem import Dtype, LabelKind, Problem, check_noise, draw_problem
 
 ProtocolName = Literal["flow", "paper"]
@@ -75,8 +73,10 @@ class Simulation(Point):
     @model_validator(mode="after")
     def _check(self) -> "Simulation":
         # the full name holds a hash of a user's source text: it belongs to the record's address
-        object.__setattr__(self, "loss", parse_loss(self.loss).name)
-        _ = self.design, self.stepping
+        loss = parse_loss(self.loss)
+        object.__setattr__(self, "loss", loss.name)
+        _ = self.design, self.solver
+        check_for_runs(loss, self.precision)
         object.__setattr__(self, "start", str(parse_start(self.start)))
         check_noise(self.noise)
         if self.labels == "gaussian" and self.start.startswith("overlap"):
@@ -108,8 +108,8 @@ class Simulation(Point):
         return self.dtype or ("float64" if self.protocol == "paper" else "float32")
 
     @property
-    def stepping(self) -> FixedStep | Adaptive:
-        """How the steps are chosen."""
+    def solver(self) -> Solver:
+        """How steps are made."""
         if self.protocol == "paper":
             return PAPER
         if self.accurate:
@@ -118,14 +118,11 @@ class Simulation(Point):
 
     @property
     def bytes(self) -> float:
-        """Expected peak memory: X, labels and states of K runs, and what slow runs remember."""
+        """Expected peak memory: X, labels and states of K runs."""
         width = 8 if self.precision == "float64" else 4
         stored = 2 if self.precision == "float16" else width
         m, k = self.design.m, self.design.k
         numbers = 6.0 * k * m + 20.0 * k * self.n
-        if self.stepping in (FLOW, ACCURATE):
-            # images and basis, and the copies that are made of them
-            numbers += 3.0 * CAPACITY * k * (m + self.n)
         return 1.0 * stored * m * self.n + width * numbers
 
 
@@ -135,16 +132,22 @@ def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Probl
         point.design, point.labels, parse_loss(point.loss), point.precision, point.noise
     )
     checkpoint = Checkpoint(point)
-    return problem, integrate(
+    follow = partial(
+        integrate,
         problem,
         start_states(point.design, problem, parse_start(point.start)),
         point.budget,
-        stepping=point.stepping,
+        solver=point.solver,
         save_at=point.save_at or None,
         progress=progress,
-        resume=_unpacked(checkpoint.read()),
         on_save=lambda partway: checkpoint.write(_packed(partway)) if checkpoint.due else None,
     )
+    if (found := checkpoint.read()) is not None:
+        try:
+            return problem, follow(resume=_unpacked(found))
+        except CannotResume as error:
+            checkpoint.ignore(f"cannot be gone on from ({error})")
+    return problem, follow()
 
 
 def _packed(partway: Partway) -> dict[str, np.ndarray]:
@@ -158,17 +161,17 @@ def _packed(partway: Partway) -> dict[str, np.ndarray]:
     }
 
 
-def _unpacked(arrays: dict[str, np.ndarray] | None) -> Partway | None:
-    """Return what `_packed` packed; None where there is nothing, or of another version."""
+def _unpacked(arrays: dict[str, Any]) -> Partway:
+    """Return what `_packed` packed; `integrate` looks whether it fits. Raises `CannotResume`."""
     try:
-        columns = {} if arrays is None else arrays
-        state = State(*(jnp.asarray(columns[f"state.{name}"]) for name in State._fields))
-        start = Observables(*(columns[f"start.{name}"] for name in Observables._fields))
-        saved = [columns[f"saved.{name}"] for name in Observables._fields]
-    except KeyError:
-        return None
-    times = range(saved[0].shape[1])
-    return Partway(state, start, [Observables(*(c[:, i] for c in saved)) for i in times])
+        state = State(*(arrays[f"state.{name}"] for name in State._fields))
+        start = Observables(*(arrays[f"start.{name}"] for name in Observables._fields))
+        saved = [arrays[f"saved.{name}"] for name in Observables._fields]
+        times = range(saved[0].shape[1])
+        records = [Observables(*(column[:, i] for column in saved)) for i in times]
+    except (KeyError, IndexError) as error:
+        raise CannotResume(f"resume: {error} is missing") from None
+    return Partway(state, start, records)
 
 
 MOMENTS = ("moment_abs", "moment_2", "moment_3", "moment_4")
@@ -209,10 +212,12 @@ SCHEMA = pa.schema(
 )
 """Columns of a run's record.
 
-The point's parameters; `outcome` and, for a failed run, its `reason`; `energy` (L/N), `overlap`
-(signed), `mu`, `speed2` (|∇L − μW|²/N) and the moments E|ŷ|^k of the student's labels at the end;
-`overlap_start`; the time `stopped_at`, steps and gradient evaluations; first-passage times and the
-gradients made by then (null where not reached); the trajectory at the save times as lists.
+The point's parameters; `outcome` and, for a failed run, its `reason` (a run that timed out before
+`t_max` had no steps left); `energy` (L/N), `overlap` (signed), `mu`, `speed2` (|∇L − μW|²/N) and
+the moments E|ŷ|^k of the student's labels at the end; `overlap_start`; the time `stopped_at`, steps
+and gradient evaluations; times of first passage of energies in units of the loss's scale s (1 for
+the quartic loss) and the gradients made by then (null where not reached); the trajectory at the
+save times as lists.
 """
 
 
@@ -291,7 +296,7 @@ def cost(point: Simulation) -> Cost:
     is 4KMN operations and two reads of X, which take as long as 20 more runs would.
     """
     if point.protocol == "paper":
-        gradients = point.budget / PAPER.size
+        gradients = point.budget / PAPER.rate
     elif point.save_at:
         gradients = 80 + 30 * point.budget + 3 * len(point.save_at)
     else:

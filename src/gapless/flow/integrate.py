@@ -1,38 +1,29 @@
-"""One integrate function: how to step, when to stop and what to record are three arguments."""
+"""One integrate function: how to step, when to stop and what to record are its arguments."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log2
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
-from gapless.flow.advance import (
-    RECOVERED_ENERGY,
-    STRICTEST,
-    Stop,
-    begin,
-    pursue,
-    reach,
-    recorded_levels,
-)
-from gapless.flow.outcome import Outcome
-from gapless.flow.stepping import Adaptive, FixedStep, State, Stepping
+from gapless.flow.loop import begin, follow
+from gapless.flow.outcome import ZERO_ENERGY, Outcome, outcomes
+from gapless.flow.solvers import GradientDescent, GradientFlow, Solver
+from gapless.flow.state import State
+from gapless.flow.stops import STRICTEST, Stopping, recorded_levels
+from gapless.flow.units import in_units
 from gapless.problem import Problem, precision
 
-RECOVERED_OVERLAP = 1 - 1e-6
-FLOW = Adaptive(slow_below=1e-2)
+FLOW = GradientFlow()
 """The flow itself."""
-ACCURATE = Adaptive(tolerance=1e-4, slow_below=0.1, slow_error=1e-2)
-"""The flow with e(t) of every run within 0.1 %, also where it leaves a saddle: at N = 512 and 1024
-(`docs/benchmarks.md`; at N = 4096 short steps themselves do not agree so well). Takes 1.1 to 1.2
-times the gradients of `FLOW` to rest."""
-SWEEP = Adaptive(tolerance=4e-2, linear_below=1e-4)
+ACCURATE = GradientFlow(tolerance=1e-4)
+"""The flow with e(t) of every run within 0.1 %, also where it leaves a saddle."""
+SWEEP = GradientFlow(tolerance=4e-2, linear_below=1e-4)
 """The flow, the last decades of a run that has found the signal in one Krylov step."""
-PAPER = FixedStep(2e-4)
+PAPER = GradientDescent(2e-4)
 """The paper's gradient descent: learning rate 2e-4."""
 
 
@@ -59,6 +50,12 @@ class Trajectory:
     start: Observables
     end: Observables
     outcome: tuple[Outcome, ...]
+    reason: tuple[str, ...]
+    """Why a run ended before its time, where the outcome does not say it; else empty."""
+    at_rest: np.ndarray
+    """Whether |∇L − μW|²/N was below the bound of `stop` at the end, (K,)."""
+    crossed: np.ndarray
+    """Whether the run ended at the energy that `stop` asks for, (K,)."""
     stopped_at: np.ndarray
     steps: np.ndarray
     gradients: np.ndarray
@@ -70,6 +67,8 @@ class Trajectory:
     """Gradient evaluations made by then, (K, L); -1 where it did not."""
     state: State
     """The final state; `state.w` is W."""
+    observed: list[Any]
+    """What `observe` returned, one a save time."""
 
     @property
     def energy(self) -> np.ndarray:
@@ -87,8 +86,15 @@ class Trajectory:
         return self.saved.mu
 
 
+class CannotResume(ValueError):
+    """What shall be resumed is of other runs, or of another version."""
+
+
 class Partway(NamedTuple):
-    """A run that has come to a save time: what `integrate` goes on from."""
+    """A run that has come to a save time: what `integrate` goes on from.
+
+    The state is in units of the loss (`gapless.flow.units`): nothing is rounded on the way.
+    """
 
     state: State
     start: Observables
@@ -96,6 +102,7 @@ class Partway(NamedTuple):
 
 
 Progress = Callable[[float, int], None]
+Observe = Callable[[float, State], Any]
 
 
 def paper_budget(n: int) -> float:
@@ -105,12 +112,13 @@ def paper_budget(n: int) -> float:
 
 def integrate(
     problem: Problem,
-    start: Float[jax.Array, "K N"],
+    start: Float[Array, "K N"] | np.ndarray,
     t_max: float,
     *,
-    stepping: Stepping = FLOW,
-    stop: Stop = STRICTEST,
+    solver: Solver = FLOW,
+    stop: Stopping = STRICTEST,
     save_at: Sequence[float] | np.ndarray | None = None,
+    observe: Observe | None = None,
     progress: Progress | None = None,
     resume: Partway | None = None,
     on_save: Callable[[Partway], None] | None = None,
@@ -120,16 +128,20 @@ def integrate(
     Parameters
     ----------
     problem, start
-        K instances and their states, (K, N); states are put on the sphere of radius √N.
+        K instances and their states, (K, N); states are put on the sphere of radius √N, whatever
+        their length.
     t_max
         Time budget in units of Eq. 2 (steps × rate for gradient descent).
-    stepping
-        `FLOW` or another `Adaptive`; `PAPER` or another `FixedStep`. Near zero energy steps of
-        2e-4 are below the rounding of float32: give gradient descent a float64 problem.
+    solver
+        `FLOW` or another `GradientFlow`; `PAPER` or another `GradientDescent`. Near zero energy
+        steps of 2e-4 are below the rounding of float32: give descent a float64 problem.
     stop
-        Thresholds that end a run early.
+        What ends a run early: `Stop` at rest or below an energy, `AtEnergy` exactly at one.
     save_at
         Increasing times at which energy, overlap and μ are recorded; only `t_max` when None.
+    observe
+        Called with (time, states of all runs) at each save time; the trajectory keeps what it
+        returns. A run that ended early keeps its last state.
     progress
         Called with (time reached, runs still going) after each save time.
     resume, on_save
@@ -139,41 +151,95 @@ def integrate(
     Raises
     ------
     ValueError
-        For times that are negative, not increasing, or past `t_max`.
+        For times that are negative, not increasing, or past `t_max`; a start that is no state of
+        the problem's runs; a loss whose values the precision cannot hold; a stop that does not go
+        with the solver; `CannotResume` if `resume` has arrays of other shapes or precision than
+        this call.
     """
     times, t_max = check_times(t_max, save_at), float(t_max)
+    solver.check(t_max)
+    start, has_signal = checked_start(problem, start), problem.has_signal
+    # from here on in units of the loss, energies and times alike
+    problem, scale = in_units(problem)
+    stop = stop.in_units_of(scale)
+    on_grid, solver = solver.on_grid, stop.suited(solver.in_time_of(scale))
     with precision(problem.dtype):
-        levels = recorded_levels(problem.n)
-        state = begin(problem, jnp.asarray(start, problem.dtype), stepping, len(levels))
-        first = _observe(problem, state)
-        records: list[Observables] = []
+        state = begin(problem, jnp.asarray(start, problem.dtype), solver)
+        first = _values(problem, state, scale)
+        saved: list[Observables] = []
         if resume is not None:
-            state, first, records = resume.state, resume.start, list(resume.saved)
-        go = reach if save_at is None else pursue
-        for time in times[len(records) :]:
-            state = go(problem, state, time, levels, stepping, stop)
-            records.append(_observe(problem, state))
-            if on_save is not None:
-                on_save(Partway(state, first, records))
-            if progress is not None:
-                progress(time, int(state.running.sum()))
+            _check_resume(resume, Partway(state, first, [first] * len(times)))
+            state = State(*map(jnp.asarray, resume.state))
+            first, saved = resume.start, list(resume.saved)
+        journey = stop.set_out(state)
+    observed = []
+    for time in times[len(saved) :]:
+        with precision(problem.dtype):
+            alone = save_at is None  # nothing to record on the way
+            journey = follow(problem, journey, time * scale, solver, stop, shrink=alone)
+            saved.append(_values(problem, journey.state, scale))
+            here = None if observe is None else journey.state.in_units_of(scale)
+        if observe is not None and here is not None:
+            observed.append(observe(time, here))
+        if on_save is not None:
+            on_save(Partway(journey.state, first, saved))
+        if progress is not None:
+            progress(time, int(np.asarray(journey.state.running).sum()))
+    with precision(problem.dtype):
         if times[-1] < t_max:
-            state = pursue(problem, state, t_max, levels, stepping, stop)
-        last = _observe(problem, state)
+            journey = follow(problem, journey, t_max * scale, solver, stop)
+        state = journey.state
+        last = _values(problem, state, scale)
+        at_rest = np.asarray(state.speed2) < stop.speed2
+        crossed = np.asarray(stop.arrived(problem, state))
+        # a run that never set out was below the energy to stop at
+        stopped = crossed | ~np.asarray(state.running | (state.steps > 0))
+        levels = recorded_levels(problem.n)
+        outcome = outcomes(
+            overlap=np.abs(last.signed_overlap),
+            has_signal=has_signal,
+            zero=np.isfinite(np.asarray(state.passage)[:, levels.index(ZERO_ENERGY)]),
+            at_rest=at_rest,
+            stopped=stopped,
+            finite=np.asarray(state.finite),
+        )
         return Trajectory(
-            t=np.array([stepping.on_grid(time) for time in times]),
-            saved=Observables(*(np.stack(column, axis=1) for column in zip(*records, strict=True))),
+            t=np.array([on_grid(time) for time in times]),
+            saved=Observables(*(np.stack(column, axis=1) for column in zip(*saved, strict=True))),
             start=first,
             end=last,
-            outcome=_outcomes(state, np.array(levels), np.abs(last.signed_overlap)),
-            stopped_at=stepping.time(state),
+            outcome=outcome,
+            reason=_reasons(state, solver, outcome, t_max * scale),
+            at_rest=at_rest,
+            crossed=crossed,
+            stopped_at=solver.time(state) / scale,
             steps=np.asarray(state.steps),
             gradients=np.asarray(state.gradients),
-            levels=np.array(levels),
-            passage=np.asarray(state.passage, float),
+            levels=np.array(levels) * scale,
+            passage=np.asarray(state.passage, float) / scale,
             passage_gradients=np.asarray(state.passage_gradients),
-            state=state,
+            state=state.in_units_of(scale),
+            observed=observed,
         )
+
+
+def checked_start(problem: Problem, start: Float[Array, "K N"] | np.ndarray) -> np.ndarray:
+    """Return starts whose largest component is of order one; ``ValueError`` if they are none.
+
+    A start is a direction: its length may be anything but 0. Powers of two leave it as it is to
+    the last bit.
+    """
+    given, shape = np.asarray(start), (len(problem.labels), problem.n)
+    if given.dtype.kind not in "fiu" or given.shape != shape:
+        raise ValueError(
+            f"start: must be real, of shape (K, N) = {shape}, not {given.dtype} of {given.shape}"
+        )
+    given = given.astype(np.promote_types(given.dtype, np.float32))
+    largest = np.abs(given).max(axis=1)
+    if not (np.isfinite(largest) & (largest > 0)).all():
+        run = int(np.flatnonzero(~(np.isfinite(largest) & (largest > 0)))[0])
+        raise ValueError(f"start: run {run} must have finite components that are not all zero")
+    return np.ldexp(given, -np.frexp(largest)[1][:, None])
 
 
 def check_times(t_max: float, save_at: Sequence[float] | np.ndarray | None) -> list[float]:
@@ -188,22 +254,40 @@ def check_times(t_max: float, save_at: Sequence[float] | np.ndarray | None) -> l
     return times
 
 
-def _observe(problem: Problem, state: State) -> Observables:
-    values = (state.energy, problem.signed_overlap(state.w), state.mu, state.speed2)
-    return Observables(*(np.asarray(value, float) for value in values))
+def _check_resume(found: Partway, ours: Partway) -> None:
+    """Raise `CannotResume` unless the arrays have the shapes and types of ours."""
+    if len(found.saved) > len(ours.saved):
+        raise CannotResume(f"resume: {len(found.saved)} save times of {len(ours.saved)} are done")
+    parts = [("state", found.state, ours.state), ("start", found.start, ours.start)]
+    parts += [("saved", a, b) for a, b in zip(found.saved, ours.saved, strict=False)]
+    for part, arrays, expected in parts:
+        for name, array, like in zip(expected._fields, arrays, expected, strict=True):
+            if array.shape != like.shape or array.dtype != like.dtype:
+                raise CannotResume(
+                    f"resume: {part}.{name} is {array.dtype}{array.shape}, not "
+                    f"{like.dtype}{like.shape}"
+                )
 
 
-def _outcomes(state: State, levels: np.ndarray, overlap: np.ndarray) -> tuple[Outcome, ...]:
-    reached = np.isfinite(np.asarray(state.passage)[:, levels == RECOVERED_ENERGY]).any(axis=1)
-    recovered = reached | (overlap > RECOVERED_OVERLAP)
-    finite, running = np.asarray(state.finite), np.asarray(state.running)
-    return tuple(
-        Outcome.recovered
-        if recovered[k]
-        else Outcome.not_finite
-        if not finite[k]
-        else Outcome.time_out
-        if running[k]
-        else Outcome.trapped
-        for k in range(len(finite))
+def _values(problem: Problem, state: State, scale: float) -> Observables:
+    energy, mu, speed2 = (
+        np.asarray(value, float) for value in (state.energy, state.mu, state.speed2)
     )
+    overlap = np.asarray(problem.signed_overlap(state.w), float)
+    return Observables(energy * scale, overlap, mu * scale, speed2 * scale**2)
+
+
+def _reasons(
+    state: State, solver: Solver, outcome: tuple[Outcome, ...], t_max: float
+) -> tuple[str, ...]:
+    """Return why runs timed out before their time; empty for all others."""
+    exhausted, running = np.asarray(solver.exhausted(state)), np.asarray(state.running)
+    early = np.array([end is Outcome.time_out for end in outcome]) & (exhausted | ~running)
+    found = [""] * len(outcome)
+    for k in np.flatnonzero(early):
+        at = f"at {solver.time(state)[k] / t_max:.2g} of its time: the flow is stiff"
+        if exhausted[k]:
+            found[k] = f"the budget of {state.steps[k]} steps (max_steps) ended {at}"
+        else:
+            found[k] = f"steps became too short for a clock in {state.t.dtype} {at}"
+    return tuple(found)

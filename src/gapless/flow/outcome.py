@@ -2,13 +2,24 @@
 
 from enum import StrEnum
 
+import numpy as np
+
+RECOVERED_OVERLAP = 1 - 1e-6
+"""A student whose overlap with the signal is larger has found it."""
+ZERO_ENERGY = 1e-8
+"""An energy L/N at or below this, in units of the loss's scale s, is zero."""
+REST_SPEED2 = 1e-10
+"""A run is at rest once |∇L − μW|²/N is below this, in units of s²."""
+
 
 class Outcome(StrEnum):
     """The outcome stored with every run; `sentence` is what a user reads."""
 
     recovered = "recovered"
+    interpolated = "interpolated"
     trapped = "trapped"
     time_out = "time_out"
+    stopped = "stopped"
     not_finite = "not_finite"
     failed = "failed"
 
@@ -19,9 +30,52 @@ class Outcome(StrEnum):
 
 
 _SENTENCES = {
-    Outcome.recovered: "the energy L/N fell below 1e-8, or the overlap exceeded 1 - 1e-6",
-    Outcome.trapped: "the tangential gradient vanished, |grad|^2/N < 1e-10, at positive energy",
-    Outcome.time_out: "the time budget ended first",
+    Outcome.recovered: "the student has found the signal: its overlap exceeds 1 - 1e-6",
+    Outcome.interpolated: "the energy fell to zero, L/N <= 1e-8 s, elsewhere than at the signal, "
+    "or the labels have none",
+    Outcome.trapped: "at rest, |grad|^2/N < 1e-10 s^2, at positive energy away from the signal",
+    Outcome.time_out: "its time ended first, or its steps (it then stopped before its time)",
+    Outcome.stopped: "it came to the energy that it was to stop at, or set out below it",
     Outcome.not_finite: "the energy became infinite or undefined; values are those before",
     Outcome.failed: "the computation itself failed; the record holds the reason",
 }
+
+
+def outcomes(
+    *,
+    overlap: np.ndarray,
+    has_signal: bool,
+    zero: np.ndarray,
+    at_rest: np.ndarray,
+    stopped: np.ndarray,
+    finite: np.ndarray,
+) -> tuple[Outcome, ...]:
+    """Decide how K runs ended: the one place where it is decided.
+
+    Parameters
+    ----------
+    overlap
+        q at the end, (K,); NaN without a teacher.
+    has_signal
+        Whether the labels are the teacher's: an overlap with the teacher of shuffled labels is
+        chance.
+    zero
+        Whether the energy fell to `ZERO_ENERGY` on the way, (K,).
+    at_rest
+        Whether the squared speed is below `REST_SPEED2` (or what the caller stopped at), (K,).
+    stopped
+        Whether the caller's stop ended the run elsewhere, (K,).
+    finite
+        Whether energy and velocity stayed finite, (K,).
+    """
+    found = overlap > RECOVERED_OVERLAP if has_signal else np.zeros_like(finite)
+    # the first rule that holds decides
+    rules = {
+        Outcome.recovered: found,
+        Outcome.interpolated: zero,
+        Outcome.not_finite: ~finite,
+        Outcome.trapped: at_rest,
+        Outcome.stopped: stopped,
+    }
+    decided = np.select(list(rules.values()), [str(name) for name in rules], str(Outcome.time_out))
+    return tuple(Outcome(name) for name in decided)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
+from gapless.flags import as_ever
 from gapless.theory.dmft.paths import Ensemble
 from gapless.theory.dmft.solution import Snapshot, Solution
 from gapless.theory.dmft.solvers import Solver
@@ -103,7 +104,11 @@ class Run:
         }
 
     def with_packed(self, arrays: dict[str, np.ndarray]) -> "Run":
-        """Return the run that `packed` returned, bit by bit; of a run of the same dynamics."""
+        """Return the run that `packed` returned, bit by bit; of a run that begins the same.
+
+        Raises ``KeyError`` or ``ValueError`` if arrays are not such as this run comes to have.
+        """
+        _check_fit(arrays, self.packed(), len(self.save_at))
         components = np.split(arrays["components"], np.cumsum(arrays["component_counts"])[:-1])
         probes = arrays["probes"].reshape(-1, 2)
         probes = np.split(probes, np.cumsum(arrays["probe_counts"])[:-1])
@@ -117,6 +122,7 @@ class Run:
         return replace(self, state=self.state.with_packed(arrays), saved=tuple(saved))
 
 
+@as_ever()
 def solve(
     dynamics: Dynamics,
     ensemble: Ensemble,
@@ -167,6 +173,32 @@ def _snapshot(state: State) -> Snapshot:
         here.vectors[0].components,
         probes,
     )
+
+
+def _check_fit(found: dict[str, np.ndarray], begun: dict[str, np.ndarray], states: int) -> None:
+    """Raise unless arrays are such as a run that begins like `begun` comes to have."""
+    kinds = {name.removesuffix("_0") for name in begun if name.endswith("_0")}
+    names = {name for name in begun if name.rpartition("_")[0] not in kinds}
+    vectors = range(len(found["log_norms"]) + 1)
+    if found.keys() != names | {f"{kind}_{index}" for kind in kinds for index in vectors}:
+        raise ValueError("holds other arrays")
+    for name, array in found.items():
+        kind, _, index = name.rpartition("_")
+        like = begun[f"{kind}_0" if kind in kinds else name]
+        grows = name != "clock" and kind != "residual"
+        shapes = array.shape[grows:], like.shape[grows:]
+        if array.dtype != like.dtype or array.ndim != like.ndim or shapes[0] != shapes[1]:
+            raise ValueError(f"{name} is {array.dtype}{array.shape}")
+        if kind in kinds and grows and len(array) != len(found[f"components_{index}"]):
+            raise ValueError(f"{name} has {len(array)} directions")
+    done = len(found["scalars"])
+    if not 0 < done <= states:
+        raise ValueError(f"{done} states are done of {states}")
+    for name, counts, width in (("components", "component", 1), ("probes", "probe", 2)):
+        parts = found[f"{counts}_counts"]
+        lengths = len(found["labels"]), len(parts), (parts < 0).any(), width * parts.sum()
+        if lengths != (done, done, False, len(found[name])):
+            raise ValueError(f"{name} of the states are of another number")
 
 
 def _check_times(save_at: np.ndarray, waiting: tuple[float, ...], solver: Solver) -> None:

@@ -1,0 +1,64 @@
+"""Units of a loss: energies in units of its scale s, times in units of 1/s.
+
+ℓ and cℓ have the same flow on another clock: energies and velocities are c times larger, times c
+times shorter. So every run is computed with the loss ℓ/s, for which "zero energy", "rest" and the
+floors of rounding are numbers, and energies and times are converted where they leave.
+"""
+
+from functools import lru_cache
+from math import frexp, isfinite, ldexp
+
+import numpy as np
+
+from gapless.flow.outcome import REST_SPEED2
+from gapless.losses import Loss
+from gapless.problem import Problem
+from gapless.quadrature import LEVELS, half_gaussian_pair
+
+_BITS = 30
+"""The scale is rounded to so many bits, more than float32 has: that of the quartic loss is then
+exactly 1, and a loss times a power of two has exactly that times the scale."""
+_LARGEST_SPEED2 = 1e8
+"""Squared speeds that occur, in units of s²: a random start at α = 10⁴ has about this much."""
+
+
+@lru_cache(maxsize=128)
+def loss_scale(loss: Loss) -> float:
+    """Return s = E ℓ(ŷ, y)/4 over independent ŷ, y ~ N(0, 1), which is 1 for the quartic loss.
+
+    Raises
+    ------
+    ValueError
+        Where that is no positive number.
+    """
+    yhat, y, weight = half_gaussian_pair(LEVELS[2])
+    with np.errstate(all="ignore"):
+        scale = float(weight @ np.asarray(loss.value(yhat, y), float)) / 4
+    if not (isfinite(scale) and scale > 0):
+        raise ValueError(
+            f"loss: {loss.name} has the mean {4 * scale:g} over standard normal labels, which must "
+            "be a positive number; rescale it"
+        )
+    mantissa, exponent = frexp(scale)
+    return ldexp(round(ldexp(mantissa, _BITS)), exponent - _BITS)
+
+
+def in_units(problem: Problem) -> tuple[Problem, float]:
+    """Return the problem with the loss ℓ/s, and s.
+
+    Raises
+    ------
+    ValueError
+        Where the problem's precision cannot hold squared speeds from rest to a random start.
+    """
+    scale = loss_scale(problem.loss)
+    limits = np.finfo(problem.dtype)
+    low = (float(limits.tiny) / REST_SPEED2) ** 0.5
+    high = (float(limits.max) / _LARGEST_SPEED2) ** 0.5
+    if not low < scale < high:
+        wider = "use dtype float64, or " if problem.dtype == "float32" else ""
+        raise ValueError(
+            f"loss: values of {problem.loss.name} are of size {scale:.1g}, and {problem.dtype} "
+            f"holds flows of sizes {low:.0e} to {high:.0e}; {wider}multiply the loss by a constant"
+        )
+    return (problem if scale == 1 else problem.in_units_of(scale)), scale
