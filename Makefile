@@ -3,11 +3,13 @@
 #   make test        the fast tests
 PYTHON ?= python3
 VENV ?= .venv
+# more requirements, which replace pins
+ON_TOP ?=
 OUT ?= results/smoke
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: benchmarks docs notebooks reproduce test test-slow test-browser crash campaign slurm lint types contracts check clean
+.PHONY: benchmarks docs notebooks reproduce test test-sdist test-slow test-browser test-lowest test-readme crash campaign slurm lint types contracts check clean
 
 # at smoke scale most of the time goes to compiling, so programs are compiled quickly
 reproduce: $(VENV)/.run
@@ -17,12 +19,29 @@ reproduce: $(VENV)/.run
 test: $(VENV)/.dev
 	XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/python -m pytest -n $(WORKERS) -q
 
+# the fast tests as the source distribution holds them
+test-sdist: $(VENV)/.dev
+	rm -rf build/sdist && mkdir -p build/sdist
+	$(BIN)/python -c "from setuptools.build_meta import build_sdist; build_sdist('build/sdist')"
+	tar -xzf build/sdist/gapless-*.tar.gz -C build/sdist --strip-components=1
+	cd build/sdist && PYTHONPATH=src XLA_FLAGS=--xla_backend_optimization_level=0 \
+	    $(abspath $(BIN))/python -m pytest -n $(WORKERS) -q
+
 test-slow: $(VENV)/.docs
 	$(BIN)/python -m pytest -n $(WORKERS) -q -m "slow and not campaign"
 
 # the site, build/docs/index.html; needs no network, and a warning is an error
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+
+# the fast tests with the lowest versions that pyproject.toml allows; with another Python:
+# `make test PYTHON=python3.13 VENV=.venv-3.13`
+test-lowest:
+	$(MAKE) test VENV=.venv-lowest ON_TOP=requirements/lowest.txt
+
+# README's commands, typed in a fresh clone
+test-readme: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -s -m readme tests/test_readme.py
 
 # docs/notebooks/*.ipynb from their pages
 notebooks: $(VENV)/.dev
@@ -62,7 +81,7 @@ contracts: $(VENV)/.dev
 check: lint types contracts test
 
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) .venv-lowest build
 
 $(VENV)/.run: requirements/run.txt pyproject.toml
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
@@ -70,8 +89,11 @@ $(VENV)/.run: requirements/run.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.run requirements/dev.txt
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt $(ON_TOP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	# lint-imports, which no test calls, asks for a newer rich than gapless does
+	$(if $(ON_TOP),$(BIN)/python -m pip uninstall --quiet --yes import-linter)
+	$(if $(ON_TOP),$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(ON_TOP))
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.dev requirements/docs.txt

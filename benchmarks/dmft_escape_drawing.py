@@ -7,23 +7,25 @@ m₀ = z/√N with z ~ N(0, 1). At N = ∞ it comes to e = 1e-4 at t(m₀; α), 
 
     P(|z| > z*) = erfc(z*/√2),   t(z*/√N; α) = T
 
-of runs has come there. N enters by the start and by the budget only. (The runs' criterion of
-success is e = 1e-8; what the last decades take depends on N, by the Hessian's lowest eigenvalue.)
+of runs has come there. N enters by the start and by the budget only. (A run is
+solved at e = 1e-8; what the last decades take depends on N, by the Hessian's lowest eigenvalue.)
 """
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.special import erfc
 
-from gapless.experiments import drawing
+from gapless.page.image import save
+from gapless.page.panels import Axis, Panel, Picture, Series
 
 TIME = "t_0.0001"
 
 
 def share(times: pd.Series, n: float, part: float = 1.0) -> float:
-    """Return the share of runs that recover, NaN where z* is below the starts of the table.
+    """Return the share of runs at e ≤ 1e-4 in time, NaN where z* is below the starts of the table.
 
     `times`: t(m₀) by m₀, NaN where the signal was not reached. ln m₀ is interpolated in t; where
     the next smaller start was not followed to its end, it is taken half-way to that.
@@ -86,8 +88,7 @@ def main() -> None:
     table, runs, crossings = map(pd.read_csv, sys.argv[1:4])
     print_halves(table, crossings)
     found = predictions(table, runs)
-    titles = {"predicted": r"flow at $N=\infty$ from $m_0=z/\sqrt{N}$", "runs": "runs (Figure 5)"}
-    figure, panels = drawing.panels(2)
+    curves: dict[str, list[Series]] = {"flow at N = ∞ from m₀ = z/√N": [], "runs (Figure 5)": []}
     for index, (n, here) in enumerate(found.groupby("n")):
         print(f"\n| N = {n} | " + " | ".join(f"{a:g}" for a in here.alpha) + " |")
         cells = zip(here.predicted, here.error, strict=True)
@@ -96,13 +97,11 @@ def main() -> None:
         known = here.dropna()
         a, p, r = (known[name].to_numpy() for name in ("alpha", "predicted", "runs"))
         print(f"α at 50 %: N = ∞ {half(a, p):.2f}, runs {half(a, r):.2f}")
-        for axes, (column, title) in zip(panels, titles.items(), strict=True):
-            style = dict(color=drawing.colour(index), lw=1, label=f"$N={n}$")
-            axes.plot(here.alpha, here[column], ".-", **style)
-            axes.set(xlabel=r"$\alpha$", title=title, xlim=(4, 10.2), ylim=(-0.02, 1.02))
-    panels[0].set(ylabel="fraction recovered")
-    panels[0].legend()
-    figure.savefig(sys.argv[4], dpi=130)
+        for column, found_at in zip(("predicted", "runs"), curves.values(), strict=True):
+            found_at.append(Series(f"N = {n}", here.alpha, here[column], colour=index))
+    axes = Axis("α = M/N", range=(4, 10.2)), Axis("fraction at e ≤ 1e-4", range=(-0.02, 1.02))
+    panels = [Panel(title, *axes, series) for title, series in curves.items()]
+    save(Picture("", (panels,)), Path(sys.argv[4]), dpi=130)
 
 
 main()

@@ -6,12 +6,15 @@ The table is that of benchmarks/dmft_late.py: sets without probes and with probe
 """
 
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from gapless.experiments import drawing
 from gapless.losses import quartic
+from gapless.page.image import save
+from gapless.page.panels import Axis, Panel, Picture, Series
 from gapless.theory import threshold_state
 from gapless.theory.dmft import settle
 
@@ -143,29 +146,31 @@ def excess(probed: Sets, least: float = 13) -> tuple[float, float]:
 
 def draw(longest: Sets, probed: Sets, path: str) -> None:
     """Draw energies over 1RSB and m/|δw| against time."""
-    figure, (left, right) = drawing.panels(2)
+    energies = []
     shown = {a: found for a, found in longest.items() if found[0].t.max() > 16}
     for index, (alpha, found) in enumerate(shown.items()):
         level = threshold_state(quartic, alpha).energy
         for number, one in enumerate(found):
-            here = one[one.t > 0]
-            label = rf"$\alpha={alpha:g}$" if number == 0 else None
-            style = dict(color=drawing.colour(index), lw=0.8, label=label)
-            left.loglog(here.t, here.energy / level - 1, **style)
-    left.set(xlabel="time $t$", ylabel="energy over 1RSB marginal, $-1$")
-    left.legend()
+            here, name = one[one.t > 0], f"α = {alpha:g}"
+            more: Any = dict(style="lines", colour=index, legend=name, width=0.8)
+            y = here.energy / level - 1
+            energies.append(Series(f"{name}, set {number}", here.t, y, **more))
+    alignments = []
     t = np.geomspace(2.05, 16, 60)
     for index, (alpha, found) in enumerate(probed.items()):
         logs = np.array([[np.log(abs(at(one, ALIGNMENT, x))) for x in t] for one in found])
         mean = np.median(logs, axis=0)
         low, high = np.percentile(logs, [16, 84], axis=0)
         error = 1.25 * (high - low) / 2 / len(logs) ** 0.5
-        colour = drawing.colour(index)
-        right.plot(t, np.exp(mean), color=colour, label=rf"$\alpha={alpha:g}$")
-        right.fill_between(t, np.exp(mean - error), np.exp(mean + error), color=colour, alpha=0.2)
-    right.set(xscale="log", yscale="log", xlabel="time $t$", ylabel=r"$m/|\delta w|$")
-    right.legend()
-    figure.savefig(path, dpi=130)
+        ends = np.exp(mean - error), np.exp(mean + error), "± standard error of the median"
+        more = dict(style="lines", colour=index, band=True)
+        alignments.append(Series(f"α = {alpha:g}", t, np.exp(mean), *ends, **more))
+    time = Axis("time t", "log")
+    panels = [
+        Panel("Energy", time, Axis("energy over 1RSB marginal, −1", "log"), energies),
+        Panel("Alignment of a small change", time, Axis("m/|δw|", "log"), alignments),
+    ]
+    save(Picture("", (panels,)), Path(path), dpi=130)
 
 
 def main() -> None:

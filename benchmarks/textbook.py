@@ -21,7 +21,7 @@ RATE = 2e-4
 
 
 def textbook_run(n: int, alpha: float, rng: np.random.Generator) -> tuple[bool, int]:
-    """Return whether one run recovers the signal (L/N < 1e-8) and after how many steps."""
+    """Return whether one run is solved (L/N < 1e-8) and after how many steps."""
     m = round(alpha * n)
     x = rng.standard_normal((m, n)) / np.sqrt(n)
     teacher, w = rng.standard_normal((2, n))
@@ -41,7 +41,7 @@ def textbook_run(n: int, alpha: float, rng: np.random.Generator) -> tuple[bool, 
 
 
 def main() -> None:
-    """Print how many of so many runs recover, and the CPU seconds of one."""
+    """Print how many of so many runs are solved, and the CPU seconds of one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=64)
     parser.add_argument("--alpha", type=float, default=8)

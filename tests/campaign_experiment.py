@@ -9,11 +9,13 @@ import os
 import random
 import signal
 import time
+from hashlib import sha256
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gapless import files
 from gapless.experiments import Cost, Experiment, Point, Row
 from gapless.store import Store, parts
 
@@ -50,7 +52,7 @@ EXPERIMENT = Experiment(
     measure=measure,
     failed=failed,
     cost=lambda point: Cost(flops=1e11, bytes=1e3),  # a task each
-    draw=nothing,
+    picture=nothing,
     claims=nothing,
 )
 
@@ -98,7 +100,7 @@ def become_a_victim(folder: Path, share: float, quota: int) -> None:
         return wrapped
 
     # the writes of parts alone: the pool's pipes are opened by the same function
-    parts.os = type("os", (), {**vars(os), "fdopen": staticmethod(fdopen)})
+    files.os = type("os", (), {**vars(os), "fdopen": staticmethod(fdopen)})
 
     good_append = Store.append
 
@@ -113,8 +115,8 @@ def become_a_victim(folder: Path, share: float, quota: int) -> None:
 
     def in_place(store: Store, table: pa.Table) -> Path:
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink)
-        path = store.parts / f"{table['address'][0].as_py()}.parquet"
+        pq.write_table(table.replace_schema_metadata({parts.MARK: store.origin().mark}), sink)
+        path = store.parts / f"{sha256(sink.getvalue()).hexdigest()}.parquet"
         with path.open("wb", buffering=0) as file:
             halves(file.write)(sink.getvalue())
         acknowledged(table)

@@ -64,8 +64,9 @@ class Findings:
 def drive(folder: Path, points: int, part: int) -> None:
     """Be a driver: one shard of the plan on two workers."""
     store = Store.open(folder, SPEC, {})
-    store.note_plan(points)
-    mine = shard([Square(number=i) for i in range(points)], part, SHARDS)
+    squares = [Square(number=i) for i in range(points)]
+    store.note_plan([EXPERIMENT.address(square) for square in squares])
+    mine = shard(squares, part, SHARDS)
     todo = plan(EXPERIMENT, mine, store)
     run_on_workers(todo.tasks(), folder, WORKERS, lambda receipt: None)
 
@@ -104,7 +105,7 @@ class Auditor(threading.Thread):
     def audit(self) -> None:
         acknowledged = set(self.log.read_text().split()) if self.log.exists() else set()
         present = set()
-        for path, table in self.store.scan(["address"]):
+        for path, table, _ in self.store.scan(["address"]):
             if table is None:
                 self.unreadable.add(path)
             else:
@@ -227,7 +228,7 @@ def run_campaign(kills: int, points: int, planted: str = "") -> Findings:
         midwrite = len(deaths.read_text().split()) if deaths.exists() else 0
         expected = undisturbed(folder / "undisturbed", points)
         table = store.read().drop_columns(list(PROVENANCE))
-        stored = sum(t.num_rows for _, t in store.scan() if t is not None)
+        stored = sum(t.num_rows for _, t, _ in store.scan() if t is not None)
         rows, truth = table.to_pylist(), {(r["address"], r["run"]): r for r in expected.to_pylist()}
         return Findings(
             kills=campaign.killed | {"mid-write": midwrite},

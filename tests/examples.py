@@ -2,7 +2,8 @@
 
 - ``python`` blocks run in one namespace a page; what they print is the ``text`` block below.
 - ``sh`` blocks run line by line: each is a command of `gapless`.
-- A comment above a block says otherwise: ``<!-- not run: reason -->`` or ``<!-- file: name -->``.
+- A comment above a block says otherwise: ``<!-- not run: reason -->``, ``<!-- file: name -->``, or
+  ``<!-- typed: … -->`` for what `test_readme` types at a shell instead.
 - ``<!-- examples: slow -->`` anywhere on a page moves its examples to the slow suite.
 """
 
@@ -20,7 +21,7 @@ PAGES = [
     *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts),
 ]
 BLOCK = re.compile(
-    r"(?:<!-- (?P<mark>not run|file): (?P<word>[^\n]+?) -->\n)?"
+    r"(?:<!-- (?P<mark>not run|typed|file): (?P<word>[^\n]+?) -->\n)?"
     r"^```(?P<language>[\w{}-]*)\n(?P<text>.*?)^```$",
     re.M | re.S,
 )
@@ -63,7 +64,7 @@ def run(page: Path) -> None:
     """Run the blocks of a page in the current folder; raise ``AssertionError`` that names one."""
     namespace: dict = {"__name__": "__main__"}
     for number, block in enumerate(blocks(page)):
-        if block.mark == "not run":
+        if block.mark in ("not run", "typed"):
             continue
         if block.mark == "file":
             assert block.word is not None

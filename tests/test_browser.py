@@ -18,11 +18,13 @@ import pyarrow as pa
 import pytest
 
 from gapless.experiments.fig2 import SpectralPoint
-from gapless.experiments.fig5 import EXPERIMENT, panels
-from gapless.experiments.panels import long_table
+from gapless.experiments.fig5 import EXPERIMENT, picture
 from gapless.experiments.success import success_table
 from gapless.explore import explorer_page, replay, server, theory_grid
 from gapless.losses import normalised, quartic
+from gapless.page.html import as_json, assemble, points_table
+from gapless.page.image import render
+from gapless.page.panels import Axis, Heat, Mark, Panel, Picture, Series
 from gapless.report import write_report
 from gapless.store import Store
 
@@ -45,6 +47,7 @@ def _records() -> pa.Table:
         {"address": f"{n}-{alpha}-{design}", "n": n, "m": round(alpha * n), "alpha": alpha}
         | {"seed": 0, "design": design, "runs": 20, "run": run, "loss": "quartic", "t_max": 1.8}
         | {"t_1e-8": 1.0 if rng.random() < alpha / 14 else None, "outcome": "recovered"}
+        | {"overlap": 1.0 if rng.random() < alpha / 13 else 0.3}
         | {"steps": 90, "gradients": 100, "wall_s": 0.01}
         for n in (64, 128)
         for alpha in (4.0, 8.0, 12.0)
@@ -150,6 +153,77 @@ def test_plots_take_the_colours_of_the_page(browser, addresses):
         assert sum(map(int, background[4:-1].split(","))) < 3 * 64
 
 
+KINDS = """<!doctype html><html lang="en"><head><title>kinds</title><link rel="icon" href="data:,">
+<style>$style</style></head><body><main><div class="charts" id="all"></div></main>
+<script>$plotly</script><script>$charts
+Charts.figure(document.getElementById("all"), $panels);</script></body></html>"""
+
+
+def kinds() -> Picture:
+    """A picture with all that a panel can hold, with gaps."""
+    x, y = np.array([0.0, 0.02, 0.3, 4.0, 50.0]), np.array([0.5, -3.0, np.nan, 2.0, 0.04])
+    ends = y - 0.3, y + 0.4
+    heat = Heat("shades", (0, 3), (-1, 1), np.array([[0.0, 1.0, 2.0], [2.0, np.nan, 4.0]]), (0, 4))
+    symlog = Axis("t", "symlog", linear=0.05), Axis("e", "symlog", (-5, None), linear=0.1)
+    bars, band = Series("bars", x, y, *ends), Series("band", x, y, *ends, band=True, colour=3)
+    steps = Series("steps", [1, 2, 4], [5, 0, 5], steps=True, fill=True, marker="x-thin-open")
+    marks = [Mark("x", 0.3, "here"), Mark("y", 1.0), Mark("x", 1.0, until=20.0)]
+    return Picture(
+        "kinds",
+        [
+            [
+                Panel("bent", *symlog, [bars, band], marks),
+                Panel("log", Axis("t", "log"), Axis("e", "log", (0.1, 10)), [steps], marks[:1]),
+                Panel("shaded", Axis("t"), Axis("e", range=(None, 2)), [steps], heat=heat),
+            ]
+        ],
+    )
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_kind_of_panel_is_drawn_with_its_numbers(browser, tmp_path, look):
+    picture = kinds()
+    file = tmp_path / "kinds.html"
+    file.write_text(assemble(KINDS, panels=as_json(picture.record())), "utf-8")
+    figure = render(picture)
+    with opened(browser, file.as_uri(), look) as page:
+        plots = page.evaluate(
+            "[...document.querySelectorAll('.plot')].map(it => ({data: it.data, "
+            "x: it._fullLayout.xaxis.range, y: it._fullLayout.yaxis.range, layout: it.layout}))"
+        )
+        # zero shows all again
+        page.locator(".plot").first.press("+")
+        page.locator(".plot").first.press("0")
+        again = page.evaluate("document.querySelector('.plot')._fullLayout.xaxis.range")
+        np.testing.assert_allclose(again, plots[0]["x"], atol=1e-3)
+    for plot, axes, record in zip(plots, figure.axes, picture.record(), strict=True):
+        for trace, series in zip(plot["data"], record["series"], strict=False):
+            assert trace["name"] == series["name"]
+            assert trace["customdata"] == [
+                [*pair] for pair in zip(series["x"], series["y"], strict=True)
+            ]
+        # where a number stands is what matplotlib says of the same scale
+        for name in "xy":
+            axis, shown = getattr(axes, f"{name}axis"), plot[name]
+            scale = record[name]["scale"]
+            bent = axis.get_transform().transform
+            given = [end for end in record[name]["range"] if end is not None]
+            for end in given:
+                expected = np.log10(end) if scale == "log" else bent(np.array([end]))[0]
+                assert min(abs(np.array(shown) - expected)) < 1e-9
+            if scale != "symlog":
+                continue
+            for trace, series in zip(plot["data"], record["series"], strict=False):
+                values = np.array(series[name], float)
+                expected = np.where(np.isnan(values), np.nan, bent(np.nan_to_num(values)))
+                np.testing.assert_allclose(np.array(trace[name], float), expected, rtol=1e-9)
+    bars, band, polygon = plots[0]["data"]
+    assert "error_y" in bars and "error_y" not in band
+    assert polygon["x"].count(None) == 2  # a gap makes two stretches
+    assert len(plots[0]["layout"]["shapes"]) == 3
+    assert plots[2]["layout"]["images"][0]["source"].startswith("data:image/png")
+
+
 def _number(page, place: str, name: str) -> str:
     return (
         page.locator(f"#{place} div", has=page.locator(f"dt:text-is('{name}')"))
@@ -230,14 +304,14 @@ def _saved(page, text: str) -> pd.DataFrame:
 
 def test_downloads_hold_the_tables_of_the_library(browser, table, addresses):
     with opened(browser, addresses["report"], "light") as page:
-        picture = _saved(page, "Points of the picture (CSV)")
+        points = _saved(page, "Points of the picture (CSV)")
         page.get_by_text("Fractions, intervals (95 %) and gradients").first.click()
         fractions = _saved(page, "This table (CSV)")
     pd.testing.assert_frame_equal(
-        picture, long_table(panels(table[1])), check_dtype=False, rtol=1e-9
+        points, points_table(picture(table[1])), check_dtype=False, rtol=1e-9
     )
     ours = success_table(table[1])
-    for name in ("n", "alpha", "runs", "successes", "fraction", "low", "high"):
+    for name in ("n", "alpha", "runs", "successes", "fraction", "low", "high", "recovered_low"):
         np.testing.assert_allclose(fractions[name], ours[name].astype(float), rtol=1e-9)
 
 
@@ -247,5 +321,5 @@ def test_arrow_keys_read_the_points_aloud(browser, table, addresses):
         page.locator(".plot").first.focus()
         page.keyboard.press("ArrowRight")
         voice = page.locator(".spoken").first.inner_text()
-        assert voice.startswith(f"N = {first.n:.0f}: {_shown(page, first.alpha)}, ")
+        assert voice.startswith(f"N = {first.n:.0f}, solved: {_shown(page, first.alpha)}, ")
         assert _shown(page, first.high) in voice

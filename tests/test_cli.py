@@ -5,12 +5,18 @@ import re
 import shutil
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import numpy as np
+import pandas as pd
 import pytest
 
+import examples
 from gapless.cli import main
+from gapless.cli._shared import numbers
+from gapless.experiments.success import success_table
 from gapless.sweep import Calibration
 
 FLOW = ["flow", "--n", "32", "--alpha", "6"]
@@ -198,6 +204,46 @@ def test_success_answers_rows_and_keeps_its_records(capsys, tmp_path):
     assert "another spec" in capsys.readouterr().err
 
 
+READING = Path(__file__).parent.parent / "docs" / "tutorials" / "reading.md"
+
+
+def test_the_taught_query_gives_the_numbers_of_the_command(capsys, tmp_path, monkeypatch):
+    """Both columns, solved and recovered, on one store; and they are different numbers."""
+    monkeypatch.chdir(tmp_path)
+    found = answer(capsys, *SUCCESS, "--runs", "128", "--seed", "0", "--out", "sweep")
+    names = {"duckdb": duckdb}
+    for block in examples.blocks(READING):
+        for name in ("once", "fractions"):
+            if re.match(rf'{name} = f?"""', block.text):
+                exec(block.text.split("for ")[0].split("print")[0], names)
+    (row,), (queried,) = found["rows"], duckdb.sql(names["fractions"]).fetchall()
+    columns = ("alpha", "runs", "successes", "fraction", "recovered", "recovered_fraction")
+    assert queried == tuple(row[name] for name in columns)
+    assert row["recovered"] == row["recovered_fraction"] * row["runs"]
+    assert row["low"] < row["fraction"] < row["recovered_low"]  # 0.05 and 0.6, apart
+    assert row["recovered_low"] < row["recovered_fraction"] < row["recovered_high"]
+
+
+def test_a_run_may_be_solved_without_the_signal_and_find_it_unsolved():
+    """M < N: the energy of every run is zero, at a state that is not the signal."""
+    rows = pd.DataFrame(
+        {"n": 32, "m": 16, "alpha": 0.5, "design": 0, "run": run, "t_max": 1.5, "steps": 9}
+        | {"gradients": 10, "outcome": outcome, "overlap": overlap, "t_1e-8": passage}
+        for run, (outcome, overlap, passage) in enumerate(
+            [
+                ("recovered", -1.0, None),  # the sign of the signal is not observed
+                ("recovered", 0.2, 0.1),  # as an earlier measurement called an interpolation
+                ("interpolated", 0.2, 0.1),
+                ("trapped", 0.2, None),
+                ("failed", None, None),
+            ]
+        )
+    )
+    (row,) = success_table(rows).to_dict("records")
+    assert (row["runs"], row["failed"], row["trapped"]) == (4, 1, 1)
+    assert (row["successes"], row["recovered"]) == (2, 1)
+
+
 def test_dry_run_plans_without_writing(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     here = Calibration(start=1.0, compilation=1.0, speed=1e10, bytes=1e8)
@@ -276,3 +322,24 @@ def test_an_interrupt_exits_130(capsys, monkeypatch):
 
     monkeypatch.setattr("gapless.experiments.simulation.simulate", interrupt)
     assert main(FLOW) == 130
+
+
+@pytest.mark.parametrize("step", ["0.1", "0.01", "0.3", "1e-2", "0.7"])
+def test_a_range_is_the_list_of_its_numbers_as_they_are_written(step):
+    decimal = Decimal(step)
+    written = [str(Decimal("0.1") + i * decimal) for i in range(40)]
+    found = numbers(f"0.1:{written[-1]}:{step}", "alpha")
+    assert found == numbers(",".join(written), "alpha") == [float(text) for text in written]
+
+
+def test_the_overlaps_of_table_and_json_are_one_number(capsys):
+    arguments = ["flow", "--n", "16", "--alpha", "4", "--runs", "8", "--save-at", "0,0.05"]
+    arguments += ["--t-max", "0.05"]
+    assert main([*arguments, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert min(answer["signed_overlap"])[-1] < 0  # or nothing is tested
+    assert main(arguments) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    column = lines[0].index("overlap")
+    shown = [float(line[column]) for line in lines[1:9]]
+    assert shown == [float(f"{overlap[-1]:.6g}") for overlap in answer["overlap"]]

@@ -107,6 +107,16 @@ def test_the_eigenvectors_themselves_are_a_start_that_converges_at_once() -> Non
     np.testing.assert_allclose(warm.values, cold.values, atol=2e-4 * cold.width.max())
 
 
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4, 1e-5, 1e-6, 1e-9])
+def test_converged_means_that_every_residual_is_within_the_tolerance(tolerance: float) -> None:
+    known = operator(of_spectrum(SPECTRA))
+    found = extreme_eigenpairs(known, block(3, 1, 200), 3, tolerance=tolerance, max_products=400)
+    assert (found.converged == (found.residuals <= tolerance).all(axis=1)).all()
+    # float32 products are off by some ε of the width: 1e-5 can be had, 1e-9 cannot
+    assert found.converged.all() or tolerance < 1e-5
+    assert not found.converged.any() or tolerance > 1e-9
+
+
 def test_an_exhausted_budget_is_reported_as_not_converged() -> None:
     found = extreme_eigenpairs(operator(of_spectrum(SPECTRA)), block(3, 1, 200), 3, max_products=8)
     assert not found.converged.any()

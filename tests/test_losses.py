@@ -9,8 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gapless.design import Design
 from gapless.experiments.simulation import Simulation
-from gapless.losses import amplitude, loss_from_value, normalised, parse_loss, quartic
+from gapless.flow import integrate
+from gapless.loss_checks import check_float32
+from gapless.losses import (
+    amplitude,
+    check_for_runs,
+    loss_from_value,
+    normalised,
+    parse_loss,
+    quartic,
+)
+from gapless.problem import draw_problem
 
 LOSSES = [quartic, normalised(0.01), normalised(1.0), normalised(5.0)]
 labels = st.floats(-6, 6)
@@ -142,3 +153,91 @@ def test_a_loss_of_ones_own_module_is_named_by_its_source(tmp_path, monkeypatch)
     ):
         with pytest.raises(ValueError, match=f"^loss: .*{words}"):
             parse_loss(text)
+
+
+def off(h, y):
+    return h**2 - y**2
+
+
+FORMS = {
+    "root": (
+        lambda h, y: jnp.sqrt(1 + off(h, y) ** 2) - 1,
+        lambda h, y: off(h, y) ** 2 / (1 + jnp.sqrt(1 + off(h, y) ** 2)),
+    ),
+    "log cosh": (
+        lambda h, y: jnp.logaddexp(off(h, y), -off(h, y)) - jnp.log(2.0),
+        lambda h, y: jnp.where(
+            jnp.abs(off(h, y)) < 4,
+            jnp.log1p(2 * jnp.sinh(jnp.clip(off(h, y), -4, 4) / 2) ** 2),
+            jnp.logaddexp(off(h, y), -off(h, y)) - jnp.log(2.0),
+        ),
+    ),
+    "logarithm": (
+        lambda h, y: jnp.log(1 + off(h, y) ** 2),
+        lambda h, y: jnp.log1p(off(h, y) ** 2),
+    ),
+    "exponential": (
+        lambda h, y: 1 - jnp.exp(-(off(h, y) ** 2)),
+        lambda h, y: -jnp.expm1(-(off(h, y) ** 2)),
+    ),
+    "polynomial": (
+        lambda h, y: h**4 - 2 * h**2 * y**2 + y**4,
+        lambda h, y: off(h, y) ** 2,
+    ),
+}
+"""Losses written as a difference of nearly equal numbers near ŷ = ±y, and without."""
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_float32_refuses_a_loss_whose_digits_cancel_and_takes_its_stable_form(name):
+    cancelling, stable = (loss_from_value(form, name, -np.inf) for form in FORMS[name])
+    check_for_runs(stable, "float32")
+    with pytest.raises(ValueError, match=r"^loss: in float32 .* is off by .*log1p"):
+        draw_problem(Design(16, 4, 0, runs=2), loss=cancelling)
+    check_for_runs(cancelling, "float64")
+
+
+def test_digits_that_cancel_are_missed_in_other_units_too():
+    cancelling = loss_from_value(lambda h, y: 1e-9 * FORMS["root"][0](h, y), "root", -np.inf)
+    with pytest.raises(ValueError, match=r"^loss: in float32 .* is off by"):
+        check_for_runs(cancelling, "float32")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FORMS)
+def test_float32_passages_of_stable_forms_are_those_of_float64(name):
+    loss = loss_from_value(FORMS[name][1], name)
+    design = Design(n=64, alpha=12, seed=0, runs=16)
+    narrow, wide = (
+        integrate(draw_problem(design, loss=loss, dtype=dtype), design.start(), 6.0)
+        for dtype in ("float32", "float64")
+    )
+    # a run that passes a saddle may part from its twin by rounding: the median is what is meant
+    both = np.isfinite(narrow.passage[:, :3]) & np.isfinite(wide.passage[:, :3])
+    assert (both.sum(axis=0) >= 8).all()
+    for level in range(3):
+        late = (narrow.passage / wide.passage)[both[:, level], level] - 1
+        assert abs(np.median(late)) < 0.01
+    assert (narrow.end.energy >= 0).all()
+
+
+def test_built_in_losses_keep_their_digits_in_float32():
+    for loss in (*LOSSES, amplitude, normalised(1e-12), normalised(1e11)):
+        check_float32(loss.name, loss.functions)
+        check_for_runs(loss, "float32")
+
+
+@pytest.mark.slow
+def test_losses_in_other_units_are_checked_alike():
+    for scale in (1e-11, 1e11):
+        own = loss_from_value(lambda h, y, s=scale: s * off(h, y) ** 2 / (0.1 + y**2), "scaled")
+        assert own.curvature_infimum == pytest.approx(-4 * scale, rel=1e-6)
+        with pytest.raises(ValueError, match="vanish at"):
+            loss_from_value(lambda h, y, s=scale: s * (off(h, y) ** 2 + 1e-3), "scaled")
+        with pytest.raises(ValueError, match="slope"):
+            loss_from_value(lambda h, y, s=scale: s * jnp.abs(off(h, y)), "scaled")
+
+
+def test_a_well_that_narrows_with_the_label_has_no_infimum():
+    own = loss_from_value(lambda h, y: jnp.log1p(off(h, y) ** 2))
+    assert own.curvature_infimum == -np.inf

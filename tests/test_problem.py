@@ -1,6 +1,7 @@
 """Energy, gradient, multiplier and Hessian products: identities and the values at random."""
 
 import inspect
+import pickle
 
 import jax
 import jax.numpy as jnp
@@ -157,3 +158,14 @@ def test_half_precision_storage_is_the_same_problem_with_rounded_vectors() -> No
     for a, b in zip(narrow.evaluate(w), wide.evaluate(w), strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
     np.testing.assert_allclose(narrow.student_labels(w), wide.student_labels(w), atol=2e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_a_problem_comes_out_of_a_pickle_as_it_went_in(dtype):
+    problem = draw_problem(DESIGN, loss=normalised(0.5), dtype=dtype)
+    again = pickle.loads(pickle.dumps(problem))
+    assert again.loss is problem.loss
+    for name in ("sensing", "labels", "teacher"):
+        a, b = getattr(again, name), getattr(problem, name)
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)

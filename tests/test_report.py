@@ -2,11 +2,13 @@
 
 import re
 
+import pyarrow as pa
 import pytest
 
 from gapless.experiments import NAMES, load
 from gapless.experiments.fig5 import EXPERIMENT
 from gapless.experiments.simulation import Simulation, failed_rows
+from gapless.page.image import render
 from gapless.report import write_report
 from gapless.store import Store
 from gapless.sweep import plan, run_in_process
@@ -53,3 +55,12 @@ def test_failed_runs_are_rows_of_their_design():
     assert [(r["run"], r["outcome"], r["reason"]) for r in rows] == [
         (k, "failed", "why") for k in range(3)
     ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_points_that_all_failed_still_make_a_picture(name):
+    experiment = load(name)
+    points = experiment.points("smoke", 0)
+    rows = [row for point in (points[0], points[-1]) for row in experiment.failed(point, "why")]
+    table = pa.Table.from_pylist(rows, schema=experiment.schema).to_pandas()
+    assert render(experiment.picture(table))

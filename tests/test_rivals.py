@@ -28,6 +28,7 @@ from gapless.design import Design
 from gapless.experiments import bbp, rivals
 from gapless.experiments.simulation import Simulation
 from gapless.losses import Loss
+from gapless.page.image import render
 from gapless.problem import draw_problem
 from gapless.quadrature import bivariate_gaussian
 from gapless.theory.spectral import best_overlap, spectral_overlap
@@ -374,8 +375,10 @@ def test_information_is_lost_between_the_transitions_and_kept_above_both():
         row for alpha in (3.5, 10.0) for row in bbp.measure(bbp.FramesPoint(alpha=alpha, **common))
     ]
     table = pd.DataFrame(rows)
-    assert [claim.verdict for claim in bbp.claims(table)] == ["agrees", "agrees"]
-    assert bbp.draw(table).axes
+    lost, kept = (claim.verdict for claim in bbp.claims(table))
+    # eight runs cannot tell 38 % from a half
+    assert lost in ("agrees", "cannot tell") and kept == "agrees"
+    assert len(render(bbp.picture(table)).axes) == 4
     for _, group in table.groupby("alpha"):
         # at t = 0 (q = 0 exactly) theory from the run's own labels holds; finite N adds a
         # bias of order N^(−2/3) ≈ 0.02 to the statistical error
@@ -399,8 +402,11 @@ def test_rivals_are_measured_drawn_and_judged():
     # message passing beats the spectral estimator, which beats every flow from a random start
     assert means["amp"] > means["spectral"] > means["flow"]
     assert means["flow_spectral"] > means["flow"]
-    assert {claim.verdict for claim in rivals.claims(table)} <= {"agrees", "cannot tell"}
-    assert rivals.draw(table).axes
+    # the spectral estimator's limit is no statement about N = 96
+    verdicts = [claim.verdict for claim in rivals.claims(table)]
+    assert verdicts == ["agrees", "cannot tell at this size"]
+    assert {"Mean overlaps and their standard errors"} < {name for name, _ in rivals.tables(table)}
+    assert render(rivals.picture(table)).axes
     reason = rivals.failed_rows(rivals.points("smoke", 0)[0], "why")
     assert len(reason) == 16 and {row["outcome"] for row in reason} == {"failed"}
     with pytest.raises(ValueError, match="method"):

@@ -10,11 +10,13 @@ import pytest
 from gapless.cli import main
 from gapless.experiments import load
 from gapless.experiments._spectra import theory_of, without_one
+from gapless.experiments._threshold import rest_sentence
 from gapless.experiments.fig3 import crossing_table
 from gapless.experiments.spectrum import Moment, parse_moment
 from gapless.experiments.statistics import clustered_mean, clustered_std
 from gapless.labels import LabelLaw
 from gapless.losses import quartic
+from gapless.page.image import render
 
 
 def test_repeating_every_value_within_its_cluster_adds_no_precision() -> None:
@@ -94,6 +96,31 @@ def test_the_command_answers_with_one_json_object(capsys) -> None:
             assert all(0 <= overlap <= 1 for overlap in run["overlap"])
 
 
+@pytest.mark.parametrize("labels", ["teacher", "shuffled"])
+def test_the_threshold_says_how_many_are_at_rest(labels: str, capsys) -> None:
+    """What was followed to rest says whether it came to rest: below 1e-10, or at t = 20."""
+    arguments = f"spectrum --n 32 --alpha 8 --runs 4 --runs-per-design 4 --labels {labels}"
+    assert main([*arguments.split(), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    for run in answer["runs"]:
+        assert run["at_rest"] == (run["outcome"] == "trapped") == (run["speed2"] < 1e-10)
+        assert run["at_rest"] or labels == "teacher" or run["time"] == pytest.approx(20)
+    count = sum(run["at_rest"] for run in answer["runs"])
+    assert answer["at_rest"] == count
+    text = rest_sentence([run["outcome"] for run in answer["runs"]], "runs")
+    assert text.startswith(f"{count} of 4 runs at rest (|∇L − μW|²/N < 1e-10)")
+    assert ("read off at t = 20" in text) == (count < 4)
+
+
+def test_where_nothing_is_followed_nothing_is_at_rest(capsys) -> None:
+    arguments = "spectrum --n 32 --alpha 8 --at random --runs 2 --runs-per-design 4 --json"
+    assert main(arguments.split()) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["at_rest"] is None
+    assert all(run["at_rest"] is run["outcome"] is None for run in answer["runs"])
+    assert all(run["converged"] for run in answer["runs"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "option"),
     [
@@ -116,7 +143,8 @@ def test_the_smoke_scale_runs_through_table_drawing_and_claims(name: str) -> Non
     experiment = load(name)
     rows = [row for point in experiment.points("smoke", 0) for row in experiment.measure(point)]
     table = pa.Table.from_pylist(rows, schema=experiment.schema).to_pandas()
-    experiment.draw(table).canvas.draw()
+    render(experiment.picture(table)).canvas.draw()
     assert experiment.claims(table)
     failed = experiment.failed(experiment.points("smoke", 0)[0], "reason")
-    assert experiment.draw(pa.Table.from_pylist(failed, schema=experiment.schema).to_pandas())
+    nothing = pa.Table.from_pylist(failed, schema=experiment.schema).to_pandas()
+    assert experiment.picture(nothing).panels == []

@@ -18,8 +18,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from gapless.files import TEMPORARY
 from gapless.store import Store, compact, status
-from gapless.store.parts import TEMPORARY
 
 SPEC = {"experiment": "machine"}
 RUNS = 2

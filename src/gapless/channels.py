@@ -12,7 +12,10 @@ arXiv 1811.04420. Derivations: docs/derivations/rivals.md.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+from gapless.inputs import number, ratio
 
 Array = Any  # NumPy or JAX
 
@@ -58,9 +61,11 @@ def trimmed(cut: float = 3.0) -> Preprocessing:
 
     Raises ``ValueError`` unless cut > 0.
     """
-    if not 0 < cut < float("inf"):
-        raise ValueError(f"preprocessing: the cut must be a positive number, not {cut}")
-    return Preprocessing("trimmed", lambda y: y**2 * (abs(y) < cut), (cut,))
+    try:
+        cut = number("cut", cut, above=0)
+    except ValueError as error:
+        raise ValueError(f"preprocessing: {error}") from None
+    return Preprocessing("trimmed", partial(_trimmed, cut=cut), (cut,))
 
 
 def weak_optimal(alpha: float) -> Preprocessing:
@@ -70,12 +75,26 @@ def weak_optimal(alpha: float) -> Preprocessing:
     T < 1, so that its matrix is well conditioned. √(2α) ≥ 1 keeps it so; below it is taken as 1
     (nothing is recovered there), where T is that of `best`.
     """
-    shift = max(2 * alpha, 1.0) ** 0.5 - 1
+    return Preprocessing("weak", partial(_weak, shift=max(2 * ratio(alpha), 1.0) ** 0.5 - 1), ())
+
+
+# functions with a name, and parts of them, can be pickled
+
+
+def _trimmed(y: Array, cut: float) -> Array:
+    return y**2 * (abs(y) < cut)
+
+
+def _weak(y: Array, shift: float) -> Array:
     # at shift 0 the pole at y = 0 is left out: a label of exactly 0 is an event of probability 0
-    return Preprocessing("weak", lambda y: (y**2 - 1) / (y**2 + shift + 1e-30), ())
+    return (y**2 - 1) / (y**2 + shift + 1e-30)
 
 
-best = Preprocessing("best", lambda y: 1 - 1 / (y**2 + 1e-30), ())
+def _best(y: Array) -> Array:
+    return 1 - 1 / (y**2 + 1e-30)
+
+
+best = Preprocessing("best", _best, ())
 """T = 1 − 1/y²: the largest overlap of all T, at every α (Luo, Alghamdi and Lu 2018).
 
 Unbounded below, as y → 0: its matrix is ill conditioned at finite N.
@@ -87,6 +106,8 @@ def preprocessing(name: str, alpha: float) -> Preprocessing:
 
     Raises ``ValueError`` that lists them.
     """
+    if not isinstance(name, str):
+        raise ValueError(f"preprocessing: must be a name, not {name!r}")
     known = {"weak": weak_optimal(alpha), "best": best, "trimmed": trimmed()}
     if name not in known:
         raise ValueError(f"preprocessing: {name!r} is not one of {', '.join(known)}")

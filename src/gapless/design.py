@@ -10,12 +10,16 @@ compared on the same instances.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from math import floor, isfinite
+from math import floor
 from zlib import crc32
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Float32, Int, UInt
+
+from gapless.flags import GENERATOR, as_ever
+from gapless.inputs import number, whole
 
 ROWS_PER_BLOCK = 512
 """Sensing vectors are drawn in blocks of this many, each block with a key of its own."""
@@ -43,7 +47,8 @@ class Design:
         Seed of the experiment, 0 ≤ seed < 2³², and number of this design under it.
     runs
         K, the number of teachers and starts; `default_runs_per_design` when None. Runs are
-        prefix-stable: the first ones do not change when more are asked for.
+        prefix-stable: the first ones do not change when more are asked for. N, M, K and index
+        are below 2³².
 
     Raises
     ------
@@ -58,18 +63,27 @@ class Design:
     runs: int | None = None
 
     def __post_init__(self) -> None:
-        if self.n < 2:
-            raise ValueError(f"n: the dimension must be at least 2, not {self.n}")
-        if not (isfinite(self.alpha) and self.alpha > 0):
-            raise ValueError(f"alpha: must be a positive number, not {self.alpha}")
+        # kept as Python's own numbers: NumPy's wrap at 2³² or 2⁶⁴ in silence
+        alpha = number("alpha", self.alpha, above=0)
+        most = 2**32 - 1  # what a key is made from
+        values: dict[str, int | float] = {
+            "n": whole("n", self.n, 2, most),
+            "alpha": int(alpha) if isinstance(self.alpha, (int, np.integer)) else alpha,
+            "seed": whole("seed", self.seed, 0, most),
+            "index": whole("index", self.index, 0, most),
+        }
+        if self.runs is not None:
+            values["runs"] = whole("runs", self.runs, 1, most)
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        if (samples := self.alpha * self.n) > most:
+            size = 4.0 * samples * self.n
+            raise ValueError(
+                f"n, alpha: M = {samples:.3g} samples of N numbers need {size:.3g} bytes, and "
+                "a design has at most 2**32 - 1 samples; lower one of them"
+            )
         if self.m < 1:
             raise ValueError(f"alpha: {self.alpha} leaves no sample at n={self.n}; raise it")
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed: must be an integer from 0 to 2**32 - 1, not {self.seed}")
-        if self.runs is not None and self.runs < 1:
-            raise ValueError(f"runs: must be at least 1, not {self.runs}")
-        if self.index < 0:
-            raise ValueError(f"index: must be at least 0, not {self.index}")
 
     @property
     def m(self) -> int:
@@ -81,15 +95,18 @@ class Design:
         """K, the number of runs on this design."""
         return default_runs_per_design(self.n) if self.runs is None else self.runs
 
+    @as_ever()
     def key(self, name: str) -> jax.Array:
         """Return the key of the child `name`: seed → N → M → design → name."""
         children = (self.n, self.m, self.index, crc32(name.encode()))
         return _descend(jnp.uint32(self.seed), jnp.array(children, jnp.uint32))
 
+    @as_ever()
     def run_keys(self, name: str) -> jax.Array:
         """Return the K keys of the child `name`, one a run."""
         return _fold_all(self.key(name), self.k)
 
+    @as_ever()
     def sensing(self, dtype: str = "float32") -> Float[Array, "M N"]:
         """Draw the sensing matrix X, i.i.d. N(0, 1/N): rows of unit norm on average.
 
@@ -105,30 +122,39 @@ class Design:
     def sensing_blocks(self) -> Iterator[Float32[Array, "B N"]]:
         """Draw X block by block of rows, for matrices that do not fit in memory."""
         key = self.key("sensing")
-        for block, first in enumerate(range(0, self.m, ROWS_PER_BLOCK)):
-            rows = _normal(jax.random.fold_in(key, block), ROWS_PER_BLOCK, self.n)
-            yield rows[: self.m - first] / self.n**0.5
+        for first in range(0, self.m, ROWS_PER_BLOCK):
+            yield self._rows(key, first)
 
+    @as_ever()
+    def _rows(self, key: jax.Array, first: int) -> Float32[Array, "B N"]:
+        key = jax.random.fold_in(key, first // ROWS_PER_BLOCK)
+        return _normal(key, ROWS_PER_BLOCK, self.n)[: self.m - first] / self.n**0.5
+
+    @as_ever()
     def teacher(self) -> Float32[Array, "K N"]:
         """Draw the teachers W*, uniform on the sphere of radius √N."""
         return _sphere(self.run_keys("teacher"), self.n)
 
+    @as_ever()
     def start(self) -> Float32[Array, "K N"]:
         """Draw the random starts W(0), uniform on the sphere of radius √N (Eq. 2)."""
         return _sphere(self.run_keys("start"), self.n)
 
+    @as_ever()
     def gaussian_labels(self) -> Float32[Array, "K M"]:
         """Draw labels y ~ N(0, 1) that share no information with X."""
         return jax.vmap(lambda key: jax.random.normal(key, (self.m,), jnp.float32))(
             self.run_keys("labels")
         )
 
+    @as_ever()
     def label_noise(self) -> Float32[Array, "K M"]:
         """Draw noise n ~ N(0, 1) of the labels; scaled by whoever adds it, so twins share it."""
         return jax.vmap(lambda key: jax.random.normal(key, (self.m,), jnp.float32))(
             self.run_keys("noise")
         )
 
+    @as_ever()
     def shuffle(self, labels: Float[Array, "K M"]) -> Float[Array, "K M"]:
         """Permute each run's labels at random (a permutation of its own for each run)."""
         return jax.vmap(jax.random.permutation)(self.run_keys("labels"), labels)
@@ -137,7 +163,8 @@ class Design:
 # compiled, since an operation at a time these few cost more than a small design's X
 @jax.jit
 def _descend(seed: UInt[Array, ""], children: UInt[Array, " c"]) -> jax.Array:
-    key = jax.random.key(seed)
+    # written out, since `jax.random.key` would ask JAX's flags for a generator and an offset
+    key = jax.random.wrap_key_data(jnp.stack([jnp.zeros_like(seed), seed]), impl=GENERATOR)
     for child in range(len(children)):
         key = jax.random.fold_in(key, children[child])
     return key

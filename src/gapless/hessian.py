@@ -16,6 +16,8 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float
 
+from gapless.flags import as_ever
+from gapless.inputs import number, real_array, whole
 from gapless.linalg import (
     Eigenpairs,
     Quadrature,
@@ -23,6 +25,7 @@ from gapless.linalg import (
     extreme_eigenpairs,
     lanczos_quadrature,
 )
+from gapless.precision import checked_key, precision
 from gapless.problem import Problem
 
 ROWS_PER_UPDATE = 4096
@@ -81,15 +84,24 @@ def hessian_operator(
     deflate_radial
         Replace H by P H P + c ŵŵᵀ, P the projector on the tangent space and ŵ = W/√N, with
         c = αE[d] + 2√(αE[d²]) − μ, d = ½ℓ″: the bulk's mean plus two standard deviations.
+
+    Raises ``ValueError`` for states that are not (K, N) finite vectors near the sphere.
     """
-    # compiled apart: what returns X from a compiled function copies it
-    curvature, mu = _curvature(problem, w)
-    hessian = WeightedGram(problem.sensing, curvature, -mu)
-    if not deflate_radial:
-        return hessian
-    mean, square = curvature.sum(axis=1) / problem.n, (curvature**2).sum(axis=1) / problem.n
-    direction = w / jnp.linalg.norm(w, axis=1, keepdims=True)
-    return Deflated(hessian, direction, mean + 2 * jnp.sqrt(square) - mu)
+    w = problem.states(w)
+    with precision(problem.dtype):
+        # compiled apart: what returns X from a compiled function copies it
+        curvature, mu = _curvature(problem, w)
+        if not (np.isfinite(mu).all() and np.isfinite(curvature).all()):
+            raise ValueError(
+                f"w, labels: the Hessian overflows {problem.dtype} here; give labels and states of "
+                "order one, or a float64 problem"
+            )
+        hessian = WeightedGram(problem.sensing, curvature, -mu)
+        if not deflate_radial:
+            return hessian
+        mean, square = curvature.sum(axis=1) / problem.n, (curvature**2).sum(axis=1) / problem.n
+        direction = w / jnp.linalg.norm(w, axis=1, keepdims=True)
+        return Deflated(hessian, direction, mean + 2 * jnp.sqrt(square) - mu)
 
 
 @jax.jit
@@ -100,6 +112,7 @@ def _curvature(problem: Problem, w: Float[Array, "K N"]) -> tuple[Array, Array]:
     return problem.loss.d2(yhat, problem.labels) / 2, mu
 
 
+@as_ever()
 def hessian_matrix(
     problem: Problem, w: Float[Array, "K N"], run: int, *, deflate_radial: bool = False
 ) -> np.ndarray:
@@ -107,10 +120,13 @@ def hessian_matrix(
 
     Two symmetric updates by BLAS, samples of positive and of negative curvature: half the
     operations of one general product. Peak memory: N² numbers and a few thousand rows of X.
+
+    Raises ``ValueError`` as `hessian_operator` does, and for a run that there is none of
+    (`gapless.inputs.NoSuchRun`, an ``IndexError`` too).
     """
-    operator = hessian_operator(
-        _only(problem, run), w[run : run + 1], deflate_radial=deflate_radial
-    )
+    run = problem.run_index(run)
+    state = problem.states(w)[run : run + 1]
+    operator = hessian_operator(_only(problem, run), state, deflate_radial=deflate_radial)
     gram = operator.operator if isinstance(operator, Deflated) else operator
     weight = np.asarray(gram.weight[0])
     sensing = np.asarray(gram.sensing).astype(weight.dtype, copy=False)
@@ -131,6 +147,7 @@ def hessian_matrix(
     return matrix
 
 
+@as_ever()
 def spectrum(
     problem: Problem, w: Float[Array, "K N"], run: int, *, deflate_radial: bool = False
 ) -> np.ndarray:
@@ -139,11 +156,13 @@ def spectrum(
     return np.asarray(scipy.linalg.eigh(matrix, eigvals_only=True, driver="evr"), float)
 
 
+@as_ever()
 def negative_count(problem: Problem, w: Float[Array, "K N"], run: int) -> int:
     """Return the index of the Hessian: how many eigenvalues of one run are negative."""
     return int((spectrum(problem, w, run) < 0).sum())
 
 
+@as_ever()
 def lowest_eigenpairs(
     problem: Problem,
     w: Float[Array, "K N"],
@@ -165,31 +184,39 @@ def lowest_eigenpairs(
         Eigenvectors at a nearby state: a warm start. It saves products for a single run; in a
         batch all of them enter as one vector a run, and the saving is small.
     tolerance
-        Lanczos: on |Hv − λv| over the spectral width, see `gapless.linalg.extreme_eigenpairs`.
+        On |Hv − λv| over the spectral width, for ``converged``; Lanczos stops there, see
+        `gapless.linalg.extreme_eigenpairs`.
     method
         ``dense`` forms each matrix; ``auto`` does so up to the N of `DENSE_BELOW`.
 
     Raises
     ------
     ValueError
-        For an unknown method, or a count that N does not allow.
+        For an unknown method, a count that N does not allow, or arrays of other shapes.
     """
     if method not in ("auto", "dense", "lanczos"):
         raise ValueError(f"method: {method!r} is not one of auto, dense, lanczos")
+    count = whole("count", count)
     if not 1 <= count <= problem.n:
         raise ValueError(f"count: must lie between 1 and n={problem.n}, not {count}")
-    runs = w.shape[0]
+    tolerance, w = number("tolerance", tolerance, above=0), problem.states(w)
+    runs = problem.k
     if method == "dense" or (method == "auto" and problem.n <= DENSE_BELOW):
         each = [_dense(problem, w, run, count, deflate_radial) for run in range(runs)]
         joined = [np.concatenate(part) for part in zip(*each, strict=True)]
         values, vectors, residuals, width = joined
-        found = np.ones(runs, bool)
-        return Eigenpairs(values, jnp.asarray(vectors), residuals, width, 0, found)
+        found = residuals.max(axis=1) <= tolerance
+        with precision(problem.dtype):
+            return Eigenpairs(values, jnp.asarray(vectors), residuals, width, 0, found)
+    if previous is not None:
+        previous = real_array("previous", previous, (runs, None, problem.n))
     operator = hessian_operator(problem, w, deflate_radial=deflate_radial)
-    start = _start(w, key, count, previous)
+    with precision(problem.dtype):
+        start = _start(w, checked_key("key", key), count, previous)
     return extreme_eigenpairs(operator, start, count, tolerance=tolerance)
 
 
+@as_ever()
 def spectral_density(
     problem: Problem,
     w: Float[Array, "K N"],
@@ -207,40 +234,67 @@ def spectral_density(
         Products with a block; features narrower than about width/steps are not resolved.
     probes
         Vectors in the block; moments scatter like 1/√(probes · N).
+
+    Raises ``ValueError`` for numbers below 1, and as `hessian_operator` does.
     """
-    start = jax.random.normal(key, (w.shape[0], min(probes, problem.n), problem.n), w.dtype)
+    steps, probes = whole("steps", steps, 1), min(whole("probes", probes, 1), problem.n)
     operator = hessian_operator(problem, w, deflate_radial=deflate_radial)
+    with precision(problem.dtype):
+        shape = (problem.k, probes, problem.n)
+        start = jax.random.normal(checked_key("key", key), shape, problem.dtype)
     return lanczos_quadrature(operator, start, min(steps, problem.n // start.shape[1]))
 
 
 def smoothed(quadrature: Quadrature, grid: np.ndarray, width: float) -> np.ndarray:
-    """Return the density on `grid`, (K, G): points of the quadrature as Gaussians of `width`."""
+    """Return the density on `grid`, (K, G): points of the quadrature as Gaussians of `width`.
+
+    Raises ``ValueError`` unless the grid is finite, of rank 1, and the width positive.
+    """
+    grid, width = real_array("grid", grid, (None,)), number("width", width, above=0)
     distance = (np.asarray(grid)[None, :, None] - quadrature.nodes[:, None, :]) / width
     peaks = np.exp(-(distance**2) / 2) / (width * np.sqrt(2 * np.pi))
     return (peaks * quadrature.weights[:, None, :]).sum(axis=2)
 
 
+@as_ever()
 def signal_overlap(
     vectors: Float[Array, "K k N"], teacher: Float[Array, "K N"] | None
 ) -> np.ndarray:
-    """Return |⟨v, W*⟩|/(|v||W*|) of each vector, (K, k); NaN where there is no teacher."""
-    v = np.asarray(vectors, float)
+    """Return |⟨v, W*⟩|/(|v||W*|) of each vector, (K, k); NaN where there is no teacher.
+
+    Raises ``ValueError`` for arrays of other shapes, and for vectors that vanish.
+    """
+    v = np.asarray(real_array("vectors", vectors, (None, None, None)), float)
     if teacher is None:
         return np.full(v.shape[:2], np.nan)
-    signal = np.asarray(teacher, float)
+    signal = np.asarray(real_array("teacher", teacher, (v.shape[0], v.shape[2])), float)
+    if not (v.any(axis=2).all() and signal.any(axis=1).all()):
+        raise ValueError("vectors, teacher: one of them vanishes; it must be a direction")
     product = np.einsum("kjn,kn->kj", v, signal)
     return np.abs(product) / (
         np.linalg.norm(v, axis=2) * np.linalg.norm(signal, axis=1, keepdims=True)
     )
 
 
-@jax.jit
+@as_ever()
 def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[Array, "K k"]:
     """Return max over samples of ⟨v, x⟩²/(|v|²|x|²): how far v is one sample's own direction.
 
     About 2 log M/N for a vector that knows no sample; near 1 for an eigenvalue that a single
     sample of large negative curvature pushed out of the bulk, which is no signal.
+
+    Raises ``ValueError`` for vectors that are not (K, k, N), not finite, or vanish.
     """
+    vectors = real_array("vectors", vectors, (problem.k, None, problem.n))
+    with precision(problem.dtype):
+        vectors = jnp.asarray(vectors, problem.dtype)
+        if not np.asarray(vectors).any(axis=2).all():
+            raise ValueError("vectors: one of them vanishes; it must be a direction")
+        return _top_sample_share(problem, vectors)
+
+
+@jax.jit
+def _top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[Array, "K k"]:
     runs, count, n = vectors.shape
     image = (vectors.reshape(-1, n) @ problem.sensing.T) ** 2
     norms = (problem.sensing**2).sum(axis=1)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gapless.inputs import ratio, real_array
 from gapless.losses import Loss
 
 
@@ -21,6 +22,11 @@ class LabelLaw:
         The atoms ŷ and y.
     weight : float64, shape (A,)
         Probabilities; they are divided by their sum.
+
+    Raises
+    ------
+    ValueError
+        Unless the three have one shape and hold finite real numbers, weights ≥ 0.
     """
 
     student: np.ndarray
@@ -28,38 +34,40 @@ class LabelLaw:
     weight: np.ndarray
 
     def __post_init__(self) -> None:
-        for name in ("student", "teacher", "weight"):
-            object.__setattr__(self, name, np.asarray(getattr(self, name), float).ravel())
-        sizes = {self.student.size, self.teacher.size, self.weight.size}
-        if len(sizes) > 1 or 0 in sizes:
+        names = ("student", "teacher", "weight")
+        try:
+            arrays = [np.asarray(real_array(name, getattr(self, name)), float) for name in names]
+        except ValueError as error:
+            raise ValueError(f"a label law needs arrays of finite numbers; {error}") from None
+        student, teacher, weight = arrays
+        if not student.size or not student.shape == teacher.shape == weight.shape:
             raise ValueError(
                 "a label law needs as many student as teacher labels and weights, at least one: "
-                f"got {self.student.size}, {self.teacher.size}, {self.weight.size}"
+                f"got {student.shape}, {teacher.shape}, {weight.shape}"
             )
-        finite = all(np.isfinite(a).all() for a in (self.student, self.teacher, self.weight))
-        total = self.weight.sum()
-        if not finite or (self.weight < 0).any() or total <= 0:
-            raise ValueError(
-                "a label law needs finite labels and weights ≥ 0 that do not all vanish"
-            )
-        object.__setattr__(self, "weight", self.weight / total)
+        if (weight < 0).any() or not weight.any():
+            raise ValueError("a label law needs weights ≥ 0 that do not all vanish")
+        if not 1e-290 < (largest := weight.max()) < 1e290:
+            weight = weight / largest  # or their sum is infinite, or of few digits
+        for name, array in zip(names, (student, teacher, weight / weight.sum()), strict=True):
+            object.__setattr__(self, name, array.ravel())
 
     @classmethod
     def from_run(cls, student: np.ndarray, teacher: np.ndarray) -> "LabelLaw":
         """Return the empirical law of one run's labels ŷ_m, y_m, each of weight 1/M."""
-        return cls(student, teacher, np.ones(np.size(student)))
+        return cls(student, teacher, np.ones(np.shape(student)))
 
     def mean(self, f: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> float:
         """Return E f(ŷ, y)."""
         return float(self.weight @ f(self.student, self.teacher))
 
     def energy(self, loss: Loss, alpha: float) -> float:
-        """Return e = L/N = (α/2) E ℓ(ŷ, y), Eq. 1."""
-        return alpha / 2 * self.mean(loss.value)
+        """Return e = L/N = (α/2) E ℓ(ŷ, y), Eq. 1; ``ValueError`` unless α is positive."""
+        return ratio(alpha) / 2 * self.mean(loss.value)
 
     def multiplier(self, loss: Loss, alpha: float) -> float:
-        """Return μ = (α/2) E[ŷ ∂ℓ/∂ŷ], Eq. 3."""
-        return alpha / 2 * self.mean(lambda yhat, y: yhat * loss.d1(yhat, y))
+        """Return μ = (α/2) E[ŷ ∂ℓ/∂ŷ], Eq. 3; ``ValueError`` unless α is positive."""
+        return ratio(alpha) / 2 * self.mean(lambda yhat, y: yhat * loss.d1(yhat, y))
 
     def moments(self) -> dict[str, float]:
         """Return E|ŷ|^k for k = 1 … 4, named ``abs``, ``2``, ``3``, ``4`` (Fig. 4, right)."""

@@ -4,17 +4,18 @@ A loss is plain arithmetic on arrays: it works alike on NumPy (float64, theory) 
 arrays (float32, simulation). All losses here are even in ŷ and in y, so labels carry no sign.
 """
 
-import inspect
-import os
+import copyreg
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from hashlib import sha256
-from importlib import import_module
-from math import inf, isfinite
+from math import inf, isnan
 from typing import Any
+
+import numpy as np
+
+from gapless import loss_checks, user_code
+from gapless.inputs import number
 
 Array = Any  # NumPy or JAX: a loss does not care
 Pointwise = Callable[[Array, Array], Array]
@@ -34,6 +35,13 @@ class Loss:
     curvature_infimum
         inf of ∂²ℓ/∂ŷ² over all (ŷ, y). ``-inf`` says that the Hessian at a random point has
         no bulk edge as N → ∞.
+
+    Functions that answer NumPy arrays with JAX arrays (those made of ``jax.numpy``) are given
+    float64 twins for NumPy. That the derivatives are those of the value is checked where a loss is
+    used (`check_consistent`).
+
+    Raises ``ValueError`` for a name that is no text, functions that cannot be called, or an
+    infimum that is no number.
     """
 
     name: str
@@ -42,8 +50,42 @@ class Loss:
     d2: Pointwise
     curvature_infimum: float
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise ValueError(f"loss: its name must be text, not {self.name!r}")
+        for part in ("value", "d1", "d2"):
+            function = getattr(self, part)
+            if not callable(function):
+                raise ValueError(f"loss: {part} of {self.name} must be a function of (yhat, y)")
+            object.__setattr__(self, part, _for_numpy(function))
+        infimum = self.curvature_infimum
+        if not isinstance(infimum, (int, float, np.floating)) or isnan(infimum) or infimum == inf:
+            raise ValueError(
+                f"loss: curvature_infimum of {self.name} must be a number or -inf, not {infimum!r}"
+            )
+
+    @property
+    def functions(self) -> loss_checks.Functions:
+        """ℓ, ∂ℓ/∂ŷ and ∂²ℓ/∂ŷ²."""
+        return self.value, self.d1, self.d2
+
     def __repr__(self) -> str:
         return f"Loss({self.name!r})"
+
+
+def _for_numpy(function: Pointwise) -> Pointwise:
+    """Return a function that computes in float64 what it is given in NumPy."""
+    if getattr(function, "in_both_worlds", False):
+        return function
+    try:
+        found = function(np.full(2, 0.5), np.full(2, 0.25))
+    except Exception:  # refused where the loss is used, with the reason
+        return function
+    if not type(found).__module__.startswith("jax"):
+        return function
+    from gapless import autodiff
+
+    return autodiff.in_both_worlds(function)
 
 
 quartic = Loss(
@@ -56,14 +98,23 @@ quartic = Loss(
 """ℓ = (ŷ² − y²)², the loss of Eq. 1."""
 
 
-@lru_cache(maxsize=128)  # one object per a, so that theory may cache by loss
 def normalised(a: float = 1.0) -> Loss:
     """Return ℓ = (ŷ² − y²)²/(a + y²), whose curvature is bounded below by −4.
 
-    Raises ``ValueError`` unless a > 0.
+    Raises ``ValueError`` unless 1e-12 ≤ a ≤ 1e90: below, no quadrature here resolves |y| ~ √a,
+    and above, ℓ ~ 1/a has no square in floating point.
     """
-    if not (isfinite(a) and a > 0):
-        raise ValueError(f"loss: a must be a positive number, not {a}")
+    try:
+        return _normalised(number("a", a, *RANGE_OF_A))
+    except ValueError as error:
+        raise ValueError(f"loss: {error}") from None
+
+
+RANGE_OF_A = (1e-12, 1e90)
+
+
+@lru_cache(maxsize=128)  # one object per a, so that theory may cache by loss
+def _normalised(a: float) -> Loss:
     return Loss(
         name=f"normalised:a={_digits(a)}",
         value=lambda yhat, y: (yhat**2 - y**2) ** 2 / (a + y**2),
@@ -108,7 +159,7 @@ def loss_from_value(
     ----------
     value
         Elementwise arithmetic on arrays: operators and ``jax.numpy`` functions. Even in ŷ and
-        in y, zero at ŷ = ±y, nowhere negative; see `gapless.autodiff.check_loss`.
+        in y, zero at ŷ = ±y, nowhere negative; see `gapless.loss_checks.check_law`.
     name
         What records call it; the function's own name by default.
     curvature_infimum
@@ -120,10 +171,61 @@ def loss_from_value(
     from gapless import autodiff
 
     name = str(getattr(value, "__name__", "loss")) if name is None else name
+    if not callable(value):
+        raise ValueError(f"loss: must be a function value(yhat, y), not {value!r}")
     ell, d1, d2 = autodiff.derivatives(value)
-    autodiff.check_loss(name, ell, d1, d2)
+    loss_checks.check_law(name, (ell, d1, d2))
     infimum = autodiff.curvature_infimum(d2) if curvature_infimum is None else curvature_infimum
     return Loss(name, ell, d1, d2, infimum)
+
+
+@lru_cache(maxsize=256)
+def check_consistent(loss: Loss) -> float:
+    """Return the size of ℓ at labels of order one, once a loss's functions belong together.
+
+    Raises ``ValueError`` unless they are real, finite, elementwise and derivatives of each other
+    (`gapless.loss_checks.check_functions`).
+    """
+    if not isinstance(loss, Loss):
+        raise ValueError(
+            f"loss: must be a Loss, such as gapless.quartic or parse_loss('quartic'), not {loss!r}"
+        )
+    return loss_checks.check_functions(loss.name, loss.functions)
+
+
+@lru_cache(maxsize=128)  # one object per loss, so that compiled code is kept by it
+def divided(loss: Loss, scale: float) -> Loss:
+    """Return ℓ/scale, whose flow is that of ℓ on another clock."""
+    return Loss(
+        name=f"{loss.name}/{scale!r}",
+        value=lambda yhat, y: loss.value(yhat, y) / scale,
+        d1=lambda yhat, y: loss.d1(yhat, y) / scale,
+        d2=lambda yhat, y: loss.d2(yhat, y) / scale,
+        curvature_infimum=loss.curvature_infimum / scale,
+    )
+
+
+@lru_cache(maxsize=256)
+def check_for_runs(loss: Loss, dtype: str) -> None:
+    """Raise ``ValueError`` unless runs in `dtype` can compute a loss.
+
+    Beyond `check_consistent`: JAX can compile it, and float32 (float16 computes in it) neither
+    leaves its range nor loses more than a twentieth of ℓ on the way down to 1e-10
+    (`gapless.loss_checks.check_float32`).
+    """
+    check_consistent(loss)
+    narrow = dtype != "float64"
+    if not _is_built_in(loss):
+        loss_checks.check_traced(loss.name, loss.functions, "float32" if narrow else "float64")
+    if narrow:
+        loss_checks.check_range(loss.name, loss.value)
+        if not _is_built_in(loss):
+            loss_checks.check_float32(loss.name, loss.functions)
+
+
+def _is_built_in(loss: Loss) -> bool:
+    """Return whether a loss is one of the families here, whose digits the tests vouch for."""
+    return loss.name.partition(":")[0] in _FAMILIES and parse_loss(loss.name) is loss
 
 
 _FAMILIES: dict[str, Callable[..., Loss]] = {
@@ -139,12 +241,15 @@ def parse_loss(text: str) -> Loss:
 
     ``quartic``, ``amplitude``, ``normalised``, ``normalised:a=0.1``; or ``module:name`` of a
     module of the user's (in the current folder, or installed), where ``name`` is a `Loss` or a
-    function ``value(yhat, y)``. The name of the latter ends in ``@`` and a hash of the module's
-    source text: records made with another text are other records, and text with a hash that does
-    not match is refused.
+    function ``value(yhat, y)``. The name of the latter ends in ``@`` and a hash of the source
+    text of the module, and of the user's other modules that it imports. That text is what is run,
+    edited or not since the session began: records made with another text are other records, and a
+    hash that does not match is refused.
 
     Raises ``ValueError`` that lists the known names.
     """
+    if not isinstance(text, str):
+        raise ValueError(f"loss: must be text such as quartic or normalised:a=1, not {text!r}")
     family, _, arguments = text.partition(":")
     if family not in _FAMILIES:
         if own := _OWN.fullmatch(text):
@@ -168,34 +273,79 @@ def parse_loss(text: str) -> Loss:
         raise ValueError(f"loss: {text!r} is wrong, write parameters as normalised:a=1") from None
 
 
+_GIVEN: dict[str, Loss] = {}
+"""Losses of modules that somebody has named by hand to this process, by their full names."""
+
+
+def recorded_loss(name: str) -> Loss | None:
+    """Return the loss that a record names, without running code that the record chose.
+
+    One of ours, or a module's that `parse_loss` was asked for by hand and whose source is the one
+    that the record's name holds a hash of; None for all others, which can be shown but not used.
+    """
+    if name.partition(":")[0] not in _FAMILIES:
+        return _GIVEN.get(name)
+    try:
+        return parse_loss(name)
+    except ValueError:
+        return None
+
+
 def _own_loss(module: str, attribute: str, digest: str | None) -> Loss:
     """Return a user's loss, named by where it stands and by its source text."""
-    folder = os.getcwd()
-    if folder not in sys.path:
-        sys.path.append(folder)  # console scripts do not look where the user is
-    try:
-        home = import_module(module)
-    except Exception as error:
-        raise ValueError(f"loss: cannot import {module}: {error}") from None
+    home = None if digest is None else user_code.loaded(module, digest)
+    if home is None:
+        program = user_code.read_program(module)
+        if digest not in (None, program.digest):
+            raise ValueError(
+                f"loss: the source of {module} is not the one that {module}:{attribute}@{digest} "
+                f"names (now @{program.digest}); restore it, or leave the @… out"
+            )
+        digest = program.digest
+        try:
+            home = user_code.load(program)
+        except (Exception, SystemExit) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ValueError(f"loss: cannot import {module}: {reason}") from None
     if not hasattr(home, attribute):
         raise ValueError(f"loss: the module {module} has no {attribute}")
-    try:
-        source = inspect.getsource(home)
-    except (OSError, TypeError):
-        raise ValueError(f"loss: {module} has no source text, which records must name") from None
-    found = sha256(source.encode()).hexdigest()[:12]
-    if digest not in (None, found):
-        raise ValueError(
-            f"loss: the source of {module} is not the one that {module}:{attribute}@{digest} names "
-            f"(now @{found}); restore it, or leave the @… out"
-        )
-    return _named(getattr(home, attribute), f"{module}:{attribute}@{found}")
+    name = f"{module}:{attribute}@{digest}"
+    _GIVEN[name] = _named(getattr(home, attribute), name)
+    return _GIVEN[name]
 
 
 @lru_cache(maxsize=128)  # one object per text, so that theory and compiled code may cache by loss
 def _named(own: Any, name: str) -> Loss:
     if isinstance(own, Loss):
+        loss_checks.check_law(name, own.functions)
         return replace(own, name=name)
     if not callable(own):
         raise ValueError(f"loss: {name} is neither a Loss nor a function value(yhat, y)")
     return loss_from_value(own, name)
+
+
+def _pickled(loss: Loss) -> tuple:
+    """Return how another process gets a loss: by its name, from its value, or in parts.
+
+    What has a name is one object in each process, so that compiled code and theory are not made
+    again; and functions that were derived, or are lambdas of ours, are not pickled as such.
+    """
+    try:
+        if parse_loss(loss.name) is loss:
+            return parse_loss, (loss.name,)
+    except ValueError:
+        pass  # a name of the user's own
+    functions = loss.value, loss.d1, loss.d2
+    value, *others = (getattr(function, "derived_from", None) for function in functions)
+    if value is not None and all(other is value for other in others):
+        return loss_from_value, (value, loss.name, loss.curvature_infimum)
+    plain = (
+        getattr(function, "__wrapped__", function)
+        if hasattr(function, "in_both_worlds")
+        else function
+        for function in functions
+    )
+    return Loss, (loss.name, *plain, loss.curvature_infimum)
+
+
+copyreg.pickle(Loss, _pickled)

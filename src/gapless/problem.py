@@ -5,11 +5,10 @@ sphere of radius √N; the loss L of Eq. 1 is extensive and the energy is e = L/
 carries K runs on one X, so states are (K, N) and both products are matrix-matrix.
 """
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -17,16 +16,30 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from gapless.design import Design
+from gapless.flags import as_ever
+from gapless.inputs import (
+    NoSuchRun,
+    check_row_norms,
+    number,
+    ratio,
+    real_array,
+    real_kind,
+    shaped,
+    whole,
+)
 from gapless.labels import LabelLaw
 from gapless.linalg import sample_by_sample, through_rows, times_transpose
-from gapless.losses import Loss, quartic
+from gapless.losses import Loss, check_for_runs, divided, quartic
+from gapless.precision import Dtype as Dtype
+from gapless.precision import is_traced, precision_of
+from gapless.precision import precision as precision
 from gapless.quadrature import bivariate_gaussian
 
 LabelKind = Literal["teacher", "shuffled", "gaussian"]
-Dtype = Literal["float32", "float64", "float16"]
-"""Precision of the computation. ``float16`` stores X in float16 and computes in float32: X takes
-half the memory. Rounding to 11 bits leaves its entries i.i.d., of variance 1/N to 1e-7 relative.
-(bfloat16 rounds eight times coarser, and XLA widens it ten times slower on a CPU with F16C.)"""
+FARTHEST = 1e4
+"""States may be longer or shorter than √N by this factor: a unit vector up to N = 10⁸ is one, and
+ŷ⁶, which |∇L|² of the quartic loss grows like, stays within float32."""
+HIGHEST_NOISE = 1e30
 
 
 class Evaluation(NamedTuple):
@@ -42,40 +55,105 @@ class Evaluation(NamedTuple):
     """|−∇L + μW|²/N, which is −de/dt."""
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["sensing", "labels", "teacher", "across"],
-    meta_fields=["loss"],
-    # compiled code serves labels of every kind
-    drop_fields=["has_signal"],
-)
+Method = Callable[..., Any]
+
+
+def _at_states(*names: str) -> Callable[[Method], Method]:
+    """Return a decorator of methods of states: inputs are checked, the precision is the problem's.
+
+    Inside a compiled function nothing is looked at: whoever calls it has looked.
+    """
+
+    def decorate(method: Method) -> Method:
+        @wraps(method)
+        def call(self: "Problem", *arrays: Any) -> Any:
+            if is_traced(self.sensing, self.labels, *arrays):
+                return method(self, *arrays)
+            with precision(self.dtype):
+                given = [self.states(a, n) for a, n in zip(arrays, names, strict=True)]
+                found = method(self, *given)
+                if not all(np.isfinite(part).all() for part in jax.tree.leaves(found)):
+                    raise ValueError(
+                        f"{', '.join(names)}, labels: {method.__name__} overflows {self.dtype} "
+                        "here; give labels and states of order one, or a float64 problem"
+                    )
+                return found
+
+        return call
+
+    return decorate
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
     """K instances of phase retrieval that share one sensing matrix.
 
+    Arrays may be NumPy's or JAX's; integers become floats. If one of them is in float64 the
+    problem computes in float64, whatever JAX's global flag; otherwise in float32.
+
     Parameters
     ----------
     sensing : (M, N)
-        X. Row-major on purpose: ``W @ X.T`` and ``r @ X`` are then fast on a CPU.
+        X, of entries of variance 1/N. Row-major on purpose: ``W @ X.T`` and ``r @ X`` are then
+        fast on a CPU.
     labels : (K, M)
         The labels y of each run. Losses are even in y, so its sign never matters.
     teacher : (K, N) or None
-        W*; None where the labels know no teacher (``gaussian``).
+        W*, one for each run; None where the labels know no teacher (``gaussian``).
     loss
         ℓ(ŷ, y).
-    across : (M, K) or None
-        The labels sample by sample, where `for_loops` has made them.
     has_signal
         Whether the labels are the teacher's. Those of shuffled ones are not: an overlap with it is
         chance.
+
+    Raises
+    ------
+    ValueError
+        For arrays of other shapes, complex numbers, entries that are not finite, a teacher that
+        vanishes; for rows of X whose mean squared norm is not 1 within its statistical error; for
+        a loss that the precision cannot compute (`gapless.losses.check_for_runs`).
     """
 
     sensing: Float[Array, "M N"]
     labels: Float[Array, "K M"]
     teacher: Float[Array, "K N"] | None
     loss: Loss = field(default=quartic)
-    across: Float[Array, "M K"] | None = None
     has_signal: bool = True
+    across: Float[Array, "M K"] | None = field(default=None, init=False, repr=False)
+    """The labels sample by sample, where `for_loops` has made them."""
+
+    def __post_init__(self) -> None:
+        arrays = {"sensing": self.sensing, "labels": self.labels, "teacher": self.teacher}
+        given = {name: a for name, a in arrays.items() if name != "teacher" or a is not None}
+        if is_traced(*given.values()):
+            return
+        given = {name: real_kind(name, a) for name, a in given.items()}
+        wide = any(a.dtype.itemsize >= 8 and a.dtype.kind == "f" for a in given.values())
+        dtype = "float64" if wide else "float32"
+        m, n = shaped("sensing", given["sensing"], (None, None), "(M, N)").shape
+        if n < 2:
+            raise ValueError(f"sensing: N must be at least 2, not {n} (the shape is ({m}, {n}))")
+        k, _ = shaped("labels", given["labels"], (None, m), "(K, M)").shape
+        if "teacher" in given:
+            shaped("teacher", given["teacher"], (k, n), "(K, N)")
+        check_row_norms("sensing", given["sensing"])
+        with precision(dtype):
+            for name, array in given.items():
+                narrow = name == "sensing" and array.dtype.kind != "i" and array.dtype.itemsize <= 4
+                converted = jnp.asarray(array, array.dtype if narrow else dtype)
+                object.__setattr__(self, name, converted)
+        for name in ("labels", "teacher"):
+            if getattr(self, name) is not None:
+                real_array(name, getattr(self, name))
+        if "teacher" in given and not np.asarray(self.teacher).any(axis=1).all():
+            raise ValueError("teacher: a run's W* vanishes; it must be a direction")
+        check_for_runs(self.loss, dtype)
+
+    def __reduce__(self) -> Any:
+        """Pickle as NumPy arrays: JAX's own pickles lose float64 where its global flag is off."""
+        given = (self.sensing, self.labels, self.teacher)
+        arrays = (None if a is None else np.asarray(a) for a in given)
+        return _unpickled, (*arrays, self.loss, self.has_signal)
 
     @property
     def m(self) -> int:
@@ -88,6 +166,11 @@ class Problem:
         return self.sensing.shape[1]
 
     @property
+    def k(self) -> int:
+        """K, the number of runs."""
+        return self.labels.shape[0]
+
+    @property
     def dtype(self) -> Dtype:
         """The precision computed in (X may be stored in a narrower one)."""
         return "float64" if self.labels.dtype == jnp.float64 else "float32"
@@ -97,33 +180,94 @@ class Problem:
         """M/N as drawn: what theory is compared at."""
         return self.m / self.n
 
+    def states(self, w: Any, name: str = "w") -> Float[Array, "K N"]:
+        """Return K vectors in the precision of the problem; ``v`` may have any length, W not.
+
+        Raises
+        ------
+        ValueError
+            Unless the shape is (K, N) and every entry a finite real number, and |W| is √N within
+            a factor of `FARTHEST`.
+        """
+        found = shaped(name, real_kind(name, w), (self.k, self.n), "(K, N)")
+        host = np.asarray(real_array(name, found), float)
+        largest = np.abs(host).max(axis=1)
+        length = largest * np.linalg.norm(host / np.maximum(largest, 1e-300)[:, None], axis=1)
+        far = length > FARTHEST**3 if name == "v" else ~_near(length / self.n**0.5)
+        if far.any():
+            run = int(np.argmax(far))
+            raise ValueError(
+                f"{name}: run {run} has a vector of length {length[run]:.3g}; states lie on the "
+                f"sphere of radius √N = {self.n**0.5:.4g}, rescale it"
+            )
+        with precision(self.dtype):
+            return jnp.asarray(found, self.dtype)
+
+    def run_index(self, run: Any) -> int:
+        """Return the number of one run, 0 … K − 1; negative numbers count from the end.
+
+        Raises ``ValueError`` unless it is an integer, `NoSuchRun` (an ``IndexError`` too) where
+        the problem has no such run.
+        """
+        index = whole("run", run)
+        if not -self.k <= index < self.k:
+            raise NoSuchRun(f"run: there are {self.k} runs, 0 to {self.k - 1}; none is {index}")
+        return index % self.k
+
     def of_runs(self, runs: Int[Array, " k"]) -> "Problem":
-        """Return the problem of some of the runs, on the same X."""
+        """Return the problem of some of the runs, on the same X.
+
+        Raises as `run_index` does.
+        """
+        if not is_traced(runs):
+            chosen = [self.run_index(run) for run in np.atleast_1d(np.asarray(runs))]
+            if not chosen:
+                raise ValueError("runs: at least one must be chosen")
+            runs = jnp.array(chosen)
         teacher = None if self.teacher is None else self.teacher[runs]
         labels = self.labels[runs]
-        return Problem(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
+        return _made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
+
+    def with_labels(self, labels: Array, teacher: Array | None) -> "Problem":
+        """Return the problem of some of its own runs, as they are; X is not looked at again."""
+        return _made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
+
+    def in_units_of(self, scale: float) -> "Problem":
+        """Return the same instances with the loss ℓ/scale; X is not looked at again."""
+        loss = divided(self.loss, number("scale", scale, above=0))
+        return _made(self.sensing, self.labels, self.teacher, loss, has_signal=self.has_signal)
 
     def for_loops(self) -> "Problem":
         """Return this problem ready for many gradients: the labels also in a second layout."""
-        return replace(self, across=sample_by_sample(self.labels, self.n))
+        across = sample_by_sample(self.labels, self.n)
+        return _made(
+            self.sensing, self.labels, self.teacher, self.loss, across, has_signal=self.has_signal
+        )
 
+    @_at_states("w")
     def student_labels(self, w: Float[Array, "K N"]) -> Float[Array, "K M"]:
         """Return ŷ = W Xᵀ."""
         return times_transpose(w, self.sensing)
 
+    @_at_states("w")
     def energy(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return e = L/N = (1/2N) Σ ℓ(ŷ, y), Eq. 1."""
-        return self.loss.value(self.student_labels(w), self.labels).sum(axis=1) / (2 * self.n)
+        yhat = times_transpose(w, self.sensing)
+        return self.loss.value(yhat, self.labels).sum(axis=1) / (2 * self.n)
 
+    @_at_states("w")
     def gradient(self, w: Float[Array, "K N"]) -> Float[Array, "K N"]:
         """Return ∇L = ½ Σ ℓ′(ŷ, y) x, the Euclidean gradient."""
-        return self.loss.d1(self.student_labels(w), self.labels) / 2 @ self.sensing
+        yhat = times_transpose(w, self.sensing)
+        return self.loss.d1(yhat, self.labels) / 2 @ self.sensing
 
+    @_at_states("w")
     def multiplier(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return μ = (1/2N) Σ ℓ′(ŷ, y) ŷ, Eq. 3."""
-        yhat = self.student_labels(w)
+        yhat = times_transpose(w, self.sensing)
         return (self.loss.d1(yhat, self.labels) * yhat).sum(axis=1) / (2 * self.n)
 
+    @_at_states("w")
     def evaluate(self, w: Float[Array, "K N"]) -> Evaluation:
         """Return energy, μ and velocity from one pass over X.
 
@@ -140,6 +284,7 @@ class Problem:
         velocity = mu[:, None] * w - gradient
         return Evaluation(loss / (2 * self.n), mu, velocity, _dot(velocity, velocity) / self.n)
 
+    @_at_states("w", "v")
     def hessian_product(
         self, w: Float[Array, "K N"], v: Float[Array, "K N"]
     ) -> Float[Array, "K N"]:
@@ -147,24 +292,83 @@ class Problem:
 
         The radial direction W is not projected out.
         """
-        curvature = self.loss.d2(self.student_labels(w), self.labels) / 2
-        return curvature * (v @ self.sensing.T) @ self.sensing - self.multiplier(w)[:, None] * v
+        yhat = times_transpose(w, self.sensing)
+        curvature = self.loss.d2(yhat, self.labels) / 2
+        mu = (self.loss.d1(yhat, self.labels) * yhat).sum(axis=1) / (2 * self.n)
+        return curvature * (v @ self.sensing.T) @ self.sensing - mu[:, None] * v
 
+    @as_ever()
     def signed_overlap(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return m = ⟨W, W*⟩/(|W||W*|); NaN where there is no teacher."""
         if self.teacher is None:
+            w = w if is_traced(w) else self.states(w)
             return jnp.full(w.shape[0], jnp.nan, w.dtype)
-        norms = jnp.sqrt(_dot(w, w) * _dot(self.teacher, self.teacher))
-        return jnp.clip(_dot(w, self.teacher) / norms, -1, 1)
+        return self._overlap_with(w, self.teacher)
 
+    @_at_states("w", "teacher")
+    def _overlap_with(
+        self, w: Float[Array, "K N"], teacher: Float[Array, "K N"]
+    ) -> Float[Array, " K"]:
+        norms = jnp.sqrt(_dot(w, w) * _dot(teacher, teacher))
+        return jnp.clip(_dot(w, teacher) / norms, -1, 1)
+
+    @as_ever()
     def overlap(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return q = |⟨W, W*⟩|/(|W||W*|), between 0 and 1."""
         return jnp.abs(self.signed_overlap(w))
 
     def label_law(self, w: Float[Array, "K N"], run: int) -> LabelLaw:
-        """Return the empirical law of (ŷ, y) of one run."""
-        yhat = self.student_labels(w)[run]
-        return LabelLaw.from_run(np.asarray(yhat, float), np.asarray(self.labels[run], float))
+        """Return the empirical law of (ŷ, y) of one run.
+
+        Raises as `run_index` does.
+        """
+        run = self.run_index(run)
+        yhat = np.asarray(self.student_labels(w), float)[run]
+        return LabelLaw.from_run(yhat, np.asarray(self.labels, float)[run])
+
+
+def _made(
+    sensing: Any,
+    labels: Any,
+    teacher: Any,
+    loss: Loss,
+    across: Any = None,
+    *,
+    has_signal: bool = True,
+) -> Problem:
+    """Return a problem of parts that are right already, or stand in for arrays.
+
+    Compiled functions take problems apart and put them together again with tracers, and with
+    anything else: nothing is looked at, nor X read again where some of the runs are chosen.
+    """
+    problem = object.__new__(Problem)
+    parts = {"sensing": sensing, "labels": labels, "teacher": teacher, "across": across}
+    for name, part in (parts | {"loss": loss, "has_signal": has_signal}).items():
+        object.__setattr__(problem, name, part)
+    return problem
+
+
+def _unpickled(sensing: Any, labels: Any, teacher: Any, loss: Loss, has_signal: bool) -> Problem:
+    with precision_of(labels):
+        x, y, w = (None if a is None else jnp.asarray(a) for a in (sensing, labels, teacher))
+    return _made(x, y, w, loss, has_signal=has_signal)
+
+
+def _flat(problem: Problem) -> tuple[tuple[Any, ...], Loss]:
+    # without `has_signal`: compiled code serves labels of every kind
+    return (problem.sensing, problem.labels, problem.teacher, problem.across), problem.loss
+
+
+def _whole(loss: Loss, parts: Iterable[Any]) -> Problem:
+    sensing, labels, teacher, across = parts
+    return _made(sensing, labels, teacher, loss, across)
+
+
+jax.tree_util.register_pytree_node(Problem, _flat, _whole)
+
+
+def _near(length: np.ndarray) -> np.ndarray:
+    return (length > 1 / FARTHEST) & (length < FARTHEST)
 
 
 def draw_problem(
@@ -186,33 +390,42 @@ def draw_problem(
         (the labels y are computed in `dtype`).
     noise
         Δ, the variance of noise added to every label, y → y + √Δ n with n ~ N(0, 1), before they
-        are shuffled. The energy then vanishes nowhere, and no run is ``recovered`` by it.
+        are shuffled. The energy then vanishes nowhere, and no run is solved.
 
     Raises
     ------
     ValueError
-        For an unknown kind of labels or dtype, or a negative noise.
+        For an unknown kind of labels or dtype, a negative noise, or a loss that the precision
+        cannot compute (`gapless.losses.check_for_runs`).
     """
     check_noise(noise)
-    if labels not in ("teacher", "shuffled", "gaussian"):
+    if not isinstance(design, Design):
+        raise ValueError(f"design: must be a Design, not {type(design).__name__}")
+    if not (isinstance(labels, str) and labels in get_args(LabelKind)):
         raise ValueError(f"labels: {labels!r} is not one of teacher, shuffled, gaussian")
-    with precision(dtype):
+    context = precision(dtype)
+    check_for_runs(loss, dtype)
+    with context:
         sensing = design.sensing(dtype)
         dtype = "float32" if dtype == "float16" else dtype
         teacher = design.teacher().astype(dtype)
         if labels == "gaussian":
             y = _with_noise(design, design.gaussian_labels().astype(dtype), noise)
-            return Problem(sensing, y, None, loss, has_signal=False)
+            return _made(sensing, y, None, loss, has_signal=False)
         y = _with_noise(design, times_transpose(teacher, sensing), noise)
         if labels == "shuffled":
             y = design.shuffle(y)
-        return Problem(sensing, y, teacher, loss, has_signal=labels == "teacher")
+        return _made(sensing, y, teacher, loss, has_signal=labels == "teacher")
 
 
 def check_noise(noise: float) -> None:
-    """Raise ``ValueError`` unless a variance of label noise is finite and not negative."""
-    if not (np.isfinite(noise) and noise >= 0):
-        raise ValueError(f"noise: the variance must be a number ≥ 0, not {noise}")
+    """Raise ``ValueError`` unless a variance of label noise is a number from 0 to 1e30."""
+    try:
+        number("noise", noise, 0, HIGHEST_NOISE)
+    except ValueError:
+        raise ValueError(
+            f"noise: the variance must be a number from 0 to {HIGHEST_NOISE:g}, not {noise!r}"
+        ) from None
 
 
 def _with_noise(design: Design, y: Float[Array, "K M"], noise: float) -> Float[Array, "K M"]:
@@ -223,28 +436,22 @@ def generalisation_error(overlap: np.ndarray, loss: Loss, alpha: float) -> np.nd
     """Return (α/2) E ℓ(ŷ, y) on fresh samples: (ŷ, y) Gaussian, unit variances, covariance q.
 
     Normalised like the energy e, so that the two meet at a random start (q = 0). For the
-    quartic loss it is 2α(1 − q²). `overlap` may have any shape; ``ValueError`` unless |q| ≤ 1.
+    quartic loss it is 2α(1 − q²). `overlap` may have any shape.
+
+    Raises ``ValueError`` unless |q| ≤ 1 and α is a positive number, or where the mean cannot be
+    made to a part in a thousand (a loss with a singularity).
     """
-    q = np.asarray(overlap, float)
-    means = [bivariate_gaussian(loss.value, float(one))[0] for one in q.ravel()]
-    return np.reshape(alpha / 2 * np.array(means), q.shape)
-
-
-def precision(dtype: Dtype) -> AbstractContextManager:
-    """Return a context in which JAX computes in `dtype`; the user's global flags are restored.
-
-    Off the CPU products of float32 are made in full: by default recent GPUs keep ten bits (TF32).
-    """
-    if dtype not in get_args(Dtype):
-        raise ValueError(f"dtype: {dtype!r} is not one of {', '.join(get_args(Dtype))}")
-    return _computing_in(dtype)
-
-
-@contextmanager
-def _computing_in(dtype: Dtype) -> Iterator[None]:
-    full = None if jax.default_backend() == "cpu" else "highest"
-    with jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(full):
-        yield
+    q, alpha = np.asarray(real_array("overlap", overlap), float), ratio(alpha)
+    means = [bivariate_gaussian(loss.value, float(one)) for one in q.ravel()]
+    at_random = abs(bivariate_gaussian(loss.value, 0.0)[0])
+    for mean, error in means:
+        if not error <= 1e-3 * max(abs(mean), 1e-3 * at_random):
+            raise ValueError(
+                f"loss: the mean of {loss.name} over Gaussian labels, {mean:.6g}, is not known "
+                f"better than to {error:.2g}: it is singular, or oscillates faster than "
+                "quadrature resolves"
+            )
+    return np.reshape(alpha / 2 * np.array([mean for mean, _ in means]), q.shape)
 
 
 def _dot(a: Float[Array, "K N"], b: Float[Array, "K N"]) -> Float[Array, " K"]:

@@ -17,6 +17,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from gapless.inputs import number
+
 UPPER = 10.0
 """Where ∫ dy e^{−y²/2} is cut: the rest of E y⁸ is below 1e-12 of the whole."""
 
@@ -149,6 +151,7 @@ def bivariate_gaussian(
 
     Raises ``ValueError`` unless |overlap| ≤ 1.
     """
+    overlap = number("overlap", overlap)
     if not abs(overlap) <= 1:
         raise ValueError(f"overlap: must lie between −1 and 1, not at {overlap}")
     across = np.sqrt((1 - overlap) * (1 + overlap))

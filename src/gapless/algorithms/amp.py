@@ -14,8 +14,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gapless.channels import posterior_score, posterior_score_slope
+from gapless.flags import as_ever
+from gapless.inputs import number, whole
 from gapless.linalg import times_transpose
-from gapless.problem import Problem
+from gapless.precision import precision
+from gapless.problem import Problem, check_noise
 
 SMALLEST_VARIANCE = 1e-10
 """Floor of the estimate's variance V: at V → 0 (exact recovery) rounding is all that is left."""
@@ -40,6 +43,7 @@ class AMPRun:
     estimate: Float[Array, "K N"]
 
 
+@as_ever()
 def amp(
     problem: Problem,
     start: Float[Array, "K N"],
@@ -71,18 +75,18 @@ def amp(
     Raises
     ------
     ValueError
-        For 0 ≥ overlap or overlap ≥ 1, no teacher, iterations < 1 or negative noise.
+        For 0 ≥ overlap or overlap ≥ 1, no teacher, iterations < 1, negative noise, or a start
+        that is not (K, N) finite vectors near the sphere.
     """
-    if not 0 < overlap < 1:
+    if not 0 < number("overlap", overlap) < 1:
         raise ValueError(f"overlap: message passing starts between 0 and 1, not at {overlap}")
     if problem.teacher is None:
         raise ValueError("labels: gaussian labels have no teacher to find")
-    if iterations < 1:
-        raise ValueError(f"iterations: must be at least 1, not {iterations}")
-    if not noise >= 0:
-        raise ValueError(f"noise: a variance is not negative, {noise} is")
-    start = jnp.asarray(start, problem.dtype)
-    estimate, overlaps, variances = _iterate(problem, start, overlap, noise, iterations)
+    iterations = whole("iterations", iterations, 1)
+    check_noise(noise)
+    start = problem.states(start, "start")
+    with precision(problem.dtype):
+        estimate, overlaps, variances = _iterate(problem, start, overlap, noise, iterations)
     return AMPRun(np.asarray(overlaps, float), np.asarray(variances, float), estimate)
 
 

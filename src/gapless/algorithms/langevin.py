@@ -6,10 +6,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gapless.algorithms.sgd import normalised_states
+from gapless.algorithms.sgd import MOST_STEPS, finite_states, normalised_states
+from gapless.flags import as_ever
+from gapless.inputs import number, whole
+from gapless.precision import checked_key, precision
 from gapless.problem import Problem
 
 
+@as_ever()
 def langevin(
     problem: Problem,
     start: Float[Array, "K N"],
@@ -37,16 +41,15 @@ def langevin(
     rate
         h, in units of the time of Eq. 2.
 
-    Raises ``ValueError`` for a temperature, rate or number of steps out of range.
+    Raises ``ValueError`` for a temperature, rate or number of steps out of range, steps that
+    overflow, or a start that is not (K, N) finite vectors near the sphere.
     """
-    if not 0 <= temperature < float("inf"):
-        raise ValueError(f"temperature: must be a number ≥ 0, not {temperature}")
-    if not rate > 0:
-        raise ValueError(f"rate: must be positive, not {rate}")
-    if steps < 1:
-        raise ValueError(f"steps: must be at least 1, not {steps}")
-    start = jnp.asarray(start, problem.dtype)
-    return _walk(problem, start, key, temperature, rate, steps)
+    temperature, rate = number("temperature", temperature, 0), number("rate", rate, above=0)
+    steps, start = whole("steps", steps, 1, MOST_STEPS), problem.states(start, "start")
+    with precision(problem.dtype):
+        key = checked_key("key", key)
+        w, energies = _walk(problem, start, key, temperature, rate, steps)
+        return finite_states(w, "rate, temperature"), energies
 
 
 @partial(jax.jit, static_argnames="steps")

@@ -4,11 +4,18 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from gapless.flags import as_ever
+from gapless.inputs import number, whole
+from gapless.precision import checked_key, precision
 from gapless.problem import Problem
 
+MOST_STEPS = 2**31 - 1
 
+
+@as_ever()
 def sgd(
     problem: Problem,
     start: Float[Array, "K N"],
@@ -39,16 +46,18 @@ def sgd(
         True: every batch is drawn anew, samples may repeat. False: each pass over the samples is
         a random permutation, cut into ⌊M/B⌋ batches; the rest sits out that pass.
 
-    Raises ``ValueError`` for a rate, batch or number of steps out of range.
+    Raises ``ValueError`` for a rate, batch or number of steps out of range, steps that overflow,
+    or a start that is not (K, N) finite vectors near the sphere.
     """
-    if not rate > 0:
-        raise ValueError(f"rate: must be positive, not {rate}")
+    rate, batch = number("rate", rate, above=0), whole("batch", batch)
     if not 1 <= batch <= problem.m:
         raise ValueError(f"batch: must lie between 1 and M={problem.m}, not {batch}")
-    if steps < 0:
-        raise ValueError(f"steps: must be at least 0, not {steps}")
-    start = jnp.asarray(start, problem.dtype)
-    return _descend(problem, start, key, rate, batch, steps, replacement)
+    steps, start = whole("steps", steps, 0, MOST_STEPS), problem.states(start, "start")
+    with precision(problem.dtype):
+        key = checked_key("key", key)
+        return finite_states(
+            _descend(problem, start, key, rate, batch, steps, bool(replacement)), "rate"
+        )
 
 
 @partial(jax.jit, static_argnames=("batch", "replacement"))
@@ -85,6 +94,13 @@ def _descend(
 
     first = (normalised_states(start), jnp.arange(m))
     return jax.lax.fori_loop(0, steps, step, first)[0]
+
+
+def finite_states(w: Float[Array, "K N"], names: str) -> Float[Array, "K N"]:
+    """Return the states; ``ValueError`` that blames the step where a run has left the sphere."""
+    if not (np.isfinite(np.asarray(w)).all() and np.asarray(w).any(axis=1).all()):
+        raise ValueError(f"{names}: a step overflows {w.dtype}, so the states are lost; lower it")
+    return w
 
 
 def normalised_states(w: Float[Array, "K N"]) -> Float[Array, "K N"]:

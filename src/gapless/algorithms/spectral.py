@@ -10,7 +10,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gapless.channels import Preprocessing, preprocessing
+from gapless.flags import as_ever
+from gapless.inputs import number, real_array
 from gapless.linalg import Eigenpairs, WeightedGram, extreme_eigenpairs
+from gapless.precision import checked_key, precision
 from gapless.problem import Problem
 
 DENSE_UP_TO = 512
@@ -19,6 +22,7 @@ TOLERANCE = 1e-4
 """Residual over spectral width: the vector's error is this times width over gap."""
 
 
+@as_ever()
 def spectral_estimate(
     problem: Problem,
     *,
@@ -38,21 +42,27 @@ def spectral_estimate(
     transform
         T; `gapless.channels.weak_optimal` at the problem's M/N by default.
     tolerance
-        On the residual over the spectral width, for Lanczos (above N = `DENSE_UP_TO`).
+        On the residual over the spectral width; Lanczos (above N = `DENSE_UP_TO`) stops there.
+
+    Raises ``ValueError`` where T(y) is not one finite number for each label.
     """
     chosen = preprocessing("weak", problem.alpha) if transform is None else transform
-    weight = jnp.asarray(chosen.transform(problem.labels), problem.dtype)
-    runs, n = weight.shape[0], problem.n
-    if n <= DENSE_UP_TO:
-        return _dense(problem, np.asarray(weight))
-    operator = WeightedGram(problem.sensing, weight, jnp.zeros(runs, weight.dtype))
-    block = 1 if runs >= 4 else 4
-    start = jax.random.normal(key, (runs, block, n), weight.dtype)
-    pairs = extreme_eigenpairs(operator, start, 1, which="largest", tolerance=tolerance)
-    return n**0.5 * pairs.vectors[:, 0], pairs
+    tolerance, runs, n = number("tolerance", tolerance, above=0), problem.k, problem.n
+    with precision(problem.dtype):
+        weight = jnp.asarray(chosen.transform(problem.labels), problem.dtype)
+        real_array("transform", weight, (runs, problem.m))
+        if n <= DENSE_UP_TO:
+            return _dense(problem, np.asarray(weight), tolerance)
+        operator = WeightedGram(problem.sensing, weight, jnp.zeros(runs, weight.dtype))
+        block = 1 if runs >= 4 else 4
+        start = jax.random.normal(checked_key("key", key), (runs, block, n), weight.dtype)
+        pairs = extreme_eigenpairs(operator, start, 1, which="largest", tolerance=tolerance)
+        return n**0.5 * pairs.vectors[:, 0], pairs
 
 
-def _dense(problem: Problem, weight: np.ndarray) -> tuple[Float[Array, "K N"], Eigenpairs]:
+def _dense(
+    problem: Problem, weight: np.ndarray, tolerance: float
+) -> tuple[Float[Array, "K N"], Eigenpairs]:
     """Return the same by LAPACK, run by run."""
     x, n = np.asarray(problem.sensing), problem.n
     values, vectors, residuals, width = [], [], [], []
@@ -70,6 +80,6 @@ def _dense(problem: Problem, weight: np.ndarray) -> tuple[Float[Array, "K N"], E
         residuals=np.array(residuals, float),
         width=np.array(width, float),
         products=0,
-        converged=np.ones(len(weight), bool),
+        converged=np.array(residuals).max(axis=1) <= tolerance,
     )
     return n**0.5 * pairs.vectors[:, 0], pairs

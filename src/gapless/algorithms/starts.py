@@ -5,12 +5,15 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from gapless.algorithms.spectral import spectral_estimate
 from gapless.channels import preprocessing
 from gapless.design import Design
-from gapless.problem import Problem, precision
+from gapless.inputs import number, real_array, shaped
+from gapless.precision import precision, precision_of
+from gapless.problem import Problem
 
 Kind = Literal["random", "spectral", "overlap"]
 
@@ -47,6 +50,8 @@ def parse_start(text: str) -> Start:
 
     Raises ``ValueError`` that lists these.
     """
+    if not isinstance(text, str):
+        raise ValueError(f"start: must be text such as random or overlap:0.3, not {text!r}")
     kind, colon, argument = text.partition(":")
     if kind == "random" and not colon:
         return Start()
@@ -69,8 +74,16 @@ def parse_start(text: str) -> Start:
 def start_states(design: Design, problem: Problem, start: Start) -> Float[Array, "K N"]:
     """Return the states that the runs of a design set out from, on the sphere of radius √N.
 
-    Raises ``ValueError`` for a start at an overlap with a teacher that the labels do not have.
+    Raises ``ValueError`` for a start at an overlap with a teacher that the labels do not have, and
+    for a problem of another design.
     """
+    if not isinstance(start, Start):
+        raise ValueError(f"start: must be a Start, such as parse_start('random'), not {start!r}")
+    if (design.k, design.n) != (problem.k, problem.n):
+        raise ValueError(
+            f"design, problem: one has {design.k} runs in {design.n} dimensions and the other "
+            f"{problem.k} in {problem.n}; pass the design that the problem was drawn from"
+        )
     if start.kind == "random":
         return design.start()
     if start.kind == "spectral":
@@ -83,15 +96,33 @@ def start_states(design: Design, problem: Problem, start: Start) -> Float[Array,
     return warm_states(design.teacher(), design.start(), start.overlap)
 
 
-@jax.jit
 def warm_states(
-    teacher: Float[Array, "K N"], random: Float[Array, "K N"], overlap: float | Float[Array, ""]
+    teacher: Float[Array, "K N"], random: Float[Array, "K N"], overlap: float
 ) -> Float[Array, "K N"]:
     """Return W = m W* + √(1 − m²) W⊥, with W⊥ the part of `random` across W*, on the sphere.
 
     The overlap is m up to rounding, of every run; where only it matters, the flow from here is
     that from a random start conditioned on it.
+
+    Raises ``ValueError`` for arrays of unequal shapes, directions that vanish or coincide, and
+    |m| > 1.
     """
+    teacher, random = (
+        real_array(name, array, (None, None))
+        for name, array in (("teacher", teacher), ("random", random))
+    )
+    shaped("random", random, teacher.shape)
+    if abs(number("overlap", overlap)) > 1:
+        raise ValueError(f"overlap: must lie between -1 and 1, not at {overlap}")
+    with precision_of(teacher, random):
+        found = _warm_states(jnp.asarray(teacher), jnp.asarray(random), overlap)
+        if not np.isfinite(np.asarray(found)).all():
+            raise ValueError("teacher, random: a run's vanishes, or both have one direction")
+        return found
+
+
+@jax.jit
+def _warm_states(teacher: Array, random: Array, overlap: float | Array) -> Array:
     n = teacher.shape[1]
 
     def scaled(w: Array) -> Array:

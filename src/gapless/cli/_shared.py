@@ -5,14 +5,18 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, Token
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from gapless.page.panels import Picture
 
 MOST_NUMBERS = 10_000
 LINE_EVERY_S = 5.0
@@ -26,18 +30,16 @@ def numbers(text: str, option: str) -> list[float]:
     """
     try:
         if ":" in text:
-            first, last, step = (float(part) for part in text.split(":"))
-            if not (step > 0 and last >= first):
+            # in decimals, as written: in binary 0.1 + 2 × 0.1 is not 0.3, but another point
+            first, last, step = (Decimal(part) for part in text.split(":"))
+            if not (step > 0 and last >= first and (last - first) / step < MOST_NUMBERS):
                 raise ValueError
-            count = math.floor((last - first) / step + 1e-9) + 1
-            if count > MOST_NUMBERS:
-                raise ValueError
-            values = [first + i * step for i in range(count)]
+            values = [float(first + i * step) for i in range(int((last - first) / step) + 1)]
         else:
             values = [float(part) for part in text.split(",")]
             if len(set(values)) < len(values):
                 raise ValueError
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, ArithmeticError):
         raise ValueError(
             f"{option}: {text!r} is not a list like 6,7,8 or 6:14:0.5 "
             f"(each number once, at most {MOST_NUMBERS})"
@@ -101,6 +103,14 @@ def check_writable(path: Path, option: str) -> None:
         raise ValueError(f"{option}: cannot write {path}; give another file")
     if path.suffix.lower() not in {".png", ".pdf", ".svg"}:
         raise ValueError(f"{option}: {path.name} must end in .png, .pdf or .svg")
+
+
+def save_picture(path: Path | None, picture: "Callable[..., Picture]", *shown: Any) -> None:
+    """Save what `picture` makes of its arguments, unless there is no path to save it at."""
+    if path is not None:
+        from gapless.page.image import save
+
+        save(picture(*shown), path)
 
 
 class Meter:

@@ -14,6 +14,7 @@ from gapless.cli._shared import (
     meter,
     numbers,
     print_json,
+    save_picture,
     table_text,
 )
 
@@ -86,7 +87,7 @@ def dmft(
         Print one JSON object.
     """
     from gapless.experiments.checkpoint import Checkpoint, checkpoints_in
-    from gapless.experiments.dmft import MeanField, answer, draw, solve
+    from gapless.experiments.dmft import MeanField, answer, picture, solve
     from gapless.theory.dmft import Unstable, combine
 
     if plot is not None:
@@ -126,8 +127,7 @@ def dmft(
         for one in (*points, *doubled):
             Checkpoint(one).discard()
     estimate = combine(fine, coarse)
-    if plot is not None:
-        draw(point, estimate).savefig(plot, dpi=150)
+    save_picture(plot, picture, point, estimate)
     if as_json:
         print_json(answer(point, estimate, fine, notes))
     else:

@@ -2,10 +2,15 @@
 
 import os
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
+from signal import default_int_handler
 
 from gapless.cli._shared import Json, Whole, meter, numbers, print_json
+from gapless.files import reason, shown, write_durably
+from gapless.interrupts import answering
+from gapless.program_cache import CacheUnusableError, user_cache
 
 
 def explore(
@@ -51,20 +56,24 @@ def explore(
     if export is not None:
         _make_folder(export)
     with meter("explore", len(losses) * len(alphas) + 20) as progress:
-        cache = _cache()
+        cache = user_cache()
         grids = [theory_grid(here, alphas, progress.advance, cache) for here in losses]
         run = replay(dir)
     page = explorer_page(grids, run)
     if export is not None:
         file = export / "index.html"
-        file.write_text(page, encoding="utf-8")
+        try:
+            write_durably(file, page.encode())
+        except OSError as error:
+            raise ValueError(f"export: cannot write {shown(file)}: {reason(error)}") from None
         print_json({"page": str(file)}) if as_json else sys.stdout.write(f"{file}\n")
         return
     with server(page, port) as served:
         address = f"http://127.0.0.1:{served.server_address[1]}/"
         print_json({"page": address}) if as_json else sys.stdout.write(f"{address}\n")
         sys.stdout.flush()
-        with suppress(KeyboardInterrupt):  # how it is meant to end
+        # how it is meant to end
+        with suppress(KeyboardInterrupt), answering(default_int_handler):
             served.serve_forever()
 
 
@@ -77,6 +86,12 @@ def _make_folder(folder: Path) -> None:
         raise ValueError(f"export: cannot write to {folder}; give another folder")
 
 
-def _cache() -> Path:
-    """Return where grids are kept: the user's cache, by the custom of XDG."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gapless"
+def _cache() -> Path | None:
+    """Return where grids are kept, None where nothing can be."""
+    try:
+        folder = user_cache()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except (OSError, CacheUnusableError):
+        return None

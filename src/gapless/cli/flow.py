@@ -14,6 +14,7 @@ from gapless.cli._shared import (
     meter,
     numbers,
     print_json,
+    save_picture,
     table_text,
 )
 
@@ -38,7 +39,10 @@ def flow(
     checkpoint: Path | None = None,
     as_json: Json = False,
 ) -> None:
-    """Follow gradient flow (Eq. 2) and print energy, overlap and μ.
+    """Follow gradient flow (Eq. 2) and print energy, overlap, μ and how each run ended.
+
+    Outcomes: recovered (q > 1 − 1e-6), interpolated (zero energy elsewhere), trapped (at rest at
+    positive energy, |∇L − μW|²/N < 1e-10), time_out, not_finite. docs/conventions.md defines them.
 
     Example: gapless flow --n 512 --alpha 10 --labels shuffled --runs 8 --t-max 4 --seed 0
 
@@ -84,7 +88,7 @@ def flow(
     from gapless.experiments.checkpoint import Checkpoint, checkpoints_in
     from gapless.experiments.simulation import Simulation, rows
     from gapless.experiments.success import check_runs
-    from gapless.experiments.trajectories import draw
+    from gapless.experiments.trajectories import picture
 
     check_runs(runs, runs_per_design)
     if plot is not None:
@@ -105,8 +109,7 @@ def flow(
         for here in points:
             Checkpoint(here).discard()
     records = records[:runs]
-    if plot is not None:
-        draw(records).savefig(plot, dpi=150)
+    save_picture(plot, picture, records)
     if as_json:
         print_json(_answer(point, records))
     else:
@@ -156,6 +159,13 @@ def _answer(point, records) -> dict:
 
 
 def _summary(records) -> str:
+    from gapless.flow import Outcome
+
     shown = ("energy", "overlap", "mu", "stopped_at", "gradients", "outcome")
-    rows = [[i, *(record[name] for name in shown)] for i, record in enumerate(records)]
-    return table_text(("run", *shown), rows)
+    # as in JSON, where the overlap with its sign has another name
+    sized = [r | {"overlap": r["overlap"] and abs(r["overlap"])} for r in records]
+    rows = [[i, *(record[name] for name in shown)] for i, record in enumerate(sized)]
+    ended = [outcome for outcome in Outcome if outcome in {r["outcome"] for r in records}]
+    # each outcome is said once, with its rule
+    rules = "".join(f"{outcome}: {outcome.sentence}\n" for outcome in ended)
+    return table_text(("run", *shown), rows) + rules

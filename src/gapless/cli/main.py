@@ -10,8 +10,36 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 from pydantic import ValidationError
 
-from gapless.cli import dmft, explore, flow, reproduce, spectrum, stores, success, theory
+from gapless import interrupts
+from gapless.cli import (
+    cache,
+    dmft,
+    docstrings,
+    explore,
+    flow,
+    reproduce,
+    running,
+    spectrum,
+    stores,
+    success,
+    theory,
+)
 from gapless.threads import pin_threads
+
+if sys.flags.optimize > 1:
+    for module in (
+        cache,
+        dmft,
+        explore,
+        flow,
+        reproduce,
+        running,
+        spectrum,
+        stores,
+        success,
+        theory,
+    ):
+        docstrings.restore(module)
 
 POSITIONAL = ("figures", "dir", "file")
 
@@ -35,13 +63,14 @@ app.command(stores.compact)
 app.command(stores.export)
 app.command(theory.app)
 app.command(dmft.dmft)
+app.command(cache.cache)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
-    pin_threads()
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        pin_threads()
         app(tokens)
     except CycloptsError as error:
         return _complain(str(error), tokens)
@@ -50,8 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         return _complain(str(error), tokens)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; what was stored is kept, the same command continues it\n")
-        return 130
+        sys.stderr.write(interrupts.last_words())
+        return interrupts.EXIT_CODE
     except Exception as error:
         sys.stderr.write(
             f"gapless: failed: {type(error).__name__}: {' '.join(str(error).split())}\n"

@@ -1,14 +1,20 @@
 """`gapless reproduce` and `gapless report`: the paper's figures from what the store lacks."""
 
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from gapless.cli._shared import Json, Whole, check_memory, print_json, table_text
+from gapless.cli.failing import failures_json, tell_failures
 from gapless.cli.running import HERE, Engine, run_plan
 from gapless.cli.slurm import check_shares, job_array
+
+if TYPE_CHECKING:
+    from gapless.experiments import Experiment
 
 
 def reproduce(
@@ -23,8 +29,8 @@ def reproduce(
 ) -> None:
     """Measure what is missing of the paper's figures, draw them and write report.html.
 
-    Stopped at any time, the same command goes on where it was. The first interrupt finishes the
-    tasks in hand, a second stops at once.
+    Stopped at any time, the same command goes on where it was. The first interrupt gives the tasks
+    in hand three seconds to end, a second stops at once.
 
     Example: gapless reproduce fig5 --scale smoke --workers 2 --out results/smoke
 
@@ -32,7 +38,7 @@ def reproduce(
     ----------
     figures
         One or more of fig1 … fig5, bbp and rivals; all of them when none is named, or by the word
-        all.
+        all; or module:NAME of an Experiment of yours, in the current folder or installed.
     scale
         smoke (minutes), desk (an evening) or paper.
     seed
@@ -47,23 +53,27 @@ def reproduce(
     as_json
         Print one JSON object.
     """
-    from gapless.experiments import NAMES, load
+    from gapless.experiments import load
     from gapless.report import write_report
     from gapless.store import Store
     from gapless.sweep import plan, shard
 
     if scale not in ("smoke", "desk", "paper"):
         raise ValueError(f"scale: {scale!r} is not one of smoke, desk, paper")
-    if print_slurm is not None:
-        check_shares(print_slurm, engine)
-    names = NAMES if not figures or figures == ("all",) else tuple(dict.fromkeys(figures))
-    experiments = [load(name) for name in names]
+    names = tuple(dict.fromkeys(f for n in figures or ("all",) for f in _named(n)))
     folder = Path("results") / scale if out is None else out
+    if print_slurm is not None:
+        check_shares(print_slurm, engine, names, folder)
+    experiments = [load(name) for name in names]
+    _check_names(experiments)
     planned = {experiment.name: experiment.points(scale, seed) for experiment in experiments}
+    if empty := [name for name, points in planned.items() if not points]:
+        raise ValueError(f"figures, scale: {', '.join(empty)} has no points at this scale")
     if dry_run or print_slurm is not None:
         stores = {name: Store(folder / name) for name in planned}
         points = {name: shard(planned[name], *engine.part) for name in planned}
-        plans = [plan(e, points[e.name], stores[e.name]) for e in experiments]
+        retry = engine.retry_failed
+        plans = [plan(e, points[e.name], stores[e.name], retry_failed=retry) for e in experiments]
         if print_slurm is None:
             return _print_plans(plans, engine, as_json)
         command = ["reproduce", *names, "--scale", scale, "--seed", str(seed)]
@@ -73,25 +83,48 @@ def reproduce(
             return print_json({"script": text})
         sys.stdout.write(text)
         return None
+    failures = {}
     for experiment in experiments:
         points = planned[experiment.name]
         check_memory(engine.processes * max(experiment.cost(point).bytes for point in points))
         spec = {"experiment": experiment.name, "version": experiment.version}
         spec |= {"scale": scale, "seed": seed}
-        run_plan(experiment, points, folder / experiment.name, spec, engine)
+        measured = run_plan(experiment, points, folder / experiment.name, spec, engine)
+        failures[experiment.name] = failures_json(measured.failures)
     # parts of a job array would draw over each other: `gapless report` does it when all are there
-    page = write_report(folder) if engine.shard is None else None
+    page = write_report(folder, _own(experiments)) if engine.shard is None else None
     if as_json:
-        print_json({"report": page and str(page), "figures": list(planned)})
+        print_json({"report": page and str(page), "figures": list(planned), "failures": failures})
     else:
         sys.stdout.write(f"{page or folder}\n")
     return None
+
+
+def _named(name: str) -> tuple[str, ...]:
+    from gapless.experiments import NAMES
+
+    return NAMES if name == "all" else (name,)
+
+
+def _own(experiments: "Sequence[Experiment]") -> "list[Experiment]":
+    from gapless.experiments import NAMES
+
+    return [experiment for experiment in experiments if experiment.name not in NAMES]
+
+
+def _check_names(experiments: "Sequence[Experiment]") -> None:
+    """Raise ``ValueError`` if two experiments would share a folder."""
+    names = [experiment.name for experiment in experiments]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"figures: two experiments are called {', '.join(sorted(twice))}")
 
 
 def report(
     dir: Path,
     /,
     *,
+    trust: tuple[str, ...] = (),
+    experiment: tuple[str, ...] = (),
     as_json: Json = False,
 ) -> None:
     """Draw the figures and write report.html from what a folder holds, measuring nothing.
@@ -102,16 +135,49 @@ def report(
     ----------
     dir
         Folder given as --out to reproduce; half-way through a sweep will do.
+    experiment
+        module:NAME of an Experiment of yours whose records the folder holds: its module is
+        imported, and draws them. Without this they are shown as a table. Give it again for more.
+    trust
+        A loss of yours, module:name, that the records are of: its code is run to draw theory
+        lines, if it is the code that made them. Without this no module that a record names is
+        loaded. Give it again for more.
     as_json
         Print one JSON object.
     """
+    from gapless.experiments import load
+    from gapless.losses import parse_loss
     from gapless.report import write_report
 
-    page = write_report(dir)
+    for name in trust:
+        try:
+            parse_loss(name)
+        except ValueError as error:
+            raise ValueError(f"trust: {str(error).removeprefix('loss: ')}") from None
+    try:
+        own = [load(name) for name in experiment]
+    except ValueError as error:
+        raise ValueError(f"experiment: {str(error).removeprefix('figures: ')}") from None
+    _check_names(own)
+    page = write_report(dir, _own(own))
+    failures = _failures(dir)
     if as_json:
-        print_json({"report": str(page)})
+        print_json({"report": str(page), "failures": failures})
     else:
         sys.stdout.write(f"{page}\n")
+
+
+def _failures(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Tell which points of the last plans failed, and return it for JSON; by store."""
+    from gapless.store import StoreError, status, stores_in
+
+    found = {}
+    for name, store in stores_in(folder).items():
+        with suppress(StoreError):  # the page says why it could not be read
+            state = status(store)
+            tell_failures(name, state.planned or state.points, state.failures)
+            found[name] = failures_json(state.failures)
+    return found
 
 
 def _estimates(plans, engine: Engine, shares: int = 1) -> list[tuple[float, float]]:

@@ -8,15 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from cyclopts import Parameter
 
 from gapless.cli._shared import Whole, meter
+from gapless.cli.failing import tell_failures
+from gapless.interrupts import note_kept
 
 if TYPE_CHECKING:
     from gapless.experiments import Experiment, Point
-    from gapless.store import Store
+    from gapless.store import Failure, Store
 
 
 @Parameter(name="*")
@@ -35,12 +37,16 @@ class Engine:
     task_timeout
         Seconds after which a task is taken for an endless loop; a generous multiple of its
         estimate by default. Its points are tried three times, then stored as failed.
+    retry_failed
+        Measure again all points that failed. Without it those whose cause passes: memory,
+        descriptors, disk, a lost worker, a task that took too long.
     """
 
     workers: Whole | None = None
     scheduler: str | None = None
     shard: str | None = None
     task_timeout: float | None = None
+    retry_failed: Annotated[bool, Parameter(negative="")] = False
 
     def __post_init__(self) -> None:
         if self.workers is not None and not 1 <= self.workers <= 1024:
@@ -70,10 +76,26 @@ HERE = Engine()
 """This process."""
 
 
+class Measured(NamedTuple):
+    """A store with the points of a plan, and why some of them could not be measured."""
+
+    store: "Store"
+    failures: "Sequence[Failure]"
+
+
 def run_plan(
-    experiment: "Experiment", points: "Sequence[Point]", folder: Path, spec: dict, engine: Engine
-) -> "Store":
-    """Measure the points that the store in `folder` lacks; return the store.
+    experiment: "Experiment",
+    points: "Sequence[Point]",
+    folder: Path,
+    spec: dict,
+    engine: Engine,
+    *,
+    scratch: bool = False,
+) -> Measured:
+    """Measure the points that the store in `folder` lacks.
+
+    Points that failed are told on stderr. After an interrupt it is told what the folder holds,
+    unless it is `scratch`.
 
     Raises
     ------
@@ -82,35 +104,41 @@ def run_plan(
     RuntimeError
         If nothing could be computed.
     """
-    from gapless.store import Store
+    from gapless.store import Store, failures
     from gapless.sweep import orderly_interrupt, plan, provenance, shard
 
     with _runner(engine) as run:
         store = Store.open(folder, spec, {**provenance(), "created_at": time.time()})
-        for path in store.damaged():
-            sys.stderr.write(f"{path} is damaged; its points are measured anew\n")
-        store.note_plan(len(points))
-        todo = plan(experiment, shard(points, *engine.part), store)
+        store.note_plan([experiment.address(point) for point in points])
+        mine = shard(points, *engine.part)
+        todo = plan(experiment, mine, store, retry_failed=engine.retry_failed)
         name = experiment.name
-        if todo.missing and len(todo.missing) < todo.total:
-            there = todo.total - len(todo.missing)
+        there = todo.total - len(todo.missing)
+        if todo.missing and there:
             sys.stderr.write(f"{name}: {there} of {todo.total} points are there already\n")
-        failed = 0
+
+        def tell_what_is_there() -> None:
+            if there and not scratch:
+                note_kept(name, f"{there} of {todo.total} points of {name} are in {folder}")
+
         with meter(name, todo.flops) as progress, orderly_interrupt() as stopping:
 
             def on_receipt(receipt) -> None:
-                nonlocal failed
-                failed += receipt.failed
+                nonlocal there
+                there += receipt.points
+                tell_what_is_there()
                 progress.advance(receipt.flops)
+
+            tell_what_is_there()
 
             run(todo.tasks(), store.path, on_receipt=on_receipt, stopping=stopping)
             if stopping():
                 raise KeyboardInterrupt
-    if failed:
-        sys.stderr.write(f"{name}: {failed} points failed; their records say why\n")
-        if failed == len(todo.missing) == todo.total:
-            raise RuntimeError(f"all {failed} points of {name} failed")
-    return store
+    why = failures(store.outcomes(), map(experiment.address, mine))
+    tell_failures(name, todo.total, why)
+    if why and sum(failure.points for failure in why) == todo.total:
+        raise RuntimeError(f"all {todo.total} points of {name} failed")
+    return Measured(store, why)
 
 
 @contextmanager

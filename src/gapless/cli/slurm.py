@@ -1,12 +1,14 @@
 """The SLURM script of a sweep: a job array whose tasks share the points out by `--shard`."""
 
 import math
+import re
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from gapless.cli.running import Engine
+from gapless.files import shown
 
 MARGIN = 2.0
 """Of time and memory over the estimate: the nodes may be slower than this machine."""
@@ -14,12 +16,23 @@ LEAST_MINUTES = 10
 LEAST_MEGABYTES = 2000
 
 
-def check_shares(shares: int, engine: Engine) -> None:
-    """Raise ``ValueError`` unless 1 ≤ shares ≤ 1000 and `engine` leaves them open."""
+def check_shares(shares: int, engine: Engine, command: Sequence[str], folder: Path) -> None:
+    """Raise ``ValueError`` where there can be no script.
+
+    Unless 1 ≤ shares ≤ 1000 and `engine` leaves them open; and if a word of the script holds a line
+    break or another character that cannot be printed: comments and options of a script end there,
+    and what follows would be run.
+    """
     if not 1 <= shares <= 1000:
         raise ValueError(f"print_slurm: must be from 1 to 1000 tasks, not {shares}")
     if engine.shard is not None or engine.scheduler is not None:
         raise ValueError("print_slurm: leave out --shard and --scheduler, the script has its own")
+    for word in (sys.executable, *command, str(folder.resolve())):
+        if not word.isprintable():
+            raise ValueError(
+                f"print_slurm: {shown(word)} cannot stand in a script: it has a line break or "
+                "another character that cannot be printed; give a folder of another name"
+            )
 
 
 def job_array(
@@ -39,7 +52,9 @@ def job_array(
     words = [sys.executable, "-m", "gapless", *command, "--out", str(folder.resolve())]
     if engine.task_timeout is not None:
         words += ["--task-timeout", f"{engine.task_timeout:g}"]
-    figures = "-".join(word for word in command[1:] if word.startswith("fig"))
+    if engine.retry_failed:
+        words.append("--retry-failed")
+    figures = "-".join(re.sub(r"\W", "_", word) for word in command[1:] if word.startswith("fig"))
     line = shlex.join([*words, "--workers", str(engine.processes)])
     report = shlex.join([sys.executable, "-m", "gapless", "report", str(folder.resolve())])
     return f"""#!/bin/sh

@@ -37,10 +37,11 @@ def spectrum(
     alpha
         Samples per dimension, α = M/N.
     at
-        random (the start), threshold (the energy of the run's own shuffled twin), time:0.5 or
-        energy:7.
+        random (the start), time:0.5, energy:7, or threshold: where the energy falls to that of the
+        run's own shuffled twin; without a teacher, where the run itself is. Twin or run is followed
+        until it is at rest (|∇L − μW|²/N < 1e-10) or t = 20; `at_rest` says which.
     labels
-        teacher, shuffled or gaussian; at the threshold the last two are followed until they rest.
+        teacher, shuffled or gaussian.
     runs
         Number of runs.
     seed
@@ -93,7 +94,7 @@ def spectrum(
     if as_json:
         print_json(_answer(point, str(moment), labels, deflate_radial, records))
     else:
-        sys.stdout.write(_summary(records))
+        sys.stdout.write(_summary(records, labels, point.loss))
 
 
 def _answer(point, at: str, labels: str, deflate_radial: bool, records) -> dict:
@@ -110,12 +111,22 @@ def _answer(point, at: str, labels: str, deflate_radial: bool, records) -> dict:
         "deflate_radial": deflate_radial,
         "runs": [{names.get(k, k): v for k, v in record.items()} for record in records],
         "reached": sum(record["reached"] for record in records),
+        "at_rest": sum(record["at_rest"] for record in records) if _resting(records) else None,
     }
 
 
-def _summary(records) -> str:
+def _resting(records) -> bool:
+    """Return whether runs, or their twins, were followed to rest."""
+    return records[0]["at_rest"] is not None
+
+
+def _summary(records, labels: str, loss: str) -> str:
+    from gapless.experiments._threshold import rest_sentence
+
     shown = ("time", "energy", "mu", "overlap", "hessian_edge", "hessian_outlier")
-    headings = ("run", *shown, "lambda_1", "lambda_2", "overlap_1", "residual")
+    # as in JSON, where `overlap` is that of the eigenvectors
+    named = [{"overlap": "state_overlap"}.get(name, name) for name in shown]
+    headings = ("run", *named, "lambda_1", "lambda_2", "overlap_1", "residual")
     rows = []
     for i, record in enumerate(records):
         values = record["eigenvalues"] or [None]
@@ -123,4 +134,12 @@ def _summary(records) -> str:
         second = values[1] if len(values) > 1 else None
         worst = max(residuals) if residuals else None
         rows.append([i, *(record[k] for k in shown), values[0], second, overlaps[0], worst])
-    return table_text(headings, rows)
+    text = table_text(headings, rows)
+    if _resting(records):
+        whose = "twins" if labels == "teacher" else "runs"
+        outcomes = [record["outcome"] for record in records]
+        text += rest_sentence(outcomes, whose, loss=loss) + "\n"
+    loose = [i for i, record in enumerate(records) if record["converged"] is False]
+    if loose:
+        text += f"eigenpairs not within the tolerance: runs {', '.join(map(str, loose))}\n"
+    return text

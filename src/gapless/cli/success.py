@@ -1,11 +1,19 @@
-"""`gapless success`: which fraction of runs recovers the signal, with intervals."""
+"""`gapless success`: fractions of runs that are solved, and that recover, with intervals."""
 
 import sys
-import tempfile
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gapless.cli._shared import Json, Whole, check_memory, numbers, print_json, table_text
+from gapless.cli.failing import failures_json
 from gapless.cli.running import HERE, Engine, run_plan
+from gapless.interrupts import scratch_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Rows = list[dict[Hashable, Any]]
 
 
 def success(
@@ -24,9 +32,14 @@ def success(
     engine: Engine = HERE,
     as_json: Json = False,
 ) -> None:
-    """Print the fraction of runs whose energy L/N falls to the tolerance within the time budget.
+    """Print which fraction of runs is solved, and which has recovered the signal, in the budget.
 
-    Intervals are 95 % and know that K runs share one sensing matrix.
+    Solved: the energy L/N fell to the tolerance. Recovered: the student found the signal, q > 1 −
+    1e-6 at its end. A run that recovered and is not solved needs more time for its last decades of
+    energy; one that is solved and has not recovered interpolates its labels (M < N). In JSON
+    `successes`, `fraction`, `low` and `high` are of solved runs, and `recovered`,
+    `recovered_fraction`, `recovered_low` and `recovered_high` of the others. Intervals are 95 % and
+    hold the correlation of K runs on one sensing matrix.
 
     Example: gapless success --n 64 --alpha 6,7,8 --runs 4000 --seed 0
 
@@ -49,7 +62,7 @@ def success(
     t_max
         Time budget in units of Eq. 2; 0.3 log2 N by default.
     tolerance
-        Energy L/N of a success: 1e-4, 1e-6, 1e-8 or 1e-10. Every run records all of them.
+        Energy L/N of a solved run: 1e-4, 1e-6, 1e-8 or 1e-10. Every run records all of them.
     runs_per_design
         K, how many runs share one sensing matrix; by default 128 up to N = 2048, fewer beyond.
     out
@@ -80,17 +93,64 @@ def success(
     points = simulations(template, alphas, runs)
     experiment = load("fig5")
     spec = template.model_dump(exclude={"alpha", "index"}, exclude_none=True, mode="json")
-    with tempfile.TemporaryDirectory(prefix="gapless-") as scratch:
-        folder = Path(scratch) / "success" if out is None else out
-        store = run_plan(experiment, points, folder, {"experiment": "success", **spec}, engine)
+    spec = {"experiment": "success", **spec}
+    with scratch_folder() as scratch:
+        folder = scratch / "success" if out is None else out
+        store, failures = run_plan(experiment, points, folder, spec, engine, scratch=out is None)
         records = store.read().to_pandas()
     addresses = {experiment.address(point) for point in points}
-    table = success_table(records[records.address.isin(addresses)], runs, tolerance)
+    records = records[records.address.isin(addresses)]
+    rows = success_table(records, runs, tolerance).to_dict("records")
+    rows = _with_lost_alphas(rows, records[records.outcome == "failed"])
     if as_json:
         answer = template.model_dump(exclude={"alpha", "index", "save_at"}, mode="json")
-        answer |= {"tolerance": tolerance, "rows": table.to_dict("records")}
+        answer |= {"tolerance": tolerance, "rows": rows, "failures": failures_json(failures)}
         print_json(answer)
     else:
-        shown = ["n", "alpha", "runs", "designs", "successes", "fraction", "low", "high"]
-        shown.append("gradients_per_run")
-        sys.stdout.write(table_text(shown, table[shown].to_numpy().tolist()))
+        sys.stdout.write(_summary(rows))
+
+
+def _with_lost_alphas(rows: Rows, failed: "pd.DataFrame") -> Rows:
+    """Return the rows, and one of no runs for each α where every run failed."""
+    counts = failed.groupby("alpha").size()
+    lost = [alpha for alpha in counts.index if alpha not in {row["alpha"] for row in rows}]
+    none = {"runs": 0, "designs": 0, "successes": 0}
+    rows = rows + [
+        dict.fromkeys(rows[0])
+        | none
+        | {"n": rows[0]["n"], "alpha": float(alpha), "failed": int(counts[alpha])}
+        for alpha in lost
+    ]
+    return sorted(rows, key=lambda row: row["alpha"])
+
+
+SHOWN = {
+    "n": "n",
+    "alpha": "alpha",
+    "runs": "runs",
+    "designs": "designs",
+    "successes": "solved",
+    "fraction": "fraction",
+    "low": "low",
+    "high": "high",
+    "recovered": "recovered",
+    "recovered_fraction": "fraction",
+    "recovered_low": "low",
+    "recovered_high": "high",
+    "interpolated": "interpolated",
+    "gradients_per_run": "gradients_per_run",
+}
+"""Columns of the table and their headings."""
+
+
+def _summary(rows: Sequence[Mapping[Any, Any]]) -> str:
+    shown = {name: heading for name, heading in SHOWN.items() if name in rows[0]}
+    if any(row["failed"] for row in rows):
+        shown["failed"] = "failed"
+    cells = [[_short(row[name]) for name in shown] for row in rows]
+    return table_text(list(shown.values()), cells)
+
+
+def _short(value: Any) -> Any:
+    """Return a number with four digits: the intervals have no more."""
+    return f"{value:.4g}" if isinstance(value, float) else value

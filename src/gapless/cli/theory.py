@@ -6,7 +6,15 @@ from typing import Any
 
 from cyclopts import App
 
-from gapless.cli._shared import Json, check_writable, meter, numbers, print_json, table_text
+from gapless.cli._shared import (
+    Json,
+    check_writable,
+    meter,
+    numbers,
+    print_json,
+    save_picture,
+    table_text,
+)
 
 app = App(
     name="theory",
@@ -158,7 +166,7 @@ def curve(
     as_json
         Print one JSON object with `rows`, each like the answer of `theory state`.
     """
-    from gapless.experiments.theory_curve import curve_rows, draw_curve
+    from gapless.experiments.theory_curve import curve_rows, picture
     from gapless.losses import parse_loss
 
     if plot is not None:
@@ -166,8 +174,7 @@ def curve(
     chosen, alphas = parse_loss(loss), numbers(alpha, "alpha")
     with meter("theory", len(alphas)) as progress:
         rows = curve_rows(chosen, alphas, progress.advance)
-    if plot is not None:
-        draw_curve(rows, chosen).savefig(plot, dpi=150)
+    save_picture(plot, picture, rows, chosen)
     if as_json:
         print_json({"loss": chosen.name, "rows": rows})
         return

@@ -7,10 +7,10 @@ import pyarrow as pa
 from gapless.design import Design
 from gapless.experiments._experiment import Cost, Point, Row
 from gapless.experiments._spectra import number, spectral_rows
-from gapless.experiments._threshold import T_TWIN, twin_threshold
+from gapless.experiments._threshold import T_TWIN, at_rest, twin_threshold
 from gapless.experiments.simulation import design_columns
 from gapless.flow import AtEnergy, Outcome, integrate
-from gapless.losses import parse_loss
+from gapless.losses import check_for_runs, parse_loss
 from gapless.problem import draw_problem
 
 LOWEST = 3
@@ -45,9 +45,10 @@ SCHEMA = pa.schema(
 """Columns of a run at its crossing.
 
 The point's parameters; `outcome` (``crossed``, ``not_crossed``, ``failed``) and, for a failed
-run, its `reason`; the twin's energy and how fast it still moved; the time of the crossing and the
-state there; the lowest eigenpairs; theory's edge and outlier from the run's own labels (see
-`_spectra.theory_of`). Null for a run that did not cross.
+run, its `reason`; the twin's energy, its speed |∇L − μW|²/N and whether that is rest (below 1e-10
+by t = 20: `twin_settled`); the time of the crossing and the state there; the lowest eigenpairs;
+theory's edge and outlier from the run's own labels (see `_spectra.theory_of`). Null for a run that
+did not cross.
 """
 
 
@@ -65,7 +66,9 @@ class CrossingPoint(Point):
         """Refuse parameters that no design or loss has."""
         del context
         # the full name holds a hash of a user's source text: it belongs to the record's address
-        object.__setattr__(self, "loss", parse_loss(self.loss).name)
+        loss = parse_loss(self.loss)
+        object.__setattr__(self, "loss", loss.name)
+        check_for_runs(loss, "float32")
         _ = self.design
 
     @property
@@ -90,7 +93,7 @@ def rows_at_crossing(point: CrossingPoint) -> list[Row]:
             "outcome": "crossed" if crossing.crossed[run] else "not_crossed",
             "threshold_energy": number(twin.energy[run]),
             "twin_speed2": number(twin.speed2[run]),
-            "twin_settled": bool(twin.settled[run]),
+            "twin_settled": at_rest(twin.outcome[run]),
             "overlap_start": number(float(start[run])),
             "crossed": bool(crossing.crossed[run]),
             "time": number(crossing.stopped_at[run]) if crossing.crossed[run] else None,

@@ -1,4 +1,4 @@
-"""What a figure is made of: points to measure, a measurement, a drawing and the paper's claims."""
+"""What a figure is made of: points to measure, a measurement, a picture and the paper's claims."""
 
 import hashlib
 import json
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
+from gapless.experiments.verdict import Claim
+from gapless.page.panels import Picture
+
 if TYPE_CHECKING:  # a worker neither draws nor judges
     import pandas as pd
-    from matplotlib.figure import Figure
-
-    from gapless.experiments.panels import Panel
 
 Scale = Literal["smoke", "desk", "paper"]
 Row = dict[str, Any]
@@ -44,15 +44,6 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A statement of the paper, our number with its interval, and whether they agree."""
-
-    statement: str
-    ours: str
-    verdict: Literal["agrees", "differs", "cannot tell"]
-
-
-@dataclass(frozen=True)
 class Experiment:
     """A figure: which points, how each is measured, how the rows become a picture and claims.
 
@@ -73,16 +64,14 @@ class Experiment:
         (point, reason) → the rows that stand for a measurement that could not be made.
     cost
         point → expected cost, for plans and bundles.
-    draw
-        table of all rows so far → the figure.
+    picture
+        table of all rows so far → what is drawn, in files and on the page alike.
     claims
         table of all rows so far → the paper's claims judged.
-    panels
-        table of all rows so far → what the interactive twin of the picture shows.
     tables
         table of all rows so far → (title, numbers) of each table that the report prints.
     reads
-        Columns that `draw`, `claims`, `panels` and `tables` take; all of them when None. Millions
+        Columns that `picture`, `claims` and `tables` take; all of them when None. Millions
         of rows fit into memory when these are few.
     """
 
@@ -94,9 +83,8 @@ class Experiment:
     measure: Callable[[Any], list[Row]]
     failed: Callable[[Any, str], list[Row]]
     cost: Callable[[Any], Cost]
-    draw: "Callable[[pd.DataFrame], Figure]"
+    picture: "Callable[[pd.DataFrame], Picture]"
     claims: "Callable[[pd.DataFrame], list[Claim]]"
-    panels: "Callable[[pd.DataFrame], list[Panel]] | None" = None
     tables: "Callable[[pd.DataFrame], list[tuple[str, pd.DataFrame]]] | None" = None
     reads: tuple[str, ...] | None = None
 

@@ -29,13 +29,14 @@ def spectral_rows(
 
     Keys: ``energy``, ``mu``, ``overlap`` (of the state); lists over the `lowest` eigenpairs
     ``eigenvalues`` (Eq. 4, after −μ), ``vector_overlap``, ``residual``, ``top_sample_share``;
-    ``width``; and theory's prediction from the run's own labels, see `theory_of`.
+    ``width``; ``converged``: every residual is within `tolerance`; and theory's prediction from the
+    run's own labels, see `theory_of`.
     """
     w = state.w
     pairs = lowest_eigenpairs(
         problem, w, lowest, key=key, tolerance=tolerance, deflate_radial=deflate_radial
     )
-    # shuffled labels know no direction of X: their teacher is no signal
+    # shuffled labels share nothing with a direction of X: their teacher is no signal
     overlaps = signal_overlap(pairs.vectors, problem.teacher if labels == "teacher" else None)
     shares = np.asarray(top_sample_share(problem, pairs.vectors), float)
     q = np.asarray(problem.overlap(w), float)
@@ -50,6 +51,7 @@ def spectral_rows(
             "residual": numbers(pairs.residuals[run]),
             "top_sample_share": numbers(shares[run]),
             "width": number(pairs.width[run]),
+            "converged": bool(pairs.converged[run]),
             **theory_of(problem.label_law(w, run), problem.loss, problem.alpha, labels),
         }
         for run in range(w.shape[0])

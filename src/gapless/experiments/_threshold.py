@@ -1,16 +1,54 @@
-"""The threshold energy of a run: where its shuffled twin comes to rest."""
+"""The threshold energy of a run: that of its shuffled twin at rest, or at t = 20.
 
+At rest: |∇L − μW|²/N < 1e-10 (times the square of the loss's scale), outcome ``trapped``. For
+N of a few hundred and more most twins still move at t = 20: whatever uses a threshold energy says
+of how many runs it is one at rest.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from gapless.design import Design
-from gapless.flow import integrate
+from gapless.flow import Outcome, integrate
 from gapless.losses import Loss, quartic
 from gapless.problem import Dtype, draw_problem
 
 T_TWIN = 20.0
-"""Time at which a twin that still moves is read off."""
+"""Time at which a twin that is not at rest is read off."""
+AT_REST = "|∇L − μW|²/N < 1e-10"
+"""What at rest means, for tables and pictures."""
+
+
+def at_rest(outcome: str) -> bool:
+    """Return whether a run of this outcome ended at rest."""
+    return outcome == Outcome.trapped
+
+
+def rest_sentence(
+    outcomes: Sequence[str], whose: str, late: float = T_TWIN, loss: str = "quartic"
+) -> str:
+    """Return "5 of 8 twins at rest (|∇L − μW|²/N < 1e-10), 3 read off at t = 20".
+
+    Parameters
+    ----------
+    outcomes
+        Of runs that were followed to rest, or to t = `late`.
+    whose
+        What the runs are called.
+    loss
+        Name of their loss: thresholds are in units of its scale, 1 for the quartic loss.
+    """
+    count = Counter(str(outcome) for outcome in outcomes)
+    resting = sum(number for outcome, number in count.items() if at_rest(outcome))
+    others = {str(Outcome.time_out): f"read off at t = {late:g}"}
+    rule = AT_REST if loss == "quartic" else f"{AT_REST} times the loss's scale squared"
+    text = f"{resting} of {len(outcomes)} {whose} at rest ({rule})"
+    return ", ".join(
+        [text, *(f"{count[o]} {others.get(o, o)}" for o in sorted(count) if not at_rest(o))]
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +58,9 @@ class TwinThreshold:
     energy: np.ndarray
     """e of each run's shuffled twin at the end, (K,)."""
     speed2: np.ndarray
-    """|∇L − μW|²/N of the twin then, (K,): what it might still fall by."""
-    settled: np.ndarray
-    """Whether the twin came to rest (|∇L − μW|²/N < 1e-10 s²) before t = 20, (K,)."""
+    """|∇L − μW|²/N of the twin then, (K,): its energy falls at this rate."""
+    outcome: tuple[Outcome, ...]
+    """How the twin ended: ``trapped`` is at rest, |∇L − μW|²/N < 1e-10 by t = 20."""
 
 
 def twin_threshold(design: Design, loss: Loss = quartic, dtype: Dtype = "float32") -> TwinThreshold:
@@ -39,4 +77,8 @@ def twin_threshold(design: Design, loss: Loss = quartic, dtype: Dtype = "float32
         design.start(),
         T_TWIN,
     )
-    return TwinThreshold(twin.end.energy, twin.end.speed2, twin.at_rest)
+    return TwinThreshold(
+        twin.end.energy,
+        twin.end.speed2,
+        twin.outcome,
+    )

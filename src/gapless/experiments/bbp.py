@@ -1,10 +1,11 @@
-"""BBP along the run: what the Hessian's lowest eigenvector knows of the signal, in three regimes.
+"""BBP along the run: has the Hessian an outlier along the signal, in three regimes of α?
 
 For a loss of bounded curvature the transition exists at a random start (α_start) and at the 1RSB
-threshold states (α_1RSB). Below the first the Hessian never knows the signal; between the two it
-does at first and forgets on the way down; above the second it still knows it when the run gets
-to the threshold, and the run escapes. T. Bonnaire, G. Biroli and C. Cammarota, "The role of the
-time-dependent Hessian in high-dimensional optimization", arXiv 2403.02418, ask this question.
+threshold states (α_1RSB). Below the first the Hessian never has an outlier along the signal;
+between the two it has one at first and loses it on the way down; above the second it still has one
+when the run gets to the threshold, and the run escapes. T. Bonnaire, G. Biroli and C. Cammarota,
+"The role of the time-dependent Hessian in high-dimensional optimization", arXiv 2403.02418, ask
+this question.
 
 Runs set out at overlap 0 exactly, as they do when N → ∞. Theory's edge and outlier come from the
 run's own labels and hold while the overlap vanishes (docs/derivations/limits.md §4): where the
@@ -14,21 +15,30 @@ mean overlap exceeds 0.1 the picture is greyed.
 from functools import cache
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from matplotlib.figure import Figure
 
 from gapless.algorithms.starts import warm_states
-from gapless.experiments import drawing
 from gapless.experiments._crossing import CrossingPoint
-from gapless.experiments._experiment import Claim, Cost, Experiment, Row, Scale
+from gapless.experiments._experiment import Cost, Experiment, Row, Scale
 from gapless.experiments._spectra import spectral_rows
-from gapless.experiments.panels import TWO_ERRORS, Panel, Series
 from gapless.experiments.simulation import design_columns
+from gapless.experiments.statistics import Fraction, share
+from gapless.experiments.verdict import (
+    MOSTLY,
+    NOT_MEASURED,
+    RARELY,
+    Claim,
+    Sample,
+    Statement,
+    Verdict,
+    judged,
+    verdict,
+)
 from gapless.flow import Outcome, integrate
 from gapless.losses import normalised, parse_loss
+from gapless.page.panels import GREY, TWO_ERRORS, Axis, Mark, Panel, Picture, Series
 from gapless.problem import draw_problem
 from gapless.theory import bbp_at_random_start, bbp_threshold
 
@@ -43,7 +53,7 @@ SIZES: dict[Scale, tuple[int, int, int, int]] = {
     "paper": (4096, 8, 8, 41),
 }
 """N, designs, runs on each, frames."""
-GREY = 0.1
+SIGNAL_FREE = 0.1
 """Above this overlap of the state theory's outlier is not to be trusted."""
 
 _FRAMES = {
@@ -166,87 +176,70 @@ def _followed(table: pd.DataFrame) -> pd.DataFrame:
     return table[table.outcome == "followed"]
 
 
-def draw(table: pd.DataFrame) -> Figure:
-    """Draw, for each α: above, how far λ₁ lies below the bulk edge; below, overlaps of v₁."""
+def picture(table: pd.DataFrame) -> Picture:
+    """Return, for each α: above, how far λ₁ lies below the bulk edge; below, overlaps of v₁."""
     early, late = transitions()
-    with mpl.rc_context(drawing.STYLE):
-        figure = Figure(figsize=(10.5, 5.4), layout="constrained")
-        axes = figure.subplots(2, len(ALPHAS), sharex=True, squeeze=False)
-    for column, (_, group) in enumerate(_followed(table).groupby("alpha")):
-        alpha = float(group.alpha.iloc[0])
-        upper, lower = axes[:, column]
-        t = np.array(group.t.iloc[0])
-        _draw_gap(upper, t, group)
-        _draw_overlaps(lower, t, group)
-        unsure = t[series(group, "overlap_t")[0] > GREY]
-        for panel in (upper, lower):
-            panel.set_xscale("symlog", linthresh=0.05)
-            panel.set_xticks([0, 0.1, 1], ["0", "0.1", "1"])
-            if unsure.size:
-                panel.axvspan(unsure[0], t[-1], color="0.5", alpha=0.15, lw=0)
-        regime = REGIMES[int(alpha > early) + int(alpha > late)]
-        upper.set_title(rf"$\alpha$ = {alpha:g}: {regime}", fontsize=10)
-        lower.set(xlabel="time $t$", ylim=(0, 1.02))
-    axes[0, 0].set_ylabel(r"bulk edge $-\ \lambda_1$")
-    axes[1, 0].set_ylabel("overlap with the signal")
-    axes[0, 1].legend(loc="lower left")
-    axes[1, 0].legend(loc="upper right")
-    figure.suptitle(
-        rf"$\ell=(\hat y^2-y^2)^2/(1+y^2)$, N = {table.n.max()}: $\alpha_{{BBP}}$ = {early:.3f} "
-        rf"at a random start, {late:.3f} at the 1RSB threshold; grey: state's q above {GREY:g}",
-        fontsize=9.5,
-    )
-    return figure
-
-
-def _draw_gap(axis: Any, t: np.ndarray, group: pd.DataFrame) -> None:
-    gaps = group.assign(
-        measured=[
-            np.subtract(edge, value)
-            for edge, value in zip(group.hessian_edge_t, group.eigenvalue_1_t, strict=True)
-        ],
-        # where no outlier is predicted, the lowest eigenvalue is the edge
-        predicted=[
-            np.nan_to_num(np.subtract(edge, value))
-            for edge, value in zip(group.hessian_edge_t, group.hessian_outlier_t, strict=True)
-        ],
-    )
-    mean, error = series(gaps, "measured")
-    axis.errorbar(t, mean, error, color=drawing.colour(0), marker="o", ms=3, lw=0, elinewidth=1)
-    axis.lines[-1].set_label(r"$\lambda_1$, runs")
-    axis.plot(t, series(gaps, "predicted")[0], color=drawing.colour(1), label="outlier, theory")
-    axis.set_yscale("symlog", linthresh=0.1)
-
-
-def _draw_overlaps(axis: Any, t: np.ndarray, group: pd.DataFrame) -> None:
-    mean, error = series(group, "vector_overlap_1_t")
-    axis.errorbar(t, mean, error, color=drawing.colour(0), marker="o", ms=3, lw=0, elinewidth=1)
-    axis.lines[-1].set_label(r"$v_1$, runs")
-    known = group.assign(known=[np.nan_to_num(values) for values in group.outlier_overlap_t])
-    axis.plot(t, series(known, "known")[0], color=drawing.colour(1), label="$v_1$, theory")
-    state = series(group, "overlap_t")[0]
-    axis.plot(t, state, color=drawing.colour(2), ls="--", label="state $q$")
-    # a vector that knows nothing
-    axis.axhline((2 / np.pi / group.n.iloc[0]) ** 0.5, color="black", lw=0.7, ls=":")
-
-
-def panels(table: pd.DataFrame) -> list[Panel]:
-    """Return overlaps of v₁ and of the state along time, for each α, with ±2 standard errors."""
-    found = []
+    above, below = [], []
     for _, group in _followed(table).groupby("alpha"):
-        t = np.array(group.t.iloc[0])
-        known = group.assign(known=[np.nan_to_num(values) for values in group.outlier_overlap_t])
-        mean, error = series(group, "vector_overlap_1_t")
-        curves = [
-            Series("v₁, runs", t, mean, mean - 2 * error, mean + 2 * error, TWO_ERRORS, "markers"),
-            Series("v₁, theory", t, series(known, "known")[0], style="lines", colour=1),
-            Series(
-                "state q", t, series(group, "overlap_t")[0], style="lines", colour=2, dash="dash"
-            ),
-        ]
-        title = f"α = {float(group.alpha.iloc[0]):g}"
-        found.append(Panel(title, "time t", "overlap with the signal", curves, y_range=(0.0, 1.02)))
-    return found
+        alpha, t = float(group.alpha.iloc[0]), np.array(group.t.iloc[0])
+        time = Axis("time t", "symlog", ticks=(0, 0.1, 1), linear=0.05)
+        unsure = t[series(group, "overlap_t")[0] > SIGNAL_FREE]
+        grey = Mark("x", unsure[0] if unsure.size else np.nan, colour=GREY, until=float(t[-1]))
+        regime = REGIMES[int(alpha > early) + int(alpha > late)]
+        gap, size = Axis("bulk edge − λ₁", "symlog", linear=0.1), (3.5, 2.7)
+        title = f"α = {alpha:g}: {regime}"
+        above.append(Panel(title, time, gap, _gaps(t, group), (grey,), size=size))
+        overlap = Axis("overlap with the signal", range=(0, 1.02))
+        # the mean of a random vector
+        chance = Mark("y", (2 / np.pi / group.n.iloc[0]) ** 0.5, dash="dot", width=0.7)
+        title = f"α = {alpha:g}; dotted: a random vector"
+        below.append(Panel(title, time, overlap, _overlaps(t, group), (grey, chance), size=size))
+    return Picture(
+        f"ℓ = (ŷ² − y²)²/(1 + y²), N = {table.n.max()}: α_BBP = {early:.3f} at a random start, "
+        f"{late:.3f} at the 1RSB threshold; grey: state's q above {SIGNAL_FREE:g}; "
+        f"bars: {TWO_ERRORS}",
+        (above, below) if above else (),
+    )
+
+
+def _gaps(t: np.ndarray, group: pd.DataFrame) -> list[Series]:
+    edges = np.stack(group.hessian_edge_t.to_list()).astype(float)
+    lowest = np.stack(group.eigenvalue_1_t.to_list()).astype(float)
+    outliers = np.stack(group.hessian_outlier_t.to_list()).astype(float)
+    # where no outlier is predicted, the lowest eigenvalue is the edge
+    gaps = group.assign(
+        measured=list(edges - lowest), predicted=list(np.nan_to_num(edges - outliers))
+    )
+    return [
+        # the legend of both rows stands below, where there is room
+        _runs("λ₁, runs", t, gaps, "measured", legend=""),
+        _theory("outlier, theory", t, gaps, "predicted", legend=""),
+    ]
+
+
+def _overlaps(t: np.ndarray, group: pd.DataFrame) -> list[Series]:
+    known = group.assign(known=[np.nan_to_num(values) for values in group.outlier_overlap_t])
+    state = series(group, "overlap_t")[0]
+    return [
+        _runs("v₁, runs", t, group, "vector_overlap_1_t", legend="λ₁ and v₁, runs"),
+        _theory("v₁, theory", t, known, "known", legend="λ₁ and v₁, theory"),
+        Series("state q", t, state, style="lines", colour=2, dash="dash"),
+    ]
+
+
+def _runs(name: str, t: np.ndarray, group: pd.DataFrame, column: str, legend: str) -> Series:
+    mean, error = series(group, column)
+    ends = mean - 2 * error, mean + 2 * error, TWO_ERRORS
+    return Series(name, t, mean, *ends, style="markers", legend=legend)
+
+
+def _theory(name: str, t: np.ndarray, group: pd.DataFrame, column: str, legend: str) -> Series:
+    mean, _ = series(group, column)
+    return Series(name, t, mean, style="lines", colour=1, legend=legend)
+
+
+NEVER, USUALLY, LOST = Statement(high=RARELY), Statement(low=MOSTLY), Statement(high=MOSTLY)
+"""Readings as bounds on the fraction of runs with an outlier: never, at the start or kept, lost."""
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -254,34 +247,49 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     early, late = transitions()
     found = []
     for _, group in _followed(table).groupby("alpha"):
-        alpha = float(group.alpha.iloc[0])
-        start = np.mean([np.isfinite(values[0]) for values in group.hessian_outlier_t])
-        overlap = np.array([values[0] for values in group.vector_overlap_1_t])
-        calm = np.stack(group.overlap_t.to_list()) < GREY
+        alpha, n, design = float(group.alpha.iloc[0]), int(group.n.iloc[0]), group.design.to_numpy()
         outliers = np.isfinite(np.stack(group.hessian_outlier_t.to_list()).astype(float))
+        overlap = np.array([values[0] for values in group.vector_overlap_1_t])
+        calm = np.abs(np.stack(group.overlap_t.to_list())) < SIGNAL_FREE
+        some = calm.any(axis=1)
         last = [values[row][-1] for values, row in zip(outliers, calm, strict=True) if row.any()]
-        kept = float(np.mean(last)) if last else float("nan")
+        start, kept = share(outliers[:, 0], design), share(np.array(last, bool), design[some])
+
+        def judge(reading: Statement, fraction: Fraction, n: int = n) -> Verdict:
+            return verdict(reading, fraction.fraction, fraction.interval, Sample(n, fraction.runs))
+
         if alpha < early:
-            statement, good = (
-                "Below α_BBP of the start the Hessian never knows the signal",
-                start < 0.5,
-            )
+            statement = "Below α_BBP of the start the Hessian never has an outlier on the signal"
+            parts: list[Verdict] = [judge(NEVER, start)]
         elif alpha < late:
-            statement = "Between the two transitions it knows it at the start and loses it"
-            good = start > 0.5 > kept
+            statement = "Between the two transitions it has one at the start and loses it"
+            # the question ends for a run that finds the signal before it loses the outlier
+            lost = judge(LOST, kept) if calm[:, -1].any() else NOT_MEASURED
+            parts = [judge(USUALLY, start), lost]
         else:
-            statement = "Above α_BBP of the threshold it still knows it when the run escapes"
-            good = start > 0.5 and kept > 0.5
+            statement = "Above α_BBP of the threshold it still has one when the run escapes"
+            parts = [judge(USUALLY, start), judge(USUALLY, kept)]
         found.append(
-            Claim(
+            judged(
                 statement,
-                f"α = {alpha:g}: outlier in {start:.0%} of runs at the start (overlap of v₁ "
-                f"{overlap.mean():.2f}), in {kept:.0%} at the last frame with q < {GREY:g}",
-                # the question ends for a run that finds the signal before it loses the outlier
-                "agrees" if good else "cannot tell" if not calm[:, -1].any() else "differs",
+                f"α = {alpha:g}, N = {n}: outlier in {_percent(start)} at the start (overlap of v₁ "
+                f"{overlap.mean():.2f}), in {_percent(kept)} at the last frame with "
+                f"q < {SIGNAL_FREE:g}; never is read as in fewer than {RARELY:.0%}, has and loses "
+                f"as in more and fewer than {MOSTLY:.0%}",
+                *parts,
             )
         )
     return found
+
+
+def _percent(fraction: Fraction) -> str:
+    """Return "38 % of 8 runs (95 %: 14 to 69 %)"."""
+    if fraction.runs == 0:
+        return "no run"
+    low, high = 100 * fraction.low, 100 * fraction.high
+    return (
+        f"{100 * fraction.fraction:.0f} % of {fraction.runs} runs (95 %: {low:.0f} to {high:.0f} %)"
+    )
 
 
 EXPERIMENT = Experiment(
@@ -293,7 +301,6 @@ EXPERIMENT = Experiment(
     measure=measure,
     failed=failed_rows,
     cost=cost,
-    draw=draw,
+    picture=picture,
     claims=claims,
-    panels=panels,
 )

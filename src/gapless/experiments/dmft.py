@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from pydantic import model_validator
 
-from gapless.experiments import drawing
 from gapless.experiments._experiment import Point
 from gapless.experiments.checkpoint import Checkpoint
+from gapless.files import reason
 from gapless.losses import parse_loss
+from gapless.page.panels import GREY, INK, Axis, Mark, Panel, Picture, Series
 from gapless.theory import NotConverged, threshold_state
 from gapless.theory.dmft import Descent, Draws, Dynamics, Estimate, Flow, Solution
 from gapless.theory.dmft.paths import Sampling
@@ -146,10 +146,9 @@ def solve(point: MeanField, progress: Callable[[float], object] = lambda _: None
     `progress` is called with the part of `MeanField.traffic` that was done. Raises `Unstable`.
     """
     checkpoint = Checkpoint(point)
-    found = checkpoint.read()
     solution = Solution.begin(point.dynamics, point.draws, point.stepping)
-    if found is not None:
-        solution.restore(found)
+    if (found := checkpoint.read()) is not None:
+        solution = _resumed(found, solution, checkpoint)
     done = 0.0
 
     def watch(solution: Solution) -> None:
@@ -166,6 +165,44 @@ def solve(point: MeanField, progress: Callable[[float], object] = lambda _: None
     return solution
 
 
+def _resumed(found: dict[str, np.ndarray], fresh: Solution, checkpoint: Checkpoint) -> Solution:
+    """Return the solution gone on to what a checkpoint holds; as it is if that does not fit."""
+    begun = Solution.begin(fresh.dynamics, fresh.state.draws, fresh.stepping)
+    try:
+        _check_fit(found, fresh.packed(), len(fresh.t))
+        begun.restore(found)
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        checkpoint.ignore(f"cannot be gone on from ({reason(error)})")
+        return fresh
+    return begun
+
+
+def _check_fit(found: dict[str, np.ndarray], begun: dict[str, np.ndarray], states: int) -> None:
+    """Raise unless arrays are such as a solution that begins like `begun` comes to have."""
+    probes = range(len(found["logs"]) + 1)
+    names = {name for name in begun if not name.endswith("_0")}
+    parts = [name.removesuffix("_0") for name in begun if name.endswith("_0")]
+    if found.keys() != names | {f"{part}_{index}" for part in parts for index in probes}:
+        raise ValueError("holds other arrays")
+    for name, array in found.items():
+        part, _, index = name.rpartition("_")
+        like = begun[f"{part}_0" if part else name]
+        grows = part not in ("", "rest") or name in ("student", "rows", "lengths", "logs")
+        if (
+            array.dtype != like.dtype
+            or array.ndim != like.ndim
+            or (array.shape[grows:] != like.shape[grows:])
+        ):
+            raise ValueError(f"{name} is {array.dtype}{array.shape}")
+        if part not in ("", "rest") and len(array) != len(found[f"along_{index}"]):
+            raise ValueError(f"{name} has {len(array)} directions")
+    lengths = found["lengths"]
+    if len(lengths) > states or len(lengths) != len(found["student"]) or (lengths < 0).any():
+        raise ValueError(f"{len(lengths)} states are done of {states}")
+    if lengths.sum() != len(found["rows"]):
+        raise ValueError("the coordinates of the states are of another number")
+
+
 def spectrum(solution: Solution, times: int = 9) -> dict[str, list[Any]]:
     """Return bulk edge and outlier, before μ, at some of the times (shuffled labels only)."""
     states = np.unique(np.linspace(0, len(solution.t) - 1, times).astype(int))
@@ -178,58 +215,60 @@ def spectrum(solution: Solution, times: int = 9) -> dict[str, list[Any]]:
     }
 
 
-def draw(point: MeanField, estimate: Estimate) -> Figure:
-    """Draw e(t); μ and the correlation with the start; the overlap, or growth and response."""
-    figure, (energy, others, last) = drawing.panels(3)
+def picture(point: MeanField, estimate: Estimate) -> Picture:
+    """Return e(t); μ and the correlation with the start; the overlap, or growth and response."""
     t = estimate.t
 
-    def curve(axes, name: str, label: str, colour: int, row: int | None = None) -> None:
-        value, error = estimate.value[name], estimate.paths[name]
+    def curve(column: str, name: str, colour: int, row: int | None = None) -> Series:
+        value, error = estimate.value[column], estimate.paths[column]
         value, error = (value, error) if row is None else (value[row], error[row])
-        axes.plot(t, value, color=drawing.colour(colour), label=label)
-        band = np.nan_to_num(error)
-        axes.fill_between(t, value - band, value + band, color=drawing.colour(colour), alpha=0.25)
+        ends = value - error, value + error, "± standard error of the paths"
+        return Series(name, t, value, *ends, style="lines", colour=colour, band=True)
 
-    curve(energy, "energy", r"$N=\infty$", 0)
-    if point.labels != "teacher":
-        _draw_threshold(energy, point)
-    energy.set(xlabel=r"time $t$", ylabel=r"energy $e=\mathcal{L}/N$", ylim=(0, None))
-    energy.legend()
-    curve(others, "correlation_0", r"$C(t,0)$", 0)
+    energies = [curve("energy", "N = ∞", 0)]
+    level = None if point.labels == "teacher" else _threshold(point)
+    if level is not None:
+        ends = ([0, point.t_max], [level, level])
+        energies.append(
+            Series("1RSB, marginal", *ends, style="lines", dash="dash", colour=INK, width=0.8)
+        )
     relative = estimate.value["mu"] / estimate.value["mu"][0]
-    others.plot(t, relative, color=drawing.colour(1), label=r"$\mu(t)/\mu(0)$")
-    for row, waiting in enumerate(point.waiting):
-        curve(others, "response", rf"$R(t,{waiting:g})$", 2 + row, row)
-    others.set(xlabel=r"time $t$", ylim=(None, 1.02))
-    others.legend()
-    if point.labels == "teacher":
-        curve(last, "signed_overlap", "overlap", 2)
-        last.set(xlabel=r"time $t$", ylabel=r"overlap $m$")
-    else:
-        for row, waiting in enumerate(point.waiting):
-            curve(last, "growth", rf"from $t_w={waiting:g}$", 2 + row, row)
-        last.axhline(0, color="0.6", lw=0.8)
-        last.set(xlabel=r"time $t$", ylabel=r"growth of a small overlap, $\ln m(t)/m(t_w)$")
-        last.legend()
-    if point.step is None:
-        for axes in (energy, others, last):
-            axes.set_xscale("symlog", linthresh=0.1)
-            axes.set_xlim(0, point.t_max)
-    how = "flow" if point.step is None else f"step {point.step:g}"
-    figure.suptitle(
-        rf"$\alpha$ = {point.alpha:g}, {point.loss}, {point.labels} labels, $N=\infty$: "
-        f"{point.paths} paths, {how}",
-        fontsize=9.5,
+    others = [
+        curve("correlation_0", "C(t, 0)", 0),
+        Series("μ(t)/μ(0)", t, relative, style="lines", colour=1),
+    ]
+    waiting = list(enumerate(point.waiting))
+    others += [curve("response", f"R(t, {when:g})", 2 + row, row) for row, when in waiting]
+    time = (
+        Axis("time t")
+        if point.step is not None
+        else Axis("time t", "symlog", (0, point.t_max), linear=0.1)
     )
-    return figure
+    panels = [
+        Panel("Energy", time, Axis("energy e = L/N", range=(0, None)), energies),
+        Panel("Correlation, response, μ", time, Axis("", range=(None, 1.02)), others),
+    ]
+    if point.labels == "teacher":
+        overlap = [curve("signed_overlap", "overlap", 2)]
+        panels.append(Panel("Overlap with the signal", time, Axis("overlap m"), overlap))
+    else:
+        growth = [curve("growth", f"from t_w = {when:g}", 2 + row, row) for row, when in waiting]
+        zero = Mark("y", 0, dash="solid", colour=GREY)
+        axis = Axis("ln m(t)/m(t_w)")
+        panels.append(Panel("Growth of a small overlap from t_w", time, axis, growth, (zero,)))
+    how = "flow" if point.step is None else f"step {point.step:g}"
+    return Picture(
+        f"α = {point.alpha:g}, {point.loss}, {point.labels} labels, N = ∞: {point.paths} paths, "
+        f"{how}",
+        (panels,),
+    )
 
 
-def _draw_threshold(axes, point: MeanField) -> None:
+def _threshold(point: MeanField) -> float | None:
     try:
-        level = threshold_state(parse_loss(point.loss), point.alpha).energy
+        return threshold_state(parse_loss(point.loss), point.alpha).energy
     except (NotConverged, ValueError):
-        return  # a loss that the replica theory does not cover
-    axes.axhline(level, color="black", lw=0.8, ls="--", label="1RSB, marginal")
+        return None  # a loss that the replica theory does not cover
 
 
 def answer(

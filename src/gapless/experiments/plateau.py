@@ -9,8 +9,11 @@ import pandas as pd
 from gapless.experiments.simulation import MOMENTS
 from gapless.experiments.statistics import ClusteredMean, clustered_mean
 from gapless.flow import Outcome
-from gapless.losses import parse_loss
-from gapless.theory import ground_state, threshold_state
+from gapless.losses import Loss, recorded_loss
+from gapless.theory import NotConverged, ground_state, threshold_state
+
+INTERPOLATED = Outcome.interpolated
+"""Outcome of a run with M < N whose energy fell to zero: its threshold energy is zero."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,25 @@ class Prediction:
         return self.energy if column == "energy" else self.moments[MOMENTS.index(column)]
 
 
-@lru_cache(maxsize=1024)
+UNKNOWN = Prediction(np.nan, np.nan, (np.nan,) * len(MOMENTS))
+
+
 def prediction(loss: str, alpha: float) -> Prediction:
     """Return the 1RSB marginal state's energy and moments at α = M/N, and the ground state's e₀.
 
-    Raises as `threshold_state` does.
+    `UNKNOWN` where there is no such state, and for a loss of somebody's module: the name stands
+    in a record, and a record must not choose what code is run (see `recorded_loss`).
     """
-    state = threshold_state(parse_loss(loss), alpha)
-    ground = ground_state(parse_loss(loss), alpha)
+    known = recorded_loss(loss)
+    try:
+        return UNKNOWN if known is None else _prediction(known, alpha)
+    except (ValueError, NotConverged):
+        return UNKNOWN
+
+
+@lru_cache(maxsize=1024)
+def _prediction(loss: Loss, alpha: float) -> Prediction:
+    state, ground = threshold_state(loss, alpha), ground_state(loss, alpha)
     return Prediction(state.energy, ground.energy, tuple(state.moments.values()))
 
 
@@ -56,19 +70,23 @@ class Plateau:
     t_max
         Time by which a run was read off at the latest.
     at_rest
-        Share of the runs with |∇L − μW|²/N < 1e-10 by then.
+        Share of the runs with |∇L − μW|²/N < 1e-10 by then (outcome ``trapped``).
+    interpolated
+        Share of the runs whose energy fell to zero: M < N.
     drift
-        Mean energy lost between `t_max`/2 and `t_max`, relative to the energy.
+        Mean energy lost between `t_max`/2 and `t_max`, relative to the energy; of the runs whose
+        energy is not zero.
     measured
         Mean, spread and clustered error of ``energy`` and of each of `MOMENTS`.
     theory
-        1RSB at M/N.
+        1RSB at M/N; NaN where it is `UNKNOWN`.
     """
 
     n: int
     m: int
     t_max: float
     at_rest: float
+    interpolated: float
     drift: float
     measured: dict[str, ClusteredMean]
     theory: Prediction
@@ -102,6 +120,7 @@ def plateaus(table: pd.DataFrame) -> list[Plateau]:
         n, m = int(here.n.iloc[0]), int(here.m.iloc[0])
         # By position: energies at T/2 and T, held for a run that came to rest earlier.
         late = np.array([energies[-2:] for energies in here.energy_t], float)
+        positive = (here.outcome != INTERPOLATED).to_numpy()
         # Designs of different seeds are different sensing matrices.
         design = here.groupby(["seed", "design"]).ngroup().to_numpy()
         found.append(
@@ -110,7 +129,10 @@ def plateaus(table: pd.DataFrame) -> list[Plateau]:
                 m=m,
                 t_max=float(here.t_max.iloc[0]),
                 at_rest=float((here.outcome == Outcome.trapped).mean()),
-                drift=float((late[:, 0] / late[:, 1] - 1).mean()),
+                interpolated=float((~positive).mean()),
+                drift=float((late[positive, 0] / late[positive, 1] - 1).mean())
+                if positive.any()
+                else 0.0,
                 measured={
                     column: clustered_mean(here[column].to_numpy(float), design)
                     for column in ("energy", *MOMENTS)

@@ -12,22 +12,21 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from jaxtyping import Array, Float
-from matplotlib.figure import Figure
 
 from gapless.algorithms import amp, langevin, parse_start, sgd, start_states, warm_states
 from gapless.channels import weak_optimal
 from gapless.design import Design
-from gapless.experiments import drawing
-from gapless.experiments._experiment import Claim, Cost, Experiment, Point, Row, Scale
-from gapless.experiments.panels import TWO_ERRORS, Panel, Series
+from gapless.experiments._experiment import Cost, Experiment, Point, Row, Scale
 from gapless.experiments.simulation import design_columns
-from gapless.experiments.statistics import clustered_mean
+from gapless.experiments.statistics import clustered_mean, student_half_width
+from gapless.experiments.verdict import Claim, Sample, Statement, Verdict, judged, verdict
 from gapless.flow import Outcome, integrate, paper_budget
 from gapless.losses import amplitude, normalised, quartic
+from gapless.page.panels import TWO_ERRORS, Axis, Mark, Panel, Picture, Series
 from gapless.problem import Problem, draw_problem
 from gapless.theory import bbp_threshold
 from gapless.theory.spectral import spectral_overlap
-from gapless.theory.state_evolution import alpha_of_fixed_point, thresholds
+from gapless.theory.state_evolution import Thresholds, alpha_of_fixed_point, thresholds
 
 AMP_START, AMP_ITERATIONS = 0.1, 200
 """Message passing begins at this overlap, below every fixed point that is drawn."""
@@ -35,6 +34,8 @@ BATCHES, SGD_RATE = 8, 1e-3
 """A batch is M/8 samples. Stable while rate × (M/B) × |x|² d ≲ 2, and d reaches 100 at a start."""
 TEMPERATURE, LANGEVIN_RATE = 0.2, 1e-3
 NOISE = 0.1
+HIGH = 0.9
+"""A mean overlap that the table calls high."""
 
 
 class RivalPoint(Point):
@@ -117,12 +118,15 @@ METHODS: dict[str, tuple[str, Callable[[Design], tuple[Problem, States]]]] = {
     "flow": ("flow, quartic", _flow_of()),
     "sgd": ("SGD, quartic, batches of M/8", _sgd),
     "langevin": (f"Langevin, quartic, T = {TEMPERATURE:g}", _langevin),
-    "flow_noise": (rf"flow, quartic, label noise $\Delta$ = {NOISE:g}", _flow_of(noise=NOISE)),
+    "flow_noise": (f"flow, quartic, label noise Δ = {NOISE:g}", _flow_of(noise=NOISE)),
     "flow_amplitude": ("flow, amplitude", _flow_of(amplitude)),
 }
 """What is compared: name in the records → caption, and design → (problem, states at the end)."""
 
-COLOURS = (*drawing.PALETTE, "#999999", "#882255")
+MARKERS: Any = (
+    *("circle", "square", "triangle-up", "triangle-down", "diamond", "triangle-left"),
+    *("triangle-right", "pentagon", "hexagon"),
+)
 
 ALPHAS: dict[Scale, tuple[float, ...]] = {
     "smoke": (0.8, 2.5, 8.0),
@@ -152,7 +156,8 @@ SCHEMA = pa.schema(
     | {name: pa.string() for name in ("method", "outcome", "reason")}
     | {"overlap": pa.float64(), "energy": pa.float64()}
 )
-"""Columns of a run: the point's parameters; at the end the overlap q with the signal and the
+"""Columns of a run: the point's parameters; `outcome` (``finished``: the method ran to its end,
+``not_finite``, ``failed``) and a `reason`; at the end the overlap q with the signal and the
 energy L/N of the state (message passing: of its estimate, scaled to the sphere)."""
 
 
@@ -219,7 +224,8 @@ def cost(point: RivalPoint) -> Cost:
 def overlaps(table: pd.DataFrame) -> pd.DataFrame:
     """Return mean overlap and its error (clustered by design) for each method and α.
 
-    A run that became infinite or failed is counted in ``runs`` and has no overlap.
+    A run that became infinite or failed is counted in ``runs`` and has no overlap; ``finished``
+    are the others, whose method ran to its end.
     """
     rows = []
     for (method, alpha), group in table.groupby(["method", "alpha"]):
@@ -233,6 +239,7 @@ def overlaps(table: pd.DataFrame) -> pd.DataFrame:
                 "alpha": alpha,
                 "runs": len(group),
                 "finished": len(good),
+                "designs": int(good.design.nunique()),
                 "overlap": np.nan if found is None else found.mean,
                 "error": np.nan if found is None else found.standard_error,
             }
@@ -240,121 +247,120 @@ def overlaps(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def draw(table: pd.DataFrame) -> Figure:
-    """Draw overlap against α: methods as points, exact limits and thresholds as lines."""
-    figure, (axis,) = drawing.panels(1, width=8.6, height=4.8)
-    curves = overlaps(table)
+def picture(table: pd.DataFrame) -> Picture:
+    """Return overlap against α: methods as points, exact limits and thresholds as lines."""
+    curves, end = overlaps(table), thresholds()
+    series = [
+        _measured_curve(curve, index, method)
+        for index, method in enumerate(METHODS)
+        if len(curve := curves[curves.method == method])
+    ]
     alphas = np.geomspace(0.4, max(18.0, float(curves.alpha.max())), 120)
-    for index, (method, (caption, _)) in enumerate(METHODS.items()):
-        curve = curves[curves.method == method]
-        if curve.empty:
-            continue
-        axis.errorbar(
-            curve.alpha,
-            curve.overlap,
-            curve.error.fillna(0),
-            color=COLOURS[index],
-            marker="os^vD<>ph"[index],
-            ms=4,
-            lw=0 if method in ("amp", "spectral") else 0.8,
-            elinewidth=1,
-            label=caption,
-        )
     exact = [spectral_overlap(weak_optimal(alpha), alpha)[0] for alpha in alphas]
-    axis.plot(alphas, exact, color=drawing.colour(1), lw=1)
-    end = thresholds()
     squares = np.linspace(1e-4, end.jump_from**2, 60)
     rise = [alpha_of_fixed_point(float(s)) for s in squares]
-    axis.plot(
-        [alphas[0], end.weak_recovery, *rise, end.algorithmic, alphas[-1]],
-        [0, 0, *np.sqrt(squares), 1, 1],
-        color=drawing.colour(0),
-        lw=1,
+    at = [alphas[0], end.weak_recovery, *rise, end.algorithmic, alphas[-1]]
+    fixed = [0, 0, *np.sqrt(squares), 1, 1]
+    line: dict[str, Any] = dict(style="lines", legend="", width=1.0)
+    series.append(Series("spectral estimator, N → ∞", alphas, exact, colour=1, **line))
+    series.append(Series("state evolution, N → ∞", at, fixed, colour=0, **line))
+    axes = (
+        Axis("α = M/N", "log", ticks=(0.5, 1, 2, 5, 10)),
+        Axis("overlap with the signal", range=(-0.02, 1.16)),
     )
-    _draw_thresholds(axis, end)
-    axis.set_xscale("log")
-    ticks = [0.5, 1, 2, 5, 10]
-    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axis.set(xlabel=r"$\alpha=M/N$", ylabel="overlap with the signal", ylim=(-0.02, 1.16))
-    figure.suptitle(
-        f"N = {table.n.max()}, time budget $0.3\\log_2 N$; lines without points: exact limits",
-        fontsize=9.5,
+    title, size = "Overlap at the end", (6.2, 4.8)
+    return Picture(
+        f"N = {table.n.max()}, time budget 0.3 log₂ N; lines without points: exact limits; "
+        f"bars: {TWO_ERRORS}",
+        ((Panel(title, *axes, series, _thresholds(end), size=size, legend="outside"),),),
     )
-    figure.legend(loc="outside right center")
-    return figure
 
 
-def panels(table: pd.DataFrame) -> list[Panel]:
-    """Return mean overlaps with ±2 clustered standard errors."""
-    curves = overlaps(table)
-    series = []
-    for index, (method, (caption, _)) in enumerate(METHODS.items()):
-        curve = curves[curves.method == method]
-        if len(curve):
-            half = 2 * curve.error.to_numpy(float)
-            mean = curve.overlap.to_numpy(float)
-            name = caption.replace(r"$\Delta$", "Δ")
-            note = [f"{row.finished} of {row.runs} runs" for row in curve.itertuples()]
-            ends = mean - half, mean + half, TWO_ERRORS
-            series.append(Series(name, curve.alpha, mean, *ends, colour=index, note=note))
-    title, axes = "Overlap with the signal at the end", ("α = M/N", "overlap")
-    return [Panel(title, *axes, series, x_scale="log", y_range=(-0.02, 1.05))]
+def _measured_curve(curve: pd.DataFrame, index: int, method: str) -> Series:
+    half, mean = 2 * curve.error.to_numpy(float), curve.overlap.to_numpy(float)
+    return Series(
+        *(METHODS[method][0], curve.alpha, mean, mean - half, mean + half, TWO_ERRORS),
+        style="markers" if method in ("amp", "spectral") else "lines+markers",
+        colour=index,
+        note=[f"{row.finished} of {row.runs} runs" for row in curve.itertuples()],
+        marker=MARKERS[index],
+        width=0.8,
+    )
+
+
+def _thresholds(end: Thresholds) -> list[Mark]:
+    """Return where inference becomes possible, exact, exact by message passing, and BBP's α."""
+    found = {
+        "weak": end.weak_recovery,
+        "IT": end.information_theoretic,
+        "AMP": end.algorithmic,
+        "BBP, a = 0.1": bbp_threshold(normalised(0.1)).edge,
+        "BBP, quartic": bbp_threshold(quartic).edge,
+    }
+    return [
+        Mark(
+            *("x", alpha, name),
+            # names of neighbours stand away from each other, and of the last two at two heights
+            side="right" if name in ("AMP", "BBP, a = 0.1") else "left",
+            at=0.95 if name == "BBP, quartic" else 1.0,
+        )
+        for name, alpha in found.items()
+        if alpha is not None
+    ]
 
 
 def tables(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Return mean overlaps and their clustered standard errors."""
-    return [("Mean overlaps and their standard errors", overlaps(table))]
+    """Return mean overlaps with clustered standard errors, and from which α they are high."""
+    curves = overlaps(table)
+    first = curves[curves.overlap > HIGH].groupby("method", as_index=False).alpha.min()
+    found = [
+        ("Mean overlaps and their standard errors", curves),
+        (f"Smallest α measured with a mean overlap above {HIGH:g}", first),
+    ]
+    return [(title, numbers) for title, numbers in found if not numbers.empty]
 
 
-def _draw_thresholds(axis: Any, end: Any) -> None:
-    lines = {
-        "weak": end.weak_recovery,
-        "IT": end.information_theoretic,
-        "  AMP": end.algorithmic,
-        "BBP, a=0.1": bbp_threshold(normalised(0.1)).edge,
-        "BBP, quartic": bbp_threshold(quartic).edge,
-    }
-    for name, value in lines.items():
-        if value is not None:
-            axis.axvline(value, color="black", lw=0.8, ls="--")
-            side = "right" if name == "IT" or name == "weak" else "left"
-            axis.text(value, 1.04, f" {name} ", fontsize=7.5, ha=side)
+EXACT = 0.05
+"""A difference of mean overlaps that we read as none."""
+SPECTRAL = Statement(low=-EXACT, high=EXACT, least_n=SIZES["desk"][0])
+"""The spectral estimator's overlap less its limit N → ∞; smaller N are far from the limit."""
+ALGORITHMIC = Statement(low=1.125, high=1.135)
+"""The paper's ≈ 1.13, to the digits that it gives."""
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """Judge what the paper says of the best possible, and where gradient flow stands."""
-    curves = overlaps(table)
-    end = thresholds()
-
-    def largest_gap(method: str, exact: Callable[[float], float]) -> tuple[float, float, float]:
-        chosen = curves[(curves.method == method) & curves.overlap.notna()]
-        alphas = chosen.alpha.to_numpy(float)
-        gaps = np.abs(chosen.overlap.to_numpy(float) - [exact(alpha) for alpha in alphas])
-        worst = int(gaps.argmax())
-        return float(gaps[worst]), float(alphas[worst]), float(chosen.error.iloc[worst])
-
+    """Judge what the paper says of the best possible."""
+    curves, end, n = overlaps(table), thresholds(), int(table.n.max())
+    exact = (end.algorithmic, end.algorithmic)
     found = [
-        Claim(
+        judged(
             "Weak recovery begins at 0.5, exact recovery by message passing at ≈ 1.13",
             f"state evolution: {end.weak_recovery:.4f} and {end.algorithmic:.5f}",
-            "agrees" if abs(end.algorithmic - 1.13) < 0.005 else "differs",
+            # an exact number of the limit N → ∞: no runs, no error
+            verdict(ALGORITHMIC, end.algorithmic, exact, Sample(np.inf, 1)),
         )
     ]
-    if (curves.method == "spectral").any():
-        gap, alpha, error = largest_gap(
-            "spectral", lambda alpha: spectral_overlap(weak_optimal(alpha), alpha)[0]
-        )
-        verdict = "agrees" if gap < max(4 * error, 0.05) else "cannot tell"
-        text = f"largest difference {gap:.3f} ± {error:.3f}, at α = {alpha:g}"
+    chosen = curves[(curves.method == "spectral") & curves.overlap.notna()]
+    if len(chosen):
+        limit = [spectral_overlap(weak_optimal(alpha), alpha)[0] for alpha in chosen.alpha]
+        gaps = chosen.overlap.to_numpy(float) - limit
+        halves = [
+            student_half_width(error, designs)
+            for error, designs in zip(chosen.error, chosen.designs, strict=True)
+        ]
+        parts: list[Verdict] = [
+            verdict(SPECTRAL, float(gap), (float(gap - half), float(gap + half)), Sample(n, runs))
+            for gap, half, runs in zip(gaps, halves, chosen.finished, strict=True)
+        ]
+        worst = int(np.abs(gaps).argmax())
         found.append(
-            Claim("The spectral estimator has its exact asymptotic overlap", text, verdict)
+            judged(
+                "The spectral estimator has its exact asymptotic overlap",
+                f"N = {n}: largest difference {gaps[worst]:+.3f} ± {halves[worst]:.3f} (95 %), at "
+                f"α = {chosen.alpha.iloc[worst]:g}; none is read as within {EXACT:g} at every α",
+                *parts,
+            )
         )
-    for method in ("flow", "flow_normalised", "flow_spectral", "amp"):
-        curve = curves[(curves.method == method) & (curves.overlap > 0.9)]
-        if (curves.method == method).any():
-            first = f"α = {curve.alpha.min():g}" if len(curve) else "no α measured"
-            statement = f"{METHODS[method][0]}: mean overlap above 0.9 from"
-            found.append(Claim(statement, first, "cannot tell"))
     return found
 
 
@@ -367,8 +373,7 @@ EXPERIMENT = Experiment(
     measure=measure,
     failed=failed_rows,
     cost=cost,
-    draw=draw,
+    picture=picture,
     claims=claims,
-    panels=panels,
     tables=tables,
 )

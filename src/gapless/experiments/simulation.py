@@ -1,10 +1,10 @@
 """One simulation: a design, labels, a loss and a protocol → one row for each of its runs."""
 
 from collections.abc import Callable
+from functools import partial
 from math import isfinite
 from typing import Any, Literal
 
-import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Array, Float
@@ -28,8 +28,8 @@ from gapless.flow import (
     integrate,
     paper_budget,
 )
-from gapless.flow.integrate import Progress
-from gapless.losses import parse_loss
+from gapless.flow.integrate import CannotResume, Progress
+from gapless.losses import check_for_runs, parse_loss
 from gapless.problem import Dtype, LabelKind, Problem, check_noise, draw_problem
 
 ProtocolName = Literal["flow", "paper"]
@@ -73,8 +73,10 @@ class Simulation(Point):
     @model_validator(mode="after")
     def _check(self) -> "Simulation":
         # the full name holds a hash of a user's source text: it belongs to the record's address
-        object.__setattr__(self, "loss", parse_loss(self.loss).name)
+        loss = parse_loss(self.loss)
+        object.__setattr__(self, "loss", loss.name)
         _ = self.design, self.solver
+        check_for_runs(loss, self.precision)
         object.__setattr__(self, "start", str(parse_start(self.start)))
         check_noise(self.noise)
         if self.labels == "gaussian" and self.start.startswith("overlap"):
@@ -130,16 +132,22 @@ def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Probl
         point.design, point.labels, parse_loss(point.loss), point.precision, point.noise
     )
     checkpoint = Checkpoint(point)
-    return problem, integrate(
+    follow = partial(
+        integrate,
         problem,
         start_states(point.design, problem, parse_start(point.start)),
         point.budget,
         solver=point.solver,
         save_at=point.save_at or None,
         progress=progress,
-        resume=_unpacked(checkpoint.read()),
         on_save=lambda partway: checkpoint.write(_packed(partway)) if checkpoint.due else None,
     )
+    if (found := checkpoint.read()) is not None:
+        try:
+            return problem, follow(resume=_unpacked(found))
+        except CannotResume as error:
+            checkpoint.ignore(f"cannot be gone on from ({error})")
+    return problem, follow()
 
 
 def _packed(partway: Partway) -> dict[str, np.ndarray]:
@@ -153,17 +161,17 @@ def _packed(partway: Partway) -> dict[str, np.ndarray]:
     }
 
 
-def _unpacked(arrays: dict[str, np.ndarray] | None) -> Partway | None:
-    """Return what `_packed` packed; None where there is nothing, or of another version."""
+def _unpacked(arrays: dict[str, Any]) -> Partway:
+    """Return what `_packed` packed; `integrate` looks whether it fits. Raises `CannotResume`."""
     try:
-        columns = {} if arrays is None else arrays
-        state = State(*(jnp.asarray(columns[f"state.{name}"]) for name in State._fields))
-        start = Observables(*(columns[f"start.{name}"] for name in Observables._fields))
-        saved = [columns[f"saved.{name}"] for name in Observables._fields]
-    except KeyError:
-        return None
-    times = range(saved[0].shape[1])
-    return Partway(state, start, [Observables(*(c[:, i] for c in saved)) for i in times])
+        state = State(*(arrays[f"state.{name}"] for name in State._fields))
+        start = Observables(*(arrays[f"start.{name}"] for name in Observables._fields))
+        saved = [arrays[f"saved.{name}"] for name in Observables._fields]
+        times = range(saved[0].shape[1])
+        records = [Observables(*(column[:, i] for column in saved)) for i in times]
+    except (KeyError, IndexError) as error:
+        raise CannotResume(f"resume: {error} is missing") from None
+    return Partway(state, start, records)
 
 
 MOMENTS = ("moment_abs", "moment_2", "moment_3", "moment_4")

@@ -1,15 +1,17 @@
 """Spectra of runs at a chosen moment: at the start, at a time, at an energy, at the threshold."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Array, Float
 
 from gapless.design import Design
 from gapless.experiments._experiment import Row
 from gapless.experiments._spectra import number, spectral_rows
-from gapless.experiments._threshold import T_TWIN, twin_threshold
-from gapless.flow import AtEnergy, State, integrate
+from gapless.experiments._threshold import T_TWIN, at_rest, twin_threshold
+from gapless.flow import AtEnergy, Outcome, State, integrate
 from gapless.losses import Loss, quartic
 from gapless.problem import LabelKind, Problem, draw_problem
 
@@ -25,7 +27,8 @@ class Moment:
     kind
         ``random``: the start. ``time``: at t = `value`. ``energy``: where e falls to `value`.
         ``threshold``: with a teacher, where e falls to that of the run's own shuffled twin;
-        without one, where the run itself has come to rest (or t = 20).
+        without one, where the run itself is. The twin, or the run, is followed until it is at
+        rest (|∇L − μW|²/N < 1e-10) or t = 20; ``at_rest`` of a row says which.
     value
         A time or an energy.
     """
@@ -69,16 +72,18 @@ def spectrum_rows(
     """Return one row a run: where it is at the moment, and its Hessian's lowest eigenpairs there.
 
     Keys: ``run``, ``design``, ``reached``, ``time``, ``threshold_energy`` (the energy whose
-    crossing was asked for, None otherwise), and those of `_spectra.spectral_rows`; all of the
-    latter None for a run that never reached the moment.
+    crossing was asked for, None otherwise); at the threshold ``outcome``, ``at_rest`` and
+    ``speed2`` (|∇L − μW|²/N) of what was followed to rest, the twin or the run itself, None
+    elsewhere; and the keys of `_spectra.spectral_rows`, all None for a run that never reached the
+    moment.
     """
     if not 1 <= lowest <= design.n:
         raise ValueError(f"lowest: must lie between 1 and n={design.n}, not {lowest}")
     problem = draw_problem(design, labels, loss)
-    state, time, reached, energy = _at(problem, design, moment, labels)
+    found = _at(problem, design, moment, labels)
     rows = spectral_rows(
         problem,
-        state,
+        found.state,
         labels,
         key=design.key("lanczos"),
         lowest=lowest,
@@ -88,21 +93,36 @@ def spectrum_rows(
         {
             "design": design.index,
             "run": run,
-            "reached": bool(reached[run]),
-            "time": number(time[run]),
-            "threshold_energy": number(energy[run]),
-            **(rows[run] if reached[run] else dict.fromkeys(rows[run])),
+            "reached": bool(found.reached[run]),
+            "time": number(found.time[run]),
+            "threshold_energy": None if found.energy is None else number(found.energy[run]),
+            "outcome": None if found.outcome is None else str(found.outcome[run]),
+            "at_rest": None if found.outcome is None else at_rest(found.outcome[run]),
+            "speed2": None if found.speed2 is None else number(found.speed2[run]),
+            **(rows[run] if found.reached[run] else dict.fromkeys(rows[run])),
         }
         for run in range(design.k)
     ]
 
 
-def _at(
-    problem: Problem, design: Design, moment: Moment, labels: LabelKind
-) -> tuple[State, np.ndarray, np.ndarray, np.ndarray]:
-    """Return states, times, whether each run reached the moment, and the energy asked for."""
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """States at a moment: times, which runs reached it, the energy asked for; (K,) each.
+
+    `outcome` and `speed2` are those of what was followed to rest, None where nothing was.
+    """
+
+    state: State
+    time: np.ndarray
+    reached: np.ndarray
+    energy: np.ndarray | None = None
+    outcome: Sequence[Outcome] | None = None
+    speed2: np.ndarray | None = None
+
+
+def _at(problem: Problem, design: Design, moment: Moment, labels: LabelKind) -> _Found:
+    """Return where each run is at the moment."""
     start = design.start()
-    nothing = np.full(design.k, np.nan)
     if moment.kind in ("random", "time"):
         when = 0.0 if moment.kind == "random" else float(moment.value or 0.0)
         # a flow needs a positive budget: what is saved at 0 is the start itself
@@ -110,15 +130,21 @@ def _at(
             problem, start, when or 1e-6, save_at=[when], observe=lambda _, state: state
         )
         state = run.observed[0]
-        return state, np.full(design.k, when), np.asarray(state.finite), nothing
+        return _Found(state, np.full(design.k, when), np.asarray(state.finite))
     if moment.kind == "threshold" and labels != "teacher":
-        rest = integrate(problem, start, T_TWIN)
-        return rest.state, rest.stopped_at, np.asarray(rest.state.finite), nothing
-    energy = (
-        twin_threshold(design, problem.loss).energy
-        if moment.kind == "threshold"
-        else np.full(design.k, moment.value)
-    )
-    crossing = integrate(problem, start, T_TWIN, stop=AtEnergy(energy))
-    time = np.where(crossing.crossed, crossing.stopped_at, np.nan)
-    return crossing.state, time, crossing.crossed, energy
+        run = integrate(problem, start, T_TWIN)
+        finite = np.asarray(run.state.finite)
+        return _Found(run.state, run.stopped_at, finite, None, run.outcome, run.end.speed2)
+    if moment.kind == "threshold":
+        twin = twin_threshold(design, problem.loss)
+        ended = twin.outcome, twin.speed2
+        return _crossed(problem, start, twin.energy, *ended)
+    return _crossed(problem, start, np.full(design.k, moment.value))
+
+
+def _crossed(
+    problem: Problem, start: Float[Array, "K N"], energy: np.ndarray, *ended: Any
+) -> _Found:
+    run = integrate(problem, start, T_TWIN, stop=AtEnergy(energy))
+    time = np.where(run.crossed, run.stopped_at, np.nan)
+    return _Found(run.state, time, run.crossed, energy, *ended)

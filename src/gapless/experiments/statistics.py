@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import inf, nan, sqrt
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
@@ -18,6 +19,11 @@ class Fraction:
     fraction: float
     low: float
     high: float
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Both ends of the interval."""
+        return self.low, self.high
 
 
 def intraclass_correlation(successes: np.ndarray, sizes: np.ndarray, group: np.ndarray) -> float:
@@ -61,9 +67,28 @@ def success_fraction(
     where all runs agree.
     """
     runs, designs, total = int(sizes.sum()), len(sizes), int(successes.sum())
+    if runs == 0:
+        return Fraction(0, 0, 0, nan, nan, nan)
     effect = 1 + ((sizes.astype(float) ** 2).sum() / runs - 1) * correlation
     low, high = wilson(total / runs, runs / effect, level)
     return Fraction(runs, designs, total, total / runs, low, high)
+
+
+def share(flags: ArrayLike, cluster: ArrayLike) -> Fraction:
+    """Return the fraction of runs with a property, with the interval of `success_fraction`.
+
+    Parameters
+    ----------
+    flags : (R,)
+        Whether each run has it. Without runs the fraction is NaN.
+    cluster : (R,)
+        The design each run is on; their correlation is that of these runs.
+    """
+    _, index = np.unique(np.asarray(cluster), return_inverse=True)
+    sizes = np.bincount(index)
+    successes = np.bincount(index, weights=np.asarray(flags, float)).astype(int)
+    correlation = intraclass_correlation(successes, sizes, np.zeros(len(sizes)))
+    return success_fraction(successes, sizes, correlation)
 
 
 def wilson(fraction: float, n: float, level: float = 0.95) -> tuple[float, float]:
@@ -71,7 +96,24 @@ def wilson(fraction: float, n: float, level: float = 0.95) -> tuple[float, float
     z = float(norm.ppf(0.5 + level / 2))
     centre = (fraction + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * sqrt(fraction * (1 - fraction) / n + z**2 / (4 * n**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # exact where rounding would leave the end 1e-16 inside
+    low = 0.0 if fraction == 0 else max(0.0, centre - half)
+    return low, 1.0 if fraction == 1 else min(1.0, centre + half)
+
+
+def student_half_width(error: float, clusters: int, level: float = 0.95) -> float:
+    """Return half of the interval from Student's t with clusters − 1 degrees of freedom.
+
+    Infinite with a single cluster, which says nothing of how clusters differ.
+
+    Parameters
+    ----------
+    error
+        Standard error of the mean, from the clusters.
+    """
+    if clusters < 2:
+        return inf
+    return float(student_t.ppf(0.5 + level / 2, clusters - 1)) * error
 
 
 @dataclass(frozen=True)
@@ -95,13 +137,13 @@ class ClusteredMean:
     standard_error: float
 
     def half_width(self, level: float = 0.95) -> float:
-        """Return half of the interval from Student's t with clusters − 1 degrees of freedom.
+        """Return half of the interval, see `student_half_width`."""
+        return student_half_width(self.standard_error, self.clusters, level)
 
-        Infinite with a single cluster: it does not tell how clusters differ.
-        """
-        if self.clusters < 2:
-            return inf
-        return float(student_t.ppf(0.5 + level / 2, self.clusters - 1)) * self.standard_error
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Return both ends of the interval of `half_width`."""
+        half = self.half_width(level)
+        return self.mean - half, self.mean + half
 
 
 def clustered_mean(values: np.ndarray, cluster: np.ndarray) -> ClusteredMean:

@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from gapless.experiments.drawing import colour, panels
 from gapless.losses import Loss
+from gapless.page.panels import GREY, Axis, Mark, Panel, Picture, Series
 from gapless.theory import ground_state, threshold_state
 
 
@@ -27,31 +26,37 @@ def curve_rows(
     return rows
 
 
-def draw_curve(rows: Sequence[dict[str, Any]], loss: Loss) -> Figure:
+def picture(rows: Sequence[dict[str, Any]], loss: Loss) -> Picture:
     """Return energy, edge and outlier minus μ, and moments against α."""
-    figure, (energies, spectrum, moments) = panels(3)
-    alpha = np.array([row["alpha"] for row in rows])
+    alpha = [row["alpha"] for row in rows]
 
     def column(name: str) -> np.ndarray:
-        return np.array([np.nan if row[name] is None else row[name] for row in rows], float)
+        return np.array([row[name] for row in rows], float)  # None becomes not-a-number
 
-    energies.plot(alpha, column("energy"), color=colour(0), label="threshold, 1RSB")
-    energies.plot(alpha, column("ground_energy"), "--", color=colour(1), label="ground state, 1RSB")
-    energies.set(xlabel=r"$\alpha$", ylabel=r"$e = \mathcal{L}/N$", title=f"{loss.name} loss")
-    spectrum.plot(
-        alpha, column("bulk_edge") - column("mu"), color=colour(0), label=r"bulk edge $-\,\mu$"
+    def line(name: str, values: Any, colour: int, dash: Any = "solid") -> Series:
+        return Series(name, alpha, values, style="lines", dash=dash, colour=colour)
+
+    energies = [
+        line("threshold, 1RSB", column("energy"), 0),
+        line("ground state, 1RSB", column("ground_energy"), 1, "dash"),
+    ]
+    spectrum = [
+        line("bulk edge − μ", column("bulk_edge") - column("mu"), 0),
+        line("outlier − μ", column("outlier") - column("mu"), 1),
+    ]
+    names = {"abs": "E|ŷ|", "2": "Eŷ²", "3": "E|ŷ|³", "4": "Eŷ⁴"}
+    moments = [
+        line(name, [row["moments"][key] for row in rows], index)
+        for index, (key, name) in enumerate(names.items())
+    ]
+    axis, zero = Axis("α = M/N"), Mark("y", 0, dash="solid", colour=GREY)
+    return Picture(
+        f"{loss.name} loss",
+        (
+            (
+                Panel("Energy of threshold and ground state", axis, Axis("e = L/N"), energies),
+                Panel("Hessian", axis, Axis("eigenvalue"), spectrum, (zero,)),
+                Panel("Moments of the student's labels", axis, Axis("moment"), moments),
+            ),
+        ),
     )
-    spectrum.plot(
-        alpha, column("outlier") - column("mu"), color=colour(1), label=r"outlier $-\,\mu$"
-    )
-    spectrum.axhline(0, color="0.6", linewidth=0.8)
-    spectrum.set(xlabel=r"$\alpha$", ylabel="eigenvalue of the Hessian")
-    for index, (name, label) in enumerate(
-        (("abs", r"|\hat y|"), ("2", r"\hat y^2"), ("3", r"|\hat y|^3"), ("4", r"\hat y^4"))
-    ):
-        values = [row["moments"][name] for row in rows]
-        moments.plot(alpha, values, color=colour(index), label=rf"$\mathbb{{E}}\,{label}$")
-    moments.set(xlabel=r"$\alpha$", ylabel="moment of the labels")
-    for axes in (energies, spectrum, moments):
-        axes.legend()
-    return figure

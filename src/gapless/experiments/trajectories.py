@@ -1,32 +1,44 @@
 """A picture of trajectories: energy and overlap against time, for `gapless flow --plot`."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from gapless.experiments import drawing
 from gapless.experiments._experiment import Row
+from gapless.page.panels import Axis, Panel, Picture, Series
+
+COLOURS = {"recovered": 0, "trapped": 1, "interpolated": 2}
+OTHERWISE = 3
+"""Colours of the outcomes."""
 
 
-def draw(records: Sequence[Row]) -> Figure:
-    """Draw e(t) and q(t) of rows of `simulation.rows`."""
+def picture(records: Sequence[Row]) -> Picture:
+    """Return e(t) and q(t) of rows of `simulation.rows`."""
     first = records[0]
-    has_teacher = first["labels"] != "gaussian"
-    figure, axes = drawing.panels(2 if has_teacher else 1)
-    for record in records:
-        t = np.array(record["t"])
-        colour = drawing.colour(0 if record["outcome"] == "recovered" else 1)
-        axes[0].plot(t, record["energy_t"], color=colour, lw=0.7)
-        if has_teacher:
-            axes[1].plot(t, np.abs(record["overlap_t"]), color=colour, lw=0.7)
-    axes[0].set(xlabel=r"time $t$", ylabel=r"energy $e=\mathcal{L}/N$", ylim=(0, None))
-    if has_teacher:
-        axes[1].set(xlabel=r"time $t$", ylabel=r"overlap $q$", ylim=(0, 1.02))
-    solved = sum(record["outcome"] == "recovered" for record in records)
-    figure.suptitle(
-        rf"N = {first['n']}, $\alpha$ = {first['alpha']:g}, {first['labels']} labels: "
-        f"{solved} of {len(records)} runs recovered (blue)",
-        fontsize=9.5,
+    ended = Counter(record["outcome"] for record in records)
+
+    def curves(column: str) -> list[Series]:
+        return [
+            Series(
+                *(f"design {record['design']}, run {record['run']}", record["t"]),
+                np.abs(np.array(record[column], float)),  # a run may find −W*
+                style="lines",
+                colour=COLOURS.get(outcome, OTHERWISE),
+                legend=f"{ended[outcome]} {outcome}".replace("_", " "),
+                width=0.7,
+            )
+            for record in sorted(records, key=lambda record: record["outcome"])
+            for outcome in (record["outcome"],)
+        ]
+
+    time = Axis("time t")
+    panels = [Panel("Energy", time, Axis("e = L/N", range=(0, None)), curves("energy_t"))]
+    if first["labels"] != "gaussian":
+        overlap = Axis("overlap q", range=(0, 1.02))
+        panels.append(Panel("Overlap with the signal", time, overlap, curves("overlap_t")))
+    return Picture(
+        f"N = {first['n']}, α = {first['alpha']:g}, {first['labels']} labels: "
+        f"how {len(records)} runs ended",
+        (panels,),
     )
-    return figure

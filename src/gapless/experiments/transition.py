@@ -1,7 +1,7 @@
 """Where the success curves cross a level, with error, and how that moves with N.
 
-α_p(N) is the α at which a fraction p of runs recovers: logit(fraction) against α, interpolated by
-a monotone cubic (PCHIP). Its statistical error is the spread over resampled designs: the runs on
+α_p(N) is the α at which a fraction p of the runs is solved: logit(fraction) against α, interpolated
+by a monotone cubic (PCHIP). Its statistical error is the spread over resampled designs: the runs on
 one sensing matrix stay together. Its interpolation error is the distance to the straight line.
 
 Two laws are fitted to α_p(N) by weighted least squares:
@@ -19,7 +19,7 @@ Source: Burnham and Anderson, Model Selection and Multimodel Inference (2002), s
 Fritsch and Carlson, SIAM J. Numer. Anal. 17 (1980) 238.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import hypot, nan, sqrt
 
@@ -32,6 +32,7 @@ from scipy.special import logit
 from scipy.stats import chi2 as chi2_distribution
 
 from gapless.experiments.statistics import Line, weighted_line
+from gapless.experiments.success import recovered
 
 LEVELS = (0.5, 0.9)
 RESAMPLES = 400
@@ -42,7 +43,7 @@ EXPONENTS = (0.05, 4.0)
 
 @dataclass(frozen=True)
 class Crossing:
-    """α at which a fraction `level` of the runs recovers, at one N.
+    """α at which a fraction `level` of the runs is solved, or has recovered, at one N.
 
     Parameters
     ----------
@@ -245,33 +246,37 @@ BUDGETS = (0.5, 0.7, 1.0)
 def crossing_table(
     table: pd.DataFrame, passage: str = "t_1e-8", budgets: Sequence[float] = BUDGETS
 ) -> pd.DataFrame:
-    """Return α at 50 % and 90 % for every N and share of the budget.
+    """Return α at which 50 % and 90 % of the runs are solved, for every N and share of the budget.
 
     Parameters
     ----------
     table
         Rows of runs with n, alpha, seed, design, outcome, t_max and the column `passage`.
     passage
-        Column of first-passage times: the criterion of success.
+        Column of first-passage times: the energy of a solved run.
     budgets
         Shares of the runs' time budget, `t_max`.
     """
-    rows = []
-    for share in budgets:
-        designs = by_design(table, table[passage] <= share * table.t_max)
-        rows += [
-            {
-                "budget": share,
-                "level": found.level,
-                "n": found.n,
-                "alpha": found.alpha,
-                "error": found.error,
-                "statistical": found.statistical,
-                "interpolation": found.interpolation,
-            }
-            for found in crossings(designs)
-        ]
+    events = {share: table[passage] <= share * table.t_max for share in budgets}
+    return _crossing_rows(table, events)
+
+
+def recovered_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return α at which 50 % and 90 % of the runs have recovered the signal, for every N.
+
+    Within the whole budget: when a run passed q = 1 − 1e-6 is not recorded.
+    """
+    return _crossing_rows(table, {1.0: recovered(table)})
+
+
+def _crossing_rows(table: pd.DataFrame, events: Mapping[float, pd.Series]) -> pd.DataFrame:
+    """Return the crossings of curves of fractions: share of the budget → runs with the event."""
     columns = ("budget", "level", "n", "alpha", "error", "statistical", "interpolation")
+    rows = [
+        {"budget": share} | {name: getattr(found, name) for name in columns[1:]}
+        for share, event in events.items()
+        for found in crossings(by_design(table, event))
+    ]
     return pd.DataFrame(rows, columns=pd.Index(columns))
 
 

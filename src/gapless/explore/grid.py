@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from gapless.experiments.panels import plain
+from gapless.files import opened, read_whole, reason, sealed, shown, tell, write_durably
 from gapless.labels import LabelLaw
 from gapless.losses import Loss
+from gapless.page.panels import plain
 from gapless.theory import (
     NotConverged,
     bbp_at_random_start,
@@ -20,7 +21,7 @@ from gapless.theory import (
     threshold_state,
 )
 
-VERSION = 1
+VERSION = 2
 """Raised by hand when a grid's content changes: grids kept on disk are then made anew."""
 ALPHAS = tuple(np.arange(2.0, 30.25, 0.5).tolist())
 LABELS = np.linspace(0.0, 4.0, 81)
@@ -55,10 +56,10 @@ def theory_grid(
     Raises ``ValueError`` if the loss has no threshold state at any of these α.
     """
     identity = json.dumps([VERSION, loss.name, list(alphas)])
-    kept = cache and cache / f"grid-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
-    if kept and kept.exists():
+    kept = cache and cache / f"grid-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+    if kept and (found := _kept_grid(kept)) is not None:
         progress(float(len(alphas)))
-        return json.loads(kept.read_text())
+        return found
     states, failure = [], None
     for alpha in alphas:
         try:
@@ -79,9 +80,23 @@ def theory_grid(
         **{name: [state[name] for state in states] for name in states[0]},
     }
     if kept:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(grid))
+        try:
+            kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_durably(kept, sealed(json.dumps(grid).encode()), private=True)
+        except OSError as error:
+            tell(f"{shown(kept)} cannot be kept for the next time: {reason(error)}")
     return grid
+
+
+def _kept_grid(path: Path) -> dict[str, Any] | None:
+    """Return a grid that was kept, None if there is none; a damaged one is told and made anew."""
+    try:
+        return json.loads(bytes(opened(read_whole(path, links=False))))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        tell(f"{shown(path)}: {reason(error)}; made anew")
+        return None
 
 
 def _state(loss: Loss, alpha: float) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """One run's spectrum along the flow: the run that Figure 2 follows, or one made on the spot."""
 
+from os.path import lexists
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import pandas as pd
 
 from gapless.experiments import load
 from gapless.experiments.fig2 import SpectralPoint, measure
-from gapless.experiments.fig2_drawing import panels
-from gapless.experiments.panels import plain
+from gapless.experiments.fig2_picture import along_the_run, followed_run
+from gapless.files import reason, shown, tell
+from gapless.page.panels import plain
 from gapless.store import Store
 
 SMALL = SpectralPoint(n=256, alpha=10.0, seed=0, runs=8, frames=41)
@@ -29,14 +31,15 @@ LISTS = {
 
 
 def stored_run(folder: Path) -> pd.DataFrame | None:
-    """Return Figure 2's records with a followed run in them, None if a folder has none."""
+    """Return Figure 2's records with a followed run in them, None if a folder has none.
+
+    Raises ``ValueError`` if they cannot be read.
+    """
     store = Store(Path(folder) / load("fig2").name)
-    if not store.spec_file.exists():
+    if not lexists(store.spec_file):
         return None
     table = store.read().to_pandas()
-    if "followed" not in table or not table.followed.fillna(False).astype(bool).any():
-        return None
-    return table
+    return table if "followed" in table and followed_run(table) is not None else None
 
 
 def replay(folder: Path | None = None, point: SpectralPoint = SMALL) -> dict[str, Any]:
@@ -53,14 +56,20 @@ def replay(folder: Path | None = None, point: SpectralPoint = SMALL) -> dict[str
 
     Raises ``ValueError`` if no run of `point` crosses the energy of its twin.
     """
-    table = None if folder is None else stored_run(folder)
-    stored = table is not None
-    if table is None:
-        table = pd.DataFrame(measure(point))
-    followed = table[table.followed.fillna(False).astype(bool)]
-    if followed.empty:
+    if folder is not None:
+        try:
+            if (table := stored_run(folder)) is not None:
+                return _frames(table, stored=True)
+        except Exception as error:  # somebody's records: what they make a reader raise
+            place = shown(folder / load("fig2").name)
+            tell(f"{place} cannot be replayed ({reason(error)}); a small run is measured instead")
+    return _frames(pd.DataFrame(measure(point)), stored=False)
+
+
+def _frames(table: pd.DataFrame, *, stored: bool) -> dict[str, Any]:
+    run = followed_run(table)
+    if run is None:
         raise ValueError("dir: no run crossed the energy of its twin; give a folder with fig2")
-    run = followed.iloc[0]
     frames = len(run.t)
     density = np.array(run.density_t, float).reshape(frames, -1)
     return {
@@ -74,5 +83,5 @@ def replay(folder: Path | None = None, point: SpectralPoint = SMALL) -> dict[str
         **{name: plain(run[column]) for name, column in LISTS.items()},
         "bins": plain(run.bin_edges),
         "density": [plain(row, 4) for row in density],
-        "panels": [panel.record() for panel in panels(table)],
+        "panels": [panel.record() for panel in along_the_run(run)],
     }

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
-from gapless.page import as_json, assemble
+from gapless.page.html import as_json, assemble
 
 HOST = "127.0.0.1"
 

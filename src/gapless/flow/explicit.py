@@ -42,7 +42,12 @@ class Method:
     step: Step
 
 
-euler = Method("euler", 1, 1, lambda field, w, velocity, h: w + h[:, None] * velocity)
+def _euler_step(field: Field, w: State, velocity: State, h: Float[Array, " K"]) -> State:
+    del field
+    return w + h[:, None] * velocity
+
+
+euler = Method("euler", 1, 1, _euler_step)
 """Gradient descent, the paper's scheme. Stable while h λ < 2."""
 
 

@@ -86,6 +86,10 @@ class Trajectory:
         return self.saved.mu
 
 
+class CannotResume(ValueError):
+    """What shall be resumed is of other runs, or of another version."""
+
+
 class Partway(NamedTuple):
     """A run that has come to a save time: what `integrate` goes on from.
 
@@ -149,7 +153,8 @@ def integrate(
     ValueError
         For times that are negative, not increasing, or past `t_max`; a start that is no state of
         the problem's runs; a loss whose values the precision cannot hold; a stop that does not go
-        with the solver.
+        with the solver; `CannotResume` if `resume` has arrays of other shapes or precision than
+        this call.
     """
     times, t_max = check_times(t_max, save_at), float(t_max)
     solver.check(t_max)
@@ -163,7 +168,9 @@ def integrate(
         first = _values(problem, state, scale)
         saved: list[Observables] = []
         if resume is not None:
-            state, first, saved = resume.state, resume.start, list(resume.saved)
+            _check_resume(resume, Partway(state, first, [first] * len(times)))
+            state = State(*map(jnp.asarray, resume.state))
+            first, saved = resume.start, list(resume.saved)
         journey = stop.set_out(state)
     observed = []
     for time in times[len(saved) :]:
@@ -245,6 +252,21 @@ def check_times(t_max: float, save_at: Sequence[float] | np.ndarray | None) -> l
     if (np.diff(times) <= 0).any():
         raise ValueError("save_at: times must increase")
     return times
+
+
+def _check_resume(found: Partway, ours: Partway) -> None:
+    """Raise `CannotResume` unless the arrays have the shapes and types of ours."""
+    if len(found.saved) > len(ours.saved):
+        raise CannotResume(f"resume: {len(found.saved)} save times of {len(ours.saved)} are done")
+    parts = [("state", found.state, ours.state), ("start", found.start, ours.start)]
+    parts += [("saved", a, b) for a, b in zip(found.saved, ours.saved, strict=False)]
+    for part, arrays, expected in parts:
+        for name, array, like in zip(expected._fields, arrays, expected, strict=True):
+            if array.shape != like.shape or array.dtype != like.dtype:
+                raise CannotResume(
+                    f"resume: {part}.{name} is {array.dtype}{array.shape}, not "
+                    f"{like.dtype}{like.shape}"
+                )
 
 
 def _values(problem: Problem, state: State, scale: float) -> Observables:

@@ -91,7 +91,7 @@ def _in_batches(
     rows, (labels, teacher), part, some = _those_left(problem, journey, time, solver, least)
     if not some:
         return journey
-    few = Problem(problem.sensing, labels, teacher, problem.loss)
+    few = problem.with_labels(labels, teacher)
     part = _in_batches(few, part, time, solver, stop, tuple(smaller))
     return _put_back(journey, rows, part)
 

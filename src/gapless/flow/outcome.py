@@ -77,6 +77,5 @@ def outcomes(
         Outcome.trapped: at_rest,
         Outcome.stopped: stopped,
     }
-    names = [str(outcome) for outcome in rules]
-    decided = np.select(list(rules.values()), names, str(Outcome.time_out))
+    decided = np.select(list(rules.values()), [str(name) for name in rules], str(Outcome.time_out))
     return tuple(Outcome(name) for name in decided)

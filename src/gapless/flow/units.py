@@ -5,7 +5,6 @@ times shorter. So every run is computed with the loss ℓ/s, for which "zero ene
 floors of rounding are numbers, and energies and times are converted where they leave.
 """
 
-from dataclasses import replace
 from functools import lru_cache
 from math import frexp, isfinite, ldexp
 
@@ -62,17 +61,4 @@ def in_units(problem: Problem) -> tuple[Problem, float]:
             f"loss: values of {problem.loss.name} are of size {scale:.1g}, and {problem.dtype} "
             f"holds flows of sizes {low:.0e} to {high:.0e}; {wider}multiply the loss by a constant"
         )
-    if scale == 1:
-        return problem, scale
-    return replace(problem, loss=_divided(problem.loss, scale)), scale
-
-
-@lru_cache(maxsize=128)  # one object per loss, so that compiled code is kept by it
-def _divided(loss: Loss, scale: float) -> Loss:
-    return Loss(
-        name=f"{loss.name}/{scale!r}",
-        value=lambda yhat, y: loss.value(yhat, y) / scale,
-        d1=lambda yhat, y: loss.d1(yhat, y) / scale,
-        d2=lambda yhat, y: loss.d2(yhat, y) / scale,
-        curvature_infimum=loss.curvature_infimum / scale,
-    )
+    return (problem if scale == 1 else problem.in_units_of(scale)), scale

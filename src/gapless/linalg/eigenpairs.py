@@ -7,8 +7,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gapless.linalg.lanczos import begin, combined, extend, restart, ritz
+from gapless.inputs import number, whole
+from gapless.linalg.lanczos import (
+    begin,
+    check_finite,
+    combined,
+    extend,
+    operator_errors,
+    restart,
+    ritz,
+    start_block,
+)
 from gapless.linalg.products import Operator
+from gapless.precision import precision_of
 
 Scalar = float | Float[Array, ""]
 
@@ -30,7 +41,7 @@ class Eigenpairs(NamedTuple):
     products: int
     """Products of each operator with one vector."""
     converged: np.ndarray
-    """Whether every residual is within tolerance, (K,)."""
+    """Whether every residual, as measured, is within the tolerance, (K,)."""
 
 
 def extreme_eigenpairs(
@@ -59,7 +70,8 @@ def extreme_eigenpairs(
         found p times only.
     tolerance
         On the residual |Hv − λv| over the spectral width. It bounds the eigenvalue's error; the
-        vector's is the residual over the gap. Below 2e-6 float32 cannot go.
+        vector's is the residual over the gap. Below 2e-6 float32 cannot go: such pairs have not
+        converged.
     basis
         Vectors kept before a restart.
     max_products
@@ -68,32 +80,58 @@ def extreme_eigenpairs(
     Raises
     ------
     ValueError
-        When N is too small for the counts asked for (form the matrix then), or count < 1.
+        When N is too small for the counts asked for (form the matrix then), for numbers out of
+        range, a start that does not fit the operator, or products that are not finite.
     """
-    runs, block, n = start.shape
-    size = _basis_size(basis, count, block, n)
+    if which not in ("lowest", "largest"):
+        raise ValueError(f"which: {which!r} is not one of lowest, largest")
+    count, tolerance = whole("count", count, 1), number("tolerance", tolerance, above=0)
+    whole("max_products", max_products, 1)
+    start = start_block(start)
+    size = _basis_size(basis, count, start.shape[1], start.shape[2])
+    with precision_of(start), operator_errors(start):
+        return _extreme(operator, start, count, which, tolerance, size, max_products)
+
+
+def _extreme(
+    operator: Operator,
+    start: Float[Array, "K p N"],
+    count: int,
+    which: str,
+    tolerance: float,
+    size: int,
+    max_products: int,
+) -> Eigenpairs:
+    runs, block, _ = start.shape
     sign = 1.0 if which == "lowest" else -1.0
     signed = jax.tree_util.Partial(_signed, operator, sign)
     process = begin(start, size)
     keep = min(size - 2 * block, max(2 * count + block, size // 2))
     products, filled, width = 0, 0, np.full(runs, np.finfo(np.float64).tiny)
+    target = float(tolerance)
     while True:
         steps = min(CHECK_EVERY, (size - filled) // block)
         process = extend(signed, process, steps)
+        check_finite(process.projection)
         products, filled = products + steps * block, filled + steps * block
         theta, chosen = ritz(process, filled)
         # the other end of the spectrum is known best before it is dropped at the first restart
         width = np.maximum(width, theta[:, -1] - theta[:, 0])
         bottom = chosen[:, filled - block :, :count]
         estimate = np.linalg.norm(np.asarray(process.coupling, float) @ bottom, axis=1)
-        done = (estimate <= tolerance * width[:, None]).all()
-        if done or products >= max_products or not np.isfinite(theta).all():
-            break
+        done = (estimate <= target * width[:, None]).all()
+        over = products >= max_products
+        if done or over:
+            vectors = combined(process.basis, chosen[:, :, :count].astype(start.dtype))
+            found = _measured(signed, vectors, sign, width, products, tolerance)
+            products = found.products
+            if over or target < tolerance or found.converged.all():
+                return found
+            # what is measured may be a little above what was estimated
+            target = tolerance / 4
         if size - filled < block:
             process = restart(process, theta, chosen, keep)
             filled = keep
-    vectors = combined(process.basis, chosen[:, :, :count].astype(start.dtype))
-    return _measured(signed, vectors, sign, width, products, tolerance)
 
 
 def _signed(operator: Operator, sign: Scalar, v: Float[Array, "K p N"]) -> Array:
@@ -102,9 +140,7 @@ def _signed(operator: Operator, sign: Scalar, v: Float[Array, "K p N"]) -> Array
 
 def _basis_size(basis: int | None, count: int, block: int, n: int) -> int:
     """Return how many basis vectors to keep: whole blocks, never more than fit in N."""
-    if count < 1:
-        raise ValueError(f"count: at least one eigenpair must be asked for, not {count}")
-    wanted = max(96, 12 * block, 6 * count) if basis is None else basis
+    wanted = max(96, 12 * block, 6 * count) if basis is None else whole("basis", basis, 1)
     size = min(wanted, n - block) // block * block
     if size < 2 * count + 4 * block:
         raise ValueError(
@@ -128,15 +164,13 @@ def _measured(
     v = np.asarray(vectors, float)
     values = (v * image).sum(axis=2)
     residuals = np.linalg.norm(image - values[:, :, None] * v, axis=2) / width[:, None]
-    # the estimate that ended the process and the measured residual differ by rounding
-    rounding = 16 * float(jnp.finfo(vectors.dtype).eps)
     return Eigenpairs(
         values=sign * values,
         vectors=vectors,
         residuals=residuals,
         width=width,
         products=products + vectors.shape[1],
-        converged=(residuals <= 1.1 * tolerance + rounding).all(axis=1),
+        converged=(residuals <= tolerance).all(axis=1),
     )
 
 

@@ -9,8 +9,18 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Float
 
-from gapless.linalg.lanczos import begin, combined, extend, ritz
+from gapless.inputs import real_array, whole
+from gapless.linalg.lanczos import (
+    begin,
+    check_finite,
+    combined,
+    extend,
+    operator_errors,
+    ritz,
+    start_block,
+)
 from gapless.linalg.products import Operator
+from gapless.precision import precision_of
 
 
 class Quadrature(NamedTuple):
@@ -54,12 +64,16 @@ def lanczos_quadrature(operator: Operator, start: Float[Array, "K p N"], steps: 
     Raises
     ------
     ValueError
-        When p·steps exceeds N.
+        When p·steps exceeds N, for a start that does not fit the operator, or products that are
+        not finite.
     """
+    start, steps = start_block(start), whole("steps", steps, 1)
     _, block, n = start.shape
-    if not 1 <= steps * block <= n:
+    if steps * block > n:
         raise ValueError(f"steps: {steps} blocks of {block} exceed the dimension {n}")
-    process = extend(operator, begin(start, steps * block), steps)
+    with precision_of(start), operator_errors(start):
+        process = extend(operator, begin(start, steps * block), steps)
+    check_finite(process.projection)
     theta, vectors = ritz(process, steps * block)
     weights = (vectors[:, :block] ** 2).sum(axis=1) / block
     return Quadrature(theta, weights)
@@ -68,11 +82,15 @@ def lanczos_quadrature(operator: Operator, start: Float[Array, "K p N"], steps: 
 def krylov(operator: Operator, start: Float[Array, "K N"], steps: int) -> Krylov:
     """Return what `steps` Lanczos steps from each start tell of its operator.
 
-    Raises ``ValueError`` when `steps` exceeds N.
+    Raises ``ValueError`` as `lanczos_quadrature` does.
     """
-    _, n = start.shape
-    if not 1 <= steps <= n:
+    real_array("start", start, (None, None))
+    block = start_block(start[:, None, :])
+    n, steps = block.shape[2], whole("steps", steps, 1)
+    if steps > n:
         raise ValueError(f"steps: {steps} Lanczos steps exceed the dimension {n}")
-    process = extend(operator, begin(start[:, None, :], steps), steps)
-    theta, vectors = ritz(process, steps)
-    return Krylov(theta, vectors[:, 0, :], combined(process.basis, vectors.astype(start.dtype)))
+    with precision_of(block), operator_errors(block):
+        process = extend(operator, begin(block, steps), steps)
+        theta, vectors = ritz(process, steps)
+        ritz_vectors = combined(process.basis, vectors.astype(block.dtype))
+    return Krylov(theta, vectors[:, 0, :], ritz_vectors)

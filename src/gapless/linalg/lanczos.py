@@ -7,8 +7,10 @@ Sources: G. H. Golub and R. Underwood, "The block Lanczos method for computing e
 K. Wu and H. Simon, "Thick-restart Lanczos method", SIAM J. Matrix Anal. Appl. 22 (2000) 602-616.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +18,9 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from gapless.inputs import real_array
 from gapless.linalg.products import Operator
+from gapless.precision import precision_of
 
 
 class Process(NamedTuple):
@@ -30,6 +34,36 @@ class Process(NamedTuple):
     """What the last block's image had outside the basis, in the newest block."""
     size: Array
     """Rows processed; the newest block stands behind them."""
+
+
+def start_block(start: Any) -> Float[Array, "K p N"]:
+    """Return a start block in its own precision, float64 if it is that.
+
+    Raises ``ValueError`` unless it is (K, p, N) of finite real numbers.
+    """
+    start = real_array("start", start, (None, None, None))
+    wide = start.dtype == "float64"
+    with precision_of(start):
+        return jnp.asarray(start, "float64" if wide else "float32")
+
+
+@contextmanager
+def operator_errors(start: Float[Array, "K p N"]) -> Iterator[None]:
+    """Say of an operator that cannot multiply a start block that it is not made for it."""
+    try:
+        yield
+    except TypeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"operator: takes no block of shape {start.shape} in {start.dtype}, or returns "
+            f"another: {reason}"
+        ) from None
+
+
+def check_finite(projection: Array) -> None:
+    """Raise ``ValueError`` where an operator's products were not finite."""
+    if not np.isfinite(np.asarray(projection)).all():
+        raise ValueError("operator: its products are not finite; look at its weights and shift")
 
 
 @partial(jax.jit, static_argnums=1)

@@ -6,8 +6,12 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
+
+from gapless.inputs import shaped
+from gapless.precision import precision_of
 
 Operator = Callable[[Float[Array, "K p N"]], Float[Array, "K p N"]]
 """K symmetric operators on p vectors each; a pytree (`jax.tree_util.Partial`), so that a compiled
@@ -46,6 +50,20 @@ class WeightedGram:
     weight: Float[Array, "K M"]
     shift: Float[Array, " K"]
 
+    def __post_init__(self) -> None:
+        # compiled functions also put it together from what is no array
+        parts = (self.sensing, self.weight, self.shift)
+        if not all(isinstance(part, (np.ndarray, jax.Array)) for part in parts):
+            return
+        m, _ = shaped("sensing", self.sensing, (None, None), "(M, N)").shape
+        k, _ = shaped("weight", self.weight, (None, m), "(K, M)").shape
+        shaped("shift", self.shift, (k,), "(K,)")
+        if self.weight.dtype != self.shift.dtype:
+            raise ValueError(
+                f"shift: is {self.shift.dtype} and the weights are {self.weight.dtype}; give one "
+                "precision"
+            )
+
     def __call__(self, v: Float[Array, "K p N"]) -> Float[Array, "K p N"]:
         """Return Xᵀ(d · (X v)) + s v in one pass over X."""
         _, total = through_rows(lambda image, d: (image, image * d), self.sensing, self.weight, v)
@@ -58,15 +76,31 @@ def times_transpose(v: Float[Array, "p N"], x: Float[Array, "M N"]) -> Float[Arr
     An x that is stored in less than v's precision is widened block by block. A single row goes by
     a matrix-vector product: XLA's CPU dot would transpose a copy of x for it, 13 times slower at
     N = 4096, α = 12; it does so for a few rows as well, which blocks make twice as fast.
+
+    Raises ``ValueError`` for shapes that do not fit.
     """
-    if len(v) == 1 and x.dtype == v.dtype:
-        return (x @ v[0])[None]
-    return _labels(v, x) if _in_blocks(x, v) else v @ x.T
+    _check_factors(v, x, 1)
+    with precision_of(v):
+        if len(v) == 1 and x.dtype == v.dtype:
+            return (x @ v[0])[None]
+        return _labels(v, x) if _in_blocks(x, v) else v @ x.T
 
 
 def times(r: Float[Array, "p M"], x: Float[Array, "M N"]) -> Float[Array, "p N"]:
-    """Return r x in the precision of r, block of rows by block of rows."""
-    return _combination(r, x) if _in_blocks(x, r) else r @ x
+    """Return r x in the precision of r, block of rows by block of rows.
+
+    Raises ``ValueError`` for shapes that do not fit.
+    """
+    _check_factors(r, x, 0)
+    with precision_of(r):
+        return _combination(r, x) if _in_blocks(x, r) else r @ x
+
+
+def _check_factors(v: Array, x: Array, axis: int) -> None:
+    """Raise ``ValueError`` unless v and x are matrices that fit along an axis of x."""
+    shaped("x", x, (None, None), "(M, N)")
+    name, letters = ("r", "(p, M)") if axis == 0 else ("v", "(p, N)")
+    shaped(name, v, (None, x.shape[axis]), letters)
 
 
 def _in_blocks(x: Array, v: Array) -> bool:
@@ -118,7 +152,21 @@ def through_rows(
     products with a block of rows of X are made while it is in cache, in the precision of
     `samples`. All rows at once off the CPU, but not where x is stored in less precision.
     `across` is what `sample_by_sample` makes of `samples`: who calls often makes it once.
+
+    Raises ``ValueError`` for shapes or precisions that do not fit.
     """
+    m, n = shaped("x", x, (None, None), "(M, N)").shape
+    k, _ = shaped("samples", samples, (None, m), "(K, M)").shape
+    shaped("v", v, (k, None, n), "(K, p, N)")
+    if samples.dtype != v.dtype:
+        raise ValueError(f"v: is {v.dtype} and the samples are {samples.dtype}; give one precision")
+    with precision_of(v):
+        return _through_rows(weigh, x, samples, v, across)
+
+
+def _through_rows(
+    weigh: Weigh, x: Array, samples: Array, v: Array, across: Array | None
+) -> tuple[Array, Array]:
     m, n = x.shape
     rows = max(1, ENTRIES_PER_BLOCK // n)
     tall = _is_tall(n, v.shape[0] * v.shape[1])

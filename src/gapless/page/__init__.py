@@ -1,5 +1,5 @@
-"""What the report and the explorer share: one style, one renderer, no request to anywhere."""
+"""Pictures and pages from plain numbers: `panels` says what is shown, two renderers draw it.
 
-from gapless.page.page import Download, as_json, assemble, csv_download, html_table
-
-__all__ = ["Download", "as_json", "assemble", "csv_download", "html_table"]
+`image` draws to PNG, SVG and PDF; charts.js, which `html` puts into self-contained pages, in the
+browser. Nothing is imported here: who fills panels loads neither matplotlib nor pandas.
+"""

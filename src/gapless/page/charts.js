@@ -1,61 +1,120 @@
 "use strict";
-// One renderer of panels (gapless.experiments.panels.Panel.record) for the report and the explorer.
+// Draws panels (gapless.page.panels.Panel.record) in the report and the explorer.
 const Charts = (() => {
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const drawn = new Map();
+  const drawn = new Map(), painted = new WeakMap();
   const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = index => css(`--c${index % 9}`);
   const shown = value => value === null || value === undefined ? "–" : String(+value.toPrecision(4)).replace("-", "−");
 
-  function trace(series, seen) {
-    const again = seen.has(series.name);
-    seen.add(series.name);
-    const interval = series.low ? series.x.map((_, i) =>
-      series.low[i] === null ? "" : `${series.interval}: ${shown(series.low[i])} to ${shown(series.high[i])}`) : null;
-    const text = series.x.map((_, i) =>
-      [interval && interval[i], series.note && series.note[i]].filter(Boolean).join("<br>"));
+  // Where a number stands on an axis. Plotly has no symlog scale: its numbers are moved as matplotlib moves them.
+  const bent = (axis, value) => {
+    if (axis.scale !== "symlog" || value === null) return value;
+    const size = Math.abs(value), inner = 10 / 9;
+    return size <= axis.linear ? value * inner : Math.sign(value) * axis.linear * (inner + Math.log10(size / axis.linear));
+  };
+  const position = (axis, value) => value !== null && axis.scale === "log" ? Math.log10(value) : bent(axis, value);
+
+  const entry = series => `${series.legend ?? series.name} ${series.colour}`;
+
+  function trace(series, panel, seen) {
+    const legend = series.legend ?? series.name, again = seen.has(entry(series));
+    seen.add(entry(series));
+    const known = i => series.low && series.low[i] !== null && series.high[i] !== null;
+    const text = series.x.map((_, i) => [
+      known(i) ? `${series.interval}: ${shown(series.low[i])} to ${shown(series.high[i])}` : "",
+      series.note ? series.note[i] : ""].filter(Boolean).join("<br>"));
     const said = text.some(Boolean);
+    // steps that are zero end on the floor of a logarithmic axis
+    const floor = series.steps && panel.y.scale === "log" && panel.y.range[0] !== null ? panel.y.range[0] / 10 : -Infinity;
+    const y = series.y.map(value => value === null ? null : bent(panel.y, Math.max(value, floor)));
     const one = {
-      type: "scatter", name: series.name, x: series.x, y: series.y, mode: series.style,
-      showlegend: !again && series.name !== "", legendgroup: series.name, connectgaps: false,
-      line: {color: colour(series.colour), dash: series.dash, width: 1.6, shape: series.shape || "linear"},
-      marker: {color: colour(series.colour), size: 5},
-      hovertemplate: `<b>${series.name}</b><br>%{x:.4~g}, %{y:.4~g}${said ? "<br>%{text}" : ""}<extra></extra>`,
+      type: "scatter", name: legend || series.name, x: series.x.map(value => bent(panel.x, value)), y, mode: series.style,
+      showlegend: !again && legend !== "", legendgroup: entry(series), connectgaps: false,
+      line: {color: colour(series.colour), dash: series.dash, width: series.width * 4 / 3, shape: series.steps ? "hv" : "linear"},
+      marker: {color: colour(series.colour), size: 5, symbol: series.marker,
+        ...(series.marker.endsWith("-open") ? {line: {width: 1.2}} : {})},
+      customdata: series.x.map((x, i) => [x, series.y[i]]),
+      hovertemplate: `<b>${series.name}</b><br>%{customdata[0]:.4~g}, %{customdata[1]:.4~g}${said ? "<br>%{text}" : ""}<extra></extra>`,
     };
     if (said) one.text = text;
     if (series.fill) { one.fill = "tozeroy"; one.fillcolor = colour(series.colour) + "33"; }
-    if (series.low) {
-      const gap = (a, b) => a === null || b === null ? 0 : Math.max(0, a - b);
+    if (series.low && !series.band) {
+      const gap = (a, b, i) => known(i) && series.y[i] !== null ? Math.max(0, bent(panel.y, a) - bent(panel.y, b)) : 0;
       one.error_y = {type: "data", symmetric: false, thickness: 1, width: 2, color: colour(series.colour),
-        array: series.y.map((y, i) => gap(series.high[i], y)),
-        arrayminus: series.y.map((y, i) => gap(y, series.low[i]))};
+        array: series.y.map((y, i) => gap(series.high[i], y, i)),
+        arrayminus: series.y.map((y, i) => gap(y, series.low[i], i))};
     }
     return one;
   }
 
+  // A band is a closed polygon for each stretch without a gap.
+  function band(series, panel) {
+    const x = [], y = [];
+    let stretch = [];
+    const close = () => {
+      if (stretch.length) {
+        const turn = [...stretch].reverse();
+        x.push(...stretch.map(i => bent(panel.x, series.x[i])), ...turn.map(i => bent(panel.x, series.x[i])), null);
+        y.push(...stretch.map(i => bent(panel.y, series.low[i])), ...turn.map(i => bent(panel.y, series.high[i])), null);
+      }
+      stretch = [];
+    };
+    series.x.forEach((value, i) => value === null || series.low[i] === null || series.high[i] === null ? close() : stretch.push(i));
+    close();
+    return {type: "scatter", mode: "lines", x, y, line: {width: 0}, fill: "toself", fillcolor: colour(series.colour) + "40",
+      hoverinfo: "skip", showlegend: false, legendgroup: entry(series)};
+  }
+
+  // Shades on equal cells, as an image of one pixel a cell: the bundle has no heat map.
+  function image(heat) {
+    const rows = heat.values, ink = colour(heat.colour);
+    if (!painted.has(heat) || painted.get(heat).ink !== ink) {
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [rows[0].length, rows.length];
+      const context = canvas.getContext("2d");
+      context.fillStyle = ink;
+      rows.forEach((row, j) => row.forEach((shade, i) => {
+        context.globalAlpha = shade;
+        context.fillRect(i, rows.length - 1 - j, 1, 1);
+      }));
+      painted.set(heat, {ink, source: canvas.toDataURL()});
+    }
+    return {source: painted.get(heat).source, xref: "x", yref: "y", x: heat.x[0], y: heat.y[1], xanchor: "left", yanchor: "top",
+      sizex: heat.x[1] - heat.x[0], sizey: heat.y[1] - heat.y[0], sizing: "stretch", layer: "below"};
+  }
+
+  // Ends of an axis. Of one that is given by half the other is left to the numbers; a range with a null would not outlive a resize.
+  function range(axis) {
+    const [low, high] = axis.range.map(end => position(axis, end));
+    return low !== null && high !== null ? {range: [low, high]}
+      : {autorange: true, autorangeoptions: {...(low === null ? {} : {minallowed: low}), ...(high === null ? {} : {maxallowed: high})}};
+  }
+
   function layout(panel) {
     const font = {family: getComputedStyle(document.body).fontFamily, size: 12, color: css("--ink")};
-    const axis = (title, scale) => ({title: {text: title, standoff: 8}, type: scale, gridcolor: css("--grid"),
+    const axis = one => ({title: {text: one.name, standoff: 8}, type: one.scale === "log" ? "log" : "linear",
+      gridcolor: css("--grid"), showgrid: panel.heat === null,
       zeroline: false, linecolor: css("--line"), showline: true, ticks: "outside", tickcolor: css("--line"),
-      automargin: true, exponentformat: "power", ...(scale === "log" ? {dtick: 1} : {})});
-    const x = axis(panel.x, panel.x_scale), y = axis(panel.y, panel.y_scale);
-    if (panel.x_range) x.range = panel.x_range;
-    if (panel.y_range) y.range = panel.y_range;
-    if (panel.y_scale === "linear" && !panel.y_range) y.rangemode = panel.free ? "normal" : "tozero";
-    const place = (mark, value) => panel[`${mark.axis}_scale`] === "log" ? Math.log10(value) : value;
+      automargin: true, exponentformat: "power", ...(one.scale === "log" ? {dtick: 1} : {}),
+      ...(one.ticks ? {tickmode: "array", tickvals: one.ticks.map(value => bent(one, value)), ticktext: one.ticks.map(shown)} : {}),
+      ...range(one)});
+    const ends = mark => [mark.value, mark.until ?? mark.value].map(value => bent(panel[mark.axis], value));
+    const ink = mark => colour(mark.colour);
     return {
-      font, xaxis: x, yaxis: y, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      font, xaxis: axis(panel.x), yaxis: axis(panel.y), paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       margin: {l: 52, r: 10, t: 8, b: 40}, hovermode: "closest", dragmode: "zoom",
       hoverlabel: {bgcolor: css("--card"), bordercolor: css("--line"), font},
       legend: {orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: {...font, size: 11}},
-      shapes: panel.marks.map(mark => ({type: "line", [`${mark.axis}0`]: mark.value, [`${mark.axis}1`]: mark.value,
+      images: panel.heat ? [image(panel.heat)] : [],
+      shapes: panel.marks.map(mark => ({[`${mark.axis}0`]: ends(mark)[0], [`${mark.axis}1`]: ends(mark)[1],
         ...(mark.axis === "x" ? {yref: "paper", y0: 0, y1: 1} : {xref: "paper", x0: 0, x1: 1}),
-        line: {width: 1.2, dash: mark.dash, color: mark.colour === null ? css("--ink") : colour(mark.colour)}})),
-      annotations: panel.marks.filter(mark => mark.name).map(mark => ({text: mark.name, showarrow: false,
-        font: {...font, size: 11},
+        ...(mark.until === null ? {type: "line", line: {width: mark.width * 4 / 3, dash: mark.dash, color: ink(mark)}}
+          : {type: "rect", layer: "below", fillcolor: ink(mark), opacity: 0.15, line: {width: 0}})})),
+      annotations: panel.marks.filter(mark => mark.name).map(mark => ({text: mark.name, showarrow: false, font: {...font, size: 11},
         ...(mark.axis === "x"
-          ? {x: place(mark, mark.value), yref: "paper", y: mark.at ?? 1, xanchor: mark.side || "right", yanchor: "top"}
-          : {y: place(mark, mark.value), xref: "paper", x: 1, xanchor: "right", yanchor: "bottom"})})),
+          ? {x: position(panel.x, mark.value), yref: "paper", y: mark.at, xanchor: mark.side === "left" ? "right" : "left", yanchor: "top"}
+          : {y: position(panel.y, mark.value), xref: "paper", x: mark.at, xanchor: "right", yanchor: "bottom"})})),
     };
   }
 
@@ -65,7 +124,10 @@ const Charts = (() => {
   function draw(place, panel, seen = new Set()) {
     drawn.set(place, panel);
     place.panel = panel;
-    return Plotly.react(place, panel.series.map(series => trace(series, seen)), layout(panel), config);
+    // bands last: the number of a curve is that of its series
+    const traces = [...panel.series.map(series => trace(series, panel, seen)),
+      ...panel.series.filter(series => series.band).map(series => band(series, panel))];
+    return Plotly.react(place, traces, layout(panel), config);
   }
 
   // Arrows walk along the points, + and − zoom about the middle, 0 shows all.
@@ -81,14 +143,15 @@ const Charts = (() => {
         point = Math.min(count - 1, Math.max(0, point + (walk || 0)));
         const one = series[curve];
         try { Plotly.Fx.hover(place, [{curveNumber: curve, pointNumber: point}]); } catch { /* off the axes */ }
-        const interval = one.low && one.low[point] !== null ? `, ${one.interval} from ${shown(one.low[point])} to ${shown(one.high[point])}` : "";
+        const interval = one.low && one.low[point] !== null && one.high[point] !== null ? `, ${one.interval} from ${shown(one.low[point])} to ${shown(one.high[point])}` : "";
         voice.textContent = `${one.name}: ${shown(one.x[point])}, ${shown(one.y[point])}${interval}`;
       } else if (event.key === "+" || event.key === "-") {
         const factor = event.key === "+" ? 0.35 : 0.75;
         const range = place._fullLayout.xaxis.range, middle = (+range[0] + +range[1]) / 2, half = range[1] - range[0];
         Plotly.relayout(place, {"xaxis.range": [middle - factor * half, middle + factor * half]});
       } else if (event.key === "0") {
-        Plotly.relayout(place, {"xaxis.autorange": true, "yaxis.autorange": true});
+        const {xaxis, yaxis} = layout(place.panel);
+        Plotly.relayout(place, {xaxis, yaxis});
       } else return;
       event.preventDefault();
     });
@@ -100,10 +163,12 @@ const Charts = (() => {
     const places = panels.map(panel => {
       const frame = document.createElement("div");
       frame.className = "chart";
+      frame.style.setProperty("--width", panel.size[0]);
+      frame.style.setProperty("--height", panel.size[1]);
       frame.innerHTML = `<p class="title"></p><div class="plot" tabindex="0" role="application"></div><div class="spoken" aria-live="polite"></div>`;
       frame.firstChild.textContent = panel.title;
       const place = frame.children[1];
-      place.setAttribute("aria-label", `${panel.title}: ${panel.y} against ${panel.x}. Arrow keys read the points, plus and minus zoom, zero resets.`);
+      place.setAttribute("aria-label", `${panel.title}: ${panel.y.name} against ${panel.x.name}. Arrow keys read the points, plus and minus zoom, zero resets.`);
       container.append(frame);
       keys(frame, place, frame.lastChild);
       return place;

@@ -1,53 +1,56 @@
 """The report: per figure picture, interactive twin, claims judged, numbers, origin and cost."""
 
 import html
-import io
-import json
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-from matplotlib.figure import Figure
-from matplotlib.legend import Legend
 
-from gapless.experiments import NAMES, Claim, Experiment, drawing, load
-from gapless.experiments.panels import long_table
-from gapless.page import as_json, assemble, csv_download, html_table
-from gapless.store import Store
-
-COST = ("gradients", "wall_s")
-"""Columns that say what records took."""
-INKS = {"#000000": "currentColor", "#00008b": "var(--navy)", "#8a2be2": "var(--violet)"} | {
-    colour: f"var(--c{index})" for index, colour in enumerate(drawing.PALETTE[:-1])
-}
-"""Colours of the pictures → those of the page, which are lighter where the page is dark."""
-VERDICTS = ("agrees", "differs", "cannot tell")
+from gapless.experiments import NAMES, Claim, Experiment, load
+from gapless.experiments.verdict import VERDICTS
+from gapless.files import reason, shown, tell, write_durably
+from gapless.losses import recorded_loss
+from gapless.page.html import as_json, assemble, csv_download, html_table, points_table
+from gapless.page.image import inline_svg, save
+from gapless.page.panels import Picture
+from gapless.report.records import COST, faults, origin, plain_records
+from gapless.store import Store, stores_in
 
 
-def figure_stores(folder: Path) -> dict[str, Store]:
-    """Return the stores of figures in a folder, in the paper's order."""
-    stores = {name: Store(Path(folder) / name) for name in NAMES}
-    return {name: store for name, store in stores.items() if store.spec_file.exists()}
-
-
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
     """Draw every figure whose store has records and write ``report.html``; return its path.
 
     Each picture is also saved as ``figN.png`` and ``figN.svg``. Works half-way through a sweep.
+    Records are data: of a loss that they name but that is not ours nothing is computed, unless
+    `parse_loss` was asked for it in this process. A figure that cannot be drawn from what is there
+    says so in its place and on stderr.
+
+    Parameters
+    ----------
+    folder
+        What ``--out`` made: a store, or a folder of stores.
+    own
+        Experiments of the user's. Stores of experiments that are neither ours nor among these are
+        shown as tables.
 
     Raises
     ------
     ValueError
-        If the folder holds no store.
+        If the folder holds no store, or the page cannot be written.
     """
     folder = Path(folder)
-    stores = figure_stores(folder)
-    if not stores:
-        raise ValueError(f"dir: {folder} holds no records; run `gapless reproduce --out {folder}`")
-    found = {name: _section(load(name), store, folder) for name, store in stores.items()}
+    stores = stores_in(folder)
+    given = {experiment.name: experiment for experiment in own}
+    order = [*NAMES, *given, *stores]
+    titles, found = {}, {}
+    for name in sorted(stores, key=order.index):
+        experiment = load(name) if name in NAMES else given.get(name)
+        titles[name] = name if experiment is None else experiment.title
+        found[name] = _section_or_why(name, titles[name], experiment, stores[name], folder)
     judged = [claim.verdict for _, claims in found.values() for claim in claims]
     summary = ", ".join(f"{judged.count(verdict)} {verdict}" for verdict in VERDICTS)
     page = folder / "report.html"
@@ -56,60 +59,84 @@ def write_report(folder: Path) -> Path:
         template,
         summary=f"Of {len(judged)} statements: {summary}." if judged else "",
         contents="".join(
-            f'<li><a href="#{name}">{html.escape(load(name).title)}</a></li>' for name in found
+            f'<li><a href="#{html.escape(name)}">{html.escape(shown(title))}</a></li>'
+            for name, title in titles.items()
         ),
         sections="\n".join(section for section, _ in found.values()),
         version=version("gapless"),
         date=time.strftime("%d %B %Y, %H:%M UTC", time.gmtime()),
     )
-    page.write_text(text, encoding="utf-8")
+    try:
+        write_durably(page, text.encode())
+    except OSError as error:
+        raise ValueError(f"dir: cannot write {shown(page)}: {reason(error)}") from None
     return page
 
 
-def _section(experiment: Experiment, store: Store, folder: Path) -> tuple[str, list[Claim]]:
-    """Return a figure's part of the page, and its claims."""
-    name, title = experiment.name, html.escape(experiment.title)
-    head = f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{title}</h2>'
-    reads = experiment.reads
-    records = store.read(None if reads is None else [*reads, "seed", *COST])
+def _section_or_why(
+    name: str, title: str, experiment: Experiment | None, store: Store, folder: Path
+) -> tuple[str, list[Claim]]:
+    """Return a store's part of the page, and its claims; in place of them why there are none."""
+    ref, title = html.escape(name), html.escape(shown(title))
+    head = f'<section id="{ref}" aria-labelledby="{ref}-title"><h2 id="{ref}-title">{title}</h2>'
+    claims: list[Claim] = []
+    try:
+        if experiment is None:
+            text = plain_records(name, store)
+        else:
+            text, claims = _drawn(experiment, store, folder)
+    except Exception as error:  # one bad folder costs itself, and what it raises is beyond listing
+        why = f"{shown(name)} cannot be drawn from {shown(store.path)}: {reason(error)}"
+        tell(why)
+        text = f'<p class="fault">{html.escape(why)}</p>'
+    return f"{head}{text}</section>", claims
+
+
+def _drawn(experiment: Experiment, store: Store, folder: Path) -> tuple[str, list[Claim]]:
+    title, reads = html.escape(experiment.title), experiment.reads
+    store.spec()  # of a later version nothing can be read
+    records = store.read(None if reads is None else [*reads, "loss", "seed", *COST])
     if records.num_rows == 0:
-        return f"{head}<p>No records yet.</p></section>", []
-    hidden = [column for column in ("address", "written_at") if column in records.column_names]
+        return f"{faults(store)}<p>No records yet.</p>", []
+    unread = () if reads is None or "loss" in reads else ("loss",)
+    hidden = [c for c in ("address", "written_at", *unread) if c in records.column_names]
     table = records.drop_columns(hidden).to_pandas()
-    claims = experiment.claims(table)
+    claims, picture = experiment.claims(table), experiment.picture(table)
     parts = [
-        head,
-        _picture(experiment.draw(table), experiment, folder),
+        faults(store),
+        _foreign_losses(records),
+        _printed(picture, experiment, folder),
         "<h3>Claims</h3>" + _claims(claims, title),
-        _twin(experiment, table),
+        _interactive(picture, experiment),
         _tables(experiment, table),
-        _origin(store, records, table),
-        "</section>",
+        origin(store, table),
     ]
     return "\n".join(parts), claims
 
 
-def _picture(figure: Figure, experiment: Experiment, folder: Path) -> str:
-    """Save a figure as PNG and SVG; return it inline, in the ink of the page."""
-    figure.savefig(folder / f"{experiment.name}.png", dpi=150)
-    figure.savefig(folder / f"{experiment.name}.svg", metadata={"Date": None})
-    for legend in figure.findobj(Legend):
-        legend.set_frame_on(False)  # its white would hide the writing on a dark page
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
-    picture = text.getvalue()
+def _foreign_losses(records: pa.Table) -> str:
+    """Return which losses of the records were not computed with, being code that they chose."""
+    if "loss" not in records.column_names:
+        return ""
+    names = {str(name) for name in records["loss"].unique().to_pylist() if name is not None}
+    lines = [
+        f"Records of the loss {shown(name)}: its code is not run, so there are no theory lines; if "
+        f"you trust it and have that source, give --trust {shown(name.partition('@')[0])}"
+        for name in sorted(names)
+        if recorded_loss(name) is None
+    ]
+    tell(lines)
+    return "".join(f'<p class="fault">{html.escape(line)}</p>' for line in lines)
+
+
+def _printed(picture: Picture, experiment: Experiment, folder: Path) -> str:
+    """Save a picture as PNG and SVG; return it inline."""
+    for ending in ("png", "svg"):
+        save(picture, folder / f"{experiment.name}.{ending}")
     title = html.escape(experiment.title)
-    picture = picture[picture.index("<svg") :].replace(
-        "<svg", f'<svg role="img" aria-label="{title}"', 1
-    )
-    # ids of several inline pictures must not meet
-    picture = picture.replace('id="', f'id="{experiment.name}-')
-    picture = picture.replace('"#', f'"#{experiment.name}-').replace("(#", f"(#{experiment.name}-")
-    for colour, name in INKS.items():
-        picture = picture.replace(colour, name)
     return (
         f'<figure><div class="scroll" tabindex="0" role="region" aria-label="Picture: {title}">'
-        f"{picture}</div></figure>"
+        f"{inline_svg(picture, experiment.name, experiment.title)}</div></figure>"
     )
 
 
@@ -126,16 +153,15 @@ def _claims(claims: list[Claim], title: str) -> str:
     )
 
 
-def _twin(experiment: Experiment, table: pd.DataFrame) -> str:
-    panels = [] if experiment.panels is None else experiment.panels(table)
-    if not panels:
+def _interactive(picture: Picture, experiment: Experiment) -> str:
+    if not picture.panels:
         return ""
-    download = csv_download(f"{experiment.name}-picture.csv", long_table(panels))
+    download = csv_download(f"{experiment.name}-picture.csv", points_table(picture))
     return (
-        '<div class="interactive"><h3>Interactive</h3><p class="hint">Drag to zoom, double-click '
-        "to reset, point at a curve for its numbers; or focus a panel and use the arrow keys.</p>"
-        f'<div class="charts"></div><script type="application/json" class="panels">'
-        f"{as_json([panel.record() for panel in panels])}</script></div>"
+        f'<div class="interactive"><h3>Interactive</h3><p>{html.escape(picture.title)}</p>'
+        '<p class="hint">Drag to zoom, double-click to reset, point at a curve for its numbers; or '
+        'focus a panel and use the arrow keys.</p><div class="charts"></div>'
+        f'<script type="application/json" class="panels">{as_json(picture.record())}</script></div>'
         f"<p>{download.link('Points of the picture (CSV)')}</p>"
     )
 
@@ -148,36 +174,3 @@ def _tables(experiment: Experiment, table: pd.DataFrame) -> str:
         "</details>"
         for i, (title, numbers) in enumerate(found, start=1)
     )
-
-
-def _origin(store: Store, records: pa.Table, table: pd.DataFrame) -> str:
-    """Return where the records come from and what they took."""
-    origin = json.loads((store.path / "provenance.json").read_text())
-    spec = {key: value for key, value in store.spec().items() if key != "schema_version"}
-    if "created_at" in origin:
-        created = time.gmtime(float(origin.pop("created_at")))
-        origin["created"] = time.strftime("%d %B %Y, %H:%M UTC", created)
-    # of the measurement and of the package: two versions
-    if "version" in origin:
-        origin["gapless"] = origin.pop("version")
-    known = {"records": f"{len(table)} records in {store.path.name}/parts/*.parquet"}
-    planned, points = store.planned(), len(records["address"].unique())
-    if planned is not None:
-        known["points"] = f"{points} of {planned} planned"
-    known |= {key: str(value) for key, value in (spec | origin).items()}
-    if "wall_s" in table:
-        known["computing time"] = f"{table.wall_s.sum():,.4g} s"
-    if "gradients" in table and table.gradients.notna().any():
-        total = float(table.gradients.sum())
-        known["gradients"] = f"{total:.4g}, {total / len(table):.4g} a run"
-    if "reason" in records.column_names:
-        failed = len(records) - records["reason"].null_count
-        if failed:
-            known["failed"] = f"{failed} records"
-    damaged = store.damaged()
-    if damaged:
-        known["damaged"] = f"{len(damaged)} unreadable parts left out"
-    items = "".join(
-        f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>" for key, value in known.items()
-    )
-    return f"<details open><summary>Origin and cost</summary><dl>{items}</dl></details>"

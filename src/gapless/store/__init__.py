@@ -1,6 +1,21 @@
 """Records on disk: a directory of immutable Parquet parts, readable without this package."""
 
-from gapless.store.store import Conflict, Store, StoreError, stores_in
+from gapless.store.failures import Failure, failures, passes, reason_of
+from gapless.store.store import Conflict, Fault, Store, StoreError, stores_in
 from gapless.store.upkeep import Status, compact, export, status
 
-__all__ = ["Conflict", "Status", "Store", "StoreError", "compact", "export", "status", "stores_in"]
+__all__ = [
+    "Conflict",
+    "Failure",
+    "Fault",
+    "Status",
+    "Store",
+    "StoreError",
+    "compact",
+    "export",
+    "failures",
+    "passes",
+    "reason_of",
+    "status",
+    "stores_in",
+]

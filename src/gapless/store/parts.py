@@ -1,95 +1,135 @@
-"""Files of a store: whole or absent on disk, and parts named by the SHA-256 of their bytes.
+"""Parts of a store: Parquet named by the SHA-256 of its bytes, and marked with what it is of.
 
 Parquet's own page checksums leave the footer open: of 1,500 single flipped bits 5 changed what
 was read without an error, and 1,301 without those checksums. A name that is the checksum of the
-whole file leaves none, and `sha256sum` checks it without this package.
+whole file leaves none, and `sha256sum` checks it without this package. The mark tells a part of
+ours from any other table that somebody put beside it.
 """
 
+import json
 import os
 import re
-import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-TEMPORARY = ".writing-"
-"""Prefix of files in the making; a killed writer leaves one behind."""
+from gapless.files import read_whole, reason, write_durably
 
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+FOREIGN = "is no part of this store"
+MARK = b"gapless.spec"
+"""Key of the Parquet metadata under which a part says which spec it was made for."""
+
+KEY = {"address": _is_text, "run": pa.types.is_integer}
+"""Columns of every part, and what tells their kinds."""
+WRITTEN = {"version": _is_text, "written_at": pa.types.is_floating}
+"""Columns that a sweep adds."""
 _CHECKSUM = re.compile(r"[0-9a-f]{64}")
+_OLD_NAME = re.compile(r"[0-9a-f]{16}-\d+-[0-9a-f]{8}")
+"""Names of parts in stores of schema version 1, before they were checksums."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How the parts of a store are told from others.
+
+    Parameters
+    ----------
+    mark
+        What they say in their metadata: a hash of the spec.
+    everywhere
+        Whether every part says it and is named by its checksum: from schema version 2 on. In older
+        stores a part that says nothing is taken if it has the columns that a sweep writes.
+    """
+
+    mark: str
+    everywhere: bool
+
+    @classmethod
+    def of(cls, spec: dict[str, Any], everywhere: bool) -> "Origin":
+        """Return the origin of records of a spec."""
+        text = json.dumps(spec, sort_keys=True, default=str)
+        return cls(sha256(text.encode()).hexdigest(), everywhere)
 
 
 class DamagedPartError(Exception):
-    """The file does not hold what was written."""
+    """The file does not hold what was written for this store; the message says why."""
 
 
-def write_part(folder: Path, table: pa.Table) -> Path:
+def write_part(folder: Path, table: pa.Table, origin: Origin | None) -> Path:
     """Write records as a part; on return they are on disk. Return its path.
 
     Raises ``OSError`` that names the folder, after removing what was written so far.
     """
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    mark = None if origin is None else {MARK: origin.mark}
+    pq.write_table(table.replace_schema_metadata(mark), sink, compression="zstd")
     content = sink.getvalue()
     try:
         return write_durably(folder / f"{sha256(content).hexdigest()}.parquet", content)
     except OSError as error:
-        reason = f"cannot store records: {error.strerror}"
-        raise OSError(error.errno, reason, str(folder)) from error
+        words = f"cannot store records: {error.strerror}"
+        raise OSError(error.errno, words, str(folder)) from error
 
 
-def read_part(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """Return the records of a part, or those of `columns` that it has.
+def read_part(
+    path: Path, columns: list[str] | None = None, origin: Origin | None = None
+) -> tuple[pa.Table, pa.Schema]:
+    """Return the records of a part, or those of `columns` that it has; and its whole schema.
 
     Raises
     ------
     DamagedPartError
-        If its bytes are not those of its name, or no Parquet. (Parts of version 0.1 are not
-        named by their bytes: of those only what Parquet notices is known.)
+        If its bytes are not those of its name, or it is no Parquet, or not of this `origin`.
     FileNotFoundError
         If a compaction has replaced it.
     """
     try:
-        content = path.read_bytes()
-        if _CHECKSUM.fullmatch(path.stem) and sha256(content).hexdigest() != path.stem:
-            raise DamagedPartError(path)
-        return pq.ParquetFile(pa.BufferReader(content)).read(columns=columns, use_threads=False)
-    except FileNotFoundError:
+        content = read_whole(path)
+        named = _CHECKSUM.fullmatch(path.stem) is not None
+        if named and sha256(content).hexdigest() != path.stem:
+            raise DamagedPartError("is damaged: its bytes are not those that its name says")
+        file = pq.ParquetFile(pa.BufferReader(pa.py_buffer(content)))
+        schema = file.schema_arrow
+        if not (named or (_OLD_NAME.fullmatch(path.stem) and not (origin and origin.everywhere))):
+            raise DamagedPartError(f"{FOREIGN}: its name is not the SHA-256 of its bytes")
+        marked = _is_marked((schema.metadata or {}).get(MARK), origin)
+        schema = schema.remove_metadata()
+        _check_columns(schema, KEY if marked or origin is None else KEY | WRITTEN)
+        table = file.read(columns=columns, use_threads=False).replace_schema_metadata(None)
+    except DamagedPartError:
         raise
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DamagedPartError(path) from error
-
-
-def write_durably(path: Path, content: bytes | pa.Buffer, *, exclusive: bool = False) -> Path:
-    """Write to a temporary name, flush to disk, rename: a reader sees all of it or nothing.
-
-    `exclusive` raises ``FileExistsError`` where `path` exists already, even if another process
-    made it a moment ago.
-    """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        if exclusive:
-            os.link(temporary, path)
-            os.unlink(temporary)
-        else:
-            os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+    except FileNotFoundError as error:
+        if os.path.lexists(path):
+            raise DamagedPartError("is a link to nowhere") from error
         raise
-    flush_folder(path.parent)
-    return path
+    except Exception as error:  # what a file of anybody's makes a reader raise is beyond listing
+        raise DamagedPartError(f"cannot be read: {reason(error)}") from error
+    for key in KEY.keys() & set(table.column_names):
+        if table[key].null_count:
+            raise DamagedPartError(f"{FOREIGN}: {key} is missing in some rows")
+    return table, schema
 
 
-def flush_folder(folder: Path) -> None:
-    """Flush a folder's list of names to disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _is_marked(mark: bytes | None, origin: Origin | None) -> bool:
+    """Return whether a part says what it is of; raise if that is not what this store is of."""
+    if mark is None and origin is not None and origin.everywhere:
+        raise DamagedPartError(f"{FOREIGN}: another program wrote it")
+    if mark is not None and origin is not None and mark != origin.mark.encode():
+        raise DamagedPartError(f"{FOREIGN}: it belongs to records of another spec")
+    return mark is not None
+
+
+def _check_columns(schema: pa.Schema, kinds: dict[str, Callable[[pa.DataType], bool]]) -> None:
+    for name, fits in kinds.items():
+        if schema.get_field_index(name) < 0 or not fits(schema.field(name).type):
+            raise DamagedPartError(f"{FOREIGN}: it has no column {name} of our kind")

@@ -2,7 +2,7 @@
 
     DIR/spec.toml        what the records are of; another spec refuses the directory
     DIR/provenance.json  versions and machine of whoever created it
-    DIR/plan.json        how many points were planned last
+    DIR/plan.json        which points were planned last
     DIR/parts/*.parquet  records; a name is never written twice
 
 The store, never the engine, is the truth for resume: what is planned minus what is present.
@@ -10,21 +10,38 @@ Duplicates are legal and must agree; `read` keeps one and `conflicts` reports th
 """
 
 import json
+import os
 import tempfile
+import time
 import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from os.path import lexists
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import tomli_w
 
-from gapless.store.parts import DamagedPartError, read_part, write_durably, write_part
+from gapless.files import read_whole, reason, shown, tell, write_durably
+from gapless.store.failures import outcomes
+from gapless.store.parts import FOREIGN, DamagedPartError, Origin, read_part, write_part
 
-SCHEMA_VERSION = 1
-"""Raised by hand when the meaning of a file changes; older ones are read for ever."""
+SCHEMA_VERSION = 2
+"""Raised by hand when the meaning of a file changes; older ones are read for ever.
+
+From 2 on every part says which spec it was made for.
+"""
+MOST_NOTE = 2**20
+"""Bytes of a spec or a provenance: ours have some hundred."""
+MOST_PLAN = 2**28
+"""Bytes of a plan, which holds an address of twenty bytes for each point."""
+MOST_TOLD = 50
+"""Faults that a reader names one by one."""
+CLAIM_S = 2.0
+"""How long an empty spec may be that of a writer which is about to fill it."""
 KEY = ("address", "run")
 REASON = "reason"
 """Why a record could not be computed; null in one that was."""
@@ -43,6 +60,32 @@ class Conflict:
     address: str
     run: int
     columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A file of a store that is left out, and why."""
+
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{shown(self.path)} {self.reason}"
+
+
+def tell_faults(faults: Sequence[Fault], what: str) -> None:
+    """Write on stderr which files are left out, and why; of very many the first only."""
+    tell(f"{fault}; {what}" for fault in faults[:MOST_TOLD])
+    if len(faults) > MOST_TOLD:
+        tell(f"and {len(faults) - MOST_TOLD} more, which gapless status names; {what}")
+
+
+class Part(NamedTuple):
+    """A part and its records, or, with None for them, the fault that it has."""
+
+    path: Path
+    table: pa.Table | None
+    fault: Fault | None
 
 
 @dataclass(frozen=True)
@@ -68,23 +111,25 @@ class Store:
             store.parts.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=store.parts):
                 pass
-            if not store.spec_file.exists():
+            if not lexists(store.spec_file):
+                # a spec that was lost: what is there may be older than the marks of parts
+                version = 1 if store.part_files() else SCHEMA_VERSION
                 origin = json.dumps(provenance, indent=1).encode()
-                content = tomli_w.dumps({"schema_version": SCHEMA_VERSION, **spec}).encode()
-                try:
-                    write_durably(store.path / "provenance.json", origin)
+                content = tomli_w.dumps({"schema_version": version, **spec}).encode()
+                # where another writer was first, its files stay; its spec is compared below
+                with suppress(FileExistsError):
+                    write_durably(store.path / "provenance.json", origin, exclusive=True)
+                with suppress(FileExistsError):
                     write_durably(store.spec_file, content, exclusive=True)
-                except FileExistsError:
-                    pass  # another writer was first; whether its spec is ours is seen below
         except OSError as error:
-            raise StoreError(f"out: cannot write to {path}: {error.strerror}") from None
+            raise StoreError(f"out: cannot write to {shown(path)}: {error.strerror}") from None
         present = store.spec()
         present.pop("schema_version", None)
         if present != spec:
             names = sorted(k for k in present | spec if present.get(k) != spec.get(k))
             raise StoreError(
-                f"out: {path} holds records of another spec (it differs in "
-                f"{', '.join(names)}); give another folder"
+                f"out: {shown(path)} holds records of another spec (it differs in "
+                f"{shown(', '.join(names))}); give another folder"
             )
         return store
 
@@ -98,8 +143,8 @@ class Store:
             If there is none, or a newer version of this package made it.
         """
         store = cls(Path(path))
-        if not store.spec_file.exists():
-            raise StoreError(f"dir: {path} holds no records; give a folder that --out made")
+        if not lexists(store.spec_file):
+            raise StoreError(f"dir: {shown(path)} holds no records; give a folder that --out made")
         store.spec()
         return store
 
@@ -116,69 +161,171 @@ class Store:
     def spec(self) -> dict[str, Any]:
         """Return the spec that the directory was made for, with its schema version."""
         try:
-            spec = tomllib.loads(self.spec_file.read_text())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-            raise StoreError(f"out: {self.spec_file} cannot be read: {error}") from None
-        version = spec.get("schema_version", SCHEMA_VERSION)
+            until = time.monotonic() + CLAIM_S
+            while not (content := read_whole(self.spec_file, MOST_NOTE)):
+                if time.monotonic() > until:
+                    raise ValueError("is empty")
+                time.sleep(0.01)
+            spec = tomllib.loads(content.decode())
+        except (ValueError, OSError, RecursionError) as error:
+            raise StoreError(
+                f"dir: {shown(self.spec_file)} cannot be read ({reason(error)}); move it away, and "
+                "the command that made the folder writes it anew"
+            ) from None
+        version = spec.get("schema_version", 1)
         if not isinstance(version, int) or version > SCHEMA_VERSION:
             raise StoreError(
-                f"out: {self.path} has schema version {version} and this gapless reads up to "
-                f"{SCHEMA_VERSION}; update gapless"
+                f"dir: {shown(self.spec_file)} has schema version {shown(version)} and this "
+                f"gapless reads up to {SCHEMA_VERSION}; update gapless"
             )
         return spec
 
-    def note_plan(self, points: int) -> None:
-        """Keep how many points are planned, for `status`."""
-        write_durably(self.path / "plan.json", json.dumps({"points": points}).encode())
+    def origin(self) -> Origin | None:
+        """Return how its parts are told from others; None where there is no spec."""
+        if not lexists(self.spec_file):
+            return None
+        spec = self.spec()
+        version = spec.pop("schema_version", 1)
+        return Origin.of(spec, everywhere=version >= 2)
+
+    def provenance(self) -> dict[str, Any]:
+        """Return versions and machine of whoever created it.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be read.
+        """
+        return self._note("provenance.json")
+
+    def note_plan(self, addresses: Sequence[str]) -> None:
+        """Keep which points are planned, for `status`; where that fails it is told."""
+        path = self.path / "plan.json"
+        noted = {"points": len(addresses), "addresses": list(addresses)}
+        try:
+            write_durably(path, json.dumps(noted).encode())
+        except OSError as error:
+            tell(f"{shown(path)} cannot be written: {reason(error)}")
+
+    def planned_addresses(self) -> frozenset[str] | None:
+        """Return which points were planned last; None if that is not known.
+
+        Version 0.1 noted their number alone.
+        """
+        try:
+            found = self._note("plan.json", MOST_PLAN).get("addresses")
+        except StoreError:
+            return None
+        if not isinstance(found, list) or not all(isinstance(address, str) for address in found):
+            return None
+        return frozenset(found)
 
     def planned(self) -> int | None:
         """Return how many points were planned last, if that is known."""
         try:
-            return int(json.loads((self.path / "plan.json").read_text())["points"])
-        except (OSError, ValueError, KeyError, TypeError):
+            points = self._note("plan.json", MOST_PLAN).get("points")
+        except StoreError:
             return None
+        return points if type(points) is int and points >= 0 else None
+
+    def _note(self, name: str, most: int = MOST_NOTE) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            found = json.loads(read_whole(path, most))
+            if not isinstance(found, dict):
+                raise ValueError("holds no JSON object")
+        except (OSError, ValueError, RecursionError) as error:
+            raise StoreError(f"dir: {shown(path)} cannot be read: {reason(error)}") from None
+        return found
+
+    def damaged_notes(self) -> list[Fault]:
+        """Return which of provenance and plan cannot be read; no record depends on them."""
+        found = []
+        provenance, plan = self.path / "provenance.json", self.path / "plan.json"
+        try:
+            self.provenance()
+        except StoreError as error:
+            found.append(Fault(provenance, str(error).partition(f"{shown(provenance)} ")[2]))
+        if lexists(plan) and self.planned() is None:
+            found.append(Fault(plan, "does not say how many points are planned"))
+        return found
 
     def append(self, table: pa.Table) -> Path:
         """Write records as a new part; on return they are on disk. Return its path."""
-        return write_part(self.parts, table)
+        return write_part(self.parts, table, self.origin())
 
     def part_files(self) -> list[Path]:
-        """Return the paths of all parts, sorted."""
-        return sorted(self.parts.glob("*.parquet"))
+        """Return the paths of all parts, sorted; of faulty ones too.
 
-    def scan(self, columns: list[str] | None = None) -> Iterator[tuple[Path, pa.Table | None]]:
-        """Yield every part once with its records, or with None where it is damaged.
+        Raises
+        ------
+        StoreError
+            If their folder cannot be listed.
+        """
+        try:
+            names = os.listdir(self.parts)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and not lexists(self.parts):
+                return []
+            raise StoreError(f"dir: cannot list {shown(self.parts)}: {error.strerror}") from None
+        return sorted(self.parts / name for name in names if name.endswith(".parquet"))
+
+    def scan(self, columns: list[str] | None = None) -> Iterator[Part]:
+        """Yield every part once, with its records or the reason why it is left out.
 
         Complete beside a compaction, which puts the new part in place before it removes those
         that it replaces: parts that vanish are in what the next listing shows, and listings are
         made until one shows nothing new.
         """
+        origin, schema = self.origin(), pa.schema([])
         seen: set[Path] = set()
         while fresh := [path for path in self.part_files() if path not in seen]:
             seen.update(fresh)
             for path in fresh:
                 try:
-                    yield path, read_part(path, columns)
-                except DamagedPartError:
-                    yield path, None
+                    table, its = read_part(path, columns, origin)
+                    schema = _together(schema, its)
+                    yield Part(path, table, None)
+                except DamagedPartError as error:
+                    yield Part(path, None, Fault(path, str(error)))
                 except FileNotFoundError:
                     continue
 
+    def collect(self, columns: list[str] | None = None) -> tuple[list[pa.Table], list[Fault]]:
+        """Return the records of each part, and the parts that are left out."""
+        tables, faults = [], []
+        for _, table, fault in self.scan(columns):
+            if fault is not None:
+                faults.append(fault)
+            else:
+                tables.append(table)
+        return tables, faults
+
     def present(self) -> set[str]:
-        """Return the addresses that have records."""
-        return {
-            address
-            for _, table in self.scan(["address"])
-            if table is not None
-            for address in table["address"].unique().to_pylist()
-        }
+        """Return the addresses that have records; parts that are left out are told on stderr."""
+        return set(self.outcomes())
+
+    def outcomes(self) -> dict[str, str | None]:
+        """Return the addresses that have records, each with why it failed or None if it did not.
+
+        Parts that are left out are told on stderr.
+        """
+        tables, faults = self.collect(["address", REASON])
+        tell_faults(faults, "left out, and what is missing is measured anew")
+        return outcomes(tables)
+
+    def faults(self) -> list[Fault]:
+        """Return the parts that are left out, damaged or not of this store, and why."""
+        return self.collect(["address"])[1]
 
     def damaged(self) -> list[Path]:
-        """Return the parts that cannot be read."""
-        return [path for path, table in self.scan(["address"]) if table is None]
+        """Return the paths of the parts that are left out."""
+        return [fault.path for fault in self.faults()]
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return all records, one for each key, sorted by key; damaged parts are left out.
+        """Return all records, one for each key, sorted by key.
+
+        Parts that are damaged, or not of this store, are left out and told on stderr.
 
         Of several records of a key it is the one that did not fail, then the earliest.
 
@@ -190,8 +337,9 @@ class Store:
         wanted = None
         if columns is not None:
             wanted = list(dict.fromkeys([*KEY, REASON, "written_at", *columns]))
-        parts = [table for _, table in self.scan(wanted) if table is not None]
-        table, repeats = sort_records(parts)
+        tables, faults = self.collect(wanted)
+        tell_faults(faults, "left out")
+        table, repeats = sort_records(tables)
         return table.filter(pa.array(~repeats))
 
     def conflicts(self) -> list[Conflict]:
@@ -199,12 +347,14 @@ class Store:
 
         A failure is no opinion: it disagrees with nothing.
         """
-        table, repeats = sort_records([table for _, table in self.scan() if table is not None])
+        table, repeats = sort_records(self.collect()[0])
         return find_conflicts(table, repeats)
 
 
 def stores_in(folder: Path) -> dict[str, Store]:
     """Return the stores of a folder by name: itself, or those one level below, sorted.
+
+    Whether one can be read is seen when it is.
 
     Raises
     ------
@@ -212,11 +362,28 @@ def stores_in(folder: Path) -> dict[str, Store]:
         If there is none.
     """
     folder = Path(folder)
-    found = [folder] if (folder / "spec.toml").exists() else sorted(folder.glob("*/spec.toml"))
+    if lexists(folder / "spec.toml"):
+        return {folder.resolve().name: Store(folder)}
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        names = []
+    found = {name: Store(folder / name) for name in names if lexists(folder / name / "spec.toml")}
     if not found:
-        raise StoreError(f"dir: {folder} holds no records; give a folder that --out made")
-    paths = [path.parent if path.name == "spec.toml" else path for path in found]
-    return {path.resolve().name: Store.at(path) for path in paths}
+        raise StoreError(
+            f"dir: {shown(folder)} holds no records; give one that reproduce --out made"
+        )
+    return found
+
+
+def _together(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
+    """Return the columns of both; ``DamagedPartError`` where they are of kinds that do not mix."""
+    try:
+        return pa.unify_schemas([schema, other], promote_options="permissive")
+    except (pa.ArrowException, ValueError) as error:
+        raise DamagedPartError(
+            f"{FOREIGN}: its columns are not those of the others ({reason(error)})"
+        ) from None
 
 
 def sort_records(tables: list[pa.Table]) -> tuple[pa.Table, np.ndarray]:
@@ -229,7 +396,7 @@ def sort_records(tables: list[pa.Table]) -> tuple[pa.Table, np.ndarray]:
         return pa.table({"address": pa.array([], pa.string()), "run": pa.array([], pa.int64())}), (
             np.zeros(0, bool)
         )
-    table = pa.concat_tables(tables, promote_options="default").combine_chunks()
+    table = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
     order = table.select(list(KEY))
     if REASON in table.column_names:
         order = order.append_column("failed", table[REASON].is_valid().cast(pa.int8()))

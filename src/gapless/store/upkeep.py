@@ -2,18 +2,24 @@
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from gapless.store.parts import TEMPORARY, flush_folder, read_part, write_durably
+from gapless.files import TEMPORARY, flush_folder, harmless, reason, shown, tell, write_durably
+from gapless.store.failures import Failure, failures, outcomes
+from gapless.store.parts import read_part
 from gapless.store.store import (
     KEY,
     REASON,
+    Fault,
     Store,
     StoreError,
     find_conflicts,
@@ -40,15 +46,21 @@ class Status:
     points, records
         Distinct points and records; duplicates are not counted.
     failed
-        Points whose records say why they could not be computed.
+        Points of the last plan (of all, if none was noted) that could not be measured.
     duplicates, conflicts
         Records of a key that has one already, and those among them that disagree with it.
     parts, damaged
-        Readable parts, and paths of the others.
+        Readable parts, and paths of those that are left out: damaged, or not of this store.
     size
         Bytes of all parts.
     seconds
         Computing time that the records took.
+    missing
+        Points of the last plan without a record; None if no plan was noted.
+    failures
+        Why the `failed` points could not be measured.
+    faults
+        Why each of `damaged` is left out, and what else of the store cannot be read.
     """
 
     planned: int | None
@@ -61,35 +73,44 @@ class Status:
     damaged: tuple[Path, ...]
     size: int
     seconds: float
-
-    @property
-    def missing(self) -> int | None:
-        """Points of the last plan that are not there yet."""
-        return None if self.planned is None else max(0, self.planned - self.points)
+    missing: int | None = None
+    failures: tuple[Failure, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
 
 def status(store: Store) -> Status:
     """Return what a store holds; only the few columns that this takes are read."""
-    tables, damaged = [], []
-    for path, table in store.scan([*KEY, REASON, "wall_s", "written_at"]):
-        damaged.append(path) if table is None else tables.append(table)
+    tables, faults = store.collect([*KEY, REASON, "wall_s", "written_at"])
     table, repeats = sort_records(tables)
     kept = table.filter(pa.array(~repeats))
     names = kept.column_names
-    failed = kept.filter(kept[REASON].is_valid()) if REASON in names else kept.slice(0, 0)
-    files = [path.stat().st_size for path in store.part_files()]
+    found, planned, addresses = outcomes([kept]), store.planned(), store.planned_addresses()
+    if addresses is not None:
+        missing = len(addresses - found.keys())
+    else:
+        missing = None if planned is None else max(0, planned - len(found))
+    why = failures(found, addresses)
     return Status(
-        planned=store.planned(),
-        points=len(kept["address"].unique()),
+        planned=planned,
+        points=len(found),
         records=kept.num_rows,
-        failed=len(failed["address"].unique()),
+        failed=sum(failure.points for failure in why),
         duplicates=int(repeats.sum()),
         conflicts=len(store.conflicts()) if repeats.any() else 0,
         parts=len(tables),
-        damaged=tuple(damaged),
-        size=sum(files),
+        damaged=tuple(fault.path for fault in faults),
+        size=sum(_size(path) for path in store.part_files()),
         seconds=float(np.sum(kept["wall_s"].to_numpy())) if "wall_s" in names else 0.0,
+        missing=missing,
+        failures=tuple(why),
+        faults=(*faults, *store.damaged_notes()),
     )
+
+
+def _size(path: Path) -> int:
+    with suppress(OSError):
+        return path.lstat().st_size
+    return 0
 
 
 def compact(store: Store) -> int:
@@ -97,11 +118,13 @@ def compact(store: Store) -> int:
 
     Legal beside writers and readers, and safe to kill: what a part holds is on disk in another
     before it is removed. Agreeing duplicates are dropped, conflicting ones kept for `conflicts`;
-    damaged parts are left alone.
+    what is damaged or not of this store is told on stderr and left alone.
     """
     merged: list[Path] = []
     batch: list[tuple[Path, pa.Table]] = []
-    for path, table in store.scan():
+    for path, table, fault in store.scan():
+        if fault is not None:
+            tell(f"{fault}; left alone")
         if table is None or table.num_rows >= PART_ROWS:
             continue
         batch.append((path, table))
@@ -113,10 +136,12 @@ def compact(store: Store) -> int:
         time.sleep(PAUSE_S)
     for path in merged:
         path.unlink(missing_ok=True)
-    for path in store.parts.glob(f"{TEMPORARY}*"):
-        if _age(path) > ABANDONED_S:
-            path.unlink(missing_ok=True)
-    flush_folder(store.parts)
+    for folder in (store.path, store.parts, store.path / "checkpoints"):
+        for path in folder.glob(f"{TEMPORARY}*"):
+            if _is_abandoned(path):
+                path.unlink(missing_ok=True)
+    if merged:
+        flush_folder(store.parts)
     return len(merged)
 
 
@@ -130,23 +155,24 @@ def _merge(store: Store, batch: list[tuple[Path, pa.Table]]) -> list[Path]:
         repeats[i] &= tuple(table[name][int(i)].as_py() for name in KEY) not in disputed
     kept = table.filter(pa.array(~repeats))
     path = store.append(kept)
-    if read_part(path).num_rows != kept.num_rows:
+    if read_part(path, origin=store.origin())[0].num_rows != kept.num_rows:
         raise OSError(f"{path} does not read back")
     # the same records in the same order have the same name
     return [part for part, _ in batch if part != path]
 
 
-def _age(path: Path) -> float:
-    try:
-        return time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
+def _is_abandoned(path: Path) -> bool:
+    with suppress(OSError):
+        found = path.lstat()
+        return S_ISREG(found.st_mode) and time.time() - found.st_mtime > ABANDONED_S
+    return False
 
 
 def export(store: Store, file: Path) -> int:
     """Write all records, one for each key, sorted, as one .parquet or .csv; return their number.
 
-    Lists become JSON in a .csv.
+    In a .csv lists become JSON, and a text that a spreadsheet would take for a formula gets a ' in
+    front.
 
     Raises
     ------
@@ -160,17 +186,28 @@ def export(store: Store, file: Path) -> int:
     elif file.suffix == ".csv":
         pyarrow.csv.write_csv(_flat(table), sink)
     else:
-        raise StoreError(f"file: {file.name} must end in .parquet or .csv")
+        raise StoreError(f"file: {shown(file.name)} must end in .parquet or .csv")
     try:
         write_durably(file, sink.getvalue())
     except OSError as error:
-        raise StoreError(f"file: cannot write {file}: {error.strerror}") from None
+        raise StoreError(f"file: cannot write {shown(file)}: {reason(error)}") from None
     return table.num_rows
 
 
 def _flat(table: pa.Table) -> pa.Table:
-    for i, field in enumerate(table.schema):
-        if pa.types.is_list(field.type):
-            texts = [None if v is None else json.dumps(v) for v in table[field.name].to_pylist()]
-            table = table.set_column(i, field.name, pa.array(texts, pa.string()))
-    return table
+    """Return a table of numbers and harmless texts, which any reader of CSV understands."""
+    columns = {}
+    for name in table.column_names:
+        column = table[name]
+        kind = column.type
+        if not (pa.types.is_primitive(kind) or pa.types.is_null(kind)):
+            texts = [_text(value) for value in column.to_pylist()]
+            column = pa.chunked_array([pa.array(texts, pa.string())])
+        columns[harmless(name)] = column
+    return pa.table(columns)
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    return harmless(value) if isinstance(value, str) else json.dumps(value, default=str)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from gapless.experiments import Cost, Experiment, Point
-from gapless.store import Store
+from gapless.store import Store, passes
 
 TASK_FLOPS = 1e11
 """Floating-point operations of a task: seconds of one core, so that little is lost by a kill."""
@@ -22,7 +22,7 @@ class Task:
     `attempt` counts how often its points are tried, this time included.
     """
 
-    experiment: str
+    experiment: Experiment
     points: tuple[Point, ...]
     flops: float
     attempt: int = 1
@@ -70,16 +70,31 @@ class Plan:
             bundle.append(point)
             flops += cost.flops
             if flops >= TASK_FLOPS:
-                yield Task(self.experiment.name, tuple(bundle), flops)
+                yield Task(self.experiment, tuple(bundle), flops)
                 bundle, flops = [], 0.0
         if bundle:
-            yield Task(self.experiment.name, tuple(bundle), flops)
+            yield Task(self.experiment, tuple(bundle), flops)
 
 
-def plan(experiment: Experiment, points: Sequence[Point], store: Store | None) -> Plan:
-    """Return which of `points` the store lacks; all of them without a store."""
-    present = store.present() if store is not None else set()
-    missing = tuple(point for point in points if experiment.address(point) not in present)
+def plan(
+    experiment: Experiment,
+    points: Sequence[Point],
+    store: Store | None,
+    *,
+    retry_failed: bool = False,
+) -> Plan:
+    """Return which of `points` the store lacks; all of them without a store.
+
+    Points that failed for a cause that passes (see `gapless.store.passes`) are lacking; with
+    `retry_failed`, all that failed.
+    """
+    found = store.outcomes() if store is not None else {}
+
+    def lacking(address: str) -> bool:
+        why = found.get(address)
+        return address not in found or (why is not None and (retry_failed or passes(why)))
+
+    missing = tuple(point for point in points if lacking(experiment.address(point)))
     return Plan(experiment, len(points), missing)
 
 

@@ -6,13 +6,17 @@ is killed as it starts or while it fetches: the crash campaign did that to the l
 """
 
 import multiprocessing
-import signal
+import os
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from pickle import PicklingError
+from typing import Any
 
+from gapless.interrupts import deaf_children
 from gapless.sweep.engine import OnReceipt, Stopping, WorkerLostError, drive, never
 from gapless.sweep.plan import Task
 from gapless.sweep.work import Receipt, work
@@ -20,6 +24,13 @@ from gapless.threads import pin_threads
 
 MOST_STILLBORN = 20
 """How many workers in a row may die before they are ready: by then it is not by chance."""
+UNGUARDED = 97
+"""Exit code of a worker that comes to start workers itself, as it imports the user's script."""
+DEAD = object()
+GUARD = (
+    "workers: every worker imports the script that starts them; put what the script does under "
+    'if __name__ == "__main__":'
+)
 
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -36,12 +47,33 @@ def run_on_workers(
     """Work through the tasks on spawned processes; see `engine.drive`.
 
     `time_limit` in seconds is each task's own, generous one by default.
+
+    Raises
+    ------
+    RuntimeError
+        If workers cannot start: the script that calls this does so whenever it is imported, or it
+        is read from standard input.
+    ValueError
+        If the experiment cannot be sent to another process.
     """
+    _check_main()
     pool = Pool(workers, store, time_limit)
     try:
         drive(pool, tasks, store, on_receipt, stopping)
     finally:
         pool.stop()
+
+
+def _check_main() -> None:
+    """Raise, or end the worker that this is, if the main module is not one to be imported."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        os._exit(UNGUARDED)  # the one who has started this worker says why
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if getattr(main, "__spec__", None) is None and file is not None and not Path(file).exists():
+        raise RuntimeError(
+            f"workers: they cannot import a script that was read as {file}; save it as a file"
+        )
 
 
 class Worker:
@@ -50,7 +82,8 @@ class Worker:
     def __init__(self, store: Path) -> None:
         self.connection, theirs = _SPAWN.Pipe()
         self.process = _SPAWN.Process(target=_serve, args=(theirs, store), daemon=True)
-        self.process.start()
+        with deaf_children():
+            self.process.start()
         theirs.close()
         self.ready = False
         self.task: Task | None = None
@@ -60,8 +93,14 @@ class Worker:
         """Send the task; a worker that is dead already is found out by `Pool.finished`."""
         self.task, self.time_limit = task, time_limit
         self.deadline = time.monotonic() + time_limit
-        with suppress(OSError):
-            self.connection.send(task)
+        try:
+            with suppress(OSError):
+                self.connection.send(task)
+        except (PicklingError, AttributeError, TypeError) as error:
+            raise ValueError(
+                f"workers: {task.experiment.name} cannot be sent to another process ({error}); "
+                "keep it in a module, with functions that have names, or do without workers"
+            ) from None
 
     def end(self) -> int | None:
         """Kill the process if it lives; return its exit code."""
@@ -99,9 +138,8 @@ class Pool:
         reporting = wait([worker.connection for worker in self.workers], patience)
         for index, worker in enumerate(self.workers):
             if worker.connection in reporting:
-                try:
-                    message = worker.connection.recv()
-                except (EOFError, OSError):
+                message = _received(worker.connection)
+                if message is DEAD:
                     yield from self._replace(index, "the worker died with exit code {}")
                     continue
                 worker.ready, self.stillborn = True, 0
@@ -120,8 +158,10 @@ class Pool:
         code = lost.end()
         if not lost.ready:
             self.stillborn += 1
+            if code == UNGUARDED:
+                raise RuntimeError(GUARD)
             if self.stillborn > MOST_STILLBORN:
-                raise RuntimeError(f"workers die as they start, the last with exit code {code}")
+                raise RuntimeError(f"workers die as they start, with exit code {code}. {GUARD}")
         self.workers[index] = Worker(self.store)
         if lost.task is not None:
             yield lost.task, WorkerLostError(reason.format(code))
@@ -132,17 +172,26 @@ class Pool:
             worker.end()
 
 
+def _received(connection: Any) -> Any:
+    """Return what a worker has sent; `DEAD` if its end of the pipe is closed."""
+    try:
+        return connection.recv()
+    except (EOFError, OSError):
+        return DEAD
+
+
 def _serve(connection: Connection, store: Path) -> None:
     """Be a worker: do one task after the other until the pipe ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the one who drives
     pin_threads()
     # the pipe ends when the driver does
     with suppress(EOFError, BrokenPipeError):
         connection.send(None)
         while True:
-            task = connection.recv()
             try:
+                task = connection.recv()
                 answer = work(task, store)
+            except (EOFError, BrokenPipeError):
+                raise
             except Exception as error:
                 answer = error
             connection.send(answer)

@@ -1,5 +1,6 @@
 """What a worker does with a task: measure, store, hand back a receipt."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -11,15 +12,19 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from gapless.experiments import Experiment, Point, Row, load
+from gapless.experiments import Experiment, Point, Row
 from gapless.experiments.checkpoint import Checkpoint, checkpoints_in
-from gapless.store import Store
+from gapless.store import Store, reason_of
 from gapless.sweep.plan import Task
 
 PROVENANCE_SCHEMA = pa.schema(
     {"address": pa.string(), "version": pa.string(), "commit": pa.string()}
     | {"device": pa.string(), "wall_s": pa.float64(), "written_at": pa.float64()}
 )
+
+
+KEY_SCHEMA = pa.schema({"run": pa.int64(), "reason": pa.string()})
+"""Columns that a store cannot do without, for experiments that have no such columns."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +40,20 @@ class Receipt:
 def work(task: Task, store: Path) -> Receipt:
     """Measure the points of a task and store their records as one part."""
     started = time.perf_counter()
-    experiment = load(task.experiment)
+    experiment = task.experiment
     tables, failed = [], 0
     with checkpoints_in(store / "checkpoints"):
         for point in task.points:
             begun = time.perf_counter()
             try:
                 rows = experiment.measure(point)
+                if not rows:
+                    raise ValueError("the measurement returned no rows")
+                table = _table(experiment, point, rows, time.perf_counter() - begun)
             except Exception as error:  # a failed point is a record, never the end of a sweep
                 failed += 1
-                rows = experiment.failed(point, f"{type(error).__name__}: {error}")
-            tables.append(_table(experiment, point, rows, time.perf_counter() - begun))
+                table = _failed(experiment, point, reason_of(error), time.perf_counter() - begun)
+            tables.append(table)
         Store(store).append(pa.concat_tables(tables))
         for point in task.points:
             Checkpoint(point).discard()
@@ -54,10 +62,14 @@ def work(task: Task, store: Path) -> Receipt:
 
 def give_up(task: Task, store: Path, reason: str) -> Receipt:
     """Store the points of a task as failed, with the reason."""
-    experiment = load(task.experiment)
-    tables = [_table(experiment, p, experiment.failed(p, reason), 0.0) for p in task.points]
+    tables = [_failed(task.experiment, point, reason, 0.0) for point in task.points]
     Store(store).append(pa.concat_tables(tables))
     return Receipt(len(task.points), len(task.points), task.flops, 0.0)
+
+
+def _failed(experiment: Experiment, point: Point, reason: str, seconds: float) -> pa.Table:
+    rows = [{"reason": reason} | row for row in experiment.failed(point, reason)]
+    return _table(experiment, point, rows or [{"reason": reason}], seconds)
 
 
 def _table(experiment: Experiment, point: Point, rows: list[Row], seconds: float) -> pa.Table:
@@ -67,8 +79,11 @@ def _table(experiment: Experiment, point: Point, rows: list[Row], seconds: float
         "wall_s": seconds / max(1, len(rows)),
         "written_at": time.time(),
     }
-    schema = pa.unify_schemas([PROVENANCE_SCHEMA, experiment.schema])
-    return pa.Table.from_pylist([common | row for row in rows], schema=schema)
+    given = experiment.schema
+    lacking = pa.schema([field for field in KEY_SCHEMA if field.name not in given.names])
+    schema = pa.unify_schemas([PROVENANCE_SCHEMA, given, lacking])
+    rows = [common | {"run": run} | row for run, row in enumerate(rows)]
+    return pa.Table.from_pylist(rows, schema=schema)
 
 
 @cache
@@ -85,15 +100,28 @@ def provenance() -> dict[str, str | None]:
 
 
 def _commit() -> str | None:
-    try:
+    """Return the commit of the checkout that this package is the source of.
+
+    An installed package may lie in a checkout as well, that of whatever project its virtual
+    environment is for; and variables GIT_… may name any other.
+    """
+    package = Path(__file__).parents[1]
+    root = package.parents[1]
+    surroundings = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(root), *arguments]
         answer = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
+            command, capture_output=True, text=True, timeout=10, check=True, env=surroundings
         )
+        return answer.stdout.strip()
+
+    try:
+        if (
+            git("ls-files", "--full-name", str(package / "__init__.py"))
+            != "src/gapless/__init__.py"
+        ):
+            return None
+        return git("describe", "--always", "--dirty", "--abbrev=12")
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout.strip()

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from gapless.flags import as_ever
 from gapless.labels import LabelLaw
-from gapless.losses import Loss
+from gapless.losses import Loss, check_consistent
 from gapless.quadrature import LEVELS, Level, error_of, half_gaussian_pair
 from gapless.theory import bulk
 from gapless.theory.branch import marginal_curve
@@ -33,6 +34,7 @@ def curvatures(law: LabelLaw, loss: Loss, alpha: float) -> Curvatures:
     return Curvatures(d, law.teacher**2, law.weight, alpha)
 
 
+@as_ever()
 def bulk_edge(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None = None) -> BulkEdge:
     """Return the left edge λ₋ of the bulk of ½ Σ ∂²ℓ x xᵀ, Eqs. 5 and 6.
 
@@ -47,6 +49,7 @@ def bulk_edge(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None =
     return bulk.edge(curvatures(law, loss, alpha), gamma_bar)
 
 
+@as_ever()
 def outlier(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None = None) -> Outlier:
     """Return the eigenvalue below the bulk along the signal and its overlap, None without one.
 
@@ -56,6 +59,7 @@ def outlier(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None = N
     return bulk.outlier(curvatures(law, loss, alpha), gamma_bar)
 
 
+@as_ever()
 def bulk_density(law: LabelLaw, loss: Loss, alpha: float, grid: np.ndarray) -> np.ndarray:
     """Return the density of eigenvalues of ½ Σ ∂²ℓ x xᵀ at ``grid``, shape of ``grid``.
 
@@ -132,6 +136,7 @@ def _below_edge(atoms: Curvatures, chi: float, gap: float) -> float:
     return float(np.exp(root_between(excess, low, high)))
 
 
+@as_ever()
 def bbp_threshold(loss: Loss) -> BBPThreshold:
     """Return α_BBP in its three readings, each solved together with Eqs. 12 and 13.
 
@@ -140,6 +145,7 @@ def bbp_threshold(loss: Loss) -> BBPThreshold:
 
     Raises `NotConverged` with the last iterate.
     """
+    check_consistent(loss)
     guesses = _threshold_guesses(loss)
     found: dict[str, float | None] = dict.fromkeys(READINGS)
     error: dict[str, float | None] = dict.fromkeys(READINGS)
@@ -215,6 +221,7 @@ class RandomStart:
     error: float
 
 
+@as_ever()
 def bbp_at_random_start(loss: Loss) -> RandomStart:
     """Return α above which the Hessian at a random student has an outlier along the signal.
 
@@ -226,6 +233,7 @@ def bbp_at_random_start(loss: Loss) -> RandomStart:
         If the curvature is unbounded below (the quartic loss): the bulk has no edge as N → ∞;
         or if no transition exists.
     """
+    check_consistent(loss)
     if loss.curvature_infimum == -inf:
         raise ValueError(
             f"loss: {loss.name} has a curvature unbounded below: at a random start its Hessian "

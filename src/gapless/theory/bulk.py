@@ -14,6 +14,7 @@ from math import inf
 
 import numpy as np
 
+from gapless.inputs import number, ratio, real_array
 from gapless.theory.roots import root_between
 
 ONE_ATOM = 0.9
@@ -38,8 +39,7 @@ class Curvatures:
     alpha: float
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.alpha) and self.alpha > 0):
-            raise ValueError(f"alpha: must be a positive number, not {self.alpha}")
+        object.__setattr__(self, "alpha", ratio(self.alpha))
         if self.d.size == 0 or not self.d.shape == self.y2.shape == self.weight.shape:
             raise ValueError(
                 "curvatures, squared labels and weights need one common length, at least one: "
@@ -129,6 +129,7 @@ def edge(curvatures: Curvatures, gamma_bar: float | None = None) -> BulkEdge:
     """
     pole = curvatures.pole
     if gamma_bar is not None:
+        number("gamma_bar", gamma_bar, above=0)
         # At a corner root and pole coincide up to the nearest node, and F has infinite slope.
         regular = gamma_bar < 0.999 * pole
         return BulkEdge(curvatures.psi(gamma_bar), gamma_bar, pole, regular, False)
@@ -211,9 +212,9 @@ def density(curvatures: Curvatures, grid: np.ndarray) -> np.ndarray:
 
     Zero modes, a fraction max(0, 1 − α P(d ≠ 0)) at λ = 0, are not part of it.
     """
-    grid = np.asarray(grid, float)
-    if not np.isfinite(grid).all():
-        raise ValueError("grid: must be finite")
+    grid = np.asarray(real_array("grid", grid), float)
+    if not grid.size:
+        return np.zeros(grid.shape)
     slim = _essential_atoms(curvatures)
     flat = grid.ravel()
     reach = 4 * (1 + np.sqrt(slim.alpha)) ** 2 * float(np.abs(slim.d).max()) + np.abs(flat).max()

@@ -5,13 +5,14 @@ stands in docs/derivations/limits.md, and in every state's flags.
 """
 
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any
 
 import numpy as np
 
+from gapless.flags import as_ever
+from gapless.inputs import ratio, real_array, whole
 from gapless.labels import LabelLaw
-from gapless.losses import Loss
+from gapless.losses import Loss, check_consistent
 from gapless.quadrature import LEVELS, Level
 from gapless.theory import bulk
 from gapless.theory.branch import HIGHEST_ALPHA, large_alpha_guess, marginal_curve
@@ -141,6 +142,7 @@ def complexity(measure: LabelMeasure, alpha: float) -> float:
     return measure.z * (energy(measure, alpha) - free_energy(measure, alpha))
 
 
+@as_ever()
 def threshold_state(loss: Loss, alpha: float) -> ThresholdState:
     """Return the marginal 1RSB state at ``alpha``, Eqs. 12 and 13.
 
@@ -158,10 +160,12 @@ def threshold_state(loss: Loss, alpha: float) -> ThresholdState:
     Raises
     ------
     ValueError
-        If alpha is not a positive number, or lies where no marginal state exists.
+        If alpha is not a positive number up to 1e8, or lies where no marginal state exists; if
+        the loss's functions do not belong together (`gapless.losses.check_consistent`).
     NotConverged
         With the last iterate.
     """
+    alpha = ratio(alpha)
     guesses = _guesses(loss, alpha)
     found = refine(
         loss, marginal_state(alpha), lambda m: _values(m, alpha), _natural_sizes, guesses[0]
@@ -187,10 +191,11 @@ def threshold_state(loss: Loss, alpha: float) -> ThresholdState:
 
 
 def _guesses(loss: Loss, alpha: float) -> list[np.ndarray]:
-    """Return guesses of (log χ, log z) at alpha, the branch from large α first."""
-    if not (isfinite(alpha) and alpha > 0):
-        raise ValueError(f"alpha: must be a positive number, not {alpha}")
-    _check_even(loss)
+    """Return guesses of (log χ, log z) at alpha, the branch from large α first.
+
+    Raises ``ValueError`` for a loss that is not even, or without a state at alpha.
+    """
+    _check_loss(loss)
     if alpha >= HIGHEST_ALPHA:
         return [large_alpha_guess(loss, alpha)]
     curve = marginal_curve(loss)
@@ -204,14 +209,17 @@ def _guesses(loss: Loss, alpha: float) -> list[np.ndarray]:
     return guesses
 
 
-def _check_even(loss: Loss) -> None:
+def _check_loss(loss: Loss) -> None:
     """Raise ``ValueError`` unless ℓ is even in ŷ and in y, which folding to a quadrant needs."""
-    h, y = np.meshgrid([0.3, 1.1, 2.7], [0.2, 0.9, 2.3])
-    value = loss.value(h, y)
-    if not (np.allclose(loss.value(-h, y), value) and np.allclose(loss.value(h, -y), value)):
-        raise ValueError(
-            f"loss: {loss.name} is not even in ŷ and in y, which the replica theory needs"
-        )
+    if isinstance(loss, Loss):
+        h, y = np.meshgrid([0.3, 1.1, 2.7], [0.2, 0.9, 2.3])
+        value = loss.value(h, y)
+        close = 1e-9 * np.abs(value).max()
+        if max(np.abs(loss.value(s * h, -s * y) - value).max() for s in (1, -1)) > close:
+            raise ValueError(
+                f"loss: {loss.name} is not even in ŷ and in y, which the replica theory needs"
+            )
+    check_consistent(loss)
 
 
 def _values(measure: LabelMeasure, alpha: float) -> dict[str, Any]:
@@ -291,6 +299,7 @@ def chi_at(loss: Loss, alpha: float, z: float, guess: float, level: Level) -> fl
     raise NotConverged("Eq. 12", {"alpha": alpha, "z": z, "chi": guess}, np.array([at]))
 
 
+@as_ever()
 def ground_state(loss: Loss, alpha: float) -> GroundState:
     """Return the 1RSB ground state: f stationary in χ (Eq. 12) and in z (Σ = 0).
 
@@ -299,6 +308,7 @@ def ground_state(loss: Loss, alpha: float) -> GroundState:
 
     Raises as `threshold_state` does.
     """
+    alpha = ratio(alpha)
     start, level = _guesses(loss, alpha)[0], LEVELS[0]
     solution = solve_saddle(loss, marginal_state(alpha), start, level, tolerance=1e-8)
     chi, z = (float(value) for value in np.exp(solution.x))
@@ -333,6 +343,7 @@ def _refine_ground_state(loss: Loss, alpha: float, guess: np.ndarray) -> GroundS
     return GroundState(alpha=float(alpha), error=found.error, **found.values)
 
 
+@as_ever()
 def complexity_curve(
     loss: Loss, alpha: float, z: np.ndarray | None = None, points: int = 41
 ) -> ComplexityCurve:
@@ -346,15 +357,17 @@ def complexity_curve(
 
     Raises as `threshold_state` does, and ``ValueError`` for z that are not positive.
     """
+    alpha, points = ratio(alpha), whole("points", points, 2)
+    if z is not None:
+        z = np.asarray(real_array("z", z, (None,)), float)
+        if not ((z > 0).all() and (np.diff(z) > 0).all()):
+            raise ValueError("z: must be positive numbers that increase, at least one")
     guess = _guesses(loss, alpha)[0]
     marginal = solve_saddle(loss, marginal_state(alpha), guess, LEVELS[1], tolerance=1e-9)
     chi, z_marginal = (float(value) for value in np.exp(marginal.x))
     if z is None:
         other = ground_state(loss, alpha).z
         z = np.geomspace(min(other, z_marginal) / 2, 2 * max(other, z_marginal), points)
-    z = np.asarray(z, float)
-    if z.size == 0 or not (np.isfinite(z) & (z > 0)).all():
-        raise ValueError("z: must be positive numbers, at least one")
     columns = []
     for value in z:
         chi = chi_at(loss, alpha, float(value), chi, LEVELS[1])

@@ -4,14 +4,15 @@
 edge, outlier and overlap are those of `gapless.theory.bulk`.
 """
 
-import numpy as np
-
 from gapless.channels import Preprocessing
+from gapless.flags import as_ever
+from gapless.inputs import ratio
 from gapless.quadrature import LEVELS, Level, error_of, half_gaussian
 from gapless.theory import bulk
 from gapless.theory.roots import root_between
 
 
+@as_ever()
 def spectral_overlap(transform: Preprocessing, alpha: float) -> tuple[float, float]:
     """Return q = |⟨v, W*⟩|/√N of the top eigenvector of Σ T(y) x xᵀ as N → ∞, and its error.
 
@@ -27,6 +28,7 @@ def _overlap(transform: Preprocessing, alpha: float, level: Level) -> float:
     return bulk.outlier(curvatures).overlap or 0.0
 
 
+@as_ever()
 def best_overlap(alpha: float) -> float:
     """Return the overlap of T = 1 − 1/y², the largest of all: 0 up to α = 1/2, else the root of
 
@@ -34,8 +36,7 @@ def best_overlap(alpha: float) -> float:
 
     Luo, Alghamdi and Lu (2018); derived in docs/derivations/rivals.md §1.
     """
-    if not (np.isfinite(alpha) and alpha > 0):
-        raise ValueError(f"alpha: must be a positive number, not {alpha}")
+    alpha = ratio(alpha)
     if alpha <= 0.5:
         return 0.0
     y, weight = half_gaussian((), LEVELS[3])

@@ -12,6 +12,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from gapless.channels import posterior_score
+from gapless.flags import as_ever
+from gapless.inputs import number, ratio, whole
 from gapless.quadrature import bivariate_gaussian
 from gapless.theory.roots import root_between
 
@@ -20,6 +22,7 @@ WEAK_RECOVERY = 0.5
 INFORMATION_THEORETIC = 1.0
 """α above which s = 1 is stable: V′ = V/α + o(V), noiseless."""
 SMALL = 1e-6
+MOST_NOISE = 1e30
 
 
 def score_square(s: float, noise: float = 0.0) -> float:
@@ -42,17 +45,19 @@ def next_square(s: float, alpha: float, noise: float = 0.0) -> float:
     return known / (1 + known)
 
 
+@as_ever()
 def state_evolution(
     overlap: float, alpha: float, iterations: int, noise: float = 0.0
 ) -> np.ndarray:
     """Return the overlaps q of iterations 0 … `iterations`, from q₀ = `overlap`.
 
-    Raises ``ValueError`` unless 0 < overlap < 1 and alpha is positive.
+    Raises ``ValueError`` unless 0 < overlap < 1, alpha is positive, iterations a whole number ≥ 0
+    and noise a variance up to 1e30.
     """
+    overlap, alpha = number("overlap", overlap), ratio(alpha)
     if not 0 < overlap < 1:
         raise ValueError(f"overlap: must lie between 0 and 1, not at {overlap}")
-    if not (np.isfinite(alpha) and alpha > 0):
-        raise ValueError(f"alpha: must be a positive number, not {alpha}")
+    iterations, noise = whole("iterations", iterations, 0), number("noise", noise, 0, MOST_NOISE)
     squares = [overlap**2]
     for _ in range(iterations):
         # past this the variance 1 − s is rounding
@@ -90,6 +95,7 @@ class Thresholds:
     error: float
 
 
+@as_ever()
 @cache
 def thresholds() -> Thresholds:
     """Return the three thresholds.
@@ -117,14 +123,14 @@ def thresholds() -> Thresholds:
     )
 
 
+@as_ever()
 def uninformed_overlap(alpha: float) -> float:
     """Return q of the fixed point that the iteration reaches from q → 0⁺, noiseless.
 
     0 up to α = 1/2, 1 above the algorithmic threshold, between them the root of α(s) = α on the
     rising branch. Raises ``ValueError`` unless alpha is positive.
     """
-    if not (np.isfinite(alpha) and alpha > 0):
-        raise ValueError(f"alpha: must be a positive number, not {alpha}")
+    alpha = ratio(alpha)
     if alpha <= alpha_of_fixed_point(SMALL):
         return 0.0
     end = thresholds()

@@ -1,5 +1,6 @@
 """The dynamics at N = ∞: dynamical mean-field theory on sampled paths."""
 
+from gapless.flags import as_ever
 from gapless.theory.dmft.estimate import Estimate, combine, settle
 from gapless.theory.dmft.paths import Draws
 from gapless.theory.dmft.solution import Solution
@@ -21,6 +22,7 @@ __all__ = [
 ]
 
 
+@as_ever()
 def solve(
     dynamics: Dynamics, draws: Draws, stepping: Descent | Flow, tolerance: float = TOLERANCE
 ) -> Solution:

@@ -14,7 +14,11 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
+import numpy as np
 import pandas as pd
+
+from gapless.files import harmless
+from gapless.page.panels import Picture
 
 MOST_ROWS = 60
 """Rows of a table that a page prints; its CSV has all."""
@@ -59,8 +63,32 @@ class Download:
 
 
 def csv_download(name: str, table: pd.DataFrame) -> Download:
-    """Return a table as CSV, numbers with ten digits."""
-    return Download(name, table.to_csv(index=False, float_format="%.10g"))
+    """Return a table as CSV, numbers with ten digits, no text that spreadsheets compute."""
+    safe = table.rename(columns=lambda name: harmless(str(name)))
+    for column in safe.select_dtypes(exclude="number"):
+        safe[column] = [harmless(v) if isinstance(v, str) else v for v in safe[column]]
+    return Download(name, safe.to_csv(index=False, float_format="%.10g"))
+
+
+def points_table(picture: Picture) -> pd.DataFrame:
+    """Return all points of all curves: panel, series, x, y, the interval's ends and its kind."""
+    parts = [
+        pd.DataFrame(
+            {
+                "panel": panel.title,
+                "series": series.name,
+                "x": np.asarray(series.x, float),
+                "y": np.asarray(series.y, float),
+                "low": np.nan if series.low is None else np.asarray(series.low, float),
+                "high": np.nan if series.high is None else np.asarray(series.high, float),
+                "interval": "" if series.low is None else series.interval,
+            }
+        )
+        for panel in picture.panels
+        for series in panel.series
+    ]
+    names = ["panel", "series", "x", "y", "low", "high", "interval"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=pd.Index(names))
 
 
 def html_table(table: pd.DataFrame, caption: str) -> str:

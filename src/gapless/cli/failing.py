@@ -1,0 +1,31 @@
+"""What the verbs say of points that failed: none is left out in silence."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gapless.store import Failure
+
+MOST_REASONS = 5
+"""Reasons that a summary spells out; ``--json`` has all."""
+
+
+def tell_failures(name: str, total: int, failures: "Sequence[Failure]") -> None:
+    """Say on stderr how many points of a plan failed, why, and what measures them again."""
+    if not failures:
+        return
+    failed = sum(failure.points for failure in failures)
+    passing = sum(failure.points for failure in failures if failure.passing)
+    again = f"the next run measures {passing} of them again, " if passing else ""
+    sys.stderr.write(f"{name}: {failed} of {total} points failed; {again}--retry-failed all\n")
+    for failure in failures[:MOST_REASONS]:
+        sys.stderr.write(f"  {failure.points}: {' '.join(failure.reason.split())}\n")
+    if len(failures) > MOST_REASONS:
+        sys.stderr.write(f"  … and {len(failures) - MOST_REASONS} more reasons (--json)\n")
+
+
+def failures_json(failures: "Sequence[Failure]") -> list[dict[str, Any]]:
+    """Return the same for ``--json``: `reason`, `points`, and whether the cause is `passing`."""
+    return [asdict(failure) for failure in failures]

@@ -1,0 +1,173 @@
+"""Files of ours, written whole or not at all; files of anybody, read without trusting them.
+
+A folder may hold what somebody else put there: a FIFO or a device, whose reader waits for ever; a
+link to nowhere or in a circle; a name with a line break. None of it may hang a reader or end it
+with more than one line.
+"""
+
+import errno
+import os
+import sys
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from stat import S_ISREG
+from typing import Any
+
+TEMPORARY = ".writing-"
+"""Prefix of files in the making; a killed writer leaves one behind."""
+MOST_BYTES = 2**32
+"""Of a file that is read whole: far above any of ours, and a sparse one may claim to be larger."""
+NOT_SUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+def write_durably(
+    path: Path, content: Any, *, exclusive: bool = False, private: bool = False
+) -> Path:
+    """Write to a temporary name, flush to disk, rename: a reader sees all of it or nothing.
+
+    The temporary name cannot be foretold and is new; a link at `path` is replaced, never followed.
+
+    Parameters
+    ----------
+    path
+        Where the file shall be.
+    content
+        What has a buffer (bytes, a memoryview, a `pyarrow.Buffer`), or a list of such pieces.
+    exclusive
+        Raise ``FileExistsError`` where `path` exists already, even if another process made it a
+        moment ago.
+    private
+        Let nobody but the user read it.
+
+    Raises ``OSError`` after removing what was written so far.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            for piece in content if isinstance(content, list) else [content]:
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        if not private:
+            with suppress(PermissionError):  # file systems without permissions refuse some
+                os.chmod(temporary, 0o644)
+        if exclusive:
+            _put_where_nothing_is(temporary, path)
+        else:
+            os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    flush_folder(path.parent)
+    return path
+
+
+def _put_where_nothing_is(temporary: str, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # No hard links here (FAT, some network file systems). The empty file is the claim: only
+        # one writer can make it, and that one puts its content in place of it.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+        os.replace(temporary, path)
+    else:
+        os.unlink(temporary)
+
+
+def flush_folder(folder: Path) -> None:
+    """Flush a folder's list of names to disk, where the file system has that."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in NOT_SUPPORTED:
+            raise
+    finally:
+        os.close(handle)
+
+
+def read_whole(
+    path: Path, most: int = MOST_BYTES, *, start: bytes = b"", links: bool = True
+) -> bytearray:
+    """Return the content of a regular file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    most
+        Bytes that it may have.
+    start
+        What it must begin with; a file that does not is read no further.
+    links
+        Whether a link to a regular file will do.
+
+    Raises ``OSError`` whose ``strerror`` says what is wrong: not there, no regular file (a FIFO, a
+    device, a folder; none is opened), too large, or of another kind.
+    """
+    if not S_ISREG(os.stat(path, follow_symlinks=links).st_mode):
+        raise _refusal(path, links)
+    # not to wait, should it have become a FIFO since
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if links else os.O_NOFOLLOW)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        state = os.fstat(file.fileno())
+        if not S_ISREG(state.st_mode):
+            raise _refusal(path, links)
+        if state.st_size > most:
+            raise OSError(errno.EFBIG, f"is larger than {most} bytes", str(path))
+        if file.read(len(start)) != start:
+            raise OSError(
+                errno.EINVAL, "is no file of this kind, or of other parameters", str(path)
+            )
+        file.seek(0)
+        content = bytearray(state.st_size)
+        del content[file.readinto(content) :]
+        return content
+
+
+def _refusal(path: Path, links: bool) -> OSError:
+    is_link = not links and path.is_symlink()
+    return OSError(errno.EINVAL, "is a link" if is_link else "is no regular file", str(path))
+
+
+def sealed(content: bytes) -> bytes:
+    """Return the content behind its SHA-256: see `opened`."""
+    return sha256(content).digest() + content
+
+
+def opened(content: bytearray) -> memoryview:
+    """Return what was `sealed`; ``ValueError`` if a bit of it is another."""
+    seal, rest = content[:32], memoryview(content)[32:]
+    if sha256(rest).digest() != seal:
+        raise ValueError("is damaged")
+    return rest
+
+
+def reason(error: Exception) -> str:
+    """Return what an error says, in one line, without the path that an ``OSError`` repeats."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return shown(" ".join(text.split()) or type(error).__name__)
+
+
+def shown(text: object) -> str:
+    """Return text for one line of a terminal: what cannot be printed there is escaped."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)
+    )
+
+
+def harmless(text: str) -> str:
+    """Return text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def tell(lines: Iterable[str] | str) -> None:
+    """Write lines to stderr; a closed one is no reason to stop."""
+    for line in [lines] if isinstance(lines, str) else lines:
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(f"{line}\n")

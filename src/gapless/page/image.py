@@ -1,0 +1,289 @@
+"""Pictures as files: panels drawn by matplotlib, in one style and one palette."""
+
+import gapless.page._backend  # noqa: F401  before matplotlib is imported
+
+# isort: split
+import html
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from gapless.files import write_durably
+from gapless.page.panels import Axis, Heat, Mark, Panel, Picture, Series
+
+PALETTE = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"),
+    *("#777a80", "#882255"),
+)
+"""Okabe and Ito's colours, told apart by colour-blind readers; ink is 6, grey 7, wine 8."""
+
+INKS = {"#000000": "currentColor"} | {
+    colour: f"var(--c{index})" for index, colour in enumerate(PALETTE) if colour != "#000000"
+}
+"""Colours of a picture → those of the page, which are lighter where the page is dark."""
+
+STYLE: Any = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "figure.titlesize": 9.5,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.5,
+    "font.size": 9.5,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "lines.markersize": 3.75,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "gapless",
+}
+DASHES: Any = {"solid": "-", "dot": ":", "dash": "--", "dashdot": "-."}
+MARKERS = {
+    "circle": "o",
+    "circle-open": "o",
+    "square": "s",
+    "triangle-up": "^",
+    "triangle-down": "v",
+    "diamond": "D",
+    "triangle-left": "<",
+    "triangle-right": ">",
+    "pentagon": "p",
+    "hexagon": "h",
+    "x-thin-open": "x",
+}
+UNDATED: Any = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+"""What keeps the day out of a file: the same numbers make the same bytes."""
+ROOM = 2.6
+"""Inches for a legend beside its panel."""
+
+
+@contextmanager
+def _own_style() -> Iterator[None]:
+    """Draw and save in our style, whatever a user's `matplotlibrc` asks for."""
+    with mpl.rc_context(), warnings.catch_warnings():
+        # a panel may have marks alone, where all runs failed: its axis is then any around them
+        warnings.filterwarnings("ignore", "Attempting to set identical", UserWarning)
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        yield
+
+
+def save(picture: Picture, path: Path, dpi: float = 150) -> None:
+    """Write a picture to a .png, .pdf or .svg file, whole or not at all."""
+    sink, kind = io.BytesIO(), path.suffix.lower()
+    with _own_style():
+        render(picture).savefig(sink, format=kind[1:], dpi=dpi, metadata=UNDATED.get(kind))
+    write_durably(path, sink.getbuffer())
+
+
+def inline_svg(picture: Picture, name: str, title: str) -> str:
+    """Return a picture as an element of a page, in the ink of the page.
+
+    `name` is put before all its ids, for several inline pictures must not share one.
+    """
+    text = io.StringIO()
+    with _own_style():
+        render(picture).savefig(text, format="svg", metadata=UNDATED[".svg"], transparent=True)
+    svg = text.getvalue()
+    label = html.escape(title)
+    svg = svg[svg.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    svg = svg.replace('id="', f'id="{name}-')
+    svg = svg.replace('"#', f'"#{name}-').replace("(#", f"(#{name}-")
+    for colour, ink in INKS.items():
+        svg = svg.replace(colour, ink)
+    return svg
+
+
+def render(picture: Picture) -> Figure:
+    """Return the figure of a picture."""
+    with _own_style():
+        rows = [[panel for panel in row if panel.inset is None] for row in picture.rows]
+        width = max((sum(map(_width, row)) for row in rows), default=4.6)
+        heights = [max(panel.size[1] for panel in row) for row in rows]
+        figure = Figure(figsize=(width, sum(heights) or 1.0), layout="constrained")
+        figure.suptitle(_literal(picture.title))
+        said: set[tuple[str, int]] = set()
+        places = _axes(figure, rows, heights) if rows else []
+        for row, here in zip(picture.rows, places, strict=True):
+            _draw_row(row, here, said)
+    return figure
+
+
+def _literal(text: str) -> str:
+    """Return text in which matplotlib finds no formula."""
+    return text.replace("$", r"\$")
+
+
+def _width(panel: Panel) -> float:
+    return panel.size[0] + (ROOM if panel.legend == "outside" else 0)
+
+
+def _axes(
+    figure: Figure, rows: Sequence[Sequence[Panel]], heights: Sequence[float]
+) -> list[Sequence[Axes]]:
+    """Return the axes of every row; columns of equal rows stand below each other."""
+    widths = [[_width(panel) for panel in row] for row in rows]
+    if widths and all(row == widths[0] for row in widths):
+        grid: Any = figure.subplots(
+            *(len(rows), len(rows[0])),
+            squeeze=False,
+            width_ratios=widths[0],
+            height_ratios=heights,
+        )
+        return list(grid)
+    parts: Any = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)
+    return [
+        part.subplots(1, len(row), squeeze=False, width_ratios=row)[0]
+        for part, row in zip(parts[:, 0], widths, strict=True)
+    ]
+
+
+def _draw_row(row: Sequence[Panel], places: Sequence[Axes], said: set[tuple[str, int]]) -> None:
+    """Draw the panels of a row; `said` are the legend entries that the picture has."""
+    free, left, axes = iter(places), None, None
+    for panel in row:
+        if panel.inset is None:
+            axes = next(free)
+            _draw_panel(panel, axes, said)
+            if left is not None and panel.y == left.y and None not in panel.y.range:
+                # the left neighbour's axis, end to end
+                axes.set_ylabel("")
+                axes.tick_params(labelleft=False)
+            left = panel
+        else:
+            assert axes is not None, "an inset follows its panel"
+            _draw_panel(panel, axes.inset_axes(panel.inset), said, small=True)
+
+
+def _draw_panel(panel: Panel, axes: Axes, said: set[tuple[str, int]], small: bool = False) -> None:
+    # before anything is drawn: what asks for the ends of an axis settles them
+    _set_scales(panel, axes)
+    for series in panel.series:
+        legend = series.name if series.legend is None else series.legend
+        _draw_series(series, axes, "" if (legend, series.colour) in said else legend)
+        said.add((legend, series.colour))
+    for mark in panel.marks:
+        _draw_mark(mark, axes)
+    if panel.heat is not None:
+        _draw_heat(panel.heat, axes)
+    _set_axes(panel, axes)
+    axes.set_title(_literal(panel.title), {"fontsize": 8 if small else 10})
+    if small:
+        axes.set(xlabel="", ylabel="")
+        axes.tick_params(labelsize=7)
+        axes.spines[["top", "right"]].set_visible(True)
+    handles, labels = axes.get_legend_handles_labels()
+    if labels:
+        where: Any = {"loc": panel.legend}
+        if panel.legend == "outside":
+            where = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)}
+        axes.legend(handles, labels, **where)
+
+
+def _draw_series(series: Series, axes: Axes, legend: str) -> None:
+    colour = PALETTE[series.colour % len(PALETTE)]
+    x, y = np.asarray(series.x, float), np.asarray(series.y, float)
+    axes.plot(
+        *(x, y),
+        color=colour,
+        lw=series.width,
+        ls=DASHES[series.dash] if "lines" in series.style else "",
+        marker=MARKERS[series.marker] if "markers" in series.style else "",
+        mfc="none" if series.marker.endswith("-open") else None,
+        drawstyle="steps-post" if series.steps else "default",
+        # matplotlib leaves out of a legend what begins with a line
+        label=_literal(legend) or "_",
+    )
+    if series.fill:
+        step = "post" if series.steps else None
+        axes.fill_between(x, y, color=colour, alpha=0.2, lw=0, step=step)
+    if series.low is None or series.high is None:
+        return
+    low, high = np.asarray(series.low, float), np.asarray(series.high, float)
+    known = np.isfinite(low) & np.isfinite(high) & np.isfinite(y)
+    if series.band:
+        axes.fill_between(x, low, high, where=known, color=colour, alpha=0.25, lw=0)
+    else:
+        # one line with gaps, not an errorbar: a legend looks for room beside lines
+        bars = np.stack([low, high, np.full_like(low, np.nan)], axis=1)[known].ravel()
+        axes.plot(np.repeat(x[known], 3), bars, color=colour, lw=1, marker="_", ms=4, label="_")
+
+
+def _draw_mark(mark: Mark, axes: Axes) -> None:
+    colour = PALETTE[mark.colour % len(PALETTE)]
+    if mark.until is not None:
+        span = axes.axvspan if mark.axis == "x" else axes.axhspan
+        span(mark.value, mark.until, color=colour, alpha=0.15, lw=0)
+    else:
+        line = axes.axvline if mark.axis == "x" else axes.axhline
+        line(mark.value, color=colour, ls=DASHES[mark.dash], lw=mark.width)
+    if not mark.name:
+        return
+    if mark.axis == "x":
+        sign, side = (-1, "right") if mark.side == "left" else (1, "left")
+        place, across = (mark.value, mark.at), axes.get_xaxis_transform()
+        where: Any = dict(xytext=(3 * sign, 0), ha=side, va="top")
+    else:
+        place, across = (mark.at, mark.value), axes.get_yaxis_transform()
+        where = dict(xytext=(0, 2), ha="right", va="bottom")
+    axes.annotate(
+        _literal(mark.name), place, xycoords=across, textcoords="offset points", size=8, **where
+    )
+
+
+def _draw_heat(heat: Heat, axes: Axes) -> None:
+    colour = PALETTE[heat.colour % len(PALETTE)]
+    # one colour of rising opacity stands on any page, light or dark
+    shades = LinearSegmentedColormap.from_list("shades", [(colour, 0.0), (colour, 1.0)])
+    axes.imshow(
+        heat.shades,
+        cmap=shades,
+        vmin=0,
+        vmax=1,
+        extent=(*heat.x, *heat.y),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        zorder=0,
+    )
+    axes.grid(visible=False)
+
+
+def _set_scales(panel: Panel, axes: Axes) -> None:
+    for name, axis in (("x", panel.x), ("y", panel.y)):
+        more = {"linthresh": axis.linear} if axis.scale == "symlog" else {}
+        getattr(axes, f"set_{name}scale")(axis.scale, **more)
+
+
+def _ends(axis: Axis, first: float, last: float) -> tuple[float, float]:
+    """Return the ends of an axis whose numbers lie from `first` to `last`."""
+    low, high = axis.range
+    log = axis.scale == "log"
+    # where all numbers lie beyond the one end that is given, the other is a step away from it
+    if low is not None and high is None and last <= low:
+        last = 10 * low if log else low + 1
+    if high is not None and low is None and first >= high:
+        first = high / 10 if log else high - 1
+    return first if low is None else low, last if high is None else high
+
+
+def _set_axes(panel: Panel, axes: Axes) -> None:
+    for name, axis in (("x", panel.x), ("y", panel.y)):
+        axes.set(**{f"{name}label": _literal(axis.name)})
+        if axis.range != (None, None):
+            axes.set(**{f"{name}lim": _ends(axis, *getattr(axes, f"get_{name}lim")())})
+        if axis.ticks is not None:
+            one = getattr(axes, f"{name}axis")
+            # no locator moves the ends of an axis, as setting ticks would
+            one.set_major_locator(FixedLocator(axis.ticks))
+            one.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}".replace("-", "−")))
+            one.set_minor_locator(NullLocator())

@@ -1,0 +1,253 @@
+"""What a picture is: panels of curves, marks and densities, as plain numbers and plain Unicode.
+
+A figure says once what it shows; `gapless.page.image` and charts.js both draw from this record.
+Neither a drawing library nor pandas is loaded here: a worker that measures needs neither.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, log10
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+TWO_ERRORS = "± 2 standard errors"
+INK, GREY = 6, 7
+"""Places in the palette of what is no curve of its own."""
+
+Dash = Literal["solid", "dot", "dash", "dashdot"]
+Style = Literal["lines", "markers", "lines+markers"]
+Marker = Literal[
+    "circle",
+    "square",
+    "triangle-up",
+    "triangle-down",
+    "diamond",
+    "triangle-left",
+    "triangle-right",
+    "pentagon",
+    "hexagon",
+    "circle-open",
+    "x-thin-open",
+]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a panel.
+
+    Parameters
+    ----------
+    name
+        What stands along it.
+    scale
+        ``symlog`` is linear between −`linear` and `linear` and logarithmic beyond.
+    range
+        Its ends; None where the numbers decide.
+    ticks
+        Where numbers stand; None where the renderer decides.
+    """
+
+    name: str
+    scale: Literal["linear", "log", "symlog"] = "linear"
+    range: tuple[float | None, float | None] = (None, None)
+    ticks: Sequence[float] | None = None
+    linear: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Give a symlog axis, which plotly does not have, its ticks: zero and powers of ten."""
+        if self.scale == "symlog" and self.ticks is None:
+            powers = [10.0**k for k in range(ceil(log10(self.linear) - 1e-9), 10)]
+            object.__setattr__(self, "ticks", [-p for p in reversed(powers)] + [0.0, *powers])
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One curve.
+
+    Parameters
+    ----------
+    name
+        What the curve is, where it is pointed at and in tables.
+    x, y : shape (P,)
+        Points; not-a-number where there is none.
+    low, high : shape (P,)
+        Ends of the interval of y, where there is one: not-a-number or infinite where not.
+    interval
+        What the interval is.
+    style, dash, marker, width
+        How it is drawn; the width of the line in points.
+    colour
+        Index into the palette.
+    note : shape (P,)
+        What is said of a point beside its numbers.
+    legend
+        What the legend says: `name` when None, nothing when empty. What an earlier curve of the
+        picture has said in this colour is not said again: many runs share one entry.
+    band
+        Whether the interval is a band along the curve; bars otherwise.
+    steps
+        Whether y holds from each x to the next, as in a histogram.
+    fill
+        Whether the area down to zero is shaded.
+
+    Raises ``ValueError`` if the columns differ in length.
+    """
+
+    name: str
+    x: ArrayLike
+    y: ArrayLike
+    low: ArrayLike | None = None
+    high: ArrayLike | None = None
+    interval: str = "95 %"
+    style: Style = "lines+markers"
+    dash: Dash = "solid"
+    colour: int = 0
+    note: Sequence[str] | None = None
+    legend: str | None = None
+    marker: Marker = "circle"
+    width: float = 1.2
+    band: bool = False
+    steps: bool = False
+    fill: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the lengths."""
+        if (self.low is None) != (self.high is None):
+            raise ValueError(f"series: {self.name!r} has one end of an interval without the other")
+        columns = (self.x, self.y, self.low, self.high, self.note)
+        sizes = {len(np.asarray(column)) for column in columns if column is not None}
+        if len(sizes) > 1:
+            raise ValueError(f"series: {self.name!r} has columns of {sorted(sizes)} points")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A line across a panel at one value of x or of y, or the stretch between two.
+
+    Parameters
+    ----------
+    name
+        What stands beside it: at the height `at` (a fraction of the panel) on one `side` of a line
+        at x; above the right end of a line at y.
+    until
+        Other end of a stretch, which is shaded.
+    """
+
+    axis: Literal["x", "y"]
+    value: float
+    name: str = ""
+    dash: Dash = "dash"
+    colour: int = INK
+    width: float = 0.9
+    until: float | None = None
+    at: float = 1.0
+    side: Literal["left", "right"] = "left"
+
+
+@dataclass(frozen=True, eq=False)
+class Heat:
+    """Values on equal cells behind the curves, as shades of one colour.
+
+    Parameters
+    ----------
+    name
+        What is shaded.
+    x, y
+        Outer ends of the cells.
+    values : shape (rows, columns)
+        The first row is the one at the lowest y; not-a-number is clear.
+    range
+        The value that is clear, and the one that is full.
+    """
+
+    name: str
+    x: tuple[float, float]
+    y: tuple[float, float]
+    values: np.ndarray
+    range: tuple[float, float]
+    colour: int = 0
+
+    @property
+    def shades(self) -> np.ndarray:
+        """Opacity of each cell, from 0 to 0.9."""
+        low, high = self.range
+        return 0.9 * np.nan_to_num(np.clip((self.values - low) / (high - low), 0, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One pair of axes with its curves.
+
+    Parameters
+    ----------
+    marks
+        Those at a number; one at not-a-number is left out.
+    size
+        Width and height in inches in a printed picture; a page keeps the proportions.
+    inset
+        Left, bottom, width and height, as fractions of the panel before it, of the place where a
+        printed picture has this one; a page shows it as a panel of its own.
+    legend
+        Where a printed picture has the legend; a page has it above the panel.
+
+    Raises ``ValueError`` if a density is to stand on an axis that is not linear.
+    """
+
+    title: str
+    x: Axis
+    y: Axis
+    series: Sequence[Series]
+    marks: Sequence[Mark] = ()
+    heat: Heat | None = None
+    size: tuple[float, float] = (4.6, 3.5)
+    inset: tuple[float, float, float, float] | None = None
+    legend: Literal["best", "lower right", "outside"] = "best"
+
+    def __post_init__(self) -> None:
+        """Check that cells of a density are equal on its axes; keep marks that are somewhere."""
+        marks = tuple(mark for mark in self.marks if np.isfinite(mark.value))
+        object.__setattr__(self, "marks", marks)
+        if self.heat is not None and {self.x.scale, self.y.scale} != {"linear"}:
+            raise ValueError(f"panel: {self.title!r} has a density on an axis that is not linear")
+
+    def record(self) -> dict[str, Any]:
+        """Return plain lists and names, ready for JSON: None where a number is not finite."""
+        columns = ("x", "y", "low", "high")
+        return vars(self) | {
+            "x": vars(self.x),
+            "y": vars(self.y),
+            "marks": [vars(mark) for mark in self.marks],
+            "heat": self.heat
+            and vars(self.heat) | {"values": [plain(row, 2) for row in self.heat.shades]},
+            "series": [
+                vars(series) | {name: plain(getattr(series, name)) for name in columns}
+                for series in self.series
+            ],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """Panels in rows, and what is said above them all."""
+
+    title: str
+    rows: Sequence[Sequence[Panel]]
+
+    @property
+    def panels(self) -> list[Panel]:
+        """All panels, row by row."""
+        return [panel for row in self.rows for panel in row]
+
+    def record(self) -> list[dict[str, Any]]:
+        """Return the records of its panels."""
+        return [panel.record() for panel in self.panels]
+
+
+def plain(values: ArrayLike | None, digits: int = 6) -> list[float | None] | None:
+    """Return floats of so many significant digits, None where they are not finite."""
+    if values is None:
+        return None
+    numbers = np.asarray(values, float)
+    return [float(f"{v:.{digits}g}") if np.isfinite(v) else None for v in numbers.tolist()]

@@ -1,0 +1,75 @@
+"""What a report says of any store: where its records come from, and the records as they are."""
+
+import html
+import time
+from contextlib import suppress
+
+import pandas as pd
+import pyarrow as pa
+
+from gapless.files import shown, tell
+from gapless.page.html import html_table
+from gapless.store import Store, StoreError, status
+
+SHOWN_ROWS = 50
+"""Records that are shown of an experiment that cannot be drawn."""
+COST = ("gradients", "wall_s")
+"""Columns that say what records took."""
+
+
+def plain_records(name: str, store: Store) -> str:
+    """Return what the page shows of a store whose experiment is not at hand: a table."""
+    store.spec()  # of a later version nothing can be read
+    tables = (part.table for part in store.scan() if part.table is not None)
+    records = next((table for table in tables if table.num_rows), None)
+    if records is None:
+        return f"{faults(store)}<p>No records yet.</p>"
+    lists = [field.name for field in records.schema if pa.types.is_nested(field.type)]
+    few = records.slice(0, SHOWN_ROWS).drop_columns(lists).to_pandas()
+    return (
+        f"{faults(store)}<p>No figure of gapless. If the records are of an experiment of yours, "
+        "<code>gapless report DIR --experiment module:NAME</code> imports it and draws them. The "
+        f"first {len(few)} are:</p>{html_table(few, shown(name))}"
+        f"{origin(store, store.read(COST).to_pandas())}"
+    )
+
+
+def faults(store: Store) -> str:
+    """Return what of the store is left out, and why."""
+    found = [*store.faults(), *store.damaged_notes()]
+    tell(str(fault) for fault in store.damaged_notes())  # of parts `read` has told
+    lines = "".join(f"<li>{html.escape(str(fault))}</li>" for fault in found)
+    return f'<p class="fault">Left out:</p><ul class="fault">{lines}</ul>' if found else ""
+
+
+def origin(store: Store, table: pd.DataFrame) -> str:
+    """Return where the records come from and what they took."""
+    try:
+        origin = store.provenance()
+    except StoreError:  # told with the other faults
+        origin = {"provenance": "cannot be read"}
+    spec = {key: value for key, value in store.spec().items() if key != "schema_version"}
+    with suppress(TypeError, ValueError, OverflowError, OSError):  # no time that there can be
+        if "created_at" in origin:
+            created = time.gmtime(float(origin["created_at"]))
+            origin["created"] = time.strftime("%d %B %Y, %H:%M UTC", created)
+            del origin["created_at"]
+    # of the measurement and of the package: two versions
+    if "version" in origin:
+        origin["gapless"] = origin.pop("version")
+    known = {"records": f"{len(table)} records in {store.path.name}/parts/*.parquet"}
+    state = status(store)
+    if state.planned is not None and state.missing is not None:
+        known["points"] = f"{state.planned - state.missing} of {state.planned} planned"
+    known |= {key: str(value) for key, value in (spec | origin).items()}
+    if "wall_s" in table:
+        known["computing time"] = f"{table.wall_s.sum():,.4g} s"
+    if "gradients" in table and table.gradients.notna().any():
+        total = float(table.gradients.sum())
+        known["gradients"] = f"{total:.4g}, {total / len(table):.4g} a run"
+    if state.failures:
+        known["failed points"] = "; ".join(f"{f.points}: {shown(f.reason)}" for f in state.failures)
+    items = "".join(
+        f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>" for key, value in known.items()
+    )
+    return f"<details open><summary>Origin and cost</summary><dl>{items}</dl></details>"
