@@ -1,5 +1,7 @@
 """Shapes are checked at every call under test; silent promotion of rank is an error."""
 
+import signal
+
 import hypothesis
 import jax
 import pytest
@@ -12,6 +14,9 @@ from gapless import program_cache  # noqa: E402
 from gapless.threads import pin_threads  # noqa: E402
 from seeds import SHIFT, move_seeds  # noqa: E402
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell that starts the tests in the background has them, and their children, hear nothing
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 pin_threads()
 program_cache.use()
 move_seeds()

@@ -22,13 +22,13 @@ import pytest
 
 import faults
 from gapless.cli import main
-from gapless.experiments import Cost, drawing, fig4, fig5
+from gapless.experiments import Cost, fig4, fig5
 from gapless.experiments.plateau import Prediction
 from gapless.experiments.simulation import SCHEMA, Simulation, failed_rows
 from gapless.explore import grid, replay
 from gapless.files import shown
 from gapless.losses import quartic
-from gapless.page import csv_download
+from gapless.page.html import csv_download
 from gapless.store import Store, StoreError, compact
 from gapless.sweep import Calibration
 
@@ -307,7 +307,7 @@ def test_a_report_of_a_hostile_folder_is_whole_and_names_what_it_leaves_out(sent
 
 def test_a_report_runs_no_code_that_records_name(sent, computed, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(drawing, "save", lambda *_, **how: None)
+    monkeypatch.setattr("gapless.report.report.save", lambda *_: None)
     module = tmp_path / "sent_along.py"
     module.write_text(
         "from pathlib import Path\n"

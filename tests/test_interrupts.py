@@ -31,8 +31,6 @@ VERBS = {
 
 def begin(arguments, cwd, **environment):
     """Start a command; return when it has begun to listen."""
-    # a shell that runs the tests in the background has them, and their children, ignore interrupts
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "gapless", *arguments],
         cwd=cwd,
@@ -41,7 +39,6 @@ def begin(arguments, cwd, **environment):
         stderr=subprocess.PIPE,
         text=True,
     )
-    signal.signal(signal.SIGINT, before)
     while process.poll() is None and len(os.listdir(f"/proc/{process.pid}/task")) < 2:
         time.sleep(1e-3)
     return process
