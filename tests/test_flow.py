@@ -30,6 +30,7 @@ from gapless.flow.solvers import energy_rounding
 from gapless.losses import normalised
 from gapless.problem import Problem, draw_problem, precision
 
+
 @pytest.fixture(scope="module")
 def smooth():
     """A small problem in float64 whose flow is far from its ends up to t = 0.08."""
