@@ -11,7 +11,7 @@ from gapless.cli import main
 from gapless.design import Design
 from gapless.experiments import dmft as experiment
 from gapless.experiments.checkpoint import checkpoints_in
-from gapless.losses import Loss, amplitude, quartic
+from gapless.losses import Loss, amplitude, parse_loss, quartic
 from gapless.theory.dmft import (
     RESIDUAL,
     Dynamics,
@@ -379,6 +379,31 @@ def test_the_correlation_is_a_gram_matrix_with_unit_diagonal():
     assert found.correlation[:, 0] == pytest.approx(found.correlation_0, abs=1e-12)
 
 
+@pytest.mark.parametrize("solver", [GradientDescent(2**-7), GradientFlow()])
+@pytest.mark.parametrize("power", [-70, 40])
+def test_a_loss_times_a_number_is_the_same_dynamics_on_another_clock(solver, power):
+    """Times a power of 1024: to the last bit, whatever thresholds of energy and time there are."""
+    c = 2.0**power
+    scaled = Loss(
+        "scaled",
+        lambda h, y: c * quartic.value(h, y),
+        lambda h, y: c * quartic.d1(h, y),
+        lambda h, y: c * quartic.d2(h, y),
+        -np.inf,
+    )
+    faster = GradientDescent(2**-7 / c) if isinstance(solver, GradientDescent) else solver
+    times = 2**-7 * np.arange(5)
+    one, other = (
+        solve(Dynamics(loss, 4.0, waiting=(0.0,)), Ensemble(256, 0), way, at)
+        for loss, way, at in ((quartic, solver, times), (scaled, faster, times / c))
+    )
+    np.testing.assert_array_equal(other.energy, c * one.energy)
+    np.testing.assert_array_equal(other.mu, c * one.mu)
+    np.testing.assert_array_equal(other.correlation, one.correlation)
+    np.testing.assert_array_equal(other.growth, one.growth)
+    assert other.gradients == one.gradients
+
+
 def test_a_probe_is_the_derivative_of_the_dynamics():
     """With a teacher at ±m₀ on the same paths, (m(t) of + less that of −)/2m₀ is the growth.
 
@@ -466,6 +491,7 @@ def test_errors_come_from_sets_and_from_twice_the_step():
     [
         (dict(alpha=0.0), ["alpha", "positive"]),
         (dict(loss=amplitude, waiting=(0.0,)), ["waiting", "jumps"]),
+        (dict(loss=parse_loss("normalised:a=1e38")), ["loss", "size", "rescale"]),
         (dict(overlap=0.1), ["overlap", "teacher"]),
         (dict(labels="teacher", overlap=1.5), ["overlap", "between"]),
         (dict(labels="none"), ["labels"]),
