@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gapless.experiments.transition import BUDGETS, crossing_table
+from gapless.analyse.transition import BUDGETS, crossing_table
 from gapless.store import Store
 
 COLUMNS = ["n", "alpha", "seed", "design", "t_max", "outcome", "t_1e-4"]

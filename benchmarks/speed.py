@@ -25,9 +25,9 @@ from jaxtyping import Array
 from textbook import textbook_run
 
 from gapless.design import Design
-from gapless.experiments.simulation import Simulation, rows
-from gapless.experiments.statistics import wilson
-from gapless.experiments.success import simulations
+from gapless.measure.simulation import Simulation, rows
+from gapless.analyse.statistics import wilson
+from gapless.analyse.success import simulations
 from gapless.flow import ACCURATE, FLOW, Adaptive, State, Stop, integrate
 from gapless.flow.advance import begin
 from gapless.flow.steppers import normalise

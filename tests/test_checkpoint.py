@@ -6,15 +6,16 @@ from hashlib import sha256
 
 import hypothesis.strategies as st
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis.extra.numpy import array_shapes, arrays
 
 import faults
-from gapless.experiments import checkpoint, simulation
-from gapless.experiments.checkpoint import Checkpoint, checkpoints_in
-from gapless.experiments.dmft import MeanField, solve
-from gapless.experiments.simulation import Simulation, rows
+from gapless.measure import checkpoint, simulation
+from gapless.measure.checkpoint import Checkpoint, checkpoints_in
+from gapless.measure.mean_field import MeanField, solve
+from gapless.measure.simulation import Simulation
 from gapless.flow import Observables, integrate
 
 POINT = Simulation(n=32, alpha=6, seed=1, runs=2, t_max=0.6, save_at=(0.1, 0.2, 0.4, 0.6))
@@ -26,7 +27,7 @@ class Cut(Exception):
 
 def test_a_cut_simulation_goes_on_to_the_same_numbers(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
-    whole = rows(POINT)
+    whole = POINT.measure()
     seen = []
 
     def cut_at_the_third(share: float) -> None:
@@ -36,10 +37,10 @@ def test_a_cut_simulation_goes_on_to_the_same_numbers(tmp_path, monkeypatch):
 
     with checkpoints_in(tmp_path):
         with pytest.raises(Cut):
-            rows(POINT, cut_at_the_third)
+            POINT.measure(cut_at_the_third)
         assert len(list(tmp_path.glob("*.checkpoint"))) == 1
         left = []
-        assert rows(POINT, left.append) == whole
+        assert POINT.measure(left.append).equals(whole)
         assert len(left) == 1
         Checkpoint(POINT).discard()
         assert not list(tmp_path.glob("*"))
@@ -48,7 +49,7 @@ def test_a_cut_simulation_goes_on_to_the_same_numbers(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def whole():
     """What the undisturbed simulation gives."""
-    return rows(POINT)
+    return POINT.measure()
 
 
 @pytest.fixture
@@ -63,16 +64,16 @@ def file(tmp_path, monkeypatch):
             raise Cut
 
     with checkpoints_in(folder), pytest.raises(Cut):
-        rows(POINT, cut_at_the_second)
+        POINT.measure(cut_at_the_second)
     (file,) = folder.iterdir()
     with checkpoints_in(folder):
         yield file
 
 
-def left_of(point: Simulation, whole: list) -> int:
+def left_of(point: Simulation, whole: pa.Table) -> int:
     """Return how many save times a simulation had left; its numbers are those of `whole`."""
     left: list[float] = []
-    assert rows(point, left.append) == whole
+    assert point.measure(left.append).equals(whole)
     return len(left)
 
 
@@ -84,9 +85,9 @@ def test_a_checkpoint_is_the_users_alone(file):
 def test_a_simulation_in_float64_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
     point = Simulation(n=8, alpha=6, seed=1, runs=2, protocol="paper", save_at=(0.1, 0.2))
-    whole = rows(point)
+    whole = point.measure()
     with checkpoints_in(tmp_path):
-        rows(point)  # its last checkpoint stays, the point's records are not stored
+        point.measure()  # its last checkpoint stays, the point's records are not stored
         assert left_of(point, whole) == 0
 
 
@@ -253,7 +254,7 @@ def test_arrays_come_back_bit_by_bit(columns):
 
 def test_short_simulations_write_nothing_and_none_does_without_a_folder(tmp_path):
     with checkpoints_in(tmp_path):
-        rows(POINT)
-    rows(POINT)
+        POINT.measure()
+    POINT.measure()
     assert not list(tmp_path.iterdir())
     assert simulation.integrate is integrate

@@ -16,7 +16,7 @@ import pytest
 import examples
 from gapless.cli import main
 from gapless.cli._shared import numbers
-from gapless.experiments.success import success_table
+from gapless.analyse.success import success_table
 from gapless.sweep import Calibration
 
 FLOW = ["flow", "--n", "32", "--alpha", "6"]
@@ -311,7 +311,7 @@ def test_a_failed_computation_exits_1(capsys, monkeypatch):
     def fail(*arguments, **options):
         raise ArithmeticError("no\nluck")
 
-    monkeypatch.setattr("gapless.experiments.simulation.simulate", fail)
+    monkeypatch.setattr("gapless.measure.simulation.simulate", fail)
     assert main(FLOW) == 1
     assert capsys.readouterr().err.endswith("ArithmeticError: no luck\n")
 
@@ -320,7 +320,7 @@ def test_an_interrupt_exits_130(capsys, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gapless.experiments.simulation.simulate", interrupt)
+    monkeypatch.setattr("gapless.measure.simulation.simulate", interrupt)
     assert main(FLOW) == 130
 
 

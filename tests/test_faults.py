@@ -22,9 +22,9 @@ import pytest
 
 import faults
 from gapless.cli import main
-from gapless.experiments import Cost, drawing, fig4, fig5
-from gapless.experiments.plateau import Prediction
-from gapless.experiments.simulation import SCHEMA, Simulation, failed_rows
+from gapless.figures import Cost, drawing, fig4, fig5
+from gapless.analyse.plateaus import Prediction
+from gapless.measure.simulation import SCHEMA, Simulation, failed_rows
 from gapless.explore import grid, replay
 from gapless.files import shown
 from gapless.losses import quartic
@@ -116,7 +116,7 @@ def computed(monkeypatch):
         names.add(loss.name)
         return Prediction(5.75, 5.5, (1.0,) * 4)
 
-    monkeypatch.setattr("gapless.experiments.plateau._prediction", predict)
+    monkeypatch.setattr("gapless.analyse.plateaus._prediction", predict)
     return names
 
 

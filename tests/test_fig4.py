@@ -5,17 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gapless.experiments import fig4, load
-from gapless.experiments.plateau import plateaus
-from gapless.experiments.simulation import (
-    MOMENTS,
-    Simulation,
-    failed_rows,
-    label_moments,
-    rows,
-    simulate,
-)
-from gapless.experiments.statistics import clustered_mean
+from gapless.figures import fig4, load
+from gapless.analyse.plateaus import plateaus
+from gapless.measure.simulation import MOMENTS, Simulation, label_moments, simulate
+from gapless.analyse.statistics import clustered_mean
 from gapless.losses import quartic
 from gapless.page.image import save
 from gapless.problem import draw_problem
@@ -26,7 +19,7 @@ POINT = Simulation(n=32, alpha=4, seed=3, runs=3, labels="shuffled", t_max=2, sa
 
 @pytest.fixture(scope="module")
 def records():
-    return rows(POINT)
+    return POINT.measure().to_pylist()
 
 
 def test_moments_and_energy_of_a_record_are_those_of_the_final_labels(records):
@@ -106,22 +99,22 @@ def test_plateaus_compare_runs_with_the_state_at_their_alpha():
     [(0.01, 0.001, "agrees"), (-0.08, 0.001, "differs"), (0.04, 0.01, "cannot tell")],
 )
 def test_claims_say_what_the_interval_allows(excess, spread, verdict):
-    judged = fig4.claims(table_by_hand(excess, spread))
+    judged = fig4.claims(plateaus(table_by_hand(excess, spread)))
     assert [claim.verdict for claim in judged] == 5 * [verdict]
     assert f"α = 10: {100 * excess:+.1f}" in judged[0].ours
 
 
 def test_one_design_cannot_tell_and_failed_runs_are_left_out(records):
-    failed = failed_rows(POINT, "out of memory")
+    failed = POINT.failed("out of memory").to_pylist()
     table = pd.DataFrame(records + failed)
     (plateau,) = plateaus(table)
     assert plateau.measured["energy"].size == POINT.design.k
-    assert {claim.verdict for claim in fig4.claims(table)} == {"cannot tell"}
+    assert {claim.verdict for claim in fig4.claims([plateau])} == {"cannot tell"}
 
 
 def test_the_picture_draws_from_smoke_points(records, tmp_path):
     known = {point.alpha for point in load("fig4").points("smoke", 0)}
     assert {4, 10, 18} <= known
-    picture = fig4.picture(pd.DataFrame(records))
+    picture = fig4.picture(plateaus(pd.DataFrame(records)))
     assert [panel.inset is None for panel in picture.panels] == [True, False, True]
     save(picture, tmp_path / "fig4.png")

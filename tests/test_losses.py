@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gapless.design import Design
-from gapless.experiments.simulation import Simulation
+from gapless.measure.simulation import Simulation
 from gapless.flow import integrate
 from gapless.loss_checks import check_float32
 from gapless.losses import (

@@ -14,7 +14,7 @@ MODULE = """
 from dataclasses import replace
 import os
 import pyarrow as pa
-from gapless.experiments import Claim, Cost, Experiment, Point
+from gapless.figures import Claim, Cost, Experiment, Point
 from gapless.page.panels import Axis, Panel, Picture, Series
 
 if os.environ.get("UNSEEN"):

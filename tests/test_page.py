@@ -240,7 +240,7 @@ def test_who_measures_loads_no_drawing_library():
     code = (
         "import sys, gapless.page.panels\n"
         "assert not {'pandas', 'matplotlib', 'jax'} & set(sys.modules)\n"
-        "from gapless.experiments import NAMES, load\n"
+        "from gapless.figures import NAMES, load\n"
         "assert all(load(name) for name in NAMES)\n"
         "assert 'matplotlib' not in sys.modules\n"
     )

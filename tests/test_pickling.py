@@ -13,7 +13,7 @@ import pytest
 
 import gapless
 from gapless.channels import preprocessing
-from gapless.experiments import NAMES, load
+from gapless.figures import NAMES, load
 from gapless.flow import ACCURATE, FLOW, PAPER, SWEEP
 from gapless.losses import Loss, amplitude, loss_from_value, normalised, parse_loss, quartic
 from gapless.sweep import Task, plan

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gapless.experiments.plateau_limit import plateau_limits
-from gapless.experiments.statistics import ClusteredMean
+from gapless.analyse.plateau_limit import plateau_limits
+from gapless.analyse.statistics import ClusteredMean
 
 
 def _plateau(n: int, energy: float, error: float = 0.01, alpha: float = 10.0):

@@ -25,8 +25,8 @@ from gapless.channels import (
     weak_optimal,
 )
 from gapless.design import Design
-from gapless.experiments import bbp, rivals
-from gapless.experiments.simulation import Simulation
+from gapless.figures import baselines, bbp
+from gapless.measure.simulation import Simulation
 from gapless.losses import Loss
 from gapless.page.image import render
 from gapless.problem import draw_problem

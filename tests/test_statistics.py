@@ -5,15 +5,15 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from gapless.experiments.fig5 import EXPERIMENT as FIG5
-from gapless.experiments.simulation import Simulation
-from gapless.experiments.statistics import (
+from gapless.figures.fig5 import EXPERIMENT as FIG5
+from gapless.measure.simulation import Simulation
+from gapless.analyse.statistics import (
     intraclass_correlation,
     success_fraction,
     weighted_line,
     wilson,
 )
-from gapless.experiments.success import simulations, success_table, sweep_runs_per_design
+from gapless.analyse.success import simulations, success_table, sweep_runs_per_design
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (3, 10), (10, 10), (512, 1000)])

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from gapless.experiments.transition import (
+from gapless.analyse.transition import (
     by_design,
     crossing_alpha,
     crossing_table,

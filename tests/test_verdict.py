@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import gapless.experiments as experiments
-from gapless.experiments import bbp, fig1, fig5
-from gapless.experiments.statistics import share, wilson
-from gapless.experiments.verdict import (
+import gapless
+from gapless.figures import bbp, fig1, fig5
+from gapless.analyse.statistics import share, wilson
+from gapless.analyse.verdict import (
     RARELY,
     VERDICTS,
     Sample,
@@ -120,10 +120,11 @@ def test_a_share_without_runs_is_no_number():
     assert verdict(HALF, nothing.fraction, nothing.interval, Sample(64, 0)) == "cannot tell"
 
 
-FOLDER = Path(experiments.__file__).parent
+FOLDER = Path(gapless.__file__).parent
+ROOMS = [path for room in ("measure", "analyse", "figures") for path in (FOLDER / room).glob("*.py")]
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(ROOMS), ids=lambda path: path.stem)
 def test_no_figure_makes_a_verdict_of_its_own(path):
     if path.stem == "verdict":
         return
@@ -162,9 +163,9 @@ def first_figure(n, alpha, hits, runs):
     ],
 )
 def test_figure_1_is_judged_at_the_papers_size_alone(alpha, hits, expected):
-    (claim,) = fig1.claims(first_figure(16384, alpha, hits, 6))
+    (claim,) = fig1.claims(fig1.reduce(first_figure(16384, alpha, hits, 6)))
     assert claim.verdict == expected
-    (claim,) = fig1.claims(first_figure(768, alpha, hits, 6))
+    (claim,) = fig1.claims(fig1.reduce(first_figure(768, alpha, hits, 6)))
     assert claim.verdict == "cannot tell at this size"
     assert f"{hits} of 6" in claim.ours and f"{hits} had recovered" in claim.ours
 
@@ -181,7 +182,7 @@ def test_an_outlier_in_a_third_of_the_runs_is_not_never(hits, runs, expected):
         | {"hessian_outlier_t": [-1.0 if run < hits else nan]}
         for run in range(runs)
     )
-    (claim,) = bbp.claims(table)
+    (claim,) = bbp.claims(bbp.reduce(table))
     assert claim.verdict == expected
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from gapless.experiments import NAMES, Claim, Experiment, load
-from gapless.experiments.verdict import VERDICTS
+from gapless.analyse.verdict import VERDICTS, Claim
+from gapless.figures import NAMES, Experiment, load
 from gapless.files import reason, shown, tell, write_durably
 from gapless.losses import recorded_loss
 from gapless.page.html import as_json, assemble, csv_download, html_table, points_table
@@ -101,14 +101,15 @@ def _drawn(experiment: Experiment, store: Store, folder: Path) -> tuple[str, lis
     unread = () if reads is None or "loss" in reads else ("loss",)
     hidden = [c for c in ("address", "written_at", *unread) if c in records.column_names]
     table = records.drop_columns(hidden).to_pandas()
-    claims, picture = experiment.claims(table), experiment.picture(table)
+    reduced = experiment.reduce(table)
+    claims, picture = experiment.claims(reduced), experiment.picture(reduced)
     parts = [
         faults(store),
         _foreign_losses(records),
         _printed(picture, experiment, folder),
         "<h3>Claims</h3>" + _claims(claims, title),
         _interactive(picture, experiment),
-        _tables(experiment, table),
+        _tables(experiment, experiment.tables(reduced)),
         origin(store, table),
     ]
     return "\n".join(parts), claims
@@ -166,8 +167,7 @@ def _interactive(picture: Picture, experiment: Experiment) -> str:
     )
 
 
-def _tables(experiment: Experiment, table: pd.DataFrame) -> str:
-    found = [] if experiment.tables is None else experiment.tables(table)
+def _tables(experiment: Experiment, found: list[tuple[str, pd.DataFrame]]) -> str:
     return "".join(
         f"<details><summary>{html.escape(title)}</summary>{html_table(numbers, title)}"
         f"<p>{csv_download(f'{experiment.name}-{i}.csv', numbers).link('This table (CSV)')}</p>"

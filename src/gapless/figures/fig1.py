@@ -6,19 +6,19 @@ Its mean is the dotted line on both panels. Runs with a teacher stay at it (smal
 for zero energy (large α).
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from gapless.experiments._experiment import Experiment, Scale
-from gapless.experiments._threshold import rest_sentence
-from gapless.experiments.simulation import SCHEMA, Simulation, cost, failed_rows, rows
-from gapless.experiments.statistics import share
-from gapless.experiments.success import recovered, solved
-from gapless.experiments.verdict import MOSTLY, Claim, Sample, Statement, judged, verdict
+from gapless.analyse.statistics import share
+from gapless.analyse.success import recovered, solved
+from gapless.analyse.verdict import MOSTLY, Claim, Sample, Statement, judged, verdict
+from gapless.figures.experiment import Experiment, Scale
 from gapless.flow import Outcome, paper_budget
+from gapless.measure.simulation import Simulation
+from gapless.measure.threshold import rest_sentence
 from gapless.page.panels import GREY, Axis, Mark, Panel, Picture, Series
 
 PAPER_N = 16384
@@ -55,20 +55,39 @@ def points(scale: Scale, seed: int) -> list[Simulation]:
     ]
 
 
-def threshold_energy(table: pd.DataFrame) -> pd.Series:
-    """Return the mean energy of the shuffled runs of each α, at rest or at the end of time."""
-    return _shuffled(table).groupby("alpha")["energy"].mean()
+@dataclass(frozen=True)
+class Runs:
+    """The runs of the figure, and where the shuffled ones end.
+
+    Parameters
+    ----------
+    table
+        Records of the runs that did not fail.
+    plateau
+        α → mean energy of the shuffled runs, at rest or at the end of time.
+    rest
+        How many of them came to rest, and when the others were read off.
+    n
+        N.
+    """
+
+    table: pd.DataFrame
+    plateau: dict[float, float]
+    rest: str
+    n: int
+
+    def of(self, labels: str) -> pd.DataFrame:
+        """Return the runs with these labels."""
+        return self.table[self.table.labels == labels]
 
 
-def _shuffled(table: pd.DataFrame) -> pd.DataFrame:
-    good = ~table.outcome.isin([Outcome.failed, Outcome.not_finite])
-    return table[(table.labels == "shuffled") & good]
-
-
-def _rest(table: pd.DataFrame) -> str:
-    """Return how many twins have come to rest, and when the others were read off."""
-    twins = _shuffled(table)
-    return rest_sentence(twins.outcome.tolist(), "shuffled twins", float(twins.t_max.max()))
+def reduce(table: pd.DataFrame) -> Runs:
+    """Return the runs, with the threshold energy of each α."""
+    good = table[table.outcome != Outcome.failed]
+    twins = good[(good.labels == "shuffled") & (good.outcome != Outcome.not_finite)]
+    rest = rest_sentence(twins.outcome.tolist(), "shuffled twins", float(twins.t_max.max()))
+    plateau = {float(str(a)): float(e) for a, e in twins.groupby("alpha")["energy"].mean().items()}
+    return Runs(good, plateau, rest, int(table.n.iloc[0]))
 
 
 FALLS, STAYS = Statement(low=MOSTLY), Statement(high=MOSTLY)
@@ -85,9 +104,9 @@ STATEMENTS = (
 """α, statement, and its reading: bounds on the fraction of runs solved in the paper's budget."""
 
 
-def claims(table: pd.DataFrame) -> list[Claim]:
+def claims(reduced: Runs) -> list[Claim]:
     """Judge what the paper reads off Figure 1, at N = 16384."""
-    teacher = table[(table.labels == "teacher") & (table.outcome != "failed")]
+    teacher = reduced.of("teacher")
     found = []
     for alpha, text, reading in STATEMENTS:
         runs = teacher[teacher.alpha == alpha]
@@ -113,16 +132,16 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     return found
 
 
-def picture(table: pd.DataFrame) -> Picture:
+def picture(reduced: Runs) -> Picture:
     """Return e(t) of every run, with a teacher and shuffled; dotted are the twins' plateaus."""
-    n, plateau = int(table.n.iloc[0]), threshold_energy(table)
+    n, plateau = reduced.n, reduced.plateau
     energy = Axis("energy e = L/N", range=(0, 2.1 * max(ALPHAS)))
     panels = []
     for labels in ("teacher", "shuffled"):
-        shown = table[(table.labels == labels) & (table.outcome != "failed")]
+        shown = reduced.of(labels)
         runs = shown[shown.alpha.isin(ALPHAS)].sort_values("alpha", kind="stable")
         marks = [
-            Mark("y", float(plateau[alpha]), dash="dot", colour=index, width=1.4)
+            Mark("y", plateau[alpha], dash="dot", colour=index, width=1.4)
             for index, alpha in enumerate(ALPHAS)
             if alpha in plateau
         ]
@@ -131,7 +150,7 @@ def picture(table: pd.DataFrame) -> Picture:
         curves = [_curve(run) for run in runs.itertuples()]
         panels.append(Panel(f"{labels} labels", Axis("time t", "log"), energy, curves, marks))
     return Picture(
-        f"N = {n}; dotted: threshold energy, the mean over the twins;\n{_rest(table)}",
+        f"N = {n}; dotted: threshold energy, the mean over the twins;\n{reduced.rest}",
         (panels,),
     )
 
@@ -152,11 +171,8 @@ EXPERIMENT = Experiment(
     name="fig1",
     title="Figure 1. Energy against time, and the threshold energy",
     version=3,
-    schema=SCHEMA,
     points=points,
-    measure=rows,
-    failed=failed_rows,
-    cost=cost,
+    reduce=reduce,
     picture=picture,
     claims=claims,
 )

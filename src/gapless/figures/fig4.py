@@ -12,19 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gapless.experiments._experiment import Experiment, Scale
-from gapless.experiments._threshold import AT_REST
-from gapless.experiments.plateau import Plateau, plateaus, prediction
-from gapless.experiments.plateau_limit import plateau_limits
-from gapless.experiments.simulation import (
-    MOMENTS,
-    SCHEMA,
-    Simulation,
-    cost,
-    failed_rows,
-    rows,
-)
-from gapless.experiments.verdict import Claim, Sample, Statement, judged, verdict
+from gapless.analyse.plateaus import Plateau, plateau_limits, plateaus, prediction
+from gapless.analyse.verdict import Claim, Sample, Statement, judged, verdict
+from gapless.figures.experiment import Experiment, Scale
+from gapless.measure.simulation import MOMENTS, Simulation
+from gapless.measure.threshold import AT_REST
 from gapless.page.panels import INK, Axis, Mark, Panel, Picture, Series
 
 T_END = 100.0
@@ -97,9 +89,8 @@ def _rest(found: list[Plateau]) -> str:
     return text + (f"; up to {100 * zero:.0f} % interpolated, at zero energy" if zero else "")
 
 
-def claims(table: pd.DataFrame) -> list[Claim]:
+def claims(found: list[Plateau]) -> list[Claim]:
     """Judge what the paper says of Figure 4, with its words read as `CLOSE`."""
-    found = plateaus(table)
     judged = [
         _claim("The 1RSB ansatz is a good approximation of the energy", "energy", at_n)
         for n in sorted({p.n for p in found})
@@ -135,15 +126,14 @@ def _claim(statement: str, column: str, found: list[Plateau]) -> Claim:
     return judged(statement, ours, *parts)
 
 
-def picture(table: pd.DataFrame) -> Picture:
+def picture(found: list[Plateau]) -> Picture:
     """Return energies, what is left of them over 1RSB, and the moments at the largest N."""
-    found = plateaus(table)
     if not found:
         return Picture("no run with shuffled labels was measured", ())
     # 1RSB where runs are, and between
     alphas = np.array(sorted({p.alpha for p in found}))
     line = np.union1d(np.linspace(alphas.min(), alphas.max(), 11), alphas)
-    theory = [prediction(str(table.loss.iloc[0]), float(alpha)) for alpha in line]
+    theory = [prediction(found[0].loss, float(alpha)) for alpha in line]
     sizes = sorted({p.n for p in found})
     at = [[p for p in found if p.n == n] for n in sizes]
     largest = at[-1]
@@ -215,9 +205,8 @@ def _excess(found: list[Plateau], colour: int) -> Series:
     return Series(name, alpha, mean, mean - half, mean + half, colour=colour, legend="", width=0.8)
 
 
-def tables(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+def tables(found: list[Plateau]) -> list[tuple[str, pd.DataFrame]]:
     """Return the runs beside 1RSB at every N, α and quantity, and their limit in N."""
-    found = plateaus(table)
     rows = [
         {
             "n": p.n,
@@ -247,11 +236,8 @@ EXPERIMENT = Experiment(
     name="fig4",
     title="Figure 4. Threshold energy and moments of the labels",
     version=3,
-    schema=SCHEMA,
     points=points,
-    measure=rows,
-    failed=failed_rows,
-    cost=cost,
+    reduce=plateaus,
     picture=picture,
     claims=claims,
     tables=tables,

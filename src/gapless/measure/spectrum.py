@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 
 from gapless.design import Design
-from gapless.experiments._experiment import Row
-from gapless.experiments._spectra import number, spectral_rows
-from gapless.experiments._threshold import T_TWIN, at_rest, twin_threshold
 from gapless.flow import Outcome, State, integrate
 from gapless.flow.crossing import cross_energy
 from gapless.flow.snapshots import snapshots
 from gapless.losses import Loss, quartic
+from gapless.measure.point import finite
+from gapless.measure.spectra import spectral_columns
+from gapless.measure.threshold import T_TWIN, at_rest, twin_threshold
 from gapless.problem import LabelKind, Problem, draw_problem
 
 Kind = Literal["random", "threshold", "time", "energy"]
@@ -61,7 +62,7 @@ def parse_moment(text: str) -> Moment:
     return Moment(kind, value)
 
 
-def spectrum_rows(
+def spectrum_table(
     design: Design,
     moment: Moment,
     labels: LabelKind = "teacher",
@@ -69,20 +70,20 @@ def spectrum_rows(
     *,
     lowest: int = 3,
     deflate_radial: bool = False,
-) -> list[Row]:
+) -> pa.Table:
     """Return one row a run: where it is at the moment, and its Hessian's lowest eigenpairs there.
 
-    Keys: ``run``, ``design``, ``reached``, ``time``, ``threshold_energy`` (the energy whose
-    crossing was asked for, None otherwise); at the threshold ``outcome``, ``at_rest`` and
-    ``speed2`` (|∇L − μW|²/N) of what was followed to rest, the twin or the run itself, None
-    elsewhere; and the keys of `_spectra.spectral_rows`, all None for a run that never reached the
+    Columns: ``design``, ``run``, ``reached``, ``time``, ``threshold_energy`` (the energy whose
+    crossing was asked for, null otherwise); at the threshold ``outcome``, ``at_rest`` and
+    ``speed2`` (|∇L − μW|²/N) of what was followed to rest, the twin or the run itself, null
+    elsewhere; and those of `spectral_columns`, all null for a run that never reached the
     moment.
     """
     if not 1 <= lowest <= design.n:
         raise ValueError(f"lowest: must lie between 1 and n={design.n}, not {lowest}")
     problem = draw_problem(design, labels, loss)
     found = _at(problem, design, moment, labels)
-    rows = spectral_rows(
+    spectra = spectral_columns(
         problem,
         found.state,
         labels,
@@ -90,20 +91,20 @@ def spectrum_rows(
         lowest=lowest,
         deflate_radial=deflate_radial,
     )
-    return [
+    ended, none = found.outcome, pa.nulls(design.k)
+    return pa.table(
         {
-            "design": design.index,
-            "run": run,
-            "reached": bool(found.reached[run]),
-            "time": number(found.time[run]),
-            "threshold_energy": None if found.energy is None else number(found.energy[run]),
-            "outcome": None if found.outcome is None else str(found.outcome[run]),
-            "at_rest": None if found.outcome is None else at_rest(found.outcome[run]),
-            "speed2": None if found.speed2 is None else number(found.speed2[run]),
-            **(rows[run] if found.reached[run] else dict.fromkeys(rows[run])),
+            "design": [design.index] * design.k,
+            "run": np.arange(design.k),
+            "reached": found.reached,
+            "time": finite(found.time),
+            "threshold_energy": none if found.energy is None else finite(found.energy),
+            "outcome": none if ended is None else [str(one) for one in ended],
+            "at_rest": none if ended is None else [at_rest(one) for one in ended],
+            "speed2": none if found.speed2 is None else finite(found.speed2),
+            **{name: finite(values, found.reached) for name, values in spectra.items()},
         }
-        for run in range(design.k)
-    ]
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,21 +1,19 @@
-"""Find an experiment by its name, also in another process: a figure's, or module:NAME."""
+"""Find an experiment by its name: a figure's, or module:NAME."""
 
-import copyreg
 import os
 import re
 import sys
-from dataclasses import fields
 from importlib import import_module
 
-from gapless.experiments._experiment import Experiment
+from gapless.figures.experiment import Experiment
 
-NAMES = ("fig1", "fig2", "fig3", "fig4", "fig5", "bbp", "rivals")
+NAMES = ("fig1", "fig2", "fig3", "fig4", "fig5", "bbp", "baselines")
 """All figures: the paper's in its order, then our own."""
 
 _OWN = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)")
 _FOLDER = re.compile(r"\w[\w.:+-]{0,99}")
-_asked: set[str] = set()
-"""What was loaded by module:NAME in this process."""
+RENAMED = {"rivals": "baselines"}
+"""Figures that have another name now."""
 
 
 def load(name: str) -> Experiment:
@@ -26,22 +24,20 @@ def load(name: str) -> Experiment:
     Raises ``ValueError`` that lists the known names, or says what is wrong with the user's.
     """
     if name in NAMES:
-        return import_module(f"gapless.experiments.{name}").EXPERIMENT
+        return import_module(f"gapless.figures.{name}").EXPERIMENT
+    if name in RENAMED:
+        raise ValueError(f"figures: {name!r} is called {RENAMED[name]} now; give that name")
     own = _OWN.fullmatch(name)
     if own is None:
         raise ValueError(
             f"figures: {name!r} is not one of {', '.join(NAMES)}, all, nor module:NAME of an "
             "experiment of yours"
         )
-    found = _own_experiment(*own.groups())
-    _asked.add(name)
-    return found
+    return _own_experiment(*own.groups())
 
 
 def _own_experiment(module: str, attribute: str) -> Experiment:
-    folder = os.getcwd()
-    if folder not in sys.path:
-        sys.path.append(folder)  # console scripts do not look where the user is
+    look_here()
     try:
         home = import_module(module)
     except (Exception, SystemExit) as error:
@@ -58,18 +54,8 @@ def _own_experiment(module: str, attribute: str) -> Experiment:
     return found
 
 
-def _pickled(experiment: Experiment) -> tuple:
-    """Return how another process gets an experiment: by its name if it has one, else in parts.
-
-    Measurements are functions and often lambdas, which are not pickled as such.
-    """
-    for name in (experiment.name, *_asked):
-        try:
-            if load(name) is experiment:
-                return load, (name,)
-        except ValueError:
-            continue
-    return Experiment, tuple(getattr(experiment, field.name) for field in fields(experiment))
-
-
-copyreg.pickle(Experiment, _pickled)
+def look_here() -> None:
+    """Have modules looked for in the current folder too, as console scripts do not."""
+    folder = os.getcwd()
+    if folder not in sys.path:
+        sys.path.append(folder)

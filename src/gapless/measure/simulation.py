@@ -1,8 +1,7 @@
-"""One simulation: a design, labels, a loss and a protocol → one row for each of its runs."""
+"""One simulation: a design, labels, a loss and a protocol → one record for each of its runs."""
 
 from collections.abc import Callable
 from functools import partial
-from math import isfinite
 from typing import Any, Literal
 
 import numpy as np
@@ -11,9 +10,6 @@ from jaxtyping import Array, Float
 from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from gapless.algorithms.starts import parse_start, start_states
-from gapless.design import Design
-from gapless.experiments._experiment import Cost, Point, Row
-from gapless.experiments.checkpoint import Checkpoint
 from gapless.flow import (
     ACCURATE,
     FLOW,
@@ -22,7 +18,6 @@ from gapless.flow import (
     Adaptive,
     FixedStep,
     Observables,
-    Outcome,
     Partway,
     State,
     Trajectory,
@@ -32,12 +27,42 @@ from gapless.flow import (
 from gapless.flow.integrate import CannotResume, Progress
 from gapless.flow.memory import CAPACITY
 from gapless.losses import check_for_runs, parse_loss
+from gapless.measure.checkpoint import Checkpoint
+from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint
+from gapless.measure.point import Cost, counted, finite
 from gapless.problem import Dtype, LabelKind, Problem, check_noise, draw_problem
 
 ProtocolName = Literal["flow", "paper"]
 
 
-class Simulation(Point):
+MOMENTS = ("moment_abs", "moment_2", "moment_3", "moment_4")
+"""Columns of E|ŷ|^k, k = 1 … 4, over the M labels of one run (Fig. 4, right)."""
+PASSAGES = ("1e-4", "1e-6", "1e-8", "1e-10", "loss_1e-8")
+"""Names of the energies whose first passages are kept: L/N, and L of Eq. 1 itself."""
+
+RECORDS = pa.schema(
+    DESIGN_COLUMNS
+    | {name: pa.string() for name in ("labels", "loss", "protocol", "dtype")}
+    | {"t_max": pa.float64(), "outcome": pa.string(), "reason": pa.string()}
+    | {name: pa.float64() for name in ("energy", "overlap", "mu", "speed2", "overlap_start")}
+    | {name: pa.float64() for name in MOMENTS}
+    | {"stopped_at": pa.float64(), "steps": pa.int64(), "gradients": pa.int64()}
+    | {f"t_{name}": pa.float64() for name in PASSAGES}
+    | {f"gradients_{name}": pa.int64() for name in PASSAGES}
+    | {name: pa.list_(pa.float64()) for name in ("t", "energy_t", "overlap_t", "mu_t")}
+)
+"""Columns of a run's record.
+
+The point's parameters; `outcome` and, for a failed run, its `reason` (a run that timed out before
+`t_max` had no steps left); `energy` (L/N), `overlap` (signed), `mu`, `speed2` (|∇L − μW|²/N) and
+the moments E|ŷ|^k of the student's labels at the end; `overlap_start`; the time `stopped_at`, steps
+and gradient evaluations; times of first passage of energies in units of the loss's scale s (1 for
+the quartic loss) and the gradients made by then (null where not reached); the trajectory at the
+save times as lists.
+"""
+
+
+class Simulation(DesignPoint):
     """Parameters of K runs on one design.
 
     `protocol` is ``flow`` (step control) or ``paper`` (gradient descent at rate 2e-4); `t_max`
@@ -48,11 +73,7 @@ class Simulation(Point):
     also past saddles (`ACCURATE`).
     """
 
-    n: int
-    alpha: float
-    seed: int
-    index: int = 0
-    runs: int | None = None
+    SCHEMA = RECORDS
     labels: LabelKind = "teacher"
     loss: str = "quartic"
     protocol: ProtocolName = "flow"
@@ -77,7 +98,7 @@ class Simulation(Point):
         # the full name holds a hash of a user's source text: it belongs to the record's address
         loss = parse_loss(self.loss)
         object.__setattr__(self, "loss", loss.name)
-        _ = self.design, self.stepping
+        _ = self.stepping
         check_for_runs(loss, self.precision)
         object.__setattr__(self, "start", str(parse_start(self.start)))
         check_noise(self.noise)
@@ -93,11 +114,6 @@ class Simulation(Point):
         if not (np.isfinite(self.budget) and self.budget > 0):
             raise ValueError(f"t_max: the time budget must be a positive number, not {self.t_max}")
         return self
-
-    @property
-    def design(self) -> Design:
-        """The design that this simulation runs on."""
-        return Design(self.n, self.alpha, self.seed, self.index, self.runs)
 
     @property
     def budget(self) -> float:
@@ -129,6 +145,65 @@ class Simulation(Point):
             # images and basis, and the copies that are made of them
             numbers += 3.0 * CAPACITY * k * (m + self.n)
         return 1.0 * stored * m * self.n + width * numbers
+
+    def identity(self) -> dict[str, Any]:
+        """Return the columns of the design, what was followed, and how."""
+        return super().identity() | {"dtype": self.precision, "t_max": self.budget}
+
+    def measure(self, on_share: Callable[[float], None] | None = None) -> pa.Table:
+        """Return the records of `RECORDS`, one a run.
+
+        `on_share` is called with the share of the save times that was reached since its last call.
+        """
+        times = max(1, len(self.save_at))
+        progress = None if on_share is None else lambda time, running: on_share(1 / times)
+        problem, trajectory = simulate(self, progress)
+        moments = label_moments(problem, trajectory.state.w)
+        saved = trajectory.t if self.save_at else trajectory.t[:0]
+        end, passage = trajectory.end, trajectory.passage
+        over_time = {
+            "energy_t": trajectory.saved.energy,
+            "overlap_t": trajectory.saved.signed_overlap,
+            "mu_t": trajectory.saved.mu,
+        }
+        return self.table(
+            outcome=[str(outcome) for outcome in trajectory.outcome],
+            energy=finite(end.energy),
+            overlap=finite(end.signed_overlap),
+            mu=finite(end.mu),
+            speed2=finite(end.speed2),
+            overlap_start=finite(trajectory.start.signed_overlap),
+            **{name: finite(moments[:, k]) for k, name in enumerate(MOMENTS)},
+            stopped_at=trajectory.stopped_at,
+            steps=trajectory.steps,
+            gradients=trajectory.gradients,
+            **{f"t_{name}": finite(passage[:, k]) for k, name in enumerate(PASSAGES)},
+            **{
+                f"gradients_{name}": counted(trajectory.passage_gradients[:, k])
+                for k, name in enumerate(PASSAGES)
+            },
+            t=[saved] * self.rows,
+            **{name: values[:, : len(saved)] for name, values in over_time.items()},
+        )
+
+    def cost(self) -> Cost:
+        """Return what the simulation is expected to take.
+
+        Gradients: a fit to measured counts, in products of the whole batch. A gradient of K runs
+        is 4KMN operations and two reads of X, which take as long as 20 more runs would.
+        """
+        if self.protocol == "paper":
+            gradients = self.budget / PAPER.size
+        elif self.save_at:
+            gradients = 80 + 30 * self.budget + 3 * len(self.save_at)
+        else:
+            gradients = 50 + 35 * self.budget
+        width = 2 if self.precision == "float64" else 1
+        design = self.design
+        flops = 4.0 * (design.k + 20) * design.m * design.n * gradients * width
+        shapes = (design.m, self.n, design.k, len(self.save_at))
+        switches = (self.labels, self.loss, self.protocol, self.precision)
+        return Cost(flops, self.bytes, (*shapes, *switches))
 
 
 def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Problem, Trajectory]:
@@ -179,10 +254,6 @@ def _unpacked(arrays: dict[str, Any]) -> Partway:
     return Partway(state, start, records)
 
 
-MOMENTS = ("moment_abs", "moment_2", "moment_3", "moment_4")
-"""Columns of E|ŷ|^k, k = 1 … 4, over the M labels of one run (Fig. 4, right)."""
-
-
 def label_moments(problem: Problem, w: Float[Array, "K N"]) -> np.ndarray:
     """Return (1/M) Σ_m |ŷ_m|^k for k = 1 … 4, shape (K, 4), from one product with X.
 
@@ -197,130 +268,3 @@ def label_moments(problem: Problem, w: Float[Array, "K N"]) -> np.ndarray:
         power *= size
         found.append(power.mean(axis=1, dtype=float))
     return np.stack(found, axis=1)
-
-
-PASSAGES = ("1e-4", "1e-6", "1e-8", "1e-10", "loss_1e-8")
-"""Names of the energies whose first passages are kept: L/N, and L of Eq. 1 itself."""
-
-SCHEMA = pa.schema(
-    {name: pa.int64() for name in ("n", "m")}
-    | {"alpha": pa.float64()}
-    | {name: pa.int64() for name in ("seed", "design", "runs", "run")}
-    | {name: pa.string() for name in ("labels", "loss", "protocol", "dtype")}
-    | {"t_max": pa.float64(), "outcome": pa.string(), "reason": pa.string()}
-    | {name: pa.float64() for name in ("energy", "overlap", "mu", "speed2", "overlap_start")}
-    | {name: pa.float64() for name in MOMENTS}
-    | {"stopped_at": pa.float64(), "steps": pa.int64(), "gradients": pa.int64()}
-    | {f"t_{name}": pa.float64() for name in PASSAGES}
-    | {f"gradients_{name}": pa.int64() for name in PASSAGES}
-    | {name: pa.list_(pa.float64()) for name in ("t", "energy_t", "overlap_t", "mu_t")}
-)
-"""Columns of a run's record.
-
-The point's parameters; `outcome` and, for a failed run, its `reason` (a run that timed out before
-`t_max` had no steps left); `energy` (L/N), `overlap` (signed), `mu`, `speed2` (|∇L − μW|²/N) and
-the moments E|ŷ|^k of the student's labels at the end; `overlap_start`; the time `stopped_at`, steps
-and gradient evaluations; times of first passage of energies in units of the loss's scale s (1 for
-the quartic loss) and the gradients made by then (null where not reached); the trajectory at the
-save times as lists.
-"""
-
-
-def rows(point: Simulation, on_share: Callable[[float], None] | None = None) -> list[Row]:
-    """Return the records of a simulation, one a run: see `SCHEMA`.
-
-    `on_share` is called with the share of the save times that was reached since its last call.
-    """
-    times = max(1, len(point.save_at))
-    progress = None if on_share is None else lambda time, running: on_share(1 / times)
-    problem, trajectory = simulate(point, progress)
-    moments = label_moments(problem, trajectory.state.w)
-    saved = trajectory.t if point.save_at else trajectory.t[:0]
-    end, over_time = trajectory.end, trajectory.saved
-    columns = {
-        "outcome": [str(outcome) for outcome in trajectory.outcome],
-        "energy": _numbers(end.energy),
-        "overlap": _numbers(end.signed_overlap),
-        "mu": _numbers(end.mu),
-        "speed2": _numbers(end.speed2),
-        "overlap_start": _numbers(trajectory.start.signed_overlap),
-        **dict(zip(MOMENTS, map(_numbers, moments.T), strict=True)),
-        "stopped_at": trajectory.stopped_at.tolist(),
-        "steps": trajectory.steps.tolist(),
-        "gradients": trajectory.gradients.tolist(),
-    }
-    for level, name in enumerate(PASSAGES):
-        columns[f"t_{name}"] = _numbers(trajectory.passage[:, level])
-        columns[f"gradients_{name}"] = _counts(trajectory.passage_gradients[:, level])
-    columns["t"] = [saved.tolist()] * point.design.k
-    for name in ("energy", "signed_overlap", "mu"):
-        values = getattr(over_time, name)[:, : len(saved)]
-        columns[f"{name.removeprefix('signed_')}_t"] = values.tolist()
-    shared = _parameters(point, 0)
-    return [
-        shared | {"run": run} | dict(zip(columns, values, strict=True))
-        for run, values in enumerate(zip(*columns.values(), strict=True))
-    ]
-
-
-def failed_rows(point: Simulation, reason: str) -> list[Row]:
-    """Return the records of runs that could not be computed."""
-    return [
-        {**_parameters(point, run), "outcome": str(Outcome.failed), "reason": reason}
-        for run in range(point.design.k)
-    ]
-
-
-def design_columns(design: Design, run: int) -> Row:
-    """Return the columns that say which run of which design a record is of."""
-    return {
-        "n": design.n,
-        "m": design.m,
-        "alpha": design.alpha,
-        "seed": design.seed,
-        "design": design.index,
-        "runs": design.k,
-        "run": run,
-    }
-
-
-def _parameters(point: Simulation, run: int) -> Row:
-    return design_columns(point.design, run) | {
-        "labels": point.labels,
-        "loss": point.loss,
-        "protocol": point.protocol,
-        "dtype": point.precision,
-        "t_max": point.budget,
-    }
-
-
-def cost(point: Simulation) -> Cost:
-    """Return what a simulation is expected to take.
-
-    Gradients: a fit to measured counts, in products of the whole batch. A gradient of K runs
-    is 4KMN operations and two reads of X, which take as long as 20 more runs would.
-    """
-    if point.protocol == "paper":
-        gradients = point.budget / PAPER.size
-    elif point.save_at:
-        gradients = 80 + 30 * point.budget + 3 * len(point.save_at)
-    else:
-        gradients = 50 + 35 * point.budget
-    width = 2 if point.precision == "float64" else 1
-    design = point.design
-    flops = 4.0 * (design.k + 20) * design.m * design.n * gradients * width
-    return Cost(flops, point.bytes, _program(point))
-
-
-def _program(point: Simulation) -> tuple:
-    """Return what a simulation is compiled for: shapes, and what is not data."""
-    shapes = (point.design.m, point.n, point.design.k, len(point.save_at))
-    return (*shapes, point.labels, point.loss, point.protocol, point.precision)
-
-
-def _numbers(values: np.ndarray) -> list[float | None]:
-    return [value if isfinite(value) else None for value in values.tolist()]
-
-
-def _counts(values: np.ndarray) -> list[int | None]:
-    return [value if value >= 0 else None for value in values.tolist()]

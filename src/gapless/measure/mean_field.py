@@ -1,18 +1,17 @@
-"""N = ∞ dynamics with checkpoints: one point a set of paths and a step; rows and a picture."""
+"""N = ∞ dynamics with checkpoints: one point a set of paths and a step, one record each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from pydantic import model_validator
 
-from gapless.experiments._experiment import Point
-from gapless.experiments.checkpoint import Checkpoint
 from gapless.files import reason
 from gapless.losses import parse_loss
-from gapless.page.panels import GREY, INK, Axis, Mark, Panel, Picture, Series
-from gapless.theory import NotConverged, threshold_state
-from gapless.theory.dmft import Descent, Draws, Dynamics, Estimate, Flow, Solution
+from gapless.measure.checkpoint import Checkpoint
+from gapless.measure.point import Cost, Point
+from gapless.theory.dmft import Descent, Draws, Dynamics, Flow, Solution
 from gapless.theory.dmft.paths import Sampling
 from gapless.theory.dmft.state import Labels
 
@@ -20,6 +19,27 @@ FEWEST_PATHS, MOST_STEPS = 64, 20_000
 MOST_STATES = 101
 """States of a descent that are saved, evenly; the flow saves 64, at times spaced by a factor."""
 FLOW_STATES = 64
+
+CURVES = ("energy", "mu", "speed2", "correlation_0", "signed_overlap")
+"""Curves over the saved times, of the student."""
+PROBE_CURVES = ("response", "spread", "growth", "alignment")
+"""Curves of small changes made at the waiting times: waiting times × saved times, row by row."""
+OPERATIONS_PER_BYTE = 1.0
+"""Floating-point operations of a processor in the time in which it reads a byte of paths."""
+RECORDS = pa.schema(
+    {"alpha": pa.float64()}
+    | {name: pa.int64() for name in ("seed", "replica", "run", "paths")}
+    | {name: pa.string() for name in ("labels", "loss", "outcome", "reason")}
+    | {name: pa.float64() for name in ("overlap_start", "t_max")}
+    | {name: pa.int64() for name in ("directions", "gradients")}
+    | {"waiting": pa.list_(pa.float64()), "t": pa.list_(pa.float64())}
+    | {f"{name}_t": pa.list_(pa.float64()) for name in (*CURVES, *PROBE_CURVES)}
+)
+"""Columns of a set of paths.
+
+The point's parameters; `outcome` (``followed`` or ``failed``); how many directions of X the
+student revealed and gradients it took; curves over the saved times (NaN where there is none).
+"""
 
 
 class MeanField(Point):
@@ -30,6 +50,7 @@ class MeanField(Point):
     small changes are made and followed. Sets that differ in `replica` are independent.
     """
 
+    SCHEMA = RECORDS
     alpha: float
     t_max: float
     step: float | None
@@ -139,6 +160,26 @@ class MeanField(Point):
             return self.model_copy(update={"accuracy": min(0.9, 8 * self.accuracy)})
         return self.model_copy(update={"step": 2 * self.step})
 
+    def identity(self) -> dict[str, Any]:
+        """Return the parameters that records have."""
+        waiting = pa.scalar(list(self.waiting), pa.list_(pa.float64()))
+        return super().identity() | {"overlap_start": self.overlap, "waiting": waiting}
+
+    def measure(self) -> pa.Table:
+        """Return the record of `RECORDS`."""
+        found = solve(self)
+        return self.table(
+            outcome="followed",
+            directions=found.state.views[0].count,
+            gradients=found.state.gradients,
+            t=[found.t],
+            **{f"{name}_t": [np.ravel(getattr(found, name))] for name in (*CURVES, *PROBE_CURVES)},
+        )
+
+    def cost(self) -> Cost:
+        """Return what is expected: passes over the directions that are revealed."""
+        return Cost(OPERATIONS_PER_BYTE * self.traffic, self.bytes)
+
 
 def solve(point: MeanField, progress: Callable[[float], object] = lambda _: None) -> Solution:
     """Return the solution of a point, from its checkpoint on if there is one.
@@ -201,105 +242,3 @@ def _check_fit(found: dict[str, np.ndarray], begun: dict[str, np.ndarray], state
         raise ValueError(f"{len(lengths)} states are done of {states}")
     if lengths.sum() != len(found["rows"]):
         raise ValueError("the coordinates of the states are of another number")
-
-
-def spectrum(solution: Solution, times: int = 9) -> dict[str, list[Any]]:
-    """Return bulk edge and outlier, before μ, at some of the times (shuffled labels only)."""
-    states = np.unique(np.linspace(0, len(solution.t) - 1, times).astype(int))
-    found = [solution.spectrum(int(k)) for k in states]
-    return {
-        "t": solution.t[states].tolist(),
-        "bulk_edge": [edge for edge, _, _ in found],
-        "outlier": [outlier for _, outlier, _ in found],
-        "edge_from_one_atom": [one for _, _, one in found],
-    }
-
-
-def picture(point: MeanField, estimate: Estimate) -> Picture:
-    """Return e(t); μ and the correlation with the start; the overlap, or growth and response."""
-    t = estimate.t
-
-    def curve(column: str, name: str, colour: int, row: int | None = None) -> Series:
-        value, error = estimate.value[column], estimate.paths[column]
-        value, error = (value, error) if row is None else (value[row], error[row])
-        ends = value - error, value + error, "± standard error of the paths"
-        return Series(name, t, value, *ends, style="lines", colour=colour, band=True)
-
-    energies = [curve("energy", "N = ∞", 0)]
-    level = None if point.labels == "teacher" else _threshold(point)
-    if level is not None:
-        ends = ([0, point.t_max], [level, level])
-        energies.append(
-            Series("1RSB, marginal", *ends, style="lines", dash="dash", colour=INK, width=0.8)
-        )
-    relative = estimate.value["mu"] / estimate.value["mu"][0]
-    others = [
-        curve("correlation_0", "C(t, 0)", 0),
-        Series("μ(t)/μ(0)", t, relative, style="lines", colour=1),
-    ]
-    waiting = list(enumerate(point.waiting))
-    others += [curve("response", f"R(t, {when:g})", 2 + row, row) for row, when in waiting]
-    time = (
-        Axis("time t")
-        if point.step is not None
-        else Axis("time t", "symlog", (0, point.t_max), linear=0.1)
-    )
-    panels = [
-        Panel("Energy", time, Axis("energy e = L/N", range=(0, None)), energies),
-        Panel("Correlation, response, μ", time, Axis("", range=(None, 1.02)), others),
-    ]
-    if point.labels == "teacher":
-        overlap = [curve("signed_overlap", "overlap", 2)]
-        panels.append(Panel("Overlap with the signal", time, Axis("overlap m"), overlap))
-    else:
-        growth = [curve("growth", f"from t_w = {when:g}", 2 + row, row) for row, when in waiting]
-        zero = Mark("y", 0, dash="solid", colour=GREY)
-        axis = Axis("ln m(t)/m(t_w)")
-        panels.append(Panel("Growth of a small overlap from t_w", time, axis, growth, (zero,)))
-    how = "flow" if point.step is None else f"step {point.step:g}"
-    return Picture(
-        f"α = {point.alpha:g}, {point.loss}, {point.labels} labels, N = ∞: {point.paths} paths, "
-        f"{how}",
-        (panels,),
-    )
-
-
-def _threshold(point: MeanField) -> float | None:
-    try:
-        return threshold_state(parse_loss(point.loss), point.alpha).energy
-    except (NotConverged, ValueError):
-        return None  # a loss that the replica theory does not cover
-
-
-def answer(
-    point: MeanField, estimate: Estimate, solutions: Sequence[Solution], notes: Sequence[str]
-) -> dict[str, Any]:
-    """Return the record of an estimate, for JSON."""
-    teacher = point.labels == "teacher"
-    names = ["energy", "mu", "correlation_0"]
-    names += ["signed_overlap"] if teacher else []
-    names += ["response", "spread"] if point.waiting else []
-    names += ["growth", "growth_rate", "alignment"] if point.waiting and not teacher else []
-    return {
-        "alpha": point.alpha,
-        "labels": point.labels,
-        "overlap": point.overlap if teacher else None,
-        "loss": point.loss,
-        "step": point.step,
-        "accuracy": point.accuracy if point.step is None else None,
-        "paths": point.paths,
-        "sampling": point.sampling,
-        "replicas": len(solutions),
-        "seed": point.seed,
-        "waiting": list(point.dynamics.waiting),
-        "directions": [view.count for view in solutions[0].state.views],
-        "gradients": solutions[0].state.gradients,
-        "t": estimate.t.tolist(),
-        **{name: estimate.value[name].tolist() for name in names},
-        "spectrum": None if teacher else spectrum(solutions[0]),
-        "error": {
-            name: {"paths": estimate.paths[name].tolist(), "steps": estimate.steps[name].tolist()}
-            for name in names
-        },
-        "notes": list(notes),
-    }

@@ -4,57 +4,15 @@ Solved: the energy L/N fell to 1e-8 within the time budget, the paper's criterio
 student has found the signal, q > 1 − 1e-6 at its end.
 """
 
-from collections.abc import Sequence
-from math import ceil
-
 import numpy as np
 import pandas as pd
 
-from gapless.design import default_runs_per_design
-from gapless.experiments.simulation import Simulation
-from gapless.experiments.statistics import Fraction, intraclass_correlation, success_fraction
+from gapless.analyse.statistics import Fraction, intraclass_correlation, success_fraction
 from gapless.flow import Outcome
 from gapless.flow.outcome import RECOVERED_OVERLAP
 
 TOLERANCES = {1e-4: "1e-4", 1e-6: "1e-6", 1e-8: "1e-8", 1e-10: "1e-10"}
 """L/N at which first passages are recorded: the criteria that can be applied afterwards."""
-
-
-MOST_RUNS = 10_000_000
-"""At each α: a hundred times the paper's; more is a slip of the keyboard."""
-
-
-def simulations(template: Simulation, alphas: Sequence[float], runs: int) -> list[Simulation]:
-    """Return the designs that hold at least `runs` runs at each α; `template` has the rest.
-
-    Whole designs are measured; `success_table` cuts the last one to `runs`. K is
-    `sweep_runs_per_design` where the template leaves it open, and each point says it.
-    """
-    check_runs(runs)
-    k = template.runs or sweep_runs_per_design(template.n)
-    given = template.model_dump() | {"runs": k}
-    checked = [Simulation.model_validate(given | {"alpha": a}) for a in alphas]
-    return [here.model_copy(update={"index": i}) for here in checked for i in range(ceil(runs / k))]
-
-
-def sweep_runs_per_design(n: int) -> int:
-    """Return K of a sweep, where it is left open: more than where single runs are looked at.
-
-    Chosen by the smallest cost a run × (1 + (K − 1)ρ), ρ the intraclass correlation of success
-    (`docs/benchmarks.md`, "Runs on one design").
-    """
-    return 128 if n <= 2048 else default_runs_per_design(n)
-
-
-def check_runs(runs: int, runs_per_design: int | None = None) -> None:
-    """Raise ``ValueError`` unless 1 ≤ runs ≤ `MOST_RUNS`, and 1 ≤ runs_per_design if given.
-
-    A design calls its own number `runs`: only here is it known that the user said another word.
-    """
-    if not 1 <= runs <= MOST_RUNS:
-        raise ValueError(f"runs: must be from 1 to {MOST_RUNS}, not {runs}")
-    if runs_per_design is not None and runs_per_design < 1:
-        raise ValueError(f"runs_per_design: must be at least 1, not {runs_per_design}")
 
 
 def success_column(tolerance: float) -> str:
@@ -99,7 +57,7 @@ def success_table(
     Parameters
     ----------
     table
-        Rows of `simulation.rows`.
+        Records of simulations.
     runs
         Keep the first so many runs of each (N, α); all when None.
     tolerance

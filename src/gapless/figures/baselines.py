@@ -5,124 +5,25 @@ limits N → ∞: the spectral estimator's overlap and the uninformed fixed poin
 vertical lines are thresholds of inference (1/2, 1, 1.128) and of the Hessian (α_BBP, 1RSB).
 """
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-from jaxtyping import Array, Float
 
-from gapless.algorithms import amp, langevin, parse_start, sgd, start_states, warm_states
+from gapless.analyse.statistics import clustered_mean, student_half_width
+from gapless.analyse.verdict import Claim, Sample, Statement, Verdict, judged, verdict
 from gapless.channels import weak_optimal
-from gapless.design import Design
-from gapless.experiments._experiment import Cost, Experiment, Point, Row, Scale
-from gapless.experiments.simulation import design_columns
-from gapless.experiments.statistics import clustered_mean, student_half_width
-from gapless.experiments.verdict import Claim, Sample, Statement, Verdict, judged, verdict
-from gapless.flow import Outcome, integrate, paper_budget
-from gapless.losses import amplitude, normalised, quartic
+from gapless.figures.experiment import Experiment, Scale
+from gapless.losses import normalised, quartic
+from gapless.measure.baselines import METHODS, BaselinePoint
 from gapless.page.panels import TWO_ERRORS, Axis, Mark, Panel, Picture, Series
-from gapless.problem import Problem, draw_problem
 from gapless.theory import bbp_threshold
 from gapless.theory.spectral import spectral_overlap
 from gapless.theory.state_evolution import Thresholds, alpha_of_fixed_point, thresholds
 
-AMP_START, AMP_ITERATIONS = 0.1, 200
-"""Message passing begins at this overlap, below every fixed point that is drawn."""
-BATCHES, SGD_RATE = 8, 1e-3
-"""A batch is M/8 samples. Stable while rate × (M/B) × |x|² d ≲ 2, and d reaches 100 at a start."""
-TEMPERATURE, LANGEVIN_RATE = 0.2, 1e-3
-NOISE = 0.1
 HIGH = 0.9
 """A mean overlap that the table calls high."""
-
-
-class RivalPoint(Point):
-    """Parameters of K runs of one method on one design; see `METHODS`."""
-
-    n: int
-    alpha: float
-    seed: int
-    method: str
-    index: int = 0
-    runs: int | None = None
-
-    def model_post_init(self, context: Any) -> None:
-        """Refuse parameters that no design or method has."""
-        del context
-        _ = self.design
-        if self.method not in METHODS:
-            raise ValueError(f"method: {self.method!r} is not one of {', '.join(METHODS)}")
-
-    @property
-    def design(self) -> Design:
-        """The design that the runs are on."""
-        return Design(self.n, self.alpha, self.seed, self.index, self.runs)
-
-
-States = Float[Array, "K N"]
-
-
-def _flow(problem: Problem, start: States) -> States:
-    """Return where Eq. 2 leads within the paper's budget."""
-    return integrate(problem, start, paper_budget(problem.n)).state.w
-
-
-def _flow_of(loss: Any = quartic, start: str = "random", noise: float = 0.0) -> Any:
-    def run(design: Design) -> tuple[Problem, States]:
-        problem = draw_problem(design, loss=loss, noise=noise)
-        return problem, _flow(problem, start_states(design, problem, parse_start(start)))
-
-    return run
-
-
-def _spectral(design: Design) -> tuple[Problem, States]:
-    problem = draw_problem(design)
-    return problem, start_states(design, problem, parse_start("spectral"))
-
-
-def _amp(design: Design) -> tuple[Problem, States]:
-    problem = draw_problem(design)
-    start = warm_states(design.teacher(), design.start(), AMP_START)
-    return problem, amp(problem, start, AMP_START, iterations=AMP_ITERATIONS).estimate
-
-
-def _sgd(design: Design) -> tuple[Problem, States]:
-    problem = draw_problem(design)
-    steps = round(paper_budget(design.n) / SGD_RATE)
-    batch = max(1, design.m // BATCHES)
-    key = design.key("batch")
-    return problem, sgd(problem, design.start(), key=key, rate=SGD_RATE, batch=batch, steps=steps)
-
-
-def _langevin(design: Design) -> tuple[Problem, States]:
-    problem = draw_problem(design)
-    steps = round(paper_budget(design.n) / LANGEVIN_RATE)
-    w, _ = langevin(
-        problem,
-        design.start(),
-        key=design.key("thermal"),
-        temperature=TEMPERATURE,
-        rate=LANGEVIN_RATE,
-        steps=steps,
-    )
-    return problem, w
-
-
-METHODS: dict[str, tuple[str, Callable[[Design], tuple[Problem, States]]]] = {
-    "amp": (f"message passing from q = {AMP_START:g}", _amp),
-    "spectral": ("spectral estimator", _spectral),
-    "flow_spectral": ("flow, spectral start", _flow_of(start="spectral")),
-    "flow_normalised": ("flow, normalised a = 0.1", _flow_of(normalised(0.1))),
-    "flow": ("flow, quartic", _flow_of()),
-    "sgd": ("SGD, quartic, batches of M/8", _sgd),
-    "langevin": (f"Langevin, quartic, T = {TEMPERATURE:g}", _langevin),
-    "flow_noise": (f"flow, quartic, label noise Δ = {NOISE:g}", _flow_of(noise=NOISE)),
-    "flow_amplitude": ("flow, amplitude", _flow_of(amplitude)),
-}
-"""What is compared: name in the records → caption, and design → (problem, states at the end)."""
-
 MARKERS: Any = (
     *("circle", "square", "triangle-up", "triangle-down", "diamond", "triangle-left"),
     *("triangle-right", "pentagon", "hexagon"),
@@ -149,23 +50,11 @@ def _measured(scale: Scale, alpha: float, method: str) -> bool:
     return not extra and (alpha > 1 or method in ("amp", "spectral"))
 
 
-SCHEMA = pa.schema(
-    {name: pa.int64() for name in ("n", "m")}
-    | {"alpha": pa.float64()}
-    | {name: pa.int64() for name in ("seed", "design", "runs", "run")}
-    | {name: pa.string() for name in ("method", "outcome", "reason")}
-    | {"overlap": pa.float64(), "energy": pa.float64()}
-)
-"""Columns of a run: the point's parameters; `outcome` (``finished``: the method ran to its end,
-``not_finite``, ``failed``) and a `reason`; at the end the overlap q with the signal and the
-energy L/N of the state (message passing: of its estimate, scaled to the sphere)."""
-
-
-def points(scale: Scale, seed: int) -> list[RivalPoint]:
+def points(scale: Scale, seed: int) -> list[BaselinePoint]:
     """Return the points of a scale; those of one α follow each other and share compiled code."""
     n, designs, runs = SIZES[scale]
     return [
-        RivalPoint(n=n, alpha=alpha, seed=seed, method=method, index=index, runs=runs)
+        BaselinePoint(n=n, alpha=alpha, seed=seed, method=method, index=index, runs=runs)
         for alpha in ALPHAS[scale]
         for method in METHODS
         if _measured(scale, alpha, method)
@@ -173,52 +62,17 @@ def points(scale: Scale, seed: int) -> list[RivalPoint]:
     ]
 
 
-def measure(point: RivalPoint) -> list[Row]:
-    """Return the rows of `SCHEMA`, one a run."""
-    problem, w = METHODS[point.method][1](point.design)
-    assert problem.teacher is not None
-    # in NumPy: nothing is compiled for what is computed once a design
-    state, signal = np.asarray(w, float), np.asarray(problem.teacher, float)
-    state *= point.n**0.5 / np.linalg.norm(state, axis=1, keepdims=True)
-    overlap = np.abs((state * signal).sum(axis=1)) / point.n
-    yhat = state @ np.asarray(problem.sensing, float).T
-    loss = problem.loss.value(yhat, np.asarray(problem.labels, float))
-    energy = loss.sum(axis=1) / (2 * point.n)
-    return [
-        {
-            **_parameters(point, run),
-            "outcome": "finished" if np.isfinite(overlap[run]) else str(Outcome.not_finite),
-            "overlap": float(overlap[run]),
-            "energy": float(energy[run]),
-        }
-        for run in range(point.design.k)
-    ]
+@dataclass(frozen=True)
+class Overlaps:
+    """Mean overlaps (see `overlaps`) of all methods, and N."""
+
+    means: pd.DataFrame
+    n: int
 
 
-def failed_rows(point: RivalPoint, reason: str) -> list[Row]:
-    """Return the rows of runs that could not be computed."""
-    return [
-        {**_parameters(point, run), "outcome": str(Outcome.failed), "reason": reason}
-        for run in range(point.design.k)
-    ]
-
-
-def _parameters(point: RivalPoint, run: int) -> Row:
-    return design_columns(point.design, run) | {"method": point.method}
-
-
-def cost(point: RivalPoint) -> Cost:
-    """Return what a point is expected to take; 1e9 operations stand for compiling."""
-    design = point.design
-    budget = paper_budget(point.n)
-    products = {
-        "amp": AMP_ITERATIONS,
-        "spectral": 100.0,
-        "sgd": budget / SGD_RATE / BATCHES,
-        "langevin": budget / LANGEVIN_RATE,
-    }.get(point.method, 400.0)
-    flops = 4.0 * (design.k + 20) * design.m * design.n * products
-    return Cost(flops + 1e9, 4.0 * (2.0 * design.m * design.n + 8.0 * design.k * design.m))
+def reduce(table: pd.DataFrame) -> Overlaps:
+    """Return the mean overlaps of all methods."""
+    return Overlaps(overlaps(table), int(table.n.max()))
 
 
 def overlaps(table: pd.DataFrame) -> pd.DataFrame:
@@ -247,9 +101,9 @@ def overlaps(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def picture(table: pd.DataFrame) -> Picture:
+def picture(reduced: Overlaps) -> Picture:
     """Return overlap against α: methods as points, exact limits and thresholds as lines."""
-    curves, end = overlaps(table), thresholds()
+    curves, end = reduced.means, thresholds()
     series = [
         _measured_curve(curve, index, method)
         for index, method in enumerate(METHODS)
@@ -270,7 +124,7 @@ def picture(table: pd.DataFrame) -> Picture:
     )
     title, size = "Overlap at the end", (6.2, 4.8)
     return Picture(
-        f"N = {table.n.max()}, time budget 0.3 log₂ N; lines without points: exact limits; "
+        f"N = {reduced.n}, time budget 0.3 log₂ N; lines without points: exact limits; "
         f"bars: {TWO_ERRORS}",
         ((Panel(title, *axes, series, _thresholds(end), size=size, legend="outside"),),),
     )
@@ -309,9 +163,9 @@ def _thresholds(end: Thresholds) -> list[Mark]:
     ]
 
 
-def tables(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+def tables(reduced: Overlaps) -> list[tuple[str, pd.DataFrame]]:
     """Return mean overlaps with clustered standard errors, and from which α they are high."""
-    curves = overlaps(table)
+    curves = reduced.means
     first = curves[curves.overlap > HIGH].groupby("method", as_index=False).alpha.min()
     found = [
         ("Mean overlaps and their standard errors", curves),
@@ -328,9 +182,9 @@ ALGORITHMIC = Statement(low=1.125, high=1.135)
 """The paper's ≈ 1.13, to the digits that it gives."""
 
 
-def claims(table: pd.DataFrame) -> list[Claim]:
+def claims(reduced: Overlaps) -> list[Claim]:
     """Judge what the paper says of the best possible."""
-    curves, end, n = overlaps(table), thresholds(), int(table.n.max())
+    curves, end, n = reduced.means, thresholds(), reduced.n
     exact = (end.algorithmic, end.algorithmic)
     found = [
         judged(
@@ -365,14 +219,11 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 
 
 EXPERIMENT = Experiment(
-    name="rivals",
-    title="Rivals: losses, starts and algorithms on one axis",
+    name="baselines",
+    title="Baselines: losses, starts and algorithms on one axis",
     version=1,
-    schema=SCHEMA,
     points=points,
-    measure=measure,
-    failed=failed_rows,
-    cost=cost,
+    reduce=reduce,
     picture=picture,
     claims=claims,
     tables=tables,

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gapless.experiments._experiment import Point
 from gapless.files import read_whole, reason, shown, tell, write_durably
 from gapless.interrupts import note_kept
+from gapless.measure.point import Point
 
 EVERY_S = 60.0
 MAGIC = b"gapless checkpoint 2\n".ljust(32, b"-")

@@ -31,8 +31,8 @@ from scipy.optimize import fminbound
 from scipy.special import logit
 from scipy.stats import chi2 as chi2_distribution
 
-from gapless.experiments.statistics import Line, weighted_line
-from gapless.experiments.success import recovered
+from gapless.analyse.statistics import Line, weighted_line
+from gapless.analyse.success import recovered
 
 LEVELS = (0.5, 0.9)
 RESAMPLES = 400

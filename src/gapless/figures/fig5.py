@@ -10,12 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from gapless.experiments._experiment import Experiment, Scale
-from gapless.experiments.simulation import SCHEMA, Simulation, cost, failed_rows, rows
-from gapless.experiments.statistics import wilson
-from gapless.experiments.success import simulations, success_table
-from gapless.experiments.transition import crossing_table, drift_table, recovered_table
-from gapless.experiments.verdict import (
+from gapless.analyse.statistics import wilson
+from gapless.analyse.success import success_table
+from gapless.analyse.transition import crossing_table, drift_table, recovered_table
+from gapless.analyse.verdict import (
     MOSTLY,
     NOT_MEASURED,
     Claim,
@@ -25,6 +23,9 @@ from gapless.experiments.verdict import (
     judged,
     verdict,
 )
+from gapless.figures.experiment import Experiment, Scale
+from gapless.measure.design_point import sweep_points
+from gapless.measure.simulation import Simulation
 from gapless.page.panels import Axis, Mark, Panel, Picture, Series
 
 ALPHA_BBP_1RSB = 13.8
@@ -80,10 +81,36 @@ def points(scale: Scale, seed: int) -> list[Simulation]:
     return [
         simulation
         for size in SIZES[scale]
-        for simulation in simulations(
+        for simulation in sweep_points(
             Simulation(n=size.n, alpha=size.alphas[0], seed=seed), size.alphas, size.runs
         )
     ]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Fractions of runs at every N and α, and where their curves cross a level.
+
+    Parameters
+    ----------
+    fractions, crossing, recovered, drift
+        See `success_table`, `crossing_table`, `recovered_table` and `drift_table`.
+    records
+        How many there are.
+    """
+
+    fractions: pd.DataFrame
+    crossing: pd.DataFrame
+    recovered: pd.DataFrame
+    drift: pd.DataFrame
+    records: int
+
+
+def reduce(table: pd.DataFrame) -> Curves:
+    """Return fractions, crossings and their drift with N."""
+    crossing = crossing_table(table)
+    drift = drift_table(crossing)
+    return Curves(success_table(table), crossing, recovered_table(table), drift, len(table))
 
 
 WORDS: dict[str, tuple[str, str, str]] = {
@@ -93,9 +120,9 @@ WORDS: dict[str, tuple[str, str, str]] = {
 """The two fractions, and their columns of `success_table`."""
 
 
-def claims(table: pd.DataFrame) -> list[Claim]:
+def claims(reduced: Curves) -> list[Claim]:
     """Judge what the paper says of Figure 5."""
-    fractions = success_table(table)
+    fractions = reduced.fractions
     found = []
     before = fractions[fractions.alpha.between(8, 11)].sort_values(["n", "alpha"])
     for row in before.drop_duplicates("n", keep="last").to_dict("records"):
@@ -113,7 +140,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
                 ),
             )
         )
-    found += [failures_above(fractions), _drift(table)]
+    found += [failures_above(fractions), _drift(reduced)]
     return found
 
 
@@ -141,13 +168,13 @@ def failures_above(fractions: pd.DataFrame) -> Claim:
     )
 
 
-def _drift(table: pd.DataFrame) -> Claim:
+def _drift(reduced: Curves) -> Claim:
     """Judge what the paper leaves open: does the transition saturate or drift like log N?"""
     statement = (
         "The curves are consistent both with a transition at finite α and with a shift like log N"
     )
-    fits = drift_table(crossing_table(table, budgets=(1.0,)))
-    size = Sample(float(table.n.max()), len(table))
+    fits = reduced.drift[reduced.drift.budget == 1.0]
+    size = Sample(float(reduced.fractions.n.max()), reduced.records)
     bound = Statement(low=REJECTED)
     if fits.empty or (fits.dof < 1).any():
         ours = "too few sizes whose curve crosses 50 % or 90 %"
@@ -163,9 +190,9 @@ def _drift(table: pd.DataFrame) -> Claim:
     return judged(statement, ours, *parts)
 
 
-def picture(table: pd.DataFrame) -> Picture:
+def picture(reduced: Curves) -> Picture:
     """Return both fractions with 95 % intervals, whole and where nearly all runs are solved."""
-    fractions = success_table(table)
+    fractions = reduced.fractions
     if fractions.empty:
         return Picture("no run could be computed", ())
     series = [
@@ -205,18 +232,16 @@ def picture(table: pd.DataFrame) -> Picture:
     )
 
 
-def tables(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+def tables(reduced: Curves) -> list[tuple[str, pd.DataFrame]]:
     """Return the fractions and what they took, where the curves cross a level, and its drift."""
-    crossing = crossing_table(table)
-    fits = drift_table(crossing)
     found = [
         (
             "Fractions, intervals (95 %) and gradients; successes are the solved runs",
-            success_table(table),
+            reduced.fractions,
         ),
-        ("α at which 50 % and 90 % are solved, by share of the time budget", crossing),
-        ("α at which 50 % and 90 % have recovered, whole budget", recovered_table(table)),
-        ("How the solved ones move with N: a + b ln N against a + b N^(−k)", fits),
+        ("α at which 50 % and 90 % are solved, by share of the time budget", reduced.crossing),
+        ("α at which 50 % and 90 % have recovered, whole budget", reduced.recovered),
+        ("How the solved ones move with N: a + b ln N against a + b N^(−k)", reduced.drift),
     ]
     return [(title, numbers) for title, numbers in found if not numbers.empty]
 
@@ -225,17 +250,14 @@ READS = (
     *("n", "m", "alpha", "seed", "design", "run"),
     *("outcome", "overlap", "t_max", "t_1e-8", "steps", "gradients"),
 )
-"""Columns behind picture, claims and tables: a desk sweep has two million rows."""
+"""Columns behind `reduce`: a desk sweep has two million records."""
 
 EXPERIMENT = Experiment(
     name="fig5",
     title="Figure 5. Fractions of runs that are solved, and that recover the signal",
     version=4,
-    schema=SCHEMA,
     points=points,
-    measure=rows,
-    failed=failed_rows,
-    cost=cost,
+    reduce=reduce,
     picture=picture,
     claims=claims,
     tables=tables,

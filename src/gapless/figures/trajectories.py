@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from gapless.experiments._experiment import Row
 from gapless.page.panels import Axis, Panel, Picture, Series
 
 COLOURS = {"recovered": 0, "trapped": 1, "interpolated": 2}
@@ -13,8 +13,8 @@ OTHERWISE = 3
 """Colours of the outcomes."""
 
 
-def picture(records: Sequence[Row]) -> Picture:
-    """Return e(t) and q(t) of rows of `simulation.rows`."""
+def picture(records: Sequence[dict[str, Any]]) -> Picture:
+    """Return e(t) and q(t) of records of simulations."""
     first = records[0]
     ended = Counter(record["outcome"] for record in records)
 

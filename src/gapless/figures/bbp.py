@@ -12,20 +12,15 @@ run's own labels and hold while the overlap vanishes (docs/derivations/limits.md
 mean overlap exceeds 0.1 the picture is greyed.
 """
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from gapless.algorithms.starts import warm_states
-from gapless.experiments._crossing import CrossingPoint
-from gapless.experiments._experiment import Cost, Experiment, Row, Scale
-from gapless.experiments._spectra import spectral_rows
-from gapless.experiments.simulation import design_columns
-from gapless.experiments.statistics import Fraction, share
-from gapless.experiments.verdict import (
+from gapless.analyse.statistics import Fraction, share
+from gapless.analyse.verdict import (
     MOSTLY,
     NOT_MEASURED,
     RARELY,
@@ -36,18 +31,16 @@ from gapless.experiments.verdict import (
     judged,
     verdict,
 )
-from gapless.flow import Outcome
-from gapless.flow.snapshots import snapshots
-from gapless.losses import normalised, parse_loss
+from gapless.figures.experiment import Experiment, Scale
+from gapless.losses import normalised
+from gapless.measure.frames import FramesPoint
 from gapless.page.panels import GREY, TWO_ERRORS, Axis, Mark, Panel, Picture, Series
-from gapless.problem import draw_problem
 from gapless.theory import bbp_at_random_start, bbp_threshold
 
 LOSS = normalised(1.0)
 ALPHAS = (0.8, 3.5, 10.0)
 """One in each regime: for this loss α_start = 1.135 and α_1RSB = 7.094."""
 REGIMES = ("no information", "information early, then lost", "escape")
-HORIZON = 6.0
 SIZES: dict[Scale, tuple[int, int, int, int]] = {
     "smoke": (160, 1, 8, 12),
     "desk": (1024, 4, 8, 25),
@@ -56,39 +49,6 @@ SIZES: dict[Scale, tuple[int, int, int, int]] = {
 """N, designs, runs on each, frames."""
 SIGNAL_FREE = 0.1
 """Above this overlap of the state theory's outlier is not to be trusted."""
-
-_FRAMES = {
-    "energy_t": "energy",
-    "mu_t": "mu",
-    "overlap_t": "overlap",
-    "hessian_edge_t": "hessian_edge",
-    "hessian_outlier_t": "hessian_outlier",
-    "outlier_overlap_t": "outlier_overlap",
-}
-_FIRST = {
-    "eigenvalue_1_t": "eigenvalues",
-    "vector_overlap_1_t": "vector_overlap",
-    "top_sample_share_1_t": "top_sample_share",
-}
-SCHEMA = pa.schema(
-    {name: pa.int64() for name in ("n", "m")}
-    | {"alpha": pa.float64()}
-    | {name: pa.int64() for name in ("seed", "design", "runs", "run")}
-    | {name: pa.string() for name in ("loss", "outcome", "reason")}
-    | {name: pa.list_(pa.float64()) for name in ("t", *_FRAMES, *_FIRST)}
-)
-"""Columns of a run: the point's parameters, and lists over frames.
-
-State: energy, μ, overlap. Hessian (Eq. 4, after −μ): λ₁, its vector's overlap with the signal and
-largest share on one sample. Theory from the run's own labels: bulk edge, outlier, its overlap
-(NaN without an outlier).
-"""
-
-
-class FramesPoint(CrossingPoint):
-    """Parameters of K runs on one design, and how many frames are looked at."""
-
-    frames: int = 25
 
 
 def points(scale: Scale, seed: int) -> list[FramesPoint]:
@@ -102,56 +62,18 @@ def points(scale: Scale, seed: int) -> list[FramesPoint]:
     ]
 
 
-def measure(point: FramesPoint) -> list[Row]:
-    """Return the rows of `SCHEMA`, one a run."""
-    design = point.design
-    problem = draw_problem(design, "teacher", parse_loss(point.loss))
-    start = warm_states(design.teacher(), design.start(), 0.0)
-    # early times matter most: 0, and then growing by a factor
-    times = [0.0, *np.geomspace(0.02, HORIZON, point.frames - 1).tolist()]
-    key = design.key("lanczos")
-    frames = [
-        spectral_rows(problem, state, "teacher", key=key, lowest=1)
-        for state in snapshots(problem, start, times)
-    ]
-    return [
-        {
-            **design_columns(design, run),
-            "loss": point.loss,
-            "outcome": "followed",
-            "t": times,
-            **{
-                name: [_or_nan(frame[run][source]) for frame in frames]
-                for name, source in _FRAMES.items()
-            },
-            **{
-                name: [_or_nan(frame[run][source][0]) for frame in frames]
-                for name, source in _FIRST.items()
-            },
-        }
-        for run in range(design.k)
-    ]
+@dataclass(frozen=True)
+class Regimes:
+    """The runs at each α that were followed, in order of α, and N."""
+
+    groups: list[pd.DataFrame]
+    n: int
 
 
-def _or_nan(value: float | None) -> float:
-    return float("nan") if value is None else value
-
-
-def failed_rows(point: FramesPoint, reason: str) -> list[Row]:
-    """Return the rows of runs that could not be computed."""
-    return [
-        design_columns(point.design, run)
-        | {"loss": point.loss, "outcome": str(Outcome.failed), "reason": reason}
-        for run in range(point.design.k)
-    ]
-
-
-def cost(point: FramesPoint) -> Cost:
-    """Return what a point is expected to take: its flow, and an eigenpair a run and frame."""
-    design = point.design
-    size = 4.0 * design.k * design.m * design.n
-    dense = point.frames * design.k * (design.m + 3 * design.n) * float(design.n) ** 2
-    return Cost(size * 600 + dense, 4.0 * (2 * design.m * design.n + 40 * design.k * design.m))
+def reduce(table: pd.DataFrame) -> Regimes:
+    """Return the runs that were followed, by α."""
+    followed = table[table.outcome == "followed"]
+    return Regimes([group for _, group in followed.groupby("alpha")], int(table.n.max()))
 
 
 @cache
@@ -170,15 +92,11 @@ def series(group: pd.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray]:
     return np.ma.filled(mean, np.nan), np.ma.filled(spread / np.sqrt(count), np.nan)
 
 
-def _followed(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table.outcome == "followed"]
-
-
-def picture(table: pd.DataFrame) -> Picture:
+def picture(reduced: Regimes) -> Picture:
     """Return, for each α: above, how far λ₁ lies below the bulk edge; below, overlaps of v₁."""
     early, late = transitions()
     above, below = [], []
-    for _, group in _followed(table).groupby("alpha"):
+    for group in reduced.groups:
         alpha, t = float(group.alpha.iloc[0]), np.array(group.t.iloc[0])
         time = Axis("time t", "symlog", ticks=(0, 0.1, 1), linear=0.05)
         unsure = t[series(group, "overlap_t")[0] > SIGNAL_FREE]
@@ -193,7 +111,7 @@ def picture(table: pd.DataFrame) -> Picture:
         title = f"α = {alpha:g}; dotted: a random vector"
         below.append(Panel(title, time, overlap, _overlaps(t, group), (grey, chance), size=size))
     return Picture(
-        f"ℓ = (ŷ² − y²)²/(1 + y²), N = {table.n.max()}: α_BBP = {early:.3f} at a random start, "
+        f"ℓ = (ŷ² − y²)²/(1 + y²), N = {reduced.n}: α_BBP = {early:.3f} at a random start, "
         f"{late:.3f} at the 1RSB threshold; grey: state's q above {SIGNAL_FREE:g}; "
         f"bars: {TWO_ERRORS}",
         (above, below) if above else (),
@@ -240,11 +158,11 @@ NEVER, USUALLY, LOST = Statement(high=RARELY), Statement(low=MOSTLY), Statement(
 """Readings as bounds on the fraction of runs with an outlier: never, at the start or kept, lost."""
 
 
-def claims(table: pd.DataFrame) -> list[Claim]:
+def claims(reduced: Regimes) -> list[Claim]:
     """Judge the three regimes."""
     early, late = transitions()
     found = []
-    for _, group in _followed(table).groupby("alpha"):
+    for group in reduced.groups:
         alpha, n, design = float(group.alpha.iloc[0]), int(group.n.iloc[0]), group.design.to_numpy()
         outliers = np.isfinite(np.stack(group.hessian_outlier_t.to_list()).astype(float))
         overlap = np.array([values[0] for values in group.vector_overlap_1_t])
@@ -294,11 +212,8 @@ EXPERIMENT = Experiment(
     name="bbp",
     title="BBP along the run: three regimes of α for a loss of bounded curvature",
     version=1,
-    schema=SCHEMA,
     points=points,
-    measure=measure,
-    failed=failed_rows,
-    cost=cost,
+    reduce=reduce,
     picture=picture,
     claims=claims,
 )

@@ -13,21 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gapless.experiments._crossing import (
-    SCHEMA,
-    CrossingPoint,
-    cost,
-    failed_rows,
-    rows_at_crossing,
-)
-from gapless.experiments._experiment import Experiment, Scale
-from gapless.experiments._threshold import T_TWIN
-from gapless.experiments.statistics import (
+from gapless.analyse.statistics import (
     clustered_mean,
     clustered_std,
     student_half_width,
 )
-from gapless.experiments.verdict import (
+from gapless.analyse.verdict import (
     NOT_MEASURED,
     Claim,
     Sample,
@@ -36,6 +27,9 @@ from gapless.experiments.verdict import (
     judged,
     verdict,
 )
+from gapless.figures.experiment import Experiment, Scale
+from gapless.measure.crossing import CrossingPoint
+from gapless.measure.threshold import T_TWIN
 from gapless.page.panels import TWO_ERRORS, Axis, Panel, Picture, Series
 
 
@@ -136,10 +130,9 @@ def _resting(reduced: pd.DataFrame) -> float:
     return float((reduced.twins_at_rest * reduced.runs).sum() / reduced.runs.sum())
 
 
-def claims(table: pd.DataFrame) -> list[Claim]:
+def claims(reduced: pd.DataFrame) -> list[Claim]:
     """Judge what the paper reads off Figure 3, at each N from 512 to 8192."""
     found = []
-    reduced = crossing_table(table)
     if "gap_12" not in reduced:
         return []
     measured = reduced.dropna(subset=["gap_12"])
@@ -248,12 +241,9 @@ PANELS = (
 """Title, vertical axis and measures of each panel with their names."""
 
 
-def picture(table: pd.DataFrame) -> Picture:
+def picture(reduced: pd.DataFrame) -> Picture:
     """Return the measures of `crossing_table` against α, with ±2 clustered standard errors."""
-    said, reduced = (
-        "Hessian where e crosses the energy of the run's own twin",
-        crossing_table(table),
-    )
+    said = "Hessian where e crosses the energy of the run's own twin"
     if "twins_at_rest" in reduced:
         said += f", at rest in {_resting(reduced):.0%} of the runs, else at t = {T_TWIN:g}"
     said += f"; bars: {TWO_ERRORS}"
@@ -287,20 +277,17 @@ def _curve(curve: pd.DataFrame, measure: str, name: str, dash: Any, colour: int)
     )
 
 
-def tables(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+def tables(reduced: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Return means over the runs that crossed, with clustered standard errors."""
-    return [("Means at the crossing and their standard errors", crossing_table(table))]
+    return [("Means at the crossing and their standard errors", reduced)]
 
 
 EXPERIMENT = Experiment(
     name="fig3",
     title="Figure 3. The Hessian at the crossing of the threshold energy",
     version=1,
-    schema=SCHEMA,
     points=points,
-    measure=rows_at_crossing,
-    failed=failed_rows,
-    cost=cost,
+    reduce=crossing_table,
     picture=picture,
     claims=claims,
     tables=tables,

@@ -1,17 +1,30 @@
-"""The plateau that runs with shuffled labels end on, beside the 1RSB state at M/N."""
+"""The plateau that runs with shuffled labels end on, beside 1RSB at M/N, and its limit in N.
 
+At finite N every run comes to rest, so there is nothing to extrapolate in time; N → ∞ before
+t → ∞ is the business of dynamical mean-field theory. For every α with two sizes or more
+
+    e(N) = e∞ + b N^(−k)
+
+is fitted by weighted least squares with k = 1 and with k = 2/3 (the law of corrections is not
+known; these are that of a mean and that of a spectral edge). e∞ is the mean of both; its error
+holds the larger of their standard errors and half of their difference.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from gapless.experiments.simulation import MOMENTS
-from gapless.experiments.statistics import ClusteredMean, clustered_mean
+from gapless.analyse.statistics import ClusteredMean, clustered_mean, weighted_line
 from gapless.flow import Outcome
 from gapless.losses import Loss, recorded_loss
+from gapless.measure.simulation import MOMENTS
 from gapless.theory import NotConverged, ground_state, threshold_state
 
+EXPONENTS = (1.0, 2 / 3)
+"""Powers k of 1/N."""
 INTERPOLATED = Outcome.interpolated
 """Outcome of a run with M < N whose energy fell to zero: its threshold energy is zero."""
 
@@ -65,8 +78,8 @@ class Plateau:
 
     Parameters
     ----------
-    n, m
-        N and M; theory is taken at M/N.
+    n, m, loss
+        N and M; theory is taken at M/N, for the loss of that name.
     t_max
         Time by which a run was read off at the latest.
     at_rest
@@ -84,6 +97,7 @@ class Plateau:
 
     n: int
     m: int
+    loss: str
     t_max: float
     at_rest: float
     interpolated: float
@@ -127,6 +141,7 @@ def plateaus(table: pd.DataFrame) -> list[Plateau]:
             Plateau(
                 n=n,
                 m=m,
+                loss=str(here.loss.iloc[0]),
                 t_max=float(here.t_max.iloc[0]),
                 at_rest=float((here.outcome == Outcome.trapped).mean()),
                 interpolated=float((~positive).mean()),
@@ -141,3 +156,39 @@ def plateaus(table: pd.DataFrame) -> list[Plateau]:
             )
         )
     return found
+
+
+def plateau_limits(found: Sequence[Plateau]) -> pd.DataFrame:
+    """Return e∞ with its error for every α that has two sizes or more, beside 1RSB.
+
+    Columns: α, how many sizes and the largest, the energy there with its standard error, e∞ for
+    either exponent, both together with their error, 1RSB's energy and e∞ over it, in percent.
+    """
+    rows = []
+    for alpha in sorted({p.alpha for p in found}):
+        here = sorted((p for p in found if p.alpha == alpha), key=lambda p: p.n)
+        energy = [p.measured["energy"] for p in here]
+        error = np.array([e.standard_error for e in energy])
+        if len(here) < 2 or not np.isfinite(error).all():
+            continue
+        n, mean = np.array([p.n for p in here], float), np.array([e.mean for e in energy])
+        fits = [weighted_line(n**-k, mean, error) for k in EXPONENTS]
+        limits = [fit.parameters[0] for fit in fits]
+        limit, theory = float(np.mean(limits)), here[-1].theory.energy
+        both = float(np.hypot(max(f.errors[0] for f in fits), abs(limits[0] - limits[1]) / 2))
+        rows.append(
+            {
+                "alpha": alpha,
+                "sizes": len(here),
+                "largest_n": here[-1].n,
+                "energy": mean[-1],
+                "standard_error": error[-1],
+                **{f"limit_{k:.2g}": v for k, v in zip(EXPONENTS, limits, strict=True)},
+                "limit": limit,
+                "limit_error": both,
+                "energy_1rsb": theory,
+                "over_1rsb_percent": 100 * (limit / theory - 1),
+                "over_1rsb_error": 100 * both / theory,
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,8 @@
+"""What computes records: points, each of which measures itself and returns an Arrow table.
+
+Loaded by every worker: neither pandas nor a drawing library is imported here.
+"""
+
+from gapless.measure.point import Cost, Point
+
+__all__ = ["Cost", "Point"]
