@@ -20,7 +20,7 @@ import pandas as pd
 
 from gapless.algorithms.starts import parse_start, start_states
 from gapless.design import Design
-from gapless.flow.steppers import normalise
+from gapless.flow.explicit import normalise
 from gapless.problem import draw_problem
 
 

@@ -22,8 +22,7 @@ import numpy as np
 import scipy.linalg
 
 from gapless.design import Design
-from gapless.flow.crossing import cross_energy
-from gapless.flow.snapshots import snapshots
+from gapless.flow import AtEnergy, integrate
 from gapless.hessian import hessian_matrix, hessian_operator, lowest_eigenpairs
 from gapless.problem import draw_problem
 
@@ -73,8 +72,8 @@ def compare(n: int, alpha: float, energy: float, routes: set[str], repeats: int)
     """Print time, memory and eigenvalues of every route at one state."""
     design = Design(n, alpha, seed=0, runs=1)
     problem = draw_problem(design)
-    crossing = cross_energy(problem, design.start(), energy, 20.0)
-    w, t = crossing.state.w, float(crossing.time[0])
+    crossing = integrate(problem, design.start(), 20.0, stop=AtEnergy(energy))
+    w, t = crossing.state.w, float(crossing.stopped_at[0])
     key = jax.random.key(1)
     write(f"N={n} alpha={alpha:g} e={float(crossing.state.energy[0]):.4f} t={t:.4f}")
     write(f"q={float(problem.overlap(w)[0]):.3f}, problem resident {resident('VmRSS'):.2f} GiB")
@@ -109,7 +108,9 @@ def compare(n: int, alpha: float, energy: float, routes: set[str], repeats: int)
 def warm(problem, design, t: float, tolerance: float) -> None:
     """Print the mean time of a snapshot, each started from the eigenvectors of the one before."""
     times = [t + SPACING * i for i in range(SNAPSHOTS + 1)]
-    states = [state.w for state in snapshots(problem, design.start(), times)]
+    states = integrate(
+        problem, design.start(), times[-1], save_at=times, observe=lambda _, state: state.w
+    ).observed
     key, previous, seconds, products = jax.random.key(1), None, [], []
     for w in states:
         begun = time.perf_counter()
@@ -130,7 +131,7 @@ def crossover(repeats: int) -> None:
         for runs in (1, batch):
             design = Design(n, 10, seed=0, runs=runs)
             problem = draw_problem(design)
-            w = next(iter(snapshots(problem, design.start(), [0.2]))).w
+            w = integrate(problem, design.start(), 0.2).state.w
             key, cells = jax.random.key(1), []
             for method in ("dense", "lanczos"):
                 seconds, _, _ = measured(

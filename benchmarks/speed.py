@@ -24,14 +24,14 @@ import numpy as np
 from jaxtyping import Array
 from textbook import textbook_run
 
-from gapless.design import Design
-from gapless.measure.simulation import Simulation, rows
 from gapless.analyse.statistics import wilson
-from gapless.analyse.success import simulations
-from gapless.flow import ACCURATE, FLOW, Adaptive, State, Stop, integrate
-from gapless.flow.advance import begin
-from gapless.flow.steppers import normalise
-from gapless.flow.stepping import power_iteration
+from gapless.design import Design
+from gapless.flow import ACCURATE, FLOW, GradientFlow, State, Stop, integrate
+from gapless.flow.explicit import normalise
+from gapless.flow.loop import begin
+from gapless.flow.solvers import power_iteration
+from gapless.measure.design_point import sweep_points
+from gapless.measure.simulation import Simulation
 from gapless.problem import Dtype, Problem, draw_problem, precision
 
 ALPHA = 8.0
@@ -74,7 +74,7 @@ def sweeps() -> None:
     write(*["---"] * 7)
     for n, runs in OUR_RUNS.items():
         points = sweep(n, runs)
-        rows(points[0])  # compiles
+        points[0].measure()  # compiles
         rng = np.random.default_rng(0)
         begun = time.process_time()
         for _ in range(TEXTBOOK_RUNS[n]):
@@ -83,7 +83,7 @@ def sweeps() -> None:
         found = []
         begun = time.process_time()
         for point in points:
-            found += rows(point)
+            found += point.measure().to_pylist()
         spent = time.process_time() - begun
         gradients = sum(row["gradients"] for row in found)
         rate = 4 * points[0].design.m * n * gradients / spent
@@ -100,7 +100,7 @@ def sweeps() -> None:
 
 def sweep(n: int, runs: int) -> list[Simulation]:
     """Return the designs of a sweep with the program's defaults."""
-    return simulations(Simulation(n=n, alpha=ALPHA, seed=1), [ALPHA], runs)
+    return sweep_points(Simulation(n=n, alpha=ALPHA, seed=1), [ALPHA], runs)
 
 
 def fractions() -> None:
@@ -109,7 +109,8 @@ def fractions() -> None:
     for n, runs in FRACTION_RUNS.items():
         rng = np.random.default_rng(1)
         theirs = sum(textbook_run(n, ALPHA, rng)[0] for _ in range(runs))
-        ours = [row["t_1e-8"] is not None for point in sweep(n, runs) for row in rows(point)]
+        measured = [point.measure()["t_1e-8"] for point in sweep(n, runs)]
+        ours = [time is not None for column in measured for time in column.to_pylist()]
         cells = []
         for successes in (theirs, sum(ours[:runs])):
             low, high = wilson(successes / runs, runs)
@@ -151,9 +152,9 @@ def late(n: int, dtype: Dtype, alpha: float = 10.0, runs: int = 4) -> None:
     with precision(problem.dtype):
         total, rate = _late_rows("descent", *_stable_descent(problem, start))
     write("seconds", *[""] * (runs + 3), f"{time.process_time() - begun:.0f}")
-    for name, stepping in LATE.items():
+    for name, solver in LATE.items():
         begun = time.process_time()
-        ours = integrate(problem, start, 1000.0, stepping=stepping)
+        ours = integrate(problem, start, 1000.0, solver=solver)
         spent = time.process_time() - begun
         with precision(problem.dtype):
             speed2 = np.asarray(problem.evaluate(ours.state.w).speed2)
@@ -175,16 +176,16 @@ def _late_rows(
 
 
 def late_error(n: int, dtype: Dtype, alpha: float = 10.0, runs: int = 4) -> None:
-    """Error of e(t) at 46 times, against short steps (tolerance 5e-5) without long ones."""
+    """Error of e(t) at 46 times, against steps at tolerance 5e-5."""
     design = Design(n=n, alpha=alpha, seed=0, runs=runs)
     problem, start = draw_problem(design, "shuffled", dtype=dtype), design.start()
     times = np.geomspace(0.05, 150, 46)
-    exact = integrate(problem, start, 150.0, stepping=Adaptive(5e-5), save_at=times)
+    exact = integrate(problem, start, 150.0, solver=GradientFlow(5e-5), save_at=times)
     write(f"N = {n}, {dtype}: largest error", *(f"run {k + 1}" for k in range(runs)), "their mean")
     write(*["---"] * (runs + 2))
     write("gradients, exact", *exact.gradients, exact.gradients.sum())
-    for name, stepping in LATE.items():
-        ours = integrate(problem, start, 150.0, stepping=stepping, save_at=times)
+    for name, solver in LATE.items():
+        ours = integrate(problem, start, 150.0, solver=solver, save_at=times)
         off = ours.energy / exact.energy - 1
         mean = np.abs(ours.energy.mean(axis=0) / exact.energy.mean(axis=0) - 1).max()
         write(name, *(f"{e:.3%}" for e in np.abs(off).max(axis=1)), f"{mean:.3%}")
@@ -195,7 +196,7 @@ def _stable_descent(problem: Problem, start: Array) -> tuple[np.ndarray, ...]:
 
     Finding λ at every step is not counted.
     """
-    state = begin(problem, start.astype(problem.dtype), Adaptive(), 1)
+    state = begin(problem, start.astype(problem.dtype), GradientFlow())
     limit = Stop().speed2
 
     @jax.jit

@@ -12,8 +12,8 @@ import time
 
 import pandas as pd
 
-from gapless.figures import fig4
 from gapless.analyse.plateaus import plateaus
+from gapless.figures import fig4
 from gapless.measure.simulation import MOMENTS
 
 

@@ -17,12 +17,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from gapless.measure.followed import SpectralPoint
-from gapless.figures.fig5 import picture, reduce
 from gapless.analyse.success import success_table
-from gapless.measure.simulation import Simulation
 from gapless.explore import explorer_page, replay, server, theory_grid
+from gapless.figures.fig5 import picture
 from gapless.losses import normalised, quartic
+from gapless.measure.followed import SpectralPoint
+from gapless.measure.simulation import Simulation
 from gapless.page.html import as_json, assemble, points_table
 from gapless.page.image import render
 from gapless.page.panels import Axis, Heat, Mark, Panel, Picture, Series

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis.extra.numpy import array_shapes, arrays
 
 import faults
+from gapless.flow import Observables, integrate
 from gapless.measure import checkpoint, simulation
 from gapless.measure.checkpoint import Checkpoint, checkpoints_in
 from gapless.measure.mean_field import MeanField, solve
 from gapless.measure.simulation import Simulation
-from gapless.flow import Observables, integrate
 
 POINT = Simulation(n=32, alpha=6, seed=1, runs=2, t_max=0.6, save_at=(0.1, 0.2, 0.4, 0.6))
 

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 import examples
+from gapless.analyse.success import success_table
 from gapless.cli import main
 from gapless.cli._shared import numbers
-from gapless.analyse.success import success_table
 from gapless.sweep import Calibration
 
 FLOW = ["flow", "--n", "32", "--alpha", "6"]

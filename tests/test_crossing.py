@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from gapless.design import Design
-from gapless.flow import integrate
-from gapless.flow.crossing import cross_energy
-from gapless.flow.snapshots import snapshots
+from gapless.flow import PAPER, AtEnergy, GradientFlow, Outcome, integrate
 from gapless.problem import draw_problem
 
 DESIGN = Design(64, 10, seed=2, runs=16)
+
+
+def to_energy(problem, energy, t_max: float = 20.0, tolerance: float = 1e-3):
+    return integrate(problem, DESIGN.start(), t_max, stop=AtEnergy(energy, tolerance))
 
 
 @pytest.fixture(scope="module")
@@ -19,57 +21,80 @@ def problem():
 
 def test_every_run_is_stopped_within_1e_3_of_its_own_energy(problem) -> None:
     energy = np.linspace(4.0, 9.0, 16)
-    crossing = cross_energy(problem, DESIGN.start(), energy, 20.0)
+    crossing = to_energy(problem, energy)
     at = np.asarray(problem.energy(crossing.state.w), float)
     assert crossing.crossed.sum() >= 12
     assert np.abs(at - energy)[crossing.crossed].max() <= 1e-3 + 1e-5
-    assert np.isfinite(crossing.time[crossing.crossed]).all()
+    assert np.isfinite(crossing.stopped_at[crossing.crossed]).all()
 
 
 def test_the_flow_at_the_time_of_the_crossing_has_that_energy(problem) -> None:
     # two routes: the crossing, and the flow asked for that very time. They step differently, so
     # they differ by the flow's own error; early on, before runs can part, that is small
-    crossing = cross_energy(problem, DESIGN.start(), 12.0, 20.0)
+    crossing = to_energy(problem, 12.0)
     assert crossing.crossed.all()
     for run in (0, 7):
-        there = integrate(problem, DESIGN.start(), float(crossing.time[run]))
+        there = integrate(problem, DESIGN.start(), float(crossing.stopped_at[run]))
         slope = there.state.speed2[run]
-        assert abs(there.energy[run, -1] - 12.0) < 1e-3 + 5e-3 * float(slope) * crossing.time[run]
+        assert (
+            abs(there.energy[run, -1] - 12.0)
+            < 1e-3 + 5e-3 * float(slope) * crossing.stopped_at[run]
+        )
 
 
 def test_a_finer_tolerance_moves_the_time_by_no_more_than_the_coarse_one_allows(problem) -> None:
-    coarse = cross_energy(problem, DESIGN.start(), 12.0, 20.0, tolerance=1e-2)
-    fine = cross_energy(problem, DESIGN.start(), 12.0, 20.0, tolerance=1e-4)
+    coarse = to_energy(problem, 12.0, tolerance=1e-2)
+    fine = to_energy(problem, 12.0, tolerance=1e-4)
     allowed = 2 * 1e-2 / np.asarray(fine.state.speed2)
-    assert (np.abs(coarse.time - fine.time) <= allowed).all()
+    assert (np.abs(coarse.stopped_at - fine.stopped_at) <= allowed).all()
 
 
-def test_a_run_that_never_crosses_is_counted_and_keeps_its_state(problem) -> None:
-    crossing = cross_energy(problem, DESIGN.start(), -1.0, 0.3)
-    assert not crossing.crossed.any()
-    assert np.isnan(crossing.time).all()
-    np.testing.assert_allclose(crossing.state.t, 0.3, atol=1e-6)
-    above = cross_energy(problem, DESIGN.start(), 1e6, 0.3)
-    assert not above.crossed.any()
-    undefined = cross_energy(problem, DESIGN.start(), np.full(16, np.nan), 0.3)
-    assert not undefined.crossed.any()
+def test_a_run_that_never_crosses_says_so_and_keeps_its_state(problem) -> None:
+    late = to_energy(problem, -1.0, 0.3)
+    assert not late.crossed.any()
+    assert set(late.outcome) == {Outcome.time_out}
+    np.testing.assert_allclose(late.stopped_at, 0.3, atol=1e-6)
+    for energy in (1e6, np.full(16, np.nan)):  # it sets out below, or there is nothing to cross
+        never = to_energy(problem, energy, 0.3)
+        assert not never.crossed.any()
+        assert set(never.outcome) == {Outcome.stopped}
+        assert (never.stopped_at == 0).all()
+    assert set(to_energy(problem, 12.0).outcome) == {Outcome.stopped}
 
 
 def test_runs_do_not_depend_on_each_others_targets(problem) -> None:
-    one = cross_energy(problem, DESIGN.start(), 12.0, 20.0)
+    one = to_energy(problem, 12.0)
     other = np.full(16, 12.0)
     other[::2] = 5.0
-    two = cross_energy(problem, DESIGN.start(), other, 20.0)
+    two = to_energy(problem, other)
     # the number of stages is the batch's, so targets may change rounding and no more
-    np.testing.assert_allclose(one.time[1::2], two.time[1::2], rtol=1e-3)
+    np.testing.assert_allclose(one.stopped_at[1::2], two.stopped_at[1::2], rtol=1e-3)
 
 
-def test_snapshots_are_what_integrate_records(problem) -> None:
+def test_what_is_observed_is_what_is_recorded(problem) -> None:
     times = [0.0, 0.05, 0.2]
-    record = integrate(problem, DESIGN.start(), 0.2, save_at=times)
-    states = list(snapshots(problem, DESIGN.start(), times))
-    energy = np.stack([np.asarray(state.energy, float) for state in states], axis=1)
-    np.testing.assert_array_equal(energy, record.energy)
+    run = integrate(
+        problem, DESIGN.start(), 0.2, save_at=times, observe=lambda t, state: (t, state.energy)
+    )
+    assert [t for t, _ in run.observed] == times
+    np.testing.assert_array_equal(np.stack([e for _, e in run.observed], axis=1), run.energy)
+
+
+def test_save_times_on_the_way_change_no_crossing_beyond_the_flows_error(problem) -> None:
+    # other steps, so other errors: 1 % at tolerance 2e-2, and they fall like tolerance^(2/3)
+    exact = GradientFlow(1e-3)
+    times = {
+        len(saved): integrate(
+            problem, DESIGN.start(), 20.0, solver=exact, stop=AtEnergy(12.0), save_at=saved
+        ).stopped_at
+        for saved in ([20.0], [0.01, 0.02, 1.0])
+    }
+    np.testing.assert_allclose(times[1], times[3], rtol=5e-3)
+
+
+def test_descent_has_no_states_between_its_steps(problem) -> None:
+    with pytest.raises(ValueError, match=r"^solver: "):
+        integrate(problem, DESIGN.start(), 1.0, solver=PAPER, stop=AtEnergy(12.0))
 
 
 @pytest.mark.parametrize(
@@ -82,4 +107,4 @@ def test_snapshots_are_what_integrate_records(problem) -> None:
 )
 def test_wrong_requests_name_the_parameter(name, arguments, problem) -> None:
     with pytest.raises(ValueError, match=name):
-        cross_energy(problem, DESIGN.start(), **arguments)
+        to_energy(problem, **arguments)

@@ -8,9 +8,9 @@ import pytest
 
 from gapless.cli import main
 from gapless.design import Design
+from gapless.losses import Loss, amplitude, quartic
 from gapless.measure import mean_field as experiment
 from gapless.measure.checkpoint import checkpoints_in
-from gapless.losses import Loss, amplitude, quartic
 from gapless.theory.dmft import (
     TOLERANCE,
     Descent,
@@ -494,7 +494,7 @@ def test_descent_at_finite_n_follows():
     """Sixteen runs on each of eight matrices, N = 512, α = 10, the same step, until t = 0.3."""
     import jax.numpy as jnp
 
-    from gapless.flow import FixedStep, integrate
+    from gapless.flow import GradientDescent, integrate
     from gapless.problem import draw_problem
 
     step, steps = 0.01, 30
@@ -503,7 +503,7 @@ def test_descent_at_finite_n_follows():
         design = Design(512, 10.0, seed=5, index=index, runs=16)
         problem = draw_problem(design, "shuffled")
         w = jnp.asarray(design.start())
-        run = integrate(problem, w, steps * step, stepping=FixedStep(step), save_at=(0.1, 0.3))
+        run = integrate(problem, w, steps * step, solver=GradientDescent(step), save_at=(0.1, 0.3))
         energy.append(run.saved.energy.mean(axis=0))
         mu.append(run.saved.mu.mean(axis=0))
     found = [descent(10.0, step, steps, 2**16, r) for r in range(8)]

@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gapless.figures import fig4, load
 from gapless.analyse.plateaus import plateaus
-from gapless.measure.simulation import MOMENTS, Simulation, label_moments, simulate
 from gapless.analyse.statistics import clustered_mean
+from gapless.figures import fig4, load
 from gapless.losses import quartic
+from gapless.measure.simulation import MOMENTS, Simulation, label_moments, simulate
 from gapless.page.image import save
 from gapless.problem import draw_problem
 from gapless.theory import threshold_state
@@ -49,9 +49,10 @@ def test_clusters_of_one_size_have_the_error_of_their_means():
     found = clustered_mean(np.array([1, 3, 3, 5, 8, 10]), np.array([7, 7, 1, 1, 4, 4]))
     assert (found.size, found.clusters, found.mean) == (6, 3, 5)
     assert found.standard_error == pytest.approx(np.sqrt(13 / 3), rel=1e-14)
-    # Student's t with two degrees of freedom has quantiles in closed form.
+    # Student's t with two degrees of freedom has quantiles in closed form; scipy below 1.17 inverts
+    # the distribution by iteration, to 1.2e-11 here
     quantile = 0.95 * np.sqrt(2 / (1 - 0.95**2))
-    assert found.half_width(0.95) / found.standard_error == pytest.approx(quantile, rel=1e-12)
+    assert found.half_width(0.95) / found.standard_error == pytest.approx(quantile, rel=1e-10)
 
 
 def test_clusters_of_single_runs_have_the_ordinary_error():

@@ -1,5 +1,8 @@
 """The flow: orders of convergence, the sphere, descent, outcomes, agreement of two routes."""
 
+import signal
+import time
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,21 +13,19 @@ from gapless.flow import (
     FLOW,
     PAPER,
     SWEEP,
-    Adaptive,
-    FixedStep,
+    AtEnergy,
+    GradientDescent,
+    GradientFlow,
     Outcome,
     Stop,
-    advance,
     chebyshev_method,
     euler,
     integrate,
+    loop,
     loss_scale,
     paper_budget,
 )
-from gapless.flow.crossing import cross_energy
-from gapless.flow.outcome import outcomes
-from gapless.flow.snapshots import snapshots
-from gapless.flow.steppers import (
+from gapless.flow.explicit import (
     MAX_STAGES,
     adams_bashforth_step,
     chebyshev_step,
@@ -32,7 +33,8 @@ from gapless.flow.steppers import (
     normalise,
     stable_length,
 )
-from gapless.flow.stepping import energy_rounding
+from gapless.flow.outcome import outcomes
+from gapless.flow.solvers import energy_rounding
 from gapless.losses import Loss, amplitude, normalised, quartic
 from gapless.problem import Problem, draw_problem, precision
 
@@ -50,7 +52,7 @@ def smooth():
 @pytest.fixture(scope="module")
 def reference(smooth):
     problem, start = smooth
-    exact = integrate(problem, start, 0.08, stepping=FixedStep(1e-4, chebyshev_method(4)))
+    exact = integrate(problem, start, 0.08, solver=GradientDescent(1e-4, chebyshev_method(4)))
     return np.asarray(exact.state.w)
 
 
@@ -62,7 +64,7 @@ def test_order_of_convergence(smooth, reference, method):
     sizes = 0.08 / np.array([32, 64, 128])
     errors = [
         np.linalg.norm(
-            np.asarray(integrate(problem, start, 0.08, stepping=FixedStep(h, method)).state.w)
+            np.asarray(integrate(problem, start, 0.08, solver=GradientDescent(h, method)).state.w)
             - reference
         )
         for h in sizes
@@ -73,7 +75,7 @@ def test_order_of_convergence(smooth, reference, method):
 
 def test_a_tighter_tolerance_follows_the_flow_more_closely(smooth, reference):
     problem, start = smooth
-    runs = [integrate(problem, start, 0.08, stepping=Adaptive(tol)) for tol in (1e-3, 1e-5)]
+    runs = [integrate(problem, start, 0.08, solver=GradientFlow(tol)) for tol in (1e-3, 1e-5)]
     errors = [np.linalg.norm(np.asarray(run.state.w) - reference) for run in runs]
     # local error h³ at tolerance, steps ~ tolerance^(-1/3): global error ~ tolerance^(2/3)
     assert 0.5 < np.log(errors[0] / errors[1]) / np.log(100) < 0.85
@@ -155,7 +157,7 @@ def test_the_clock_is_kept_and_save_times_are_met():
     flow = integrate(problem, start, 0.5, save_at=times)
     assert flow.t.tolist() == times
     assert (flow.energy[:, 0] == flow.start.energy).all()
-    steps = integrate(problem, start, 0.5, stepping=FixedStep(0.004), save_at=times)
+    steps = integrate(problem, start, 0.5, solver=GradientDescent(0.004), save_at=times)
     np.testing.assert_allclose(steps.t, [0.0, 0.012, 0.4], rtol=1e-12)
     timed_out = np.array(steps.outcome) == Outcome.time_out
     assert (steps.steps[timed_out] == 125).all()
@@ -171,7 +173,7 @@ def test_first_passages_bracket_the_energy():
     assert (np.diff(run.passage[solved, :4], axis=1) > 0).all()
     for k in np.flatnonzero(solved)[:2]:
         for level, when in zip(run.levels[:3], run.passage[k], strict=False):
-            again = integrate(problem, start, float(when), stepping=FLOW)
+            again = integrate(problem, start, float(when), solver=FLOW)
             # the interpolation inside a step is of the order of the step's own error
             assert again.end.energy[k] == pytest.approx(level, rel=0.2)
 
@@ -208,14 +210,19 @@ def test_one_function_decides_and_a_signal_comes_first():
     rest = np.array([False, True, True, True, False, False])
     finite = np.array([True, True, True, True, True, True])
     told = dict(overlap=q, zero=zero, at_rest=rest, finite=finite)
+    told |= dict(stopped=np.zeros(6, bool))
     recovered, interpolated, trapped, time_out = list(Outcome)[:4]
     assert outcomes(has_signal=True, **told) == (
         *(recovered, recovered, interpolated),
         *(trapped, time_out, interpolated),
     )
     without = outcomes(has_signal=False, **told)
-    assert without == (interpolated, trapped, *without[2:])
-    assert without[2:] == (interpolated, trapped, time_out, interpolated)
+    assert without == (interpolated, trapped, interpolated, trapped, time_out, interpolated)
+    ended = outcomes(has_signal=True, **(told | dict(stopped=np.ones(6, bool))))
+    assert ended == (
+        *(recovered, recovered, interpolated),
+        *(trapped, Outcome.stopped, interpolated),
+    )
 
 
 def _times(loss: Loss, factor: float) -> Loss:
@@ -255,15 +262,16 @@ def test_a_loss_times_a_constant_has_the_same_flow_on_another_clock(loss, factor
         )
         if loss is amplitude:
             continue  # one loss is enough for those
-        descent = integrate(problem, start, 0.5 / c, stepping=FixedStep(2.0**-9 / c))
+        descent = integrate(problem, start, 0.5 / c, solver=GradientDescent(2.0**-9 / c))
         energy = run.energy[:, 0].min() * (1 - 1e-3)
-        crossing = cross_energy(problem, start, energy, t_max / c)
-        states = list(snapshots(problem, start, [0.5 / c]))
+        crossing = integrate(problem, start, t_max / c, stop=AtEnergy(energy))
+        seen = integrate(problem, start, 0.5 / c, observe=lambda t, state: (t, state))
         found[-1] |= {
             "descent": descent.energy / c,
-            "crossed": crossing.time * c,
+            "crossed": crossing.stopped_at * c,
             "at the crossing": np.asarray(crossing.state.energy, float) / c,
-            "on the way": np.asarray(states[0].energy, float) / c,
+            "time observed": seen.observed[0][0] * c,
+            "energy observed": np.asarray(seen.observed[0][1].energy, float) / c,
         }
     for name, value in found[0].items():
         np.testing.assert_array_equal(found[1][name], value, err_msg=name)
@@ -285,13 +293,8 @@ def test_rest_and_zero_energy_do_not_depend_on_the_units_of_a_loss():
 def test_a_loss_that_float32_cannot_hold_is_refused_and_float64_takes_it(loss):
     design = Design(n=16, alpha=6, seed=0, runs=2)
     clock = 1 / loss_scale(loss)
-    for run in (
-        lambda p: integrate(p, design.start(), 0.1 * clock),
-        lambda p: cross_energy(p, design.start(), 1.0, 0.1 * clock),
-        lambda p: list(snapshots(p, design.start(), [0.1 * clock])),
-    ):
-        with pytest.raises(ValueError, match=r"^loss: .*float64"):
-            run(draw_problem(design, loss=loss))
+    with pytest.raises(ValueError, match=r"^loss: .*float64"):
+        integrate(draw_problem(design, loss=loss), design.start(), 0.1 * clock)
     wide = integrate(draw_problem(design, loss=loss, dtype="float64"), design.start(), 0.1 * clock)
     assert (wide.end.energy < wide.start.energy).all()
 
@@ -305,30 +308,48 @@ def test_a_loss_that_is_nothing_is_refused():
 def test_a_stiff_run_ends_when_its_steps_do_and_says_so():
     design = Design(n=16, alpha=6, seed=0, runs=2)
     problem = draw_problem(design, noise=1e6)
-    run = integrate(problem, design.start(), 1.8, stepping=Adaptive(max_steps=60))
+    run = integrate(problem, design.start(), 1.8, solver=GradientFlow(max_steps=60))
     assert set(run.outcome) == {Outcome.time_out}
     assert (run.steps == 60).all()
     assert (run.stopped_at < 1.8).all()
     assert all("60 steps" in reason for reason in run.reason)
     enough = integrate(draw_problem(design), design.start(), 0.01)
     assert set(enough.reason) == {""}
-    with pytest.raises(ValueError, match=r"^size: "):
-        integrate(problem, design.start(), 1.0, stepping=FixedStep(1e-12))
+    with pytest.raises(ValueError, match=r"^rate: "):
+        integrate(problem, design.start(), 1.0, solver=GradientDescent(1e-12))
 
 
-@pytest.mark.parametrize("stepping", [FLOW, SWEEP, FixedStep(1e-3)])
-def test_how_often_the_loop_comes_back_changes_nothing(stepping, monkeypatch):
-    """It comes back so that interrupts are answered: here after every three steps."""
+def test_an_interrupt_is_answered_while_a_stiff_run_is_under_way():
+    """The loop is compiled and would go on for hours; it comes back several times a second."""
+    design = Design(n=16, alpha=6, seed=0, runs=2)
+    problem = draw_problem(design, noise=1e6)
+    solver = GradientFlow(max_steps=10**9)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    integrate(problem, design.start(), 1e-9, solver=solver)  # compiles
+    before = signal.signal(signal.SIGVTALRM, interrupt)
+    try:
+        begun = time.process_time()
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.5)
+        with pytest.raises(KeyboardInterrupt):
+            integrate(problem, design.start(), 1.8, solver=solver)
+        assert time.process_time() - begun < 3
+    finally:
+        signal.signal(signal.SIGVTALRM, before)
+
+
+@pytest.mark.parametrize("solver", [FLOW, SWEEP, GradientDescent(1e-3)])
+def test_how_often_the_loop_comes_back_changes_nothing(solver, monkeypatch):
+    """It comes back so that interrupts are answered: here after every four gradients."""
     design = Design(n=32, alpha=8, seed=1, runs=4)
     problem, start = draw_problem(design), design.start()
-    once = integrate(problem, start, 0.5, stepping=stepping)
-    crossing = cross_energy(problem, start, 5.0, 0.5)
-    monkeypatch.setattr(advance, "MOST_STEPS_PER_CALL", 3)
-    often = integrate(problem, start, 0.5, stepping=stepping)
+    once = integrate(problem, start, 0.5, solver=solver)
+    monkeypatch.setattr(loop, "MOST_GRADIENTS_PER_CALL", 3)
+    often = integrate(problem, start, 0.5, solver=solver)
     for one, other in zip(once.state, often.state, strict=True):
         np.testing.assert_array_equal(one, other)
-    again = cross_energy(problem, start, 5.0, 0.5)
-    np.testing.assert_array_equal(again.time, crossing.time)
 
 
 def test_a_start_is_a_direction_whatever_its_length():
@@ -342,13 +363,8 @@ def test_a_start_is_a_direction_whatever_its_length():
         long = integrate(problem, jnp.asarray(1e200 * start.astype(float)), 0.1)
     np.testing.assert_allclose(long.state.w, usual.state.w, rtol=1e-4)
     for bad in (0 * start, start[:1], start[:, :5], start[0], start + 0j, start * [[1], [np.nan]]):
-        for refuses in (
-            lambda w: integrate(problem, w, 0.1),
-            lambda w: list(snapshots(problem, w, [0.1])),
-            lambda w: cross_energy(problem, w, 1.0, 0.1),
-        ):
-            with pytest.raises(ValueError, match=r"^start: "):
-                refuses(bad)
+        with pytest.raises(ValueError, match=r"^start: "):
+            integrate(problem, bad, 0.1)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -358,18 +374,17 @@ def test_a_problem_is_computed_in_its_own_precision_whatever_the_global_flag(dty
     for flag in (False, True):
         with jax.enable_x64(flag):
             problem, start = draw_problem(design, "shuffled", dtype=dtype), design.start()
-            crossing = cross_energy(problem, start, 8.0, 0.1)
-            last = list(snapshots(problem, start, [0.1]))[-1]
-            run = integrate(problem, start, 0.1, save_at=[0.1])
-            for state in (run.state, crossing.state, last):
+            crossing = integrate(problem, start, 0.1, stop=AtEnergy(8.0))
+            run = integrate(problem, start, 0.1, observe=lambda _, state: state)
+            for state in (run.state, crossing.state, run.observed[0]):
                 assert {str(part.dtype) for part in state if part.dtype.kind == "f"} == {dtype}
-            found.append([run.state.w, crossing.state.w, last.w])
+            found.append([run.state.w, crossing.state.w])
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("stepping", [FLOW, FixedStep(1e-3)])
-def test_a_run_that_is_not_finite_ends_as_such_and_leaves_the_others_alone(stepping):
+@pytest.mark.parametrize("solver", [FLOW, GradientDescent(1e-3)])
+def test_a_run_that_is_not_finite_ends_as_such_and_leaves_the_others_alone(solver):
     design = Design(n=32, alpha=6, seed=0, runs=4)
     problem = draw_problem(design)
     wild = Problem(
@@ -378,12 +393,12 @@ def test_a_run_that_is_not_finite_ends_as_such_and_leaves_the_others_alone(stepp
         problem.teacher,
         problem.loss,
     )
-    alone = integrate(problem, design.start(), 0.2, stepping=stepping)
-    mixed = integrate(wild, design.start(), 0.2, stepping=stepping)
+    alone = integrate(problem, design.start(), 0.2, solver=solver)
+    mixed = integrate(wild, design.start(), 0.2, solver=solver)
     assert mixed.outcome[1] == Outcome.not_finite
     others = [0, 2, 3]
     assert [mixed.outcome[k] for k in others] == [alone.outcome[k] for k in others]
-    if stepping is not FLOW:  # with step control the batch shares its number of stages
+    if solver is not FLOW:  # with step control the batch shares its number of stages
         np.testing.assert_array_equal(mixed.energy[others], alone.energy[others])
     assert (np.abs(np.asarray(mixed.state.w)) < 1e3).all()
 
@@ -391,7 +406,7 @@ def test_a_run_that_is_not_finite_ends_as_such_and_leaves_the_others_alone(stepp
 def test_a_run_that_diverges_keeps_the_last_finite_state():
     design = Design(n=32, alpha=6, seed=0, runs=4)
     problem = draw_problem(design)
-    run = integrate(problem, design.start(), 10.0, stepping=FixedStep(1.0))
+    run = integrate(problem, design.start(), 10.0, solver=GradientDescent(1.0))
     assert np.isfinite(run.end.energy).all()
 
 
@@ -429,7 +444,7 @@ def test_bad_times_are_named():
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: FixedStep(0.0), lambda: Adaptive(0.0), lambda: chebyshev_method(1)]
+    "make", [lambda: GradientDescent(0.0), lambda: GradientFlow(0.0), lambda: chebyshev_method(1)]
 )
 def test_bad_steps_are_refused(make):
     with pytest.raises(ValueError):
@@ -446,7 +461,7 @@ def test_the_flow_agrees_with_the_papers_descent_and_needs_ten_times_fewer_gradi
         draw_problem(design, "shuffled", dtype="float64"),
         start,
         budget,
-        stepping=PAPER,
+        solver=PAPER,
         save_at=times,
     )
     times = np.minimum(descent.t, budget)
@@ -464,7 +479,7 @@ def test_flow_and_descent_end_alike_on_the_same_instances(alpha):
     for index in range(16):
         design = Design(n=64, alpha=alpha, seed=11, index=index)
         start = design.start()
-        descent = integrate(draw_problem(design, dtype="float64"), start, budget, stepping=PAPER)
+        descent = integrate(draw_problem(design, dtype="float64"), start, budget, solver=PAPER)
         flow = integrate(draw_problem(design), start, budget)
         at = list(descent.levels).index(1e-8)
         reached = descent.passage[:, at]
@@ -486,11 +501,11 @@ def test_jit_sees_one_loop_for_all_stages():
 
 @pytest.mark.slow
 def test_the_last_decades_in_one_krylov_step_are_those_of_the_flow():
-    """First passages of two routes: stepping all the way, and the linear flow about the signal."""
+    """First passages of two routes: solver all the way, and the linear flow about the signal."""
     design = Design(n=64, alpha=10, seed=0, runs=16)
     problem, start = draw_problem(design), design.start()
     stepped = integrate(problem, start, 1.8)
-    finished = integrate(problem, start, 1.8, stepping=Adaptive(linear_below=1e-4))
+    finished = integrate(problem, start, 1.8, solver=GradientFlow(linear_below=1e-4))
     both = np.isfinite(stepped.passage[:, 2]) & np.isfinite(finished.passage[:, 2])
     assert both.sum() >= 10
     assert stepped.outcome == finished.outcome
@@ -504,6 +519,26 @@ def test_the_last_decades_in_one_krylov_step_are_those_of_the_flow():
     np.testing.assert_allclose(norms, 64, rtol=1e-6)
 
 
+def test_save_times_are_met_by_runs_that_the_linearised_flow_takes_on():
+    """Every run is at each time, or has ended; none waits near the signal."""
+    design = Design(n=32, alpha=12, seed=0, runs=8)
+    problem, start = draw_problem(design), design.start()
+    times = np.linspace(0.1, 1.5, 15)
+    solver = GradientFlow(linear_below=1e-2)
+    run = integrate(
+        problem, start, 2.0, solver=solver, save_at=times, observe=lambda _, state: state
+    )
+    for t, state in zip(times, run.observed, strict=True):
+        arrived = np.isclose(np.asarray(state.t), t, rtol=1e-5)
+        assert (arrived | ~np.asarray(state.running)).all()
+    stepped = integrate(problem, start, 2.0, save_at=times)
+    found = np.isfinite(stepped.passage[:, 2])
+    assert found.sum() >= 4
+    # what the linear flow drops is of relative order |δ|/√N < 1e-2 in the rates
+    np.testing.assert_allclose(run.passage[found, 2], stepped.passage[found, 2], rtol=2e-2)
+    assert run.outcome == stepped.outcome
+
+
 @pytest.mark.slow
 def test_a_krylov_step_is_taken_back_where_the_minimum_is_not_the_signal():
     """With a little label noise the energy near the signal does not fall like the linear flow's."""
@@ -511,7 +546,7 @@ def test_a_krylov_step_is_taken_back_where_the_minimum_is_not_the_signal():
     clean = draw_problem(design)
     noisy = Problem(clean.sensing, clean.labels * (1 + 1e-3), clean.teacher, clean.loss)
     stepped = integrate(noisy, design.start(), 1.8)
-    finished = integrate(noisy, design.start(), 1.8, stepping=Adaptive(linear_below=1e-4))
+    finished = integrate(noisy, design.start(), 1.8, solver=GradientFlow(linear_below=1e-4))
     assert (stepped.end.energy < 1e-4).sum() >= 10
     assert np.isnan(finished.passage[:, 2]).all()
     assert np.isfinite(stepped.passage).sum() == np.isfinite(finished.passage).sum()

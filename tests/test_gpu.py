@@ -47,11 +47,11 @@ def test_a_gradient_has_the_precision_of_float32():
 
 
 @on_gpu
-@pytest.mark.parametrize("stepping", [FLOW, SWEEP])
-def test_runs_are_those_of_the_cpu_while_rounding_does_not_tell(stepping):
+@pytest.mark.parametrize("solver", [FLOW, SWEEP])
+def test_runs_are_those_of_the_cpu_while_rounding_does_not_tell(solver):
     def energy(device: jax.Device) -> np.ndarray:
         with jax.default_device(device):
             problem = draw_problem(DESIGN)
-            return integrate(problem, DESIGN.start(), 0.2, stepping=stepping).end.energy
+            return integrate(problem, DESIGN.start(), 0.2, solver=solver).end.energy
 
     np.testing.assert_allclose(energy(_gpus()[0]), energy(jax.devices("cpu")[0]), rtol=1e-3)

@@ -14,7 +14,8 @@ MODULE = """
 from dataclasses import replace
 import os
 import pyarrow as pa
-from gapless.figures import Claim, Cost, Experiment, Point
+from gapless.figures import Claim, Experiment
+from gapless.measure import Cost, Point
 from gapless.page.panels import Axis, Panel, Picture, Series
 
 if os.environ.get("UNSEEN"):
@@ -22,14 +23,37 @@ if os.environ.get("UNSEEN"):
 
 
 class Throw(Point):
+    SCHEMA = pa.schema({"number": pa.int64(), "height": pa.float64()})
     number: int
     seed: int = 0
 
+    def measure(self):
+        if os.environ.get("BROKEN") == str(self.number):
+            raise MemoryError("full")
+        return self.table(height=[float(self.number**2)] * 2)
 
-def measure(point):
-    if os.environ.get("BROKEN") == str(point.number):
-        raise MemoryError("full")
-    return [{"number": point.number, "height": float(point.number**2)} for run in range(2)]
+    def cost(self):
+        return Cost(flops=4e10, bytes=1e3)
+
+
+class Nothing(Throw):
+    def measure(self):
+        return self.table(height=[])
+
+
+class Wrong(Throw):
+    def measure(self):
+        return self.table(height=["no number"])
+
+
+class Rows(Throw):
+    def measure(self):
+        return [{"number": self.number}]
+
+
+class Other(Throw):
+    def measure(self):
+        return self.table(width=[1.0])
 
 
 def picture(table):
@@ -41,11 +65,9 @@ MINE = Experiment(
     name="throws",
     title="Throws & heights",
     version=1,
-    schema=pa.schema({"number": pa.int64(), "height": pa.float64()}),
+    # lambdas, which cannot be pickled
     points=lambda scale, seed: [Throw(number=i, seed=seed) for i in range(5)],
-    measure=lambda point: measure(point),  # which cannot be pickled
-    failed=lambda point, reason: [{"number": point.number}],
-    cost=lambda point: Cost(flops=4e10, bytes=1e3),
+    reduce=lambda table: table,
     picture=picture,
     claims=lambda table: [Claim("Heights are squares.", f"{len(table)} of them", "agrees")],
 )
@@ -53,8 +75,12 @@ TWIN = replace(MINE, title="Another of this name")
 FAKE = replace(MINE, name="fig1")
 UP = replace(MINE, name="../up")
 NONE = replace(MINE, name="none", points=lambda scale, seed: [])
-EMPTY = replace(MINE, name="empty", measure=lambda point: [])
-WRONG = replace(MINE, name="wrong", measure=lambda point: [{"number": "no number"}])
+def of(name, kind):
+    return replace(MINE, name=name, points=lambda scale, seed: [kind(number=i) for i in range(5)])
+
+
+EMPTY, WRONG = of("empty", Nothing), of("wrong", Wrong)
+ROWS, OTHER = of("rows", Rows), of("other", Other)
 NUMBER = 3
 """
 
@@ -130,7 +156,13 @@ def test_parts_of_a_job_array_meet_in_one_folder(mine, tmp_path):
 
 
 def test_a_measurement_that_is_none_is_a_failure_with_its_reason(mine):
-    for name, reason in (("EMPTY", "no rows"), ("WRONG", "ArrowInvalid")):
+    reasons = {
+        "EMPTY": "no rows",
+        "WRONG": "ArrowInvalid",
+        "ROWS": "self.table()",
+        "OTHER": "width not in the schema",
+    }
+    for name, reason in reasons.items():
         done = mine("reproduce", f"mine:{name}", "--out", name, code=1)
         assert "all 5 points" in done.err and reason in done.err
         assert "Traceback" not in done.err

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gapless.design import Design
-from gapless.flow.steppers import normalise
+from gapless.flow.explicit import normalise
 from gapless.losses import normalised, quartic
 from gapless.problem import Problem, draw_problem, generalisation_error, precision
 

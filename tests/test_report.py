@@ -64,6 +64,7 @@ def test_points_that_all_failed_still_make_a_picture(name):
     failed = [point.failed("why") for point in (points[0], points[-1])]
     reduced = experiment.reduce(pa.concat_tables(failed, promote_options="default").to_pandas())
     assert render(experiment.picture(reduced))
-    claims, tables = experiment.claims(reduced), experiment.tables(reduced)
-    assert not any(claim.verdict in ("agrees", "differs") for claim in claims[1:])
-    assert isinstance(tables, list)
+    exact = name == "baselines"  # its first claim is about a number of the limit N → ∞
+    verdicts = {claim.verdict for claim in experiment.claims(reduced)[exact:]}
+    assert verdicts <= {"cannot tell", "cannot tell at this size"}
+    assert all(title for title, _ in experiment.tables(reduced))

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import pytest
 
 from gapless.algorithms import (
@@ -26,8 +26,10 @@ from gapless.channels import (
 )
 from gapless.design import Design
 from gapless.figures import baselines, bbp
-from gapless.measure.simulation import Simulation
 from gapless.losses import Loss
+from gapless.measure.baselines import BaselinePoint
+from gapless.measure.frames import FramesPoint
+from gapless.measure.simulation import Simulation
 from gapless.page.image import render
 from gapless.problem import draw_problem
 from gapless.quadrature import bivariate_gaussian
@@ -371,14 +373,13 @@ def test_the_spectral_start_has_its_exact_overlap(alpha):
 def test_information_is_lost_between_the_transitions_and_kept_above_both():
     # N is large enough for the overlap of the state to stay small while the outlier goes
     common = dict(n=400, seed=0, runs=8, frames=9, loss=bbp.LOSS.name)
-    rows = [
-        row for alpha in (3.5, 10.0) for row in bbp.measure(bbp.FramesPoint(alpha=alpha, **common))
-    ]
-    table = pd.DataFrame(rows)
-    lost, kept = (claim.verdict for claim in bbp.claims(table))
+    points = [FramesPoint(alpha=alpha, **common) for alpha in (3.5, 10.0)]
+    table = pa.concat_tables([point.measure() for point in points]).to_pandas()
+    reduced = bbp.reduce(table)
+    lost, kept = (claim.verdict for claim in bbp.claims(reduced))
     # eight runs cannot tell 38 % from a half
     assert lost in ("agrees", "cannot tell") and kept == "agrees"
-    assert len(render(bbp.picture(table)).axes) == 4
+    assert len(render(bbp.picture(reduced)).axes) == 4
     for _, group in table.groupby("alpha"):
         # at t = 0 (q = 0 exactly) theory from the run's own labels holds; finite N adds a
         # bias of order N^(−2/3) ≈ 0.02 to the statistical error
@@ -389,25 +390,22 @@ def test_information_is_lost_between_the_transitions_and_kept_above_both():
 
 
 @pytest.mark.slow
-def test_rivals_are_measured_drawn_and_judged():
-    rows = [
-        row
-        for point in rivals.points("smoke", 0)
-        if point.alpha == 2.5
-        for row in rivals.measure(point)
-    ]
-    table = pd.DataFrame(rows)
+def test_baselines_are_measured_drawn_and_judged():
+    points = [point for point in baselines.points("smoke", 0) if point.alpha == 2.5]
+    table = pa.concat_tables([point.measure() for point in points]).to_pandas()
+    reduced = baselines.reduce(table)
     assert set(table.outcome) == {"finished"} and table.overlap.between(0, 1 + 1e-6).all()
-    means = rivals.overlaps(table).set_index("method").overlap
+    means = reduced.means.set_index("method").overlap
     # message passing beats the spectral estimator, which beats every flow from a random start
     assert means["amp"] > means["spectral"] > means["flow"]
     assert means["flow_spectral"] > means["flow"]
     # the spectral estimator's limit is no statement about N = 96
-    verdicts = [claim.verdict for claim in rivals.claims(table)]
+    verdicts = [claim.verdict for claim in baselines.claims(reduced)]
     assert verdicts == ["agrees", "cannot tell at this size"]
-    assert {"Mean overlaps and their standard errors"} < {name for name, _ in rivals.tables(table)}
-    assert render(rivals.picture(table)).axes
-    reason = rivals.failed_rows(rivals.points("smoke", 0)[0], "why")
-    assert len(reason) == 16 and {row["outcome"] for row in reason} == {"failed"}
+    titles = {name for name, _ in baselines.tables(reduced)}
+    assert {"Mean overlaps and their standard errors"} < titles
+    assert render(baselines.picture(reduced)).axes
+    reason = points[0].failed("why")
+    assert reason["outcome"].to_pylist() == 16 * ["failed"]
     with pytest.raises(ValueError, match="method"):
-        rivals.RivalPoint(n=8, alpha=2, seed=0, method="magic")
+        BaselinePoint(n=8, alpha=2, seed=0, method="magic")

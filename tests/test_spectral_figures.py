@@ -7,15 +7,15 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from gapless.analyse.statistics import clustered_mean, clustered_std
 from gapless.cli import main
 from gapless.figures import load
-from gapless.measure.spectra import theory_of, without_one
-from gapless.measure.threshold import rest_sentence
 from gapless.figures.fig3 import crossing_table
-from gapless.measure.spectrum import Moment, parse_moment
-from gapless.analyse.statistics import clustered_mean, clustered_std
 from gapless.labels import LabelLaw
 from gapless.losses import quartic
+from gapless.measure.spectra import theory_of, without_one
+from gapless.measure.spectrum import Moment, parse_moment
+from gapless.measure.threshold import rest_sentence
 from gapless.page.image import render
 
 

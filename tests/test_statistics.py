@@ -5,15 +5,16 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from gapless.figures.fig5 import EXPERIMENT as FIG5
-from gapless.measure.simulation import Simulation
 from gapless.analyse.statistics import (
     intraclass_correlation,
     success_fraction,
     weighted_line,
     wilson,
 )
-from gapless.analyse.success import simulations, success_table, sweep_runs_per_design
+from gapless.analyse.success import success_table
+from gapless.figures.fig5 import EXPERIMENT as FIG5
+from gapless.measure.design_point import sweep_points, sweep_runs_per_design
+from gapless.measure.simulation import Simulation
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (3, 10), (10, 10), (512, 1000)])
@@ -82,7 +83,7 @@ def test_success_table_counts_cuts_and_leaves_failed_runs_apart():
 
 def test_simulations_hold_at_least_the_runs_asked_for():
     template = Simulation(n=64, alpha=6, seed=0, runs=16)
-    points = simulations(template, [6.0, 8.0], 100)
+    points = sweep_points(template, [6.0, 8.0], 100)
     assert len(points) == 2 * 7
     assert {(p.alpha, p.index) for p in points} == {(a, i) for a in (6.0, 8.0) for i in range(7)}
 
@@ -90,11 +91,11 @@ def test_simulations_hold_at_least_the_runs_asked_for():
 def test_a_point_of_a_sweep_says_its_runs():
     """Records of another K have other addresses, even if only the default has changed."""
     open_, alphas = Simulation(n=64, alpha=6, seed=0), [6.0]
-    points = simulations(open_, alphas, 1000)
+    points = sweep_points(open_, alphas, 1000)
     k = sweep_runs_per_design(64)
     assert {p.runs for p in points} == {k} and len(points) == -(-1000 // k)
-    assert points == simulations(open_.model_copy(update={"runs": k}), alphas, 1000)
-    other = simulations(open_.model_copy(update={"runs": k // 2}), alphas, 1000)
+    assert points == sweep_points(open_.model_copy(update={"runs": k}), alphas, 1000)
+    other = sweep_points(open_.model_copy(update={"runs": k // 2}), alphas, 1000)
     assert not {FIG5.address(p) for p in points} & {FIG5.address(p) for p in other}
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gapless.measure import Cost
 from gapless.figures.fig5 import EXPERIMENT as FIG5
+from gapless.measure import Cost
 from gapless.measure.simulation import Simulation
 from gapless.store import Store, status
 from gapless.sweep import (

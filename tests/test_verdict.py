@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 import gapless
-from gapless.figures import bbp, fig1, fig5
 from gapless.analyse.statistics import share, wilson
 from gapless.analyse.verdict import (
     RARELY,
@@ -21,6 +20,7 @@ from gapless.analyse.verdict import (
     together,
     verdict,
 )
+from gapless.figures import bbp, fig1, fig5
 
 HALF, SOME = Statement(low=0.5), Statement(low=0, high=1)
 EIGHT = Sample(64, 8)
@@ -121,7 +121,9 @@ def test_a_share_without_runs_is_no_number():
 
 
 FOLDER = Path(gapless.__file__).parent
-ROOMS = [path for room in ("measure", "analyse", "figures") for path in (FOLDER / room).glob("*.py")]
+ROOMS = [
+    path for room in ("measure", "analyse", "figures") for path in (FOLDER / room).glob("*.py")
+]
 
 
 @pytest.mark.parametrize("path", sorted(ROOMS), ids=lambda path: path.stem)
@@ -139,7 +141,7 @@ def test_no_figure_makes_a_verdict_of_its_own(path):
 def first_figure(n, alpha, hits, runs):
     """Records of Figure 1 with a teacher: `hits` runs are solved in the paper's budget."""
     passages = [1.0] * hits + [None] * (runs - hits)
-    row = {"n": n, "alpha": alpha, "design": 0, "labels": "teacher"}
+    row = {"n": n, "alpha": alpha, "design": 0, "labels": "teacher", "energy": 0.0, "t_max": 8.0}
     ended = ("recovered", 1.0), ("time_out", 0.1)
     return pd.DataFrame(
         row | {"t_1e-8": t, "outcome": ended[t is None][0], "overlap": ended[t is None][1]}

@@ -10,10 +10,11 @@ import sys
 def main() -> int:
     """Run the command line of this process; return its exit code."""
     _look_here_last()
-    from gapless import interrupts, surroundings
+    from gapless import interrupts, program_cache, surroundings
 
     surroundings.put_in_order()  # opens what is closed, or the pipe of interrupts were stderr
     interrupts.watch()
+    program_cache.use()
     from gapless.cli import main as run
 
     code = surroundings.finish(run())

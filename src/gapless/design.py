@@ -15,6 +15,7 @@ from zlib import crc32
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Float32, Int, UInt
 
 from gapless.flags import GENERATOR, as_ever
@@ -63,10 +64,11 @@ class Design:
 
     def __post_init__(self) -> None:
         # kept as Python's own numbers: NumPy's wrap at 2³² or 2⁶⁴ in silence
+        alpha = number("alpha", self.alpha, above=0)
         most = 2**32 - 1  # what a key is made from
         values: dict[str, int | float] = {
             "n": whole("n", self.n, 2, most),
-            "alpha": number("alpha", self.alpha, above=0),
+            "alpha": int(alpha) if isinstance(self.alpha, (int, np.integer)) else alpha,
             "seed": whole("seed", self.seed, 0, most),
             "index": whole("index", self.index, 0, most),
         }
@@ -74,9 +76,11 @@ class Design:
             values["runs"] = whole("runs", self.runs, 1, most)
         for name, value in values.items():
             object.__setattr__(self, name, value)
-        if self.alpha * self.n > most:
+        if (samples := self.alpha * self.n) > most:
+            size = 4.0 * samples * self.n
             raise ValueError(
-                f"alpha: {self.alpha:g} makes more than 2**32 - 1 samples at n={self.n}; lower it"
+                f"n, alpha: M = {samples:.3g} samples of N numbers need {size:.3g} bytes, and "
+                "a design has at most 2**32 - 1 samples; lower one of them"
             )
         if self.m < 1:
             raise ValueError(f"alpha: {self.alpha} leaves no sample at n={self.n}; raise it")

@@ -35,7 +35,7 @@ def whole(name: str, value: Any, lowest: float = -inf, highest: float = inf) -> 
     except TypeError:
         raise ValueError(f"{name}: must be an integer, not {_shown(value)}") from None
     if not lowest <= found <= highest:
-        raise ValueError(f"{name}: must be {_range(lowest, highest)}, not {found}")
+        raise ValueError(f"{name}: must be an integer {_range(lowest, highest)}, not {found}")
     return found
 
 
@@ -56,9 +56,9 @@ def number(
     if not (isfinite(found) and lowest <= found <= highest and found > above):
         if above == 0 and highest == inf:
             raise ValueError(f"{name}: must be a positive number, not {value}")
-        low = f"above {above:g}" if above > -inf else ""
-        bounds = " and ".join(part for part in (low, _range(lowest, highest)) if part)
-        raise ValueError(f"{name}: must be a number {bounds}".rstrip() + f", not {value}")
+        kind = "a positive number" if lowest > 0 else "a finite number"
+        bounds = f"above {above:g}" if above > -inf else _range(lowest, highest)
+        raise ValueError(f"{name}: must be {kind} {bounds}".rstrip() + f", not {value}")
     return found
 
 
@@ -170,14 +170,11 @@ def _range(lowest: float, highest: float) -> str:
     if lowest == -inf and highest == inf:
         return ""
     if highest == inf:
-        return f"at least {lowest:g}"
+        return f"of at least {lowest:g}"
     if lowest == -inf:
-        return f"at most {highest:g}"
-    return f"from {lowest:g} to {_exact(highest)}"
-
-
-def _exact(bound: float) -> str:
-    return str(int(bound)) if bound == int(bound) and bound < 1e12 else f"{bound:g}"
+        return f"of at most {highest:g}"
+    most = {2**31 - 1: "2**31 - 1", 2**32 - 1: "2**32 - 1"}.get(int(highest), f"{highest:g}")
+    return f"of at least {lowest:g} and at most {most}"
 
 
 def _shown(value: Any) -> str:

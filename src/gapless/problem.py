@@ -228,6 +228,10 @@ class Problem:
         labels = self.labels[runs]
         return _made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
 
+    def with_labels(self, labels: Array, teacher: Array | None) -> "Problem":
+        """Return the problem of some of its own runs, as they are; X is not looked at again."""
+        return _made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
+
     def in_units_of(self, scale: float) -> "Problem":
         """Return the same instances with the loss ℓ/scale; X is not looked at again."""
         loss = divided(self.loss, number("scale", scale, above=0))
@@ -416,7 +420,12 @@ def draw_problem(
 
 def check_noise(noise: float) -> None:
     """Raise ``ValueError`` unless a variance of label noise is a number from 0 to 1e30."""
-    number("noise", noise, 0, HIGHEST_NOISE)
+    try:
+        number("noise", noise, 0, HIGHEST_NOISE)
+    except ValueError:
+        raise ValueError(
+            f"noise: the variance must be a number from 0 to {HIGHEST_NOISE:g}, not {noise!r}"
+        ) from None
 
 
 def _with_noise(design: Design, y: Float[Array, "K M"], noise: float) -> Float[Array, "K M"]:

@@ -10,6 +10,7 @@ from signal import default_int_handler
 from gapless.cli._shared import Json, Whole, meter, numbers, print_json
 from gapless.files import reason, shown, write_durably
 from gapless.interrupts import answering
+from gapless.program_cache import CacheUnusableError, user_cache
 
 
 def explore(
@@ -55,7 +56,7 @@ def explore(
     if export is not None:
         _make_folder(export)
     with meter("explore", len(losses) * len(alphas) + 20) as progress:
-        cache = _cache()
+        cache = user_cache()
         grids = [theory_grid(here, alphas, progress.advance, cache) for here in losses]
         run = replay(dir)
     page = explorer_page(grids, run)
@@ -86,13 +87,11 @@ def _make_folder(folder: Path) -> None:
 
 
 def _cache() -> Path | None:
-    """Return where grids are kept: the user's cache, by the custom of XDG; None without one."""
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    """Return where grids are kept, None where nothing can be."""
     try:
-        # a relative one is to be ignored, says the custom
-        folder = (named if named.is_absolute() else Path.home() / ".cache") / "gapless"
+        folder = user_cache()
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
-    except (OSError, RuntimeError):  # no home, or none that can be written to
+    except (OSError, CacheUnusableError):
         return None

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from gapless import interrupts
 from gapless.cli import (
+    cache,
     dmft,
     docstrings,
     explore,
@@ -26,7 +27,18 @@ from gapless.cli import (
 from gapless.threads import pin_threads
 
 if sys.flags.optimize > 1:
-    for module in (dmft, explore, flow, reproduce, running, spectrum, stores, success, theory):
+    for module in (
+        cache,
+        dmft,
+        explore,
+        flow,
+        reproduce,
+        running,
+        spectrum,
+        stores,
+        success,
+        theory,
+    ):
         docstrings.restore(module)
 
 POSITIONAL = ("figures", "dir", "file")
@@ -51,6 +63,7 @@ app.command(stores.compact)
 app.command(stores.export)
 app.command(theory.app)
 app.command(dmft.dmft)
+app.command(cache.cache)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -167,11 +167,10 @@ def tables(reduced: Overlaps) -> list[tuple[str, pd.DataFrame]]:
     """Return mean overlaps with clustered standard errors, and from which α they are high."""
     curves = reduced.means
     first = curves[curves.overlap > HIGH].groupby("method", as_index=False).alpha.min()
-    found = [
+    return [
         ("Mean overlaps and their standard errors", curves),
         (f"Smallest α measured with a mean overlap above {HIGH:g}", first),
     ]
-    return [(title, numbers) for title, numbers in found if not numbers.empty]
 
 
 EXACT = 0.05

@@ -44,7 +44,7 @@ class Experiment(Generic[R]):
     claims
         reduced → the paper's claims judged.
     tables
-        reduced → (title, numbers) of each table that the report prints.
+        reduced → (title, numbers) of each table that the report prints, unless it is empty.
     reads
         Columns that `reduce` takes; all of them when None. Millions of records fit into memory
         when these are few.

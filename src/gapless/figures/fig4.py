@@ -91,6 +91,8 @@ def _rest(found: list[Plateau]) -> str:
 
 def claims(found: list[Plateau]) -> list[Claim]:
     """Judge what the paper says of Figure 4, with its words read as `CLOSE`."""
+    if not found:
+        return []
     judged = [
         _claim("The 1RSB ansatz is a good approximation of the energy", "energy", at_n)
         for n in sorted({p.n for p in found})
@@ -225,10 +227,9 @@ def tables(found: list[Plateau]) -> list[tuple[str, pd.DataFrame]]:
         for p in found
         for column, value in p.measured.items()
     ]
-    limits = plateau_limits(found)
     return [
         ("Runs against 1RSB", pd.DataFrame(rows)),
-        *([] if limits.empty else [("Threshold energy of the runs as N → ∞", limits)]),
+        ("Threshold energy of the runs as N → ∞", plateau_limits(found)),
     ]
 
 

@@ -124,6 +124,8 @@ def claims(reduced: Curves) -> list[Claim]:
     """Judge what the paper says of Figure 5."""
     fractions = reduced.fractions
     found = []
+    if fractions.empty:
+        return found
     before = fractions[fractions.alpha.between(8, 11)].sort_values(["n", "alpha"])
     for row in before.drop_duplicates("n", keep="last").to_dict("records"):
         found.append(
@@ -234,7 +236,7 @@ def picture(reduced: Curves) -> Picture:
 
 def tables(reduced: Curves) -> list[tuple[str, pd.DataFrame]]:
     """Return the fractions and what they took, where the curves cross a level, and its drift."""
-    found = [
+    return [
         (
             "Fractions, intervals (95 %) and gradients; successes are the solved runs",
             reduced.fractions,
@@ -243,7 +245,6 @@ def tables(reduced: Curves) -> list[tuple[str, pd.DataFrame]]:
         ("α at which 50 % and 90 % have recovered, whole budget", reduced.recovered),
         ("How the solved ones move with N: a + b ln N against a + b N^(−k)", reduced.drift),
     ]
-    return [(title, numbers) for title, numbers in found if not numbers.empty]
 
 
 READS = (

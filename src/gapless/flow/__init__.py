@@ -1,6 +1,6 @@
-"""Gradient flow on the sphere: methods, step control, stopping, recording."""
+"""Gradient flow on the sphere: solvers, stops, outcomes, and the one loop that runs them."""
 
-from gapless.flow.advance import LEVELS, Stop
+from gapless.flow.explicit import Method, chebyshev_method, euler
 from gapless.flow.integrate import (
     ACCURATE,
     FLOW,
@@ -13,8 +13,9 @@ from gapless.flow.integrate import (
     paper_budget,
 )
 from gapless.flow.outcome import Outcome
-from gapless.flow.steppers import Method, chebyshev_method, euler
-from gapless.flow.stepping import Adaptive, FixedStep, State, Stepping
+from gapless.flow.solvers import GradientDescent, GradientFlow, Solver
+from gapless.flow.state import State
+from gapless.flow.stops import LEVELS, AtEnergy, Stop
 from gapless.flow.units import loss_scale
 
 __all__ = [
@@ -23,14 +24,15 @@ __all__ = [
     "LEVELS",
     "PAPER",
     "SWEEP",
-    "Adaptive",
-    "FixedStep",
+    "AtEnergy",
+    "GradientDescent",
+    "GradientFlow",
     "Method",
     "Observables",
     "Outcome",
     "Partway",
+    "Solver",
     "State",
-    "Stepping",
     "Stop",
     "Trajectory",
     "chebyshev_method",

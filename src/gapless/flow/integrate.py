@@ -1,37 +1,29 @@
-"""One integrate function: how to step, when to stop and what to record are three arguments."""
+"""One integrate function: how to step, when to stop and what to record are its arguments."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log2
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
-from gapless.flow.advance import (
-    STRICTEST,
-    Stop,
-    begin,
-    pursue,
-    reach,
-    recorded_levels,
-)
+from gapless.flow.loop import begin, follow
 from gapless.flow.outcome import ZERO_ENERGY, Outcome, outcomes
-from gapless.flow.stepping import Adaptive, FixedStep, State, Stepping
+from gapless.flow.solvers import GradientDescent, GradientFlow, Solver
+from gapless.flow.state import State
+from gapless.flow.stops import STRICTEST, Stopping, recorded_levels
 from gapless.flow.units import in_units
 from gapless.problem import Problem, precision
 
-FLOW = Adaptive(slow_below=1e-2)
+FLOW = GradientFlow()
 """The flow itself."""
-ACCURATE = Adaptive(tolerance=1e-4, slow_below=0.1, slow_error=1e-2)
-"""The flow with e(t) of every run within 0.1 %, also where it leaves a saddle: at N = 512 and 1024
-(`docs/benchmarks.md`; at N = 4096 short steps themselves do not agree so well). Takes 1.1 to 1.2
-times the gradients of `FLOW` to rest."""
-SWEEP = Adaptive(tolerance=4e-2, linear_below=1e-4)
+ACCURATE = GradientFlow(tolerance=1e-4)
+"""The flow with e(t) of every run within 0.1 %, also where it leaves a saddle."""
+SWEEP = GradientFlow(tolerance=4e-2, linear_below=1e-4)
 """The flow, the last decades of a run that has found the signal in one Krylov step."""
-PAPER = FixedStep(2e-4)
+PAPER = GradientDescent(2e-4)
 """The paper's gradient descent: learning rate 2e-4."""
 
 
@@ -61,7 +53,9 @@ class Trajectory:
     reason: tuple[str, ...]
     """Why a run ended before its time, where the outcome does not say it; else empty."""
     at_rest: np.ndarray
-    """Whether |∇L − μW|²/N was below the bound of `Stop` at the end, (K,)."""
+    """Whether |∇L − μW|²/N was below the bound of `stop` at the end, (K,)."""
+    crossed: np.ndarray
+    """Whether the run ended at the energy that `stop` asks for, (K,)."""
     stopped_at: np.ndarray
     steps: np.ndarray
     gradients: np.ndarray
@@ -73,6 +67,8 @@ class Trajectory:
     """Gradient evaluations made by then, (K, L); -1 where it did not."""
     state: State
     """The final state; `state.w` is W."""
+    observed: list[Any]
+    """What `observe` returned, one a save time."""
 
     @property
     def energy(self) -> np.ndarray:
@@ -106,6 +102,7 @@ class Partway(NamedTuple):
 
 
 Progress = Callable[[float, int], None]
+Observe = Callable[[float, State], Any]
 
 
 def paper_budget(n: int) -> float:
@@ -115,12 +112,13 @@ def paper_budget(n: int) -> float:
 
 def integrate(
     problem: Problem,
-    start: Float[jax.Array, "K N"] | np.ndarray,
+    start: Float[Array, "K N"] | np.ndarray,
     t_max: float,
     *,
-    stepping: Stepping = FLOW,
-    stop: Stop = STRICTEST,
+    solver: Solver = FLOW,
+    stop: Stopping = STRICTEST,
     save_at: Sequence[float] | np.ndarray | None = None,
+    observe: Observe | None = None,
     progress: Progress | None = None,
     resume: Partway | None = None,
     on_save: Callable[[Partway], None] | None = None,
@@ -134,13 +132,16 @@ def integrate(
         their length.
     t_max
         Time budget in units of Eq. 2 (steps × rate for gradient descent).
-    stepping
-        `FLOW` or another `Adaptive`; `PAPER` or another `FixedStep`. Near zero energy steps of
-        2e-4 are below the rounding of float32: give gradient descent a float64 problem.
+    solver
+        `FLOW` or another `GradientFlow`; `PAPER` or another `GradientDescent`. Near zero energy
+        steps of 2e-4 are below the rounding of float32: give descent a float64 problem.
     stop
-        Thresholds that end a run early.
+        What ends a run early: `Stop` at rest or below an energy, `AtEnergy` exactly at one.
     save_at
         Increasing times at which energy, overlap and μ are recorded; only `t_max` when None.
+    observe
+        Called with (time, states of all runs) at each save time; the trajectory keeps what it
+        returns. A run that ended early keeps its last state.
     progress
         Called with (time reached, runs still going) after each save time.
     resume, on_save
@@ -151,62 +152,78 @@ def integrate(
     ------
     ValueError
         For times that are negative, not increasing, or past `t_max`; a start that is no state of
-        the problem's runs; a loss whose values the precision cannot hold; `CannotResume` if
-        `resume` has arrays of other shapes or precision than this call.
+        the problem's runs; a loss whose values the precision cannot hold; a stop that does not go
+        with the solver; `CannotResume` if `resume` has arrays of other shapes or precision than
+        this call.
     """
     times, t_max = check_times(t_max, save_at), float(t_max)
-    stepping.check(t_max)
+    solver.check(t_max)
     start, has_signal = checked_start(problem, start), problem.has_signal
     # from here on in units of the loss, energies and times alike
     problem, scale = in_units(problem)
-    grid, stepping = stepping, stepping.in_time_of(scale)
+    stop = stop.in_units_of(scale)
+    on_grid, solver = solver.on_grid, stop.suited(solver.in_time_of(scale))
     with precision(problem.dtype):
-        levels = recorded_levels(problem.n)
-        state = begin(problem, jnp.asarray(start, problem.dtype), stepping, len(levels))
-        first = _observe(problem, state, scale)
-        records: list[Observables] = []
+        state = begin(problem, jnp.asarray(start, problem.dtype), solver)
+        first = _values(problem, state, scale)
+        saved: list[Observables] = []
         if resume is not None:
             _check_resume(resume, Partway(state, first, [first] * len(times)))
             state = State(*map(jnp.asarray, resume.state))
-            first, records = resume.start, list(resume.saved)
-        go = reach if save_at is None else pursue
-        for time in times[len(records) :]:
-            state = go(problem, state, time * scale, levels, stepping, stop)
-            records.append(_observe(problem, state, scale))
-            if on_save is not None:
-                on_save(Partway(state, first, records))
-            if progress is not None:
-                progress(time, int(state.running.sum()))
+            first, saved = resume.start, list(resume.saved)
+        journey = stop.set_out(state)
+    observed = []
+    for time in times[len(saved) :]:
+        with precision(problem.dtype):
+            alone = save_at is None  # nothing to record on the way
+            journey = follow(problem, journey, time * scale, solver, stop, shrink=alone)
+            saved.append(_values(problem, journey.state, scale))
+            here = None if observe is None else journey.state.in_units_of(scale)
+        if observe is not None and here is not None:
+            observed.append(observe(time, here))
+        if on_save is not None:
+            on_save(Partway(journey.state, first, saved))
+        if progress is not None:
+            progress(time, int(np.asarray(journey.state.running).sum()))
+    with precision(problem.dtype):
         if times[-1] < t_max:
-            state = pursue(problem, state, t_max * scale, levels, stepping, stop)
-        last = _observe(problem, state, scale)
+            journey = follow(problem, journey, t_max * scale, solver, stop)
+        state = journey.state
+        last = _values(problem, state, scale)
         at_rest = np.asarray(state.speed2) < stop.speed2
+        crossed = np.asarray(stop.arrived(problem, state))
+        # a run that never set out was below the energy to stop at
+        stopped = crossed | ~np.asarray(state.running | (state.steps > 0))
+        levels = recorded_levels(problem.n)
         outcome = outcomes(
             overlap=np.abs(last.signed_overlap),
             has_signal=has_signal,
             zero=np.isfinite(np.asarray(state.passage)[:, levels.index(ZERO_ENERGY)]),
             at_rest=at_rest,
+            stopped=stopped,
             finite=np.asarray(state.finite),
         )
         return Trajectory(
-            t=np.array([grid.on_grid(time) for time in times]),
-            saved=Observables(*(np.stack(column, axis=1) for column in zip(*records, strict=True))),
+            t=np.array([on_grid(time) for time in times]),
+            saved=Observables(*(np.stack(column, axis=1) for column in zip(*saved, strict=True))),
             start=first,
             end=last,
             outcome=outcome,
-            reason=_reasons(state, stepping, outcome, t_max * scale),
+            reason=_reasons(state, solver, outcome, t_max * scale),
             at_rest=at_rest,
-            stopped_at=stepping.time(state) / scale,
+            crossed=crossed,
+            stopped_at=solver.time(state) / scale,
             steps=np.asarray(state.steps),
             gradients=np.asarray(state.gradients),
             levels=np.array(levels) * scale,
             passage=np.asarray(state.passage, float) / scale,
             passage_gradients=np.asarray(state.passage_gradients),
             state=state.in_units_of(scale),
+            observed=observed,
         )
 
 
-def checked_start(problem: Problem, start: Float[jax.Array, "K N"] | np.ndarray) -> np.ndarray:
+def checked_start(problem: Problem, start: Float[Array, "K N"] | np.ndarray) -> np.ndarray:
     """Return starts whose largest component is of order one; ``ValueError`` if they are none.
 
     A start is a direction: its length may be anything but 0. Powers of two leave it as it is to
@@ -252,7 +269,7 @@ def _check_resume(found: Partway, ours: Partway) -> None:
                 )
 
 
-def _observe(problem: Problem, state: State, scale: float) -> Observables:
+def _values(problem: Problem, state: State, scale: float) -> Observables:
     energy, mu, speed2 = (
         np.asarray(value, float) for value in (state.energy, state.mu, state.speed2)
     )
@@ -261,14 +278,14 @@ def _observe(problem: Problem, state: State, scale: float) -> Observables:
 
 
 def _reasons(
-    state: State, stepping: Stepping, outcome: tuple[Outcome, ...], t_max: float
+    state: State, solver: Solver, outcome: tuple[Outcome, ...], t_max: float
 ) -> tuple[str, ...]:
     """Return why runs timed out before their time; empty for all others."""
-    exhausted, running = np.asarray(stepping.exhausted(state)), np.asarray(state.running)
+    exhausted, running = np.asarray(solver.exhausted(state)), np.asarray(state.running)
     early = np.array([end is Outcome.time_out for end in outcome]) & (exhausted | ~running)
     found = [""] * len(outcome)
     for k in np.flatnonzero(early):
-        at = f"at {stepping.time(state)[k] / t_max:.2g} of its time: the flow is stiff"
+        at = f"at {solver.time(state)[k] / t_max:.2g} of its time: the flow is stiff"
         if exhausted[k]:
             found[k] = f"the budget of {state.steps[k]} steps (max_steps) ended {at}"
         else:

@@ -19,6 +19,7 @@ class Outcome(StrEnum):
     interpolated = "interpolated"
     trapped = "trapped"
     time_out = "time_out"
+    stopped = "stopped"
     not_finite = "not_finite"
     failed = "failed"
 
@@ -34,6 +35,7 @@ _SENTENCES = {
     "or the labels have none",
     Outcome.trapped: "at rest, |grad|^2/N < 1e-10 s^2, at positive energy away from the signal",
     Outcome.time_out: "its time ended first, or its steps (it then stopped before its time)",
+    Outcome.stopped: "it came to the energy that it was to stop at, or set out below it",
     Outcome.not_finite: "the energy became infinite or undefined; values are those before",
     Outcome.failed: "the computation itself failed; the record holds the reason",
 }
@@ -45,6 +47,7 @@ def outcomes(
     has_signal: bool,
     zero: np.ndarray,
     at_rest: np.ndarray,
+    stopped: np.ndarray,
     finite: np.ndarray,
 ) -> tuple[Outcome, ...]:
     """Decide how K runs ended: the one place where it is decided.
@@ -60,6 +63,8 @@ def outcomes(
         Whether the energy fell to `ZERO_ENERGY` on the way, (K,).
     at_rest
         Whether the squared speed is below `REST_SPEED2` (or what the caller stopped at), (K,).
+    stopped
+        Whether the caller's stop ended the run elsewhere, (K,).
     finite
         Whether energy and velocity stayed finite, (K,).
     """
@@ -70,6 +75,7 @@ def outcomes(
         Outcome.interpolated: zero,
         Outcome.not_finite: ~finite,
         Outcome.trapped: at_rest,
+        Outcome.stopped: stopped,
     }
     decided = np.select(list(rules.values()), [str(name) for name in rules], str(Outcome.time_out))
     return tuple(Outcome(name) for name in decided)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from gapless.flow.crossing import cross_energy
+from gapless.flow import AtEnergy, integrate
 from gapless.losses import check_for_runs, parse_loss
 from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint
 from gapless.measure.point import Cost, finite
@@ -69,7 +69,7 @@ class CrossingPoint(DesignPoint):
         design, loss = self.design, parse_loss(self.loss)
         twin = twin_threshold(design, loss)
         problem = draw_problem(design, "teacher", loss)
-        crossing = cross_energy(problem, design.start(), twin.energy, T_TWIN)
+        crossing = integrate(problem, design.start(), T_TWIN, stop=AtEnergy(twin.energy))
         crossed = np.asarray(crossing.crossed)
         spectra = spectral_columns(
             problem, crossing.state, "teacher", key=design.key("lanczos"), lowest=LOWEST
@@ -82,7 +82,7 @@ class CrossingPoint(DesignPoint):
             twin_settled=[at_rest(outcome) for outcome in twin.outcome],
             overlap_start=finite(problem.overlap(design.start())),
             crossed=crossed,
-            time=finite(crossing.time),
+            time=finite(crossing.stopped_at, crossed),
             **{name: finite(values, crossed) for name, values in known.items()},
         )
 

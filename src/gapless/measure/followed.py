@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pyarrow as pa
 
-from gapless.flow.snapshots import snapshots
+from gapless.flow import integrate
 from gapless.hessian import lowest_eigenpairs, signal_overlap, spectrum, top_sample_share
 from gapless.losses import parse_loss
 from gapless.measure import crossing
@@ -110,7 +110,10 @@ class SpectralPoint(CrossingPoint):
         times = np.linspace(0, HORIZON * time, self.frames)
         series: dict[str, list[Any]] = {name: [] for name in _SERIES}
         spectra, previous = [], None
-        for frame, state in enumerate(snapshots(problem, design.start()[one], times.tolist())):
+        states = integrate(
+            problem, design.start()[one], times[-1], save_at=times, observe=lambda _, state: state
+        ).observed
+        for frame, state in enumerate(states):
             w = state.w
             key = jax.random.fold_in(design.key("lanczos"), frame)
             pairs = lowest_eigenpairs(problem, w, LOWEST, key=key, previous=previous)

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from gapless.algorithms.starts import warm_states
-from gapless.flow.snapshots import snapshots
+from gapless.flow import integrate
 from gapless.losses import parse_loss
 from gapless.measure.crossing import CrossingPoint
 from gapless.measure.design_point import DESIGN_COLUMNS
@@ -54,10 +54,13 @@ class FramesPoint(CrossingPoint):
         # early times matter most: 0, and then growing by a factor
         times = [0.0, *np.geomspace(0.02, HORIZON, self.frames - 1).tolist()]
         key = design.key("lanczos")
-        frames = [
-            spectral_columns(problem, state, "teacher", key=key, lowest=1)
-            for state in snapshots(problem, start, times)
-        ]
+        frames = integrate(
+            problem,
+            start,
+            times[-1],
+            save_at=times,
+            observe=lambda _, state: spectral_columns(problem, state, "teacher", key=key, lowest=1),
+        ).observed
         return self.table(
             outcome="followed",
             t=[times] * self.rows,

@@ -15,17 +15,15 @@ from gapless.flow import (
     FLOW,
     PAPER,
     SWEEP,
-    Adaptive,
-    FixedStep,
     Observables,
     Partway,
+    Solver,
     State,
     Trajectory,
     integrate,
     paper_budget,
 )
 from gapless.flow.integrate import CannotResume, Progress
-from gapless.flow.memory import CAPACITY
 from gapless.losses import check_for_runs, parse_loss
 from gapless.measure.checkpoint import Checkpoint
 from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint
@@ -98,7 +96,7 @@ class Simulation(DesignPoint):
         # the full name holds a hash of a user's source text: it belongs to the record's address
         loss = parse_loss(self.loss)
         object.__setattr__(self, "loss", loss.name)
-        _ = self.stepping
+        _ = self.solver
         check_for_runs(loss, self.precision)
         object.__setattr__(self, "start", str(parse_start(self.start)))
         check_noise(self.noise)
@@ -126,8 +124,8 @@ class Simulation(DesignPoint):
         return self.dtype or ("float64" if self.protocol == "paper" else "float32")
 
     @property
-    def stepping(self) -> FixedStep | Adaptive:
-        """How the steps are chosen."""
+    def solver(self) -> Solver:
+        """How steps are made."""
         if self.protocol == "paper":
             return PAPER
         if self.accurate:
@@ -136,14 +134,11 @@ class Simulation(DesignPoint):
 
     @property
     def bytes(self) -> float:
-        """Expected peak memory: X, labels and states of K runs, and what slow runs remember."""
+        """Expected peak memory: X, labels and states of K runs."""
         width = 8 if self.precision == "float64" else 4
         stored = 2 if self.precision == "float16" else width
         m, k = self.design.m, self.design.k
         numbers = 6.0 * k * m + 20.0 * k * self.n
-        if self.stepping in (FLOW, ACCURATE):
-            # images and basis, and the copies that are made of them
-            numbers += 3.0 * CAPACITY * k * (m + self.n)
         return 1.0 * stored * m * self.n + width * numbers
 
     def identity(self) -> dict[str, Any]:
@@ -193,7 +188,7 @@ class Simulation(DesignPoint):
         is 4KMN operations and two reads of X, which take as long as 20 more runs would.
         """
         if self.protocol == "paper":
-            gradients = self.budget / PAPER.size
+            gradients = self.budget / PAPER.rate
         elif self.save_at:
             gradients = 80 + 30 * self.budget + 3 * len(self.save_at)
         else:
@@ -217,7 +212,7 @@ def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Probl
         problem,
         start_states(point.design, problem, parse_start(point.start)),
         point.budget,
-        stepping=point.stepping,
+        solver=point.solver,
         save_at=point.save_at or None,
         progress=progress,
         on_save=lambda partway: checkpoint.write(_packed(partway)) if checkpoint.due else None,

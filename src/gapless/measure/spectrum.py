@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Array, Float
 
 from gapless.design import Design
-from gapless.flow import Outcome, State, integrate
-from gapless.flow.crossing import cross_energy
-from gapless.flow.snapshots import snapshots
+from gapless.flow import AtEnergy, Outcome, State, integrate
 from gapless.losses import Loss, quartic
 from gapless.measure.point import finite
 from gapless.measure.spectra import spectral_columns
@@ -127,19 +126,26 @@ def _at(problem: Problem, design: Design, moment: Moment, labels: LabelKind) -> 
     start = design.start()
     if moment.kind in ("random", "time"):
         when = 0.0 if moment.kind == "random" else float(moment.value or 0.0)
-        # a flow needs a positive budget: a snapshot at 0 is the start itself
-        times = [when] if when > 0 else [0.0, 1e-6]
-        state = next(iter(snapshots(problem, start, times)))
+        # a flow needs a positive budget: what is saved at 0 is the start itself
+        run = integrate(
+            problem, start, when or 1e-6, save_at=[when], observe=lambda _, state: state
+        )
+        state = run.observed[0]
         return _Found(state, np.full(design.k, when), np.asarray(state.finite))
     if moment.kind == "threshold" and labels != "teacher":
         run = integrate(problem, start, T_TWIN)
-        finite = np.asarray(run.state.finite)
-        return _Found(run.state, run.stopped_at, finite, None, run.outcome, run.end.speed2)
+        reached = np.asarray(run.state.finite)
+        return _Found(run.state, run.stopped_at, reached, None, run.outcome, run.end.speed2)
     if moment.kind == "threshold":
         twin = twin_threshold(design, problem.loss)
-        found = cross_energy(problem, start, twin.energy, T_TWIN)
         ended = twin.outcome, twin.speed2
-        return _Found(found.state, found.time, found.crossed, twin.energy, *ended)
-    energy = np.full(design.k, moment.value)
-    found = cross_energy(problem, start, energy, T_TWIN)
-    return _Found(found.state, found.time, found.crossed, energy)
+        return _crossed(problem, start, twin.energy, *ended)
+    return _crossed(problem, start, np.full(design.k, moment.value))
+
+
+def _crossed(
+    problem: Problem, start: Float[Array, "K N"], energy: np.ndarray, *ended: Any
+) -> _Found:
+    run = integrate(problem, start, T_TWIN, stop=AtEnergy(energy))
+    time = np.where(run.crossed, run.stopped_at, np.nan)
+    return _Found(run.state, time, run.crossed, energy, *ended)

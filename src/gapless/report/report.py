@@ -173,4 +173,5 @@ def _tables(experiment: Experiment, found: list[tuple[str, pd.DataFrame]]) -> st
         f"<p>{csv_download(f'{experiment.name}-{i}.csv', numbers).link('This table (CSV)')}</p>"
         "</details>"
         for i, (title, numbers) in enumerate(found, start=1)
+        if not numbers.empty
     )

@@ -1,8 +1,8 @@
-"""How long the steps are: of one size (gradient descent), or chosen by each run (the flow)."""
+"""How steps are made: of one length (gradient descent), or chosen by each run (the flow)."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from gapless.chebyshev import MAX_STAGES
-from gapless.flow.steppers import (
+from gapless.flow.explicit import (
     Method,
     adams_bashforth_step,
     chebyshev_step,
@@ -19,6 +19,7 @@ from gapless.flow.steppers import (
     normalise,
     stable_length,
 )
+from gapless.flow.state import State, is_finite, select
 from gapless.problem import Evaluation, Problem
 
 SAFETY = 1.2
@@ -31,109 +32,113 @@ POWER_EVERY = 8
 """Steps between two iterations of the power method, after the first four."""
 
 
-class State(NamedTuple):
-    """Everything K runs need to go on: it goes into a step and comes out of it."""
+class Solver(ABC):
+    """What the loop asks of a way to make steps; hashable, since programs are compiled for it."""
 
-    w: Float[Array, "K N"]
-    velocity: Float[Array, "K N"]
-    energy: Float[Array, " K"]
-    mu: Float[Array, " K"]
-    speed2: Float[Array, " K"]
-    t: Float[Array, " K"]
-    length: Float[Array, " K"]
-    """The step that accuracy allows where the local error is h³ W‴."""
-    before: Float[Array, "K N"]
-    """The velocity one step ago (the present one at the start)."""
-    h_before: Float[Array, " K"]
-    """The length of that step."""
-    direction: Float[Array, "K N"]
-    """Unit vectors that follow the stiffest direction, for the power method."""
-    stiffness: Float[Array, " K"]
-    """Estimate of the largest |eigenvalue| of the Jacobian of the velocity."""
-    energy_start: Float[Array, " K"]
-    running: Bool[Array, " K"]
-    finite: Bool[Array, " K"]
-    steps: Int[Array, " K"]
-    gradients: Int[Array, " K"]
-    passage: Float[Array, "K L"]
-    """First time at which L/N fell to each level; NaN before."""
-    passage_gradients: Int[Array, "K L"]
+    linear_below: float = 0.0
+    """Energy below which runs near the signal are left to the linearised flow; 0: none are."""
 
-    def moved(self, w: Float[Array, "K N"], here: Evaluation) -> "State":
-        """Return the state at W, where `here` was evaluated; clock and counters untouched."""
-        return self._replace(
-            w=w,
-            velocity=here.velocity,
-            energy=here.energy,
-            mu=here.mu,
-            speed2=here.speed2,
-        )
-
-    def in_units_of(self, scale: float) -> "State":
-        """Return the state of a loss ℓ/s as that of ℓ: energies × s, squared speeds × s², t/s."""
-        if scale == 1:
-            return self
-        powers = {
-            1: ("velocity", "energy", "mu", "before", "stiffness", "energy_start"),
-            2: ("speed2",),
-            -1: ("t", "length", "h_before", "passage"),
-        }
-        return self._replace(
-            **{
-                name: getattr(self, name) * scale**power
-                for power, names in powers.items()
-                for name in names
-            }
-        )
-
-
-@dataclass(frozen=True)
-class FixedStep:
-    """Steps of one size: t is steps × size, times are rounded to whole steps."""
-
-    size: float
-    method: Method = euler
-
-    def __post_init__(self) -> None:
-        if not (isfinite(self.size) and self.size > 0):
-            raise ValueError(f"size: a step must be a positive number, not {self.size}")
-
-    def in_time_of(self, scale: float) -> "FixedStep":
+    def in_time_of(self, scale: float) -> "Solver":
         """Return the same steps where time runs `scale` times faster."""
-        return replace(self, size=self.size * scale)
+        del scale
+        return self
+
+    @abstractmethod
+    def divisible(self) -> "Solver":
+        """Return the solver in steps that can be taken again, shorter; ``ValueError`` if none."""
 
     def check(self, t_max: float) -> None:
         """Raise ``ValueError`` for more steps than are counted."""
-        if t_max / self.size > MOST_COUNTED:
-            raise ValueError(
-                f"size: steps of {self.size:g} to t = {t_max:g} are more than {MOST_COUNTED:.0e}; "
-                "take longer ones"
-            )
+        del t_max
 
-    def exhausted(self, state: State) -> Bool[Array, " K"]:
-        """Return which runs have no steps left: none, their number is known before."""
-        return jnp.zeros_like(state.running)
-
+    @abstractmethod
     def first(self, here: Evaluation) -> Float[Array, " K"]:
         """Return the first step of each run."""
-        return jnp.full_like(here.energy, self.size)
 
+    @abstractmethod
     def pending(self, state: State, goal: Array) -> Bool[Array, " K"]:
-        """Return which runs have not come to the time `goal`."""
-        return state.steps < jnp.round(goal / self.size)
+        """Return which runs have not come to the time `goal` and have steps left."""
 
-    def time(self, state: State) -> np.ndarray:
-        """Return the time each run has reached: counted, not accumulated."""
-        return np.asarray(state.steps, float) * self.size
+    def exhausted(self, state: State) -> Bool[Array, " K"]:
+        """Return which runs have no steps left."""
+        return jnp.zeros_like(state.running)
 
     def paused(self, problem: Problem, state: State) -> Bool[Array, " K"]:
-        """Return which runs wait: none."""
+        """Return which runs wait for the linearised flow."""
         del problem
         return jnp.zeros_like(state.running)
 
+    @abstractmethod
+    def time(self, state: State) -> np.ndarray:
+        """Return the time each run has reached."""
+
     def on_grid(self, time: float) -> float:
         """Return the time at which a request for `time` is answered."""
-        return round(time / self.size) * self.size
+        return time
+
+    @abstractmethod
+    def attempt(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
+        """Try one step of every run, to `goal` at most."""
+
+
+@dataclass(frozen=True)
+class GradientDescent(Solver):
+    """Steps of one length, W − η(∇L − μW): t is steps × η, times are rounded to whole steps.
+
+    Parameters
+    ----------
+    rate
+        The learning rate η, which is the length of a step in units of t.
+    method
+        Another explicit method than Euler's, which is gradient descent.
+
+    Raises
+    ------
+    ValueError
+        For a rate that is not positive.
+    """
+
+    rate: float
+    method: Method = euler
+
+    def __post_init__(self) -> None:
+        if not (isfinite(self.rate) and self.rate > 0):
+            raise ValueError(f"rate: must be a positive number, not {self.rate}")
+
+    def in_time_of(self, scale: float) -> "GradientDescent":
+        """Return the same steps where time runs `scale` times faster."""
+        return replace(self, rate=self.rate * scale)
+
+    def divisible(self) -> "GradientDescent":
+        """Raise ``ValueError``: there are no states between two steps."""
+        raise ValueError(
+            "solver: gradient descent has no states between its steps; use GradientFlow to stop "
+            "at an energy"
+        )
+
+    def check(self, t_max: float) -> None:
+        """Raise ``ValueError`` for more steps than are counted."""
+        if t_max / self.rate > MOST_COUNTED:
+            raise ValueError(
+                f"rate: steps of {self.rate:g} to t = {t_max:g} are more than {MOST_COUNTED:.0e}; "
+                "take longer ones"
+            )
+
+    def first(self, here: Evaluation) -> Float[Array, " K"]:
+        """Return the first step of each run."""
+        return jnp.full_like(here.energy, self.rate)
+
+    def pending(self, state: State, goal: Array) -> Bool[Array, " K"]:
+        """Return which runs have not come to the time `goal`."""
+        return state.steps < jnp.round(goal / self.rate)
+
+    def time(self, state: State) -> np.ndarray:
+        """Return the time each run has reached: counted, not accumulated."""
+        return np.asarray(state.steps, float) * self.rate
+
+    def on_grid(self, time: float) -> float:
+        """Return the time at which a request for `time` is answered."""
+        return round(time / self.rate) * self.rate
 
     def attempt(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
         """Return the state after one step of every run; a non-finite one ends its run."""
@@ -151,8 +156,8 @@ class FixedStep:
 
 
 @dataclass(frozen=True)
-class Adaptive:
-    """Steps that each run chooses for itself: accuracy sets their length, stability their stages.
+class GradientFlow(Solver):
+    """The flow itself: accuracy sets the length of each run's steps, stability their stages.
 
     A step is kept when (i) its estimated error, relative to the sphere's radius √N and to
     √(e/e(0)), is at most `tolerance`, and (ii) the energy does not rise beyond rounding: along
@@ -167,22 +172,21 @@ class Adaptive:
     tolerance
         Smaller follows the flow more closely; the number of steps grows like tolerance^(-1/3).
     linear_below
-        Where no save time lies ahead, a run that has found the signal is taken from this energy
-        to its end in one Krylov step of the linear flow about the signal; 0: never.
-    slow_below
-        A run that loses less than this share of its energy in a unit of time goes on in long
-        steps of the flow projected on few directions (`gapless.flow.creep`); 0: never.
-    slow_error
-        Error that such a step may have, relative to how far it goes.
+        A run that has found the signal goes on from this energy, in units of the loss's scale,
+        to its end or to the next save time in one Krylov step of the linear flow about the signal
+        (`gapless.flow.linearised`); 0: never.
     max_steps
         Steps after which a run ends as timed out. A run to rest takes some thousands; what takes
         more is so stiff that it would not end in hours.
+
+    Raises
+    ------
+    ValueError
+        For a parameter out of range.
     """
 
     tolerance: float = 2e-2
     linear_below: float = 0.0
-    slow_below: float = 0.0
-    slow_error: float = 2e-2
     max_steps: int = 10_000
 
     def __post_init__(self) -> None:
@@ -192,35 +196,22 @@ class Adaptive:
             raise ValueError(f"max_steps: must be from 1 to 1e9, not {self.max_steps}")
         if not self.linear_below >= 0:
             raise ValueError(f"linear_below: must not be negative, it is {self.linear_below}")
-        if not self.slow_below >= 0:
-            raise ValueError(f"slow_below: must not be negative, it is {self.slow_below}")
-        if not self.slow_error > 0:
-            raise ValueError(f"slow_error: must be positive, not {self.slow_error}")
+
+    def divisible(self) -> "GradientFlow":
+        """Return this solver without Krylov steps, which go to the end at once."""
+        return replace(self, linear_below=0.0)
 
     def paused(self, problem: Problem, state: State) -> Bool[Array, " K"]:
-        """Return which runs wait for `finish` (close to the signal) or for `creep` (slow)."""
-        waits = self.slow(state)
-        if self.linear_below:
-            near = 1 - problem.overlap(state.w) < NEAR
-            waits |= (state.energy <= self.linear_below) & near
-        return waits
-
-    def slow(self, state: State) -> Bool[Array, " K"]:
-        """Return which runs lose less than `slow_below` of their energy in a unit of time."""
-        return state.speed2 < self.slow_below * state.energy
+        """Return which runs are close to the signal and wait for the linearised flow."""
+        if not self.linear_below:
+            return super().paused(problem, state)
+        near = 1 - problem.overlap(state.w) < NEAR
+        return (state.energy <= self.linear_below) & near
 
     def first(self, here: Evaluation) -> Float[Array, " K"]:
         """Return a first step that moves W by √tolerance/10 of the radius: soon outgrown."""
         speed = jnp.sqrt(jnp.where(is_finite(here), here.speed2, 1) + 1e-30)
         return 0.1 * self.tolerance**0.5 / speed
-
-    def in_time_of(self, scale: float) -> "Adaptive":
-        """Return the same steps where time runs `scale` times faster: they are relative."""
-        del scale
-        return self
-
-    def check(self, t_max: float) -> None:
-        """Raise ``ValueError`` for more steps than are counted: never."""
 
     def exhausted(self, state: State) -> Bool[Array, " K"]:
         """Return which runs have no steps left."""
@@ -233,10 +224,6 @@ class Adaptive:
     def time(self, state: State) -> np.ndarray:
         """Return the time each run has reached."""
         return np.asarray(state.t, float)
-
-    def on_grid(self, time: float) -> float:
-        """Return the time at which a request for `time` is answered: exactly that."""
-        return time
 
     def attempt(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
         """Try one step of every run, to `goal` at most; keep it or shorten the next."""
@@ -284,24 +271,9 @@ class Adaptive:
         start's, so that the error stays relative to what is left; plus the rounding of W itself,
         below which nothing can be told.
         """
-        scale = jnp.sqrt(state.energy / state.energy_start)
+        scale = jnp.sqrt(jnp.maximum(state.energy, 0) / state.energy_start)
         epsilon = float(jnp.finfo(state.w.dtype).eps)
         return (self.tolerance * scale + 8 * epsilon) * state.w.shape[1] ** 0.5
-
-
-Stepping = FixedStep | Adaptive
-
-
-def is_finite(here: Evaluation) -> Bool[Array, " K"]:
-    """Return which runs have a finite energy and velocity."""
-    return jnp.isfinite(here.energy) & jnp.isfinite(here.speed2)
-
-
-def select(mask: Bool[Array, " K"], yes: State, no: State) -> State:
-    """Return, run by run, the state `yes` where the mask holds and `no` elsewhere."""
-    return jax.tree.map(
-        lambda a, b: jnp.where(mask.reshape(mask.shape + (1,) * (a.ndim - 1)), a, b), yes, no
-    )
 
 
 def energy_rounding(problem: Problem, energy: Float[Array, " K"]) -> Float[Array, " K"]:

@@ -15,8 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from gapless.flow.steppers import normalise
-from gapless.flow.stepping import NEAR, State, energy_rounding, select
+from gapless.flow.explicit import normalise
+from gapless.flow.solvers import NEAR, energy_rounding
+from gapless.flow.state import State, select
 from gapless.linalg import WeightedGram, krylov
 from gapless.problem import Problem
 

@@ -1,0 +1,105 @@
+"""What K runs need to go on: it goes into a step and comes out of it."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from gapless.problem import Evaluation
+
+
+class State(NamedTuple):
+    """Everything that a step reads of K runs, and what is counted on the way."""
+
+    w: Float[Array, "K N"]
+    velocity: Float[Array, "K N"]
+    energy: Float[Array, " K"]
+    mu: Float[Array, " K"]
+    speed2: Float[Array, " K"]
+    t: Float[Array, " K"]
+    length: Float[Array, " K"]
+    """The step that accuracy allows where the local error is h³ W‴."""
+    before: Float[Array, "K N"]
+    """The velocity one step ago (the present one at the start)."""
+    h_before: Float[Array, " K"]
+    """The length of that step."""
+    direction: Float[Array, "K N"]
+    """Unit vectors that follow the stiffest direction, for the power method."""
+    stiffness: Float[Array, " K"]
+    """Estimate of the largest |eigenvalue| of the Jacobian of the velocity."""
+    energy_start: Float[Array, " K"]
+    running: Bool[Array, " K"]
+    finite: Bool[Array, " K"]
+    steps: Int[Array, " K"]
+    gradients: Int[Array, " K"]
+    passage: Float[Array, "K L"]
+    """First time at which L/N fell to each level; NaN before."""
+    passage_gradients: Int[Array, "K L"]
+
+    @classmethod
+    def at(
+        cls, w: Float[Array, "K N"], here: Evaluation, length: Float[Array, " K"], levels: int
+    ) -> "State":
+        """Return the state of runs that set out from W at t = 0 with first steps `length`."""
+        finite = is_finite(here)
+        (k, n), dtype = w.shape, w.dtype
+        return cls(
+            w=w,
+            velocity=here.velocity,
+            energy=here.energy,
+            mu=here.mu,
+            speed2=here.speed2,
+            t=jnp.zeros(k, dtype),
+            length=length,
+            before=here.velocity,
+            h_before=length,
+            direction=here.velocity / jnp.sqrt(n * here.speed2 + 1e-30)[:, None],
+            stiffness=jnp.zeros(k, dtype),
+            energy_start=here.energy,
+            running=finite,
+            finite=finite,
+            steps=jnp.zeros(k, int),
+            gradients=jnp.ones(k, int),
+            passage=jnp.full((k, levels), jnp.nan, dtype),
+            passage_gradients=jnp.full((k, levels), -1, int),
+        )
+
+    def moved(self, w: Float[Array, "K N"], here: Evaluation) -> "State":
+        """Return the state at W, where `here` was evaluated; clock and counters untouched."""
+        return self._replace(
+            w=w,
+            velocity=here.velocity,
+            energy=here.energy,
+            mu=here.mu,
+            speed2=here.speed2,
+        )
+
+    def in_units_of(self, scale: float) -> "State":
+        """Return the state of a loss ℓ/s as that of ℓ: energies × s, squared speeds × s², t/s."""
+        if scale == 1:
+            return self
+        powers = {
+            1: ("velocity", "energy", "mu", "before", "stiffness", "energy_start"),
+            2: ("speed2",),
+            -1: ("t", "length", "h_before", "passage"),
+        }
+        return self._replace(
+            **{
+                name: getattr(self, name) * scale**power
+                for power, names in powers.items()
+                for name in names
+            }
+        )
+
+
+def is_finite(here: Evaluation) -> Bool[Array, " K"]:
+    """Return which runs have a finite energy and velocity."""
+    return jnp.isfinite(here.energy) & jnp.isfinite(here.speed2)
+
+
+def select(mask: Bool[Array, " K"], yes: State, no: State) -> State:
+    """Return, run by run, the state `yes` where the mask holds and `no` elsewhere."""
+    return jax.tree.map(
+        lambda a, b: jnp.where(mask.reshape(mask.shape + (1,) * (a.ndim - 1)), a, b), yes, no
+    )

@@ -1,0 +1,257 @@
+"""When a run ends before its time: at rest, at an energy passed, or exactly at one."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from gapless.flow.outcome import REST_SPEED2, ZERO_ENERGY
+from gapless.flow.solvers import Solver
+from gapless.flow.state import State, select
+from gapless.problem import Problem
+
+Scalar = float | Float[Array, ""]
+
+LEVELS = (1e-4, 1e-6, 1e-8, 1e-10)
+"""Energies L/N, in units of the loss's scale s, whose first-passage times every run records."""
+
+
+def recorded_levels(n: int) -> tuple[float, ...]:
+    """Return LEVELS and, last, the level at which the extensive loss L of Eq. 1 is 1e-8 s."""
+    return (*LEVELS, ZERO_ENERGY / n)
+
+
+class Bracket(NamedTuple):
+    """Where K runs cross an energy: a time at which each is still above it and one past it."""
+
+    target: Float[Array, " K"]
+    goal: Float[Array, " K"]
+    """Time to step to at most."""
+    below: Float[Array, " K"]
+    """Earliest time known to lie past the crossing; infinite before one is known."""
+    energy_below: Float[Array, " K"]
+    speed2_below: Float[Array, " K"]
+
+
+class Journey(NamedTuple):
+    """Runs under way, and what their stop has learnt on it."""
+
+    state: State
+    bracket: Bracket | None = None
+
+
+class Stopping(ABC):
+    """What the loop asks of a stop; a pytree, so that one program serves all its values."""
+
+    speed2: Scalar
+    """Squared speed, in units of s², below which a run is at rest."""
+
+    def in_units_of(self, scale: float) -> "Stopping":
+        """Return the stop for the loss ℓ/s."""
+        del scale
+        return self
+
+    def suited(self, solver: Solver) -> Solver:
+        """Return the solver with steps that this stop can do with; ``ValueError`` if none."""
+        return solver
+
+    def set_out(self, state: State) -> Journey:
+        """Return the beginning of a journey."""
+        return Journey(state)
+
+    def goal(self, journey: Journey, goal: Float[Array, ""]) -> Array:
+        """Return how far steps may go."""
+        del journey
+        return goal
+
+    @abstractmethod
+    def judge(
+        self, problem: Problem, journey: Journey, new: State, going: Bool[Array, " K"]
+    ) -> Journey:
+        """Return what becomes of the runs that are `going` and have come to `new`."""
+
+    @abstractmethod
+    def energy_for(self, problem: Problem) -> Scalar:
+        """Return the energy to which the linearised flow takes runs."""
+
+    @abstractmethod
+    def arrived(self, problem: Problem, state: State) -> Bool[Array, " K"]:
+        """Return which runs have ended at the energy asked for."""
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["energy", "speed2"], meta_fields=[])
+@dataclass(frozen=True)
+class Stop(Stopping):
+    """Stop a run at rest, or once its energy is low enough.
+
+    Parameters
+    ----------
+    energy
+        The run ends once L/N is at or below this, in units of the loss's scale s
+        (`gapless.flow.units.loss_scale`; 1 for the quartic loss). When None: at the strictest
+        criterion whose first passage is recorded (L/N = 1e-10, or L = 1e-8 where that is the
+        smaller) and that rounding lets it reach. So any criterion can be applied afterwards.
+    speed2
+        The run is at rest, and ends, once |∇L − μW|²/N is below this, in units of s².
+    """
+
+    energy: Scalar | None = None
+    speed2: Scalar = REST_SPEED2
+
+    def judge(
+        self, problem: Problem, journey: Journey, new: State, going: Bool[Array, " K"]
+    ) -> Journey:
+        """Return the runs that are `going` where they have come to, ended if it is far enough."""
+        ended = (new.energy <= self.energy_for(problem)) | (new.speed2 < self.speed2)
+        new = new._replace(running=new.running & ~ended)
+        return Journey(select(going, new, journey.state))
+
+    def energy_for(self, problem: Problem) -> Scalar:
+        """Return the energy at which runs of a problem end.
+
+        At the solution rounding leaves e ≈ 0.12 ε² αN (measured for N = 128 … 1024 and
+        α = 6 … 40): labels are sums of N terms.
+        """
+        if self.energy is not None:
+            return self.energy
+        epsilon = float(jnp.finfo(problem.dtype).eps)
+        reachable = 0.5 * epsilon**2 * problem.alpha * problem.n
+        strictest = min(LEVELS[-1], ZERO_ENERGY / problem.n)
+        return strictest if strictest > reachable else max(LEVELS[-1], reachable)
+
+    def arrived(self, problem: Problem, state: State) -> Bool[Array, " K"]:
+        """Return which runs have ended at the energy asked for."""
+        return ~state.running & (state.energy <= self.energy_for(problem))
+
+
+@partial(
+    jax.tree_util.register_dataclass, data_fields=["energy", "tolerance", "speed2"], meta_fields=[]
+)
+@dataclass(frozen=True, eq=False)
+class AtEnergy(Stopping):
+    """Stop each run where its energy first is a given one.
+
+    A step that lands below the energy is taken back and repeated with the length at which the
+    cubic through both ends (with the exact slopes de/dt = −|∇L − μW|²/N) meets the energy, until
+    |e − energy| ≤ tolerance. Since e only falls, the bracket never loses the crossing; where the
+    cubic does not halve it, bisection does.
+
+    Parameters
+    ----------
+    energy
+        Target L/N, one number or one for each run. A run that sets out below it, or whose target
+        is not finite, ends where it is.
+    tolerance
+        On |e − energy|, in units of the loss's scale s.
+    speed2
+        The run is at rest, and ends uncrossed, once |∇L − μW|²/N is below this, in units of s².
+
+    Raises
+    ------
+    ValueError
+        For a tolerance that is not positive.
+    """
+
+    energy: Scalar | np.ndarray | Float[Array, " K"]
+    tolerance: Scalar = 1e-3
+    speed2: Scalar = REST_SPEED2
+
+    def __post_init__(self) -> None:
+        # compiled code puts things other than numbers here
+        if isinstance(self.tolerance, float | int) and not self.tolerance > 0:
+            raise ValueError(f"tolerance: must be positive, not {self.tolerance}")
+
+    def in_units_of(self, scale: float) -> "AtEnergy":
+        """Return the stop for the loss ℓ/s."""
+        return replace(self, energy=np.asarray(self.energy, float) / scale)
+
+    def suited(self, solver: Solver) -> Solver:
+        """Return the solver in steps that can be taken again, shorter."""
+        return solver.divisible()
+
+    def set_out(self, state: State) -> Journey:
+        """Return the beginning of a journey; ``ValueError`` for energies of the wrong shape."""
+        k = len(state.energy)
+        if np.shape(self.energy) not in ((), (1,), (k,)):
+            raise ValueError(
+                f"energy: one number or one for each of {k} runs, not {np.shape(self.energy)}"
+            )
+        target = jnp.broadcast_to(jnp.asarray(self.energy, state.energy.dtype), (k,))
+        state = state._replace(running=state.running & (state.energy > target))
+        nowhere = jnp.full_like(state.t, jnp.inf)
+        return Journey(state, Bracket(target, nowhere, nowhere, state.energy, state.speed2))
+
+    def goal(self, journey: Journey, goal: Float[Array, ""]) -> Array:
+        """Return how far steps may go: to where the cubic meets the energy."""
+        return jnp.minimum(_bracket(journey).goal, goal)
+
+    def judge(
+        self, problem: Problem, journey: Journey, new: State, going: Bool[Array, " K"]
+    ) -> Journey:
+        """Return the runs that are `going` at `new`, or back and wiser if that is past the energy.
+
+        What the longer step has taught is where the energy lies between the two.
+        """
+        del problem
+        old, bracket = journey.state, _bracket(journey)
+        past = going & (new.energy < bracket.target - self.tolerance)
+        there = going & ~past & (new.energy <= bracket.target + self.tolerance)
+        state = select(going & ~past, new, old)
+        at_rest = going & (state.speed2 < self.speed2)
+        state = state._replace(
+            gradients=jnp.where(going, new.gradients, old.gradients),
+            running=state.running & ~there & ~at_rest,
+        )
+        bracket = bracket._replace(
+            below=jnp.where(past, new.t, bracket.below),
+            energy_below=jnp.where(past, new.energy, bracket.energy_below),
+            speed2_below=jnp.where(past, new.speed2, bracket.speed2_below),
+        )
+        return Journey(state, bracket._replace(goal=_next_goal(state, bracket)))
+
+    def energy_for(self, problem: Problem) -> Scalar:
+        """Return −∞: the linearised flow takes no run to an energy of its own."""
+        del problem
+        return -np.inf
+
+    def arrived(self, problem: Problem, state: State) -> Bool[Array, " K"]:
+        """Return which runs have ended at the energy asked for."""
+        del problem
+        target = jnp.asarray(self.energy, state.energy.dtype)
+        from_above = state.energy_start > target
+        return ~state.running & from_above & (state.energy <= target + self.tolerance)
+
+
+STRICTEST = Stop()
+"""At the strictest criterion, or at rest."""
+
+
+def _bracket(journey: Journey) -> Bracket:
+    assert journey.bracket is not None
+    return journey.bracket
+
+
+def _next_goal(state: State, bracket: Bracket) -> Float[Array, " K"]:
+    """Return where the cubic between the state and the time past the crossing meets the energy.
+
+    Inverse interpolation (`cubic`), kept within the middle 98 % of the bracket, so that it
+    shrinks whatever the cubic does.
+    """
+    known = jnp.isfinite(bracket.below)
+    length = jnp.where(known, bracket.below - state.t, 1)
+    span = jnp.where(known, bracket.energy_below - state.energy, -1)
+    u = jnp.clip((bracket.target - state.energy) / span, 0, 1)
+    tiny = jnp.finfo(u.dtype).tiny
+    slopes = (-span / jnp.maximum(v2, tiny) for v2 in (state.speed2, bracket.speed2_below))
+    when = jnp.clip(cubic(u, length, *slopes), 0.01 * length, 0.99 * length)
+    return jnp.where(known, state.t + when, jnp.inf)
+
+
+def cubic(u: Array, length: Array, slope0: Array, slope1: Array) -> Array:
+    """Return p(u) for 0 ≤ u ≤ 1: p(0) = 0, p(1) = length, with the slopes p′(0) and p′(1)."""
+    return u**2 * (3 - 2 * u) * length + u * (1 - u) ** 2 * slope0 - u**2 * (1 - u) * slope1

@@ -1,0 +1,217 @@
+"""Compiled programs kept on disk, so that each machine compiles a program once.
+
+JAX's own persistent cache does the work. A program is compiled for the processor at hand, and
+another processor that reads it may stop at an instruction that it lacks: on a home shared by
+several kinds of machine the plain cache is unsafe. So the folder is named by the version of
+jaxlib and by a hash of this processor's features and of XLA's flags.
+A program is code: the folder must belong to this user, and nobody else may write to it.
+"""
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+
+SWITCH = "GAPLESS_CACHE"
+"""Environment variable that turns the cache off where it is ``off``."""
+LARGEST = 256 * 2**20
+"""Bytes that all programs may take: some 20,000. A start that finds more deletes the oldest."""
+KEPT = 0.5
+"""Share of `LARGEST` that stays when the oldest programs are deleted."""
+
+# the lines of /proc/cpuinfo by which compilers tell processors apart (x86-64, AArch64)
+_FEATURES = re.compile(
+    r"^(vendor_id|cpu family|model|flags|Features|CPU implementer|CPU part)\s*:\s*(.*)$", re.M
+)
+_COMPLAINT = re.compile(r"Error (reading|writing) persistent compilation cache entry for '([^']*)'")
+
+
+class CacheUnusableError(Exception):
+    """The cache cannot be used; the message says why."""
+
+
+def user_cache() -> Path:
+    """Return this user's cache folder of gapless, by the custom of XDG.
+
+    Raises
+    ------
+    CacheUnusableError
+        If the user has no home.
+    """
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    try:
+        # a relative one is to be ignored, says the custom
+        return (named if named.is_absolute() else Path.home() / ".cache") / "gapless"
+    except RuntimeError:
+        raise CacheUnusableError("there is no home folder") from None
+
+
+def all_programs() -> Path:
+    """Return the folder of the programs of all machines."""
+    return user_cache() / "programs"
+
+
+def machine_programs() -> Path:
+    """Return the folder of the programs of this machine: jaxlib's version and a hash.
+
+    Raises
+    ------
+    CacheUnusableError
+        If this processor's features cannot be found out.
+    """
+    identity = "\n".join([_processor(), os.environ.get("XLA_FLAGS", "")])
+    name = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    return all_programs() / f"{version('jaxlib')}-{name}"
+
+
+def use() -> Path | None:
+    """Let JAX keep its programs, in this process and in those that it starts.
+
+    Must run before anything is compiled. What is wrong with the cache costs one line on stderr
+    and nothing else.
+
+    Returns
+    -------
+    The folder, or None where there is no cache.
+    """
+    folder = None
+    if os.environ.get(SWITCH, "").lower() != "off":
+        try:
+            folder = _prepared(machine_programs())
+        except CacheUnusableError as error:
+            sys.stderr.write(f"programs are compiled anew: {error}; {SWITCH}=off stops this line\n")
+    _tell_jax(folder)
+    if folder is not None:
+        _say_damage_once(folder)
+    return folder
+
+
+def programs() -> tuple[int, int]:
+    """Return how many programs of all machines are kept, and their bytes."""
+    sizes = [status.st_size for _, status in _entries()]
+    return len(sizes), sum(sizes)
+
+
+def clear() -> tuple[int, int]:
+    """Delete the programs of all machines; return how many there were, and their bytes."""
+    found = programs()
+    shutil.rmtree(all_programs(), ignore_errors=True)
+    return found
+
+
+def _prepared(folder: Path) -> Path:
+    """Return the folder, made where it is missing, with room in it."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (folder.parent, folder):
+            _check_owner(each)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CacheUnusableError(f"{folder}: {error.strerror}") from None
+    make_room()
+    return folder
+
+
+def _check_owner(folder: Path) -> None:
+    status = folder.stat()
+    own = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+    if not own or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise CacheUnusableError(f"{folder} can be written by others")
+
+
+def make_room() -> None:
+    """Delete the oldest programs where all together are larger than `LARGEST`."""
+    entries = list(_entries())
+    total = sum(status.st_size for _, status in entries)
+    if total <= LARGEST:
+        return
+    for path, status in sorted(entries, key=lambda entry: entry[1].st_mtime):
+        if total <= KEPT * LARGEST:
+            return
+        with suppress(OSError):  # another process deletes as well
+            path.unlink()
+        total -= status.st_size
+
+
+def _entries() -> Iterator[tuple[Path, os.stat_result]]:
+    for path in all_programs().glob("*/*"):
+        with suppress(OSError):
+            yield path, path.stat()
+
+
+def _tell_jax(folder: Path | None) -> None:
+    """Set JAX's options: in the environment, and in a JAX that is loaded already."""
+    options = {
+        "jax_enable_compilation_cache": folder is not None,
+        "jax_compilation_cache_dir": None if folder is None else str(folder),
+        # a small program is not worth JAX's default second, but a hundred of them are
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": 0,
+        # bounded here: JAX's own bound takes another package
+        "jax_compilation_cache_max_size": -1,
+        "jax_raise_persistent_cache_errors": False,
+    }
+    for name, value in options.items():
+        if value is None:
+            os.environ.pop(name.upper(), None)
+        else:
+            os.environ[name.upper()] = str(value)
+    if jax := sys.modules.get("jax"):
+        for name, value in options.items():
+            jax.config.update(name, value)
+
+
+def _say_damage_once(folder: Path) -> None:
+    """Turn JAX's complaints about the cache into one line, and delete what is damaged."""
+    warnings.filterwarnings("always", message=_COMPLAINT.pattern)
+    show, said = warnings.showwarning, False
+
+    def shown(message, *arguments, **options) -> None:
+        nonlocal said
+        complaint = _COMPLAINT.match(str(message))
+        if complaint is None:
+            return show(message, *arguments, **options)
+        if not said:
+            said = True
+            sys.stderr.write(
+                f"programs are compiled anew: {folder} has an entry that cannot be "
+                f"{'read; it is deleted' if complaint[1] == 'reading' else 'written'}\n"
+            )
+        if complaint[1] == "reading":
+            for path in folder.glob(f"{complaint[2]}-*"):
+                path.unlink(missing_ok=True)
+        return None
+
+    warnings.showwarning = shown
+
+
+def _processor() -> str:
+    """Return by which this machine's compiled code differs from another's."""
+    found = [platform.system(), platform.machine()]
+    if platform.system() == "Linux":
+        try:
+            text = Path("/proc/cpuinfo").read_text(errors="replace")
+        except OSError as error:
+            raise CacheUnusableError(f"/proc/cpuinfo: {error.strerror}") from None
+        # all cores of a machine, since they may be of two kinds
+        found += sorted({f"{name}: {value}" for name, value in _FEATURES.findall(text)})
+    else:
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        try:
+            found.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        except (OSError, subprocess.SubprocessError):
+            found.append(platform.processor())
+    if not any(found[2:]):
+        raise CacheUnusableError("the features of this processor are not known")
+    return "\n".join(found)

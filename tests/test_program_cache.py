@@ -1,0 +1,105 @@
+"""Compiled programs on disk: found again, never by another machine, and never in the way."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from gapless import program_cache
+
+COMPUTE = """
+from gapless import program_cache
+program_cache.use()
+import jax
+print(float(jax.jit(lambda x: x * x + 2)(3.0)))
+"""
+
+
+def start(cache: Path, **environment: str) -> subprocess.Popen:
+    """Start a process that compiles a few programs, with its cache in a folder."""
+    changed = {"XDG_CACHE_HOME": str(cache), "GAPLESS_CACHE": "", **environment}
+    return subprocess.Popen(
+        [sys.executable, "-c", COMPUTE],
+        env=os.environ | changed,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def computed(process: subprocess.Popen) -> str:
+    """Return what the process said on stderr; its answer must be right."""
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (0, "11.0\n"), err
+    return err
+
+
+def entries(cache: Path) -> Mapping[Path, int]:
+    """Return the files of a cache and when each was written."""
+    return {path: path.stat().st_mtime_ns for path in cache.glob("gapless/programs/*/*")}
+
+
+def test_programs_are_found_again_and_damage_costs_one_line(tmp_path: Path) -> None:
+    assert computed(start(tmp_path)) == ""
+    first = entries(tmp_path)
+    assert first
+    assert computed(start(tmp_path)) == ""
+    assert entries(tmp_path) == first  # nothing was compiled anew
+    for path in first:
+        path.write_bytes(path.read_bytes()[:100])
+    # also where the user's shell turns warnings into errors
+    assert computed(start(tmp_path, PYTHONWARNINGS="error")).count("\n") == 1
+    assert computed(start(tmp_path)) == ""
+    assert {path.stat().st_size > 100 for path in entries(tmp_path)} == {True}
+
+
+def test_two_processes_may_fill_a_cache_at_once(tmp_path: Path) -> None:
+    both = [start(tmp_path) for _ in range(2)]
+    for process in both:
+        assert computed(process).count("\n") <= 1  # an entry may be read half-written
+    assert computed(start(tmp_path)).count("\n") <= 1
+    assert entries(tmp_path)
+
+
+def test_machines_that_compile_otherwise_have_folders_of_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = program_cache.machine_programs()
+    assert program_cache.machine_programs() == here
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_max_isa=SSE4_2")
+    flags = program_cache.machine_programs()
+    monkeypatch.setattr("platform.machine", lambda: "another")
+    assert len({here, flags, program_cache.machine_programs()}) == 3
+
+
+@pytest.mark.parametrize("fault", ["no folder", "writable by others", "off"])
+def test_a_cache_that_cannot_be_used_is_done_without(tmp_path: Path, fault: str) -> None:
+    cache, environment = tmp_path / "cache", {}
+    if fault == "no folder":
+        cache.write_text("a file stands where the folder should")
+    elif fault == "writable by others":
+        (cache / "gapless" / "programs").mkdir(parents=True)
+        (cache / "gapless" / "programs").chmod(0o777)
+    else:
+        environment = {"GAPLESS_CACHE": "off"}
+    said = computed(start(cache, **environment))
+    assert said.count("\n") == (0 if fault == "off" else 1)
+    assert fault == "no folder" or not entries(cache)
+
+
+def test_the_oldest_programs_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(program_cache, "LARGEST", 1000)
+    folder = program_cache.all_programs() / "some-machine"
+    folder.mkdir(parents=True, mode=0o700)
+    for age in range(12):
+        path = folder / f"jit_{age}-cache"
+        path.write_bytes(bytes(100))
+        os.utime(path, (1e9 - age, 1e9 - age))
+    program_cache.make_room()
+    assert sorted(path.name for path in folder.iterdir()) == [f"jit_{k}-cache" for k in range(5)]
+    assert program_cache.clear() == (5, 500)
+    assert program_cache.programs() == (0, 0)
