@@ -9,7 +9,7 @@ OUT ?= results/smoke
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: benchmarks docs notebooks reproduce test test-sdist test-slow test-browser test-lowest test-readme crash campaign slurm lint types contracts check clean
+.PHONY: benchmarks docs notebooks reproduce test test-avx2 test-many-seeds test-sdist test-slow test-browser test-lowest test-readme crash campaign slurm lint types contracts check clean
 
 # at smoke scale most of the time goes to compiling, so programs are compiled quickly
 reproduce: $(VENV)/.run
@@ -18,6 +18,18 @@ reproduce: $(VENV)/.run
 # the fast tests spend their time compiling small programs, so those are compiled quickly
 test: $(VENV)/.dev
 	XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/python -m pytest -n $(WORKERS) -q
+
+# the fast tests with the instructions that every processor of the last ten years has
+test-avx2: $(VENV)/.dev
+	OPENBLAS_CORETYPE=Haswell XLA_FLAGS="--xla_backend_optimization_level=0 --xla_cpu_max_isa=AVX2" \
+		$(BIN)/python -m pytest -n $(WORKERS) -q
+
+# the fast tests with every seed moved, and with the files in reversed order (tests/seeds.py)
+test-many-seeds: $(VENV)/.dev
+	for shift in 1 2 1000; do \
+		SEED_SHIFT=$$shift XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/python -m pytest \
+			-n $(WORKERS) -q --hypothesis-seed=$$shift || exit 1; \
+	done
 
 # the fast tests as the source distribution holds them
 test-sdist: $(VENV)/.dev

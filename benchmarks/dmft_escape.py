@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from gapless.losses import quartic
-from gapless.theory.dmft import Draws, Dynamics, Flow, solve
+from gapless.theory.dmft import Dynamics, Ensemble, GradientFlow, solve
 
 OUT, PATHS, REPLICAS = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 STARTS = np.geomspace(0.004, 0.6, 16)
@@ -39,7 +39,7 @@ for alpha in map(float, sys.argv[4:]):
     for replica in range(REPLICAS):
         for m0 in STARTS:
             dynamics = Dynamics(quartic, alpha, "teacher", float(m0))
-            found = solve(dynamics, Draws(PATHS, 0, replica), Flow(TIMES))
+            found = solve(dynamics, Ensemble(PATHS, 0, replica), GradientFlow(), TIMES)
             times = {
                 f"t_{level:g}": passage(found.t, found.energy, level) for level in (1e-4, 1e-6)
             }

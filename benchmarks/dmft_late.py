@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from gapless.losses import quartic
-from gapless.theory.dmft import Draws, Dynamics, Flow, solve
+from gapless.theory.dmft import Dynamics, Ensemble, GradientFlow, solve
 
 OUT, PATHS, REPLICA = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 T_MAX = float(sys.argv[4])
@@ -32,16 +32,16 @@ def rows(alpha: float) -> pd.DataFrame:
     times = np.concatenate([[0], spaced, np.arange(1, T_MAX + 1e-9), WAITING])
     found = solve(
         Dynamics(quartic, alpha, waiting=WAITING),
-        Draws(PATHS, 0, REPLICA),
-        Flow(np.unique(np.round(times, 6))),
+        Ensemble(PATHS, 0, REPLICA),
+        GradientFlow(),
+        np.unique(np.round(times, 6)),
     )
     names = ("energy", "mu", "correlation_0", "speed2")
     table = pd.DataFrame({"t": found.t} | {name: getattr(found, name) for name in names})
     for index, waiting in enumerate(WAITING):
-        for name in ("growth", "alignment", "spread", "response"):
+        for name in ("growth", "alignment", "perturbation_growth", "response"):
             table[f"{name}_{waiting:g}"] = getattr(found, name)[index]
-    counts = [view.count for view in found.state.views]
-    print(f"{counts} directions, {found.state.gradients} gradients", flush=True)
+    print(f"{found.directions} directions, {found.gradients} gradients", flush=True)
     return table.assign(alpha=alpha, paths=PATHS, replica=REPLICA, waiting=sys.argv[5])
 
 

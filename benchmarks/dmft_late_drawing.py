@@ -16,7 +16,7 @@ from gapless.losses import quartic
 from gapless.page.image import save
 from gapless.page.panels import Axis, Panel, Picture, Series
 from gapless.theory import threshold_state
-from gapless.theory.dmft import settle
+from gapless.theory.dmft import power_law_limit
 
 ALIGNMENT = "alignment_2"
 WINDOWS = ((3, 7), (4, 16))
@@ -51,9 +51,11 @@ def limit(found: list[pd.DataFrame]) -> tuple[float, float, float]:
     """Return e∞ of the mean over sets, its jackknife error, and how far windows move it."""
     t = found[0].t.to_numpy()
     curves = np.array([np.interp(t, one.t, one.energy) for one in found])
-    value, window = settle(t, curves.mean(axis=0))
+    value, window = power_law_limit(t, curves.mean(axis=0))
     count = len(curves)
-    without = [settle(t, np.delete(curves, k, axis=0).mean(axis=0))[0] for k in range(count)]
+    without = [
+        power_law_limit(t, np.delete(curves, k, axis=0).mean(axis=0))[0] for k in range(count)
+    ]
     return value, float(np.std(without) * (count - 1) ** 0.5), window
 
 
@@ -86,7 +88,7 @@ def print_alignment(probed: Sets) -> None:
             # the error of a median is 1.25 that of the mean
             error = 1.25 * spread / len(found) ** 0.5
             cells.append(f"{np.median(exponents):.2f} ± {error:.2f}")
-        for name in ("growth_2", "spread_2"):
+        for name in ("growth_2", "perturbation_growth_2"):
             cells.append(said([_gain(one, name) for one in found], 1))
         print(f"| {alpha:g} | {' | '.join(cells)} | {len(found)} |")
 
@@ -130,7 +132,7 @@ def excess(probed: Sets, least: float = 13) -> tuple[float, float]:
     for alpha, found in probed.items():
         if alpha >= least:
             gains[alpha] = np.array(
-                [_gain(one, "growth_2") - _gain(one, "spread_2") for one in found]
+                [_gain(one, "growth_2") - _gain(one, "perturbation_growth_2") for one in found]
             )
 
     def root(values: dict[float, np.ndarray]) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from gapless.losses import quartic
-from gapless.theory.dmft import Descent, Draws, Dynamics, combine, solve
+from gapless.theory.dmft import Dynamics, Ensemble, GradientDescent, combine, solve
 
 OUT, PATHS, SETS = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 LABELS, _, START = sys.argv[4].partition(":")
@@ -26,9 +26,12 @@ overlap = float(START) if LABELS == "teacher" else 0.0
 labels = "teacher" if LABELS == "teacher" else "shuffled"
 waiting = (0.0,) if LABELS == "growth" else ()
 dynamics = Dynamics(quartic, 10.0, labels, overlap, waiting)
-descent = Descent(np.full(100, 0.01))
+times = 0.01 * np.arange(101)
 theory = combine(
-    [solve(dynamics, Draws(PATHS, 1, index, "matched"), descent) for index in range(SETS)]
+    [
+        solve(dynamics, Ensemble(PATHS, 1, index), GradientDescent(0.01), times)
+        for index in range(SETS)
+    ]
 )
 if LABELS == "teacher":
     NAMES["signed_overlap"] = "overlap"

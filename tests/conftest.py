@@ -1,17 +1,38 @@
 """Shapes are checked at every call under test; silent promotion of rank is an error."""
 
+import signal
+
 import hypothesis
 import jax
+import pytest
 from jaxtyping import install_import_hook
 
-ARRAYS = ["design", "problem", "flow", "linalg", "hessian"]
+ARRAYS = ["design", "problem", "flow", "linalg", "hessian", "theory.dmft"]
 install_import_hook([f"gapless.{name}" for name in ARRAYS], "typechecker.checked")
 
 from gapless import program_cache  # noqa: E402
 from gapless.threads import pin_threads  # noqa: E402
+from seeds import SHIFT, move_seeds  # noqa: E402
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell that starts the tests in the background has them, and their children, hear nothing
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 pin_threads()
 program_cache.use()
+move_seeds()
 jax.config.update("jax_numpy_rank_promotion", "raise")
-hypothesis.settings.register_profile("gapless", deadline=None, derandomize=True, max_examples=50)
+hypothesis.settings.register_profile(
+    "gapless", deadline=None, derandomize=not SHIFT, max_examples=50
+)
 hypothesis.settings.load_profile("gapless")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where seeds are moved, leave out what is recorded of one seed, and reverse the order."""
+    if not SHIFT:
+        return
+    items.reverse()
+    for item in items:
+        mark = item.get_closest_marker("one_seed")
+        if mark is not None:
+            item.add_marker(pytest.mark.skip(reason=mark.args[0]))

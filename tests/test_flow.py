@@ -10,6 +10,7 @@ import pytest
 
 from gapless.design import Design
 from gapless.flow import (
+    ACCURATE,
     FLOW,
     PAPER,
     SWEEP,
@@ -497,6 +498,23 @@ def test_jit_sees_one_loop_for_all_stages():
         step = jax.jit(lambda s: chebyshev_step(lambda w: -w, w, -w, h, s))
         step(3), step(9)
         assert step._cache_size() == 1
+
+
+@pytest.mark.slow
+def test_the_accurate_flow_is_right_to_a_thousandth_from_the_start_to_rest():
+    design = Design(n=32, alpha=6, seed=3, runs=4)
+    problem, start = draw_problem(design, "shuffled", dtype="float64"), design.start()
+    times = np.geomspace(0.01, 100, 20)
+    exact, ours, usual = (
+        integrate(problem, start, 100.0, solver=solver, save_at=times)
+        for solver in (GradientFlow(2e-6, max_steps=10**6), ACCURATE, FLOW)
+    )
+    np.testing.assert_allclose(ours.energy, exact.energy, rtol=1e-3)
+    assert ours.outcome == exact.outcome
+    assert Outcome.trapped in ours.outcome
+    # global errors fall like tolerance^(2/3): by a factor of 100 here
+    off = [np.abs(run.energy / exact.energy - 1).max() for run in (ours, usual)]
+    assert off[0] < 0.2 * off[1]
 
 
 @pytest.mark.slow

@@ -60,7 +60,8 @@ def dmft(
     accuracy
         Largest error of a step of the flow, in units of the sphere's radius.
     paths
-        Sampled paths of each set; errors fall like their root.
+        Sampled paths P of each set; errors fall like their root, and a bias of order α/P of all
+        sets like P. At least ten times α.
     replicas
         Independent sets of paths, whose spread is the error.
     labels
@@ -71,8 +72,7 @@ def dmft(
         Times, like 0,2, at each of which an infinitesimal overlap with the signal is put in and
         followed, and a push along a random direction; none: no such times.
     sampling
-        sobol, the law of descent at N = paths/α with less noise; matched, all second moments
-        those of N = ∞, for t ≤ 1; or random.
+        sobol, the law of descent at N = paths/α with less noise; or random, that law itself.
     seed
         The same seed gives the same numbers.
     loss
@@ -101,13 +101,13 @@ def dmft(
         | dict(loss=loss, step=step, accuracy=accuracy, waiting=times, sampling=sampling)
     )
     points = [point.model_copy(update={"replica": index}) for index in range(replicas)]
-    doubled = [one.coarse() for one in points if len(one.stepping.t) > 8]
+    doubled = [one.coarse() for one in points if len(one.save_at) > 8]
     # what every set saved stays in memory until the curves are combined
     memory = point.bytes + point.bytes_kept * (replicas + len(doubled) - 1)
     check_memory(memory, "paths, t_max, replicas", "--paths, --replicas or --t-max")
     traffic = sum(one.traffic for one in (*points, *doubled))
     sys.stderr.write(
-        f"dmft: {replicas} × {paths} paths until t = {t_max:g}; about "
+        f"dmft: {replicas} × {paths} paths (N = {paths / alpha:.0f}) until t = {t_max:g}; about "
         f"{memory / 2**20:,.0f} MiB and {traffic / _speed():,.0f} s on one core\n"
     )
     notes = []
@@ -128,6 +128,12 @@ def dmft(
         for one in (*points, *doubled):
             Checkpoint(one).discard()
     estimate = combine(fine, coarse)
+    if estimate.is_biased:
+        notes.append(
+            f"{paths} paths at α = {alpha:g} have a bias of order α/P = {estimate.bias:.1%}, which "
+            "errors from paths do not cover; raise --paths"
+        )
+        sys.stderr.write(f"dmft: {notes[-1]}\n")
     save_picture(plot, picture, point, estimate)
     if as_json:
         print_json(answer(point, estimate, fine, notes))

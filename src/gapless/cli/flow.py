@@ -72,7 +72,7 @@ def flow(
         float32, float64 or float16 (X takes half the memory, everything else is float32); float32
         for the flow and float64 for the paper's protocol by default.
     accurate
-        Follow e(t) to 0.1 %, also past saddles, for about twice the gradients on the way down.
+        Follow e(t) to 0.1 %, also past saddles, for three times the gradients on the way down.
     save_at
         Times to record, as 0.1,0.5,1; by default 0 and 63 more, spaced by a factor.
     runs_per_design

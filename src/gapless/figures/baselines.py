@@ -166,7 +166,7 @@ def _thresholds(end: Thresholds) -> list[Mark]:
 def tables(reduced: Overlaps) -> list[tuple[str, pd.DataFrame]]:
     """Return mean overlaps with clustered standard errors, and from which α they are high."""
     curves = reduced.means
-    first = curves[curves.overlap > HIGH].groupby("method", as_index=False).alpha.min()
+    first = curves[curves.overlap > HIGH].groupby("method", as_index=False)[["alpha"]].min()
     return [
         ("Mean overlaps and their standard errors", curves),
         (f"Smallest α measured with a mean overlap above {HIGH:g}", first),

@@ -87,7 +87,7 @@ def answer(
     teacher = point.labels == "teacher"
     names = ["energy", "mu", "correlation_0"]
     names += ["signed_overlap"] if teacher else []
-    names += ["response", "spread"] if point.waiting else []
+    names += ["response", "perturbation_growth"] if point.waiting else []
     names += ["growth", "growth_rate", "alignment"] if point.waiting and not teacher else []
     return {
         "alpha": point.alpha,
@@ -100,9 +100,11 @@ def answer(
         "sampling": point.sampling,
         "replicas": len(solutions),
         "seed": point.seed,
+        "dimension": point.paths / point.alpha,
+        "bias": estimate.bias,
         "waiting": list(point.dynamics.waiting),
-        "directions": [view.count for view in solutions[0].state.views],
-        "gradients": solutions[0].state.gradients,
+        "directions": list(solutions[0].directions),
+        "gradients": solutions[0].gradients,
         "t": estimate.t.tolist(),
         **{name: estimate.value[name].tolist() for name in names},
         "spectrum": None if teacher else spectrum(solutions[0]),

@@ -19,7 +19,7 @@ from gapless.problem import Problem, precision
 
 FLOW = GradientFlow()
 """The flow itself."""
-ACCURATE = GradientFlow(tolerance=1e-4)
+ACCURATE = GradientFlow(tolerance=2e-5)
 """The flow with e(t) of every run within 0.1 %, also where it leaves a saddle."""
 SWEEP = GradientFlow(tolerance=4e-2, linear_below=1e-4)
 """The flow, the last decades of a run that has found the signal in one Krylov step."""

@@ -11,18 +11,27 @@ from gapless.files import reason
 from gapless.losses import parse_loss
 from gapless.measure.checkpoint import Checkpoint
 from gapless.measure.point import Cost, Point
-from gapless.theory.dmft import Descent, Draws, Dynamics, Flow, Solution
+from gapless.theory.dmft import (
+    Dynamics,
+    Ensemble,
+    GradientDescent,
+    GradientFlow,
+    Run,
+    Solution,
+)
 from gapless.theory.dmft.paths import Sampling
 from gapless.theory.dmft.state import Labels
 
-FEWEST_PATHS, MOST_STEPS = 64, 20_000
+MOST_STEPS = 20_000
 MOST_STATES = 101
 """States of a descent that are saved, evenly; the flow saves 64, at times spaced by a factor."""
 FLOW_STATES = 64
+APART = 1e-6
+"""Waiting times lie this part of t_max from each other, at least."""
 
 CURVES = ("energy", "mu", "speed2", "correlation_0", "signed_overlap")
 """Curves over the saved times, of the student."""
-PROBE_CURVES = ("response", "spread", "growth", "alignment")
+PROBE_CURVES = ("response", "perturbation_growth", "growth", "alignment")
 """Curves of small changes made at the waiting times: waiting times × saved times, row by row."""
 OPERATIONS_PER_BYTE = 1.0
 """Floating-point operations of a processor in the time in which it reads a byte of paths."""
@@ -81,10 +90,6 @@ class MeanField(Point):
             )
         if not 0 < self.accuracy < 1:
             raise ValueError(f"accuracy: must lie between 0 and 1, not {self.accuracy}")
-        if not FEWEST_PATHS <= self.paths <= 2**30:
-            raise ValueError(f"paths: must be from {FEWEST_PATHS} to 2**30, not {self.paths}")
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed: must be an integer from 0 to 2**32 - 1, not {self.seed}")
         if self.labels == "teacher" and self.overlap == 0:
             raise ValueError(
                 "overlap: without one, a teacher is never found at N = ∞; give --overlap 0.3 "
@@ -92,19 +97,32 @@ class MeanField(Point):
             )
         if not all(0 <= t < self.t_max for t in self.waiting):
             raise ValueError(f"waiting: times must be from 0 to below {self.t_max:g}")
+        apart = self.step or APART * self.t_max
+        places = np.round(np.array([*self.waiting, self.t_max]) / apart)
+        if (np.diff(places) < 1).any() or any(0 < t < APART * self.t_max for t in self.waiting):
+            raise ValueError(
+                f"waiting: times must lie at least {apart:g} apart, and as far before the end"
+            )
         _ = self.dynamics
+        self.ensemble.check_dimension(self.alpha)
         return self
 
     @property
-    def stepping(self) -> Descent | Flow:
-        """Steps, and the times that are saved."""
+    def solver(self) -> GradientDescent | GradientFlow:
+        """How steps are taken."""
+        return GradientFlow(self.accuracy) if self.step is None else GradientDescent(self.step)
+
+    @property
+    def save_at(self) -> np.ndarray:
+        """Times that are saved, waiting times among them."""
         if self.step is None:
             spaced = np.geomspace(self.t_max * 1e-3, self.t_max, FLOW_STATES - 1)
-            return Flow(np.unique([0.0, *spaced, *self.waiting]), self.accuracy)
+            times = [t for t in spaced if all(abs(t - w) > APART * t for w in self.waiting)]
+            return np.unique([0.0, *times, *self.waiting])
         count = max(1, round(self.t_max / self.step))
-        saved = np.linspace(0, count, min(count + 1, MOST_STATES)).round()
+        states = np.linspace(0, count, min(count + 1, MOST_STATES)).round()
         waiting = np.round(np.array(self.waiting) / self.step)
-        return Descent(np.full(count, self.step), np.unique(np.append(saved, waiting)).astype(int))
+        return np.unique(np.append(states, waiting)) * self.step
 
     @property
     def dynamics(self) -> Dynamics:
@@ -115,9 +133,9 @@ class MeanField(Point):
         return Dynamics(loss, self.alpha, self.labels, self.overlap, waiting)
 
     @property
-    def draws(self) -> Draws:
-        """Where the paths come from."""
-        return Draws(self.paths, self.seed, self.replica, self.sampling)
+    def ensemble(self) -> Ensemble:
+        """The paths."""
+        return Ensemble(self.paths, self.seed, self.replica, self.sampling)
 
     @property
     def bytes(self) -> float:
@@ -127,7 +145,7 @@ class MeanField(Point):
     @property
     def bytes_kept(self) -> float:
         """Memory that a solution holds when it is done: the labels of its states."""
-        return 4.0 * self.paths * len(self.stepping.t)
+        return 4.0 * self.paths * len(self.save_at)
 
     @property
     def traffic(self) -> float:
@@ -140,7 +158,7 @@ class MeanField(Point):
         gradients = 130 * t**0.8 if self.step is None else t / self.step
         # four passes over what is revealed (0.6 of it in the mean), as much again to reveal it,
         # and some eighty vectors of its own for every gradient of each view
-        views = 1 + len(self.waiting) * len(self.dynamics.kinds)
+        views = 1 + len(self.waiting) * len(self.dynamics.probes)
         return gradients * 16 * self.paths * (1.2 * self._directions(t) + 20 * views)
 
     def _directions(self, t: float) -> float:
@@ -148,7 +166,7 @@ class MeanField(Point):
 
         Measured, of the quartic loss at α = 10; a probe reveals 1.6 times as many as the student.
         """
-        probes = len(self.waiting) * len(self.dynamics.kinds)
+        probes = len(self.waiting) * len(self.dynamics.probes)
         own = 10 + 36 * t**0.77
         most = np.inf if self.step is None else t / self.step + 2
         return min(own, most) + 1.6 * probes * min(own, most)
@@ -170,8 +188,8 @@ class MeanField(Point):
         found = solve(self)
         return self.table(
             outcome="followed",
-            directions=found.state.views[0].count,
-            gradients=found.state.gradients,
+            directions=found.directions[0],
+            gradients=found.gradients,
             t=[found.t],
             **{f"{name}_t": [np.ravel(getattr(found, name))] for name in (*CURVES, *PROBE_CURVES)},
         )
@@ -187,58 +205,18 @@ def solve(point: MeanField, progress: Callable[[float], object] = lambda _: None
     `progress` is called with the part of `MeanField.traffic` that was done. Raises `Unstable`.
     """
     checkpoint = Checkpoint(point)
-    solution = Solution.begin(point.dynamics, point.draws, point.stepping)
+    run = Run.begin(point.dynamics, point.ensemble, point.solver, point.save_at)
     if (found := checkpoint.read()) is not None:
-        solution = _resumed(found, solution, checkpoint)
+        try:
+            run = run.with_packed(found)
+        except (KeyError, ValueError, IndexError, TypeError) as error:
+            checkpoint.ignore(f"cannot be gone on from ({reason(error)})")
     done = 0.0
-
-    def watch(solution: Solution) -> None:
-        nonlocal done
-        now = point.traffic_until(solution.state.t)
+    while not run.is_finished:
+        run = run.advanced()
+        now = point.traffic_until(run.state.t)
         progress(now - done)
         done = now
         if checkpoint.due:
-            checkpoint.write(solution.packed())
-
-    solution.advance(watch)
-    for view in solution.state.views:
-        view.forget()
-    return solution
-
-
-def _resumed(found: dict[str, np.ndarray], fresh: Solution, checkpoint: Checkpoint) -> Solution:
-    """Return the solution gone on to what a checkpoint holds; as it is if that does not fit."""
-    begun = Solution.begin(fresh.dynamics, fresh.state.draws, fresh.stepping)
-    try:
-        _check_fit(found, fresh.packed(), len(fresh.t))
-        begun.restore(found)
-    except (KeyError, ValueError, IndexError, TypeError) as error:
-        checkpoint.ignore(f"cannot be gone on from ({reason(error)})")
-        return fresh
-    return begun
-
-
-def _check_fit(found: dict[str, np.ndarray], begun: dict[str, np.ndarray], states: int) -> None:
-    """Raise unless arrays are such as a solution that begins like `begun` comes to have."""
-    probes = range(len(found["logs"]) + 1)
-    names = {name for name in begun if not name.endswith("_0")}
-    parts = [name.removesuffix("_0") for name in begun if name.endswith("_0")]
-    if found.keys() != names | {f"{part}_{index}" for part in parts for index in probes}:
-        raise ValueError("holds other arrays")
-    for name, array in found.items():
-        part, _, index = name.rpartition("_")
-        like = begun[f"{part}_0" if part else name]
-        grows = part not in ("", "rest") or name in ("student", "rows", "lengths", "logs")
-        if (
-            array.dtype != like.dtype
-            or array.ndim != like.ndim
-            or (array.shape[grows:] != like.shape[grows:])
-        ):
-            raise ValueError(f"{name} is {array.dtype}{array.shape}")
-        if part not in ("", "rest") and len(array) != len(found[f"along_{index}"]):
-            raise ValueError(f"{name} has {len(array)} directions")
-    lengths = found["lengths"]
-    if len(lengths) > states or len(lengths) != len(found["student"]) or (lengths < 0).any():
-        raise ValueError(f"{len(lengths)} states are done of {states}")
-    if lengths.sum() != len(found["rows"]):
-        raise ValueError("the coordinates of the states are of another number")
+            checkpoint.write(run.packed())
+    return run.solution

@@ -1,30 +1,23 @@
 """The dynamics at N = ∞: dynamical mean-field theory on sampled paths."""
 
-from gapless.flags import as_ever
-from gapless.theory.dmft.estimate import Estimate, combine, settle
-from gapless.theory.dmft.paths import Draws
+from gapless.theory.dmft.estimate import Estimate, combine, power_law_limit
+from gapless.theory.dmft.paths import Ensemble
+from gapless.theory.dmft.run import Run, solve
 from gapless.theory.dmft.solution import Solution
-from gapless.theory.dmft.state import TOLERANCE, Dynamics
-from gapless.theory.dmft.stepping import Descent, Flow, Unstable
+from gapless.theory.dmft.solvers import GradientDescent, GradientFlow, Unstable
+from gapless.theory.dmft.state import RESIDUAL, Dynamics
 
 __all__ = [
-    "TOLERANCE",
-    "Descent",
-    "Draws",
+    "RESIDUAL",
     "Dynamics",
+    "Ensemble",
     "Estimate",
-    "Flow",
+    "GradientDescent",
+    "GradientFlow",
+    "Run",
     "Solution",
     "Unstable",
     "combine",
-    "settle",
+    "power_law_limit",
     "solve",
 ]
-
-
-@as_ever()
-def solve(
-    dynamics: Dynamics, draws: Draws, stepping: Descent | Flow, tolerance: float = TOLERANCE
-) -> Solution:
-    """Return the solution on one set of paths; raises `Unstable` if the step is too long."""
-    return Solution.begin(dynamics, draws, stepping, tolerance).advance()

@@ -10,7 +10,7 @@ from gapless.theory.dmft.solution import Solution
 
 CURVES = (
     *("energy", "mu", "correlation_0", "signed_overlap"),
-    *("response", "spread", "growth", "growth_rate", "alignment"),
+    *("response", "perturbation_growth", "growth", "growth_rate", "alignment"),
 )
 
 
@@ -25,19 +25,28 @@ class Estimate:
     value
         Means over the sets of paths.
     paths
-        Their standard errors: the spread over sets; NaN with a single set. A bias of order
-        α/P is not in it (docs/derivations/dmft.md §2).
+        Their standard errors: the spread over sets; NaN with a single set.
     steps
         |O(δ) − O(2δ)|, or with steps twice as long of the flow: to first (second) order in δ how
         far O(δ) is from the flow (a third of it). Mean over the sets that were done twice, so it
         holds some of their noise too. NaN where 2δ is beyond the stability limit, or was not asked
         for. It is no error of gradient descent with step δ.
+    bias
+        α/P, the order of the relative bias that all sets share, since P paths have the law of
+        N = P/α dimensions: 1 to 9 times as much in the energy (docs/derivations/dmft.md §6).
     """
 
     t: np.ndarray
     value: dict[str, np.ndarray]
     paths: dict[str, np.ndarray]
     steps: dict[str, np.ndarray]
+    bias: float
+
+    @property
+    def is_biased(self) -> bool:
+        """Whether the bias exceeds the last energy's standard error, or 1 % where that is NaN."""
+        error = self.paths["energy"][-1] / self.value["energy"][-1]
+        return bool(self.bias > (0.01 if np.isnan(error) else error))
 
 
 def combine(fine: Sequence[Solution], coarse: Sequence[Solution] = ()) -> Estimate:
@@ -48,14 +57,15 @@ def combine(fine: Sequence[Solution], coarse: Sequence[Solution] = ()) -> Estima
         curves = np.array([getattr(one, name) for one in fine])
         value[name] = curves.mean(axis=0)
         none = np.full_like(value[name], np.nan)
-        spread = curves.std(axis=0, ddof=1) if len(fine) > 1 else none
-        paths[name] = spread / np.sqrt(len(fine))
+        deviation = curves.std(axis=0, ddof=1) if len(fine) > 1 else none
+        paths[name] = deviation / np.sqrt(len(fine))
         differences = [
             _on_grid(two, name, t) - getattr(one, name)
             for one, two in zip(fine, coarse, strict=False)
         ]
         steps[name] = abs(np.mean(differences, axis=0)) if differences else none
-    return Estimate(t, value, paths, steps)
+    bias = fine[0].dynamics.alpha / fine[0].ensemble.paths
+    return Estimate(t, value, paths, steps, bias)
 
 
 def _on_grid(solution: Solution, name: str, t: np.ndarray) -> np.ndarray:
@@ -73,18 +83,18 @@ def _cubic(own: np.ndarray, curve: np.ndarray, t: np.ndarray) -> np.ndarray:
     return np.where(inside, CubicSpline(own[good], curve[good])(t), np.nan)
 
 
-def settle(t: np.ndarray, energy: np.ndarray) -> tuple[float, float]:
+def power_law_limit(t: np.ndarray, energy: np.ndarray) -> tuple[float, float]:
     """Return e∞ of e(t) = e∞ + c t^(−γ) and how far it moves with the window of the fit.
 
     Least squares on times spaced by a factor, from T/8, T/5 and T/3 on; the value is that of the
     middle window, the error half of the range.
     """
     last = float(t[-1])
-    found = [_power_law(t, energy, last / part) for part in (8, 5, 3)]
+    found = [_fitted_limit(t, energy, last / part) for part in (8, 5, 3)]
     return float(np.median(found)), float(np.ptp(found)) / 2
 
 
-def _power_law(t: np.ndarray, energy: np.ndarray, start: float) -> float:
+def _fitted_limit(t: np.ndarray, energy: np.ndarray, start: float) -> float:
     """Return e∞: linear least squares in (e∞, c) at each γ, the γ with the least residual."""
     times = np.geomspace(start, t[-1], 60)
     e = np.interp(times, t, energy)

@@ -1,4 +1,4 @@
-"""The Gaussian numbers of the sampled paths: labels y and the fields along revealed directions.
+"""The Gaussian numbers of an ensemble of sampled paths: labels y, and fields along directions.
 
 Of each sampled sensing vector the dynamics sees y and its components along the directions that
 the student's history spans (`dmft.sensing`). The first few carry most of the variance, so those
@@ -9,30 +9,35 @@ antithetic path would tell nothing that its twin did not (docs/derivations/dmft.
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from numbers import Integral
+from typing import Literal, get_args
 
 import numpy as np
+from jaxtyping import Float32
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-Sampling = Literal["sobol", "matched", "random"]
-"""``random``: pseudo-random, the law of gradient descent with P samples in N = P/α dimensions, N
-finite. ``sobol``: scrambled Sobol points for y and the first fields, whose second moments are made
-exact; the rest as before. ``matched``: Sobol points, and all second moments and lengths those of
-N = ∞: exact for a quadratic loss at any P, and least noise in μ; but with a bias of order J/N for
-other losses once J directions are revealed, for short times only (docs/derivations/dmft.md §6)."""
+Sampling = Literal["sobol", "random"]
+"""``sobol``: scrambled Sobol points for y and the first fields, whose second moments are made exact
+and whose lengths are their means; the rest as in ``random``. ``random``: pseudo-random numbers
+throughout. It has the law of gradient descent with P samples in N = P/α dimensions, N finite, and
+is there to be compared with that (docs/derivations/dmft.md §6)."""
+FEWEST_PATHS, MOST_PATHS = 64, 2**30
+FEWEST_DIMENSIONS = 10
+"""P paths stand for N = P/α dimensions and averages are off by some α/P. The energy's shift was
+measured up to 9 α/P (docs/derivations/dmft.md §6): with fewer, that is no small part of it."""
 QUASI = 8
 """Vectors (y among them) that are quasi-random."""
 
 
 @dataclass(frozen=True)
-class Draws:
-    """Where the random numbers of one set of paths come from.
+class Ensemble:
+    """The random numbers of one set of paths.
 
     Parameters
     ----------
     paths
-        P, how many.
+        P, the number of paths.
     seed, replica
         Sets with different replicas are independent; the same pair gives the same numbers, for
         any loss, α and step.
@@ -43,36 +48,58 @@ class Draws:
     paths: int
     seed: int
     replica: int = 0
-    sampling: Sampling = "sobol"
+    sampling: str = "sobol"
 
-    def normal(self, stream: int, index: int) -> np.ndarray:
+    def __post_init__(self) -> None:
+        if not (isinstance(self.paths, Integral) and FEWEST_PATHS <= self.paths <= MOST_PATHS):
+            raise ValueError(f"paths: must be from {FEWEST_PATHS} to 2**30, not {self.paths}")
+        if not (isinstance(self.seed, Integral) and 0 <= self.seed < 2**32):
+            raise ValueError(f"seed: must be an integer from 0 to 2**32 - 1, not {self.seed}")
+        if self.sampling not in get_args(Sampling):
+            raise ValueError(f"sampling: {self.sampling!r} is not one of sobol, random")
+
+    def check_dimension(self, alpha: float) -> None:
+        """Raise ``ValueError`` if at this α there are too few paths to stand for N = ∞."""
+        if self.paths >= FEWEST_DIMENSIONS * alpha:
+            return
+        least = FEWEST_DIMENSIONS * alpha
+        remedy = f"raise --paths to {least:.0f} at least, or " if least <= MOST_PATHS else ""
+        raise ValueError(
+            f"paths: {self.paths} paths at α = {alpha:g} are a system of {self.paths / alpha:.3g} "
+            f"dimensions, which says nothing of N = ∞; {remedy}lower --alpha"
+        )
+
+    def normal(self, stream: int, index: int) -> Float32[np.ndarray, " P"]:
         """Return P standard normal numbers, float32, as they come: vector `index` of a stream.
 
         Stream 0 is the student's: its vector 0 is y, and the first `QUASI` are quasi-random.
         """
-        if stream == 0 and index < QUASI and self.sampling != "random":
+        if self.has_exact_moments(stream, index):
             return self._quasi[index]
         generator = np.random.default_rng([self.seed, self.replica, stream, index])
         return generator.standard_normal(self.paths, np.float32)
 
-    def matches(self, stream: int, index: int) -> bool:
-        """Return whether second moments of this vector are made exact."""
-        first = stream == 0 and index < QUASI and self.sampling == "sobol"
-        return first or self.sampling == "matched"
+    def has_exact_moments(self, stream: int, index: int) -> bool:
+        """Return whether this vector is quasi-random, and its second moments are made exact."""
+        return stream == 0 and index < QUASI and self.sampling == "sobol"
 
-    def free(self, dimension: float, known: int) -> float:
-        """Return how many of N directions are new when so many are known."""
-        return dimension if self.sampling == "matched" else max(dimension - known, 0.0)
-
-    def length(self, stream: int, index: int, free: float) -> float:
-        """Return |new part of Xᵀq| for a unit q: √χ² of `free` degrees, or its mean."""
-        if self.matches(stream, index) or free == 0:
-            return float(np.sqrt(free))
+    def length(self, stream: int, index: int, left: float) -> float:
+        """Return |new part of Xᵀq| for a unit q: √χ² of `left` degrees of freedom, or √`left`."""
+        if self.has_exact_moments(stream, index) or left == 0:
+            return float(np.sqrt(left))
         generator = np.random.default_rng([self.seed, self.replica, stream, index, 1])
-        return float(np.sqrt(generator.chisquare(free)))
+        return float(np.sqrt(generator.chisquare(left)))
+
+    def labels(self) -> Float32[np.ndarray, " P"]:
+        """Return y; quasi-random ones have mean zero and mean square one."""
+        y = self.normal(0, 0)
+        if not self.has_exact_moments(0, 0):
+            return y
+        y = y - np.float32(y.mean(dtype=float))
+        return (y / np.sqrt(np.mean(y**2, dtype=float))).astype(np.float32)
 
     @cached_property
-    def _quasi(self) -> np.ndarray:
+    def _quasi(self) -> Float32[np.ndarray, "Q P"]:
         generator = np.random.default_rng([self.seed, self.replica])
         with warnings.catch_warnings():
             # numbers of paths that are no power of two lose some balance, not correctness

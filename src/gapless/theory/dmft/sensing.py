@@ -1,260 +1,302 @@
 """X as far as a dynamics has seen it: what makes N = ∞ a computation with P-vectors.
 
-Gradient descent touches X only by fields X w and answers Xᵀ f. Conditioned on all that it has
-seen, X is still Gaussian in the directions that it has not (Bolthausen's argument). So X is drawn
+Gradient descent touches X only by products X w and Xᵀ f. Conditioned on all of them so far, X is
+still Gaussian in the directions that they have not reached (Bolthausen's argument). So X is drawn
 as it is needed. Let e_0, e_1, … be orthonormal directions of the student's space: e_0 is where it
-started, and each later e_j is the new part of an answer, that of a unit vector q_j ∈ R^P which is
+started, and each later e_j is the new part of a product Xᵀ q_j, for a unit vector q_j ∈ R^P that is
 orthogonal to q_1 … q_{j−1}. For P samples in N = P/α dimensions, entries of X of variance one,
 
     X e_j = ξ_j + a_j q_j,   a_j² = |new part of Xᵀq_j|² ~ χ²(N − j),
     ξ_j ~ N(0, 1) for each sample, in the directions orthogonal to q_1 … q_j
 
 (docs/derivations/dmft.md §2). The N − j directions that are left never have to be drawn. That is
-the law of gradient descent at N; what of it is kept and what is replaced by its mean, to be closer
-to N = ∞, is the business of `Draws.sampling`.
+the law of gradient descent at N; how some of it is replaced by its mean, to be closer to N = ∞, is
+`Ensemble.sampling`. Everything here is immutable: to draw a direction is to return a longer X.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from jaxtyping import Float, Float32, Float64
 
-from gapless.theory.dmft.paths import Draws
-from gapless.theory.dmft.span import Span
+from gapless.theory.dmft.paths import Ensemble
 
 BLOCK = 64
-"""Directions are stored in blocks of so many, so that nothing moves when more are revealed."""
+"""Rows are stored in blocks of so many, so that nothing moves when more are drawn."""
 ROUNDING = 3e-6
-"""A rest shorter than this part of the vector is rounding (float32)."""
+"""A residual shorter than this part of the vector is rounding (float32)."""
+DEPENDENT = 1e-12
+"""A vector of which no larger part is new lies in a span (float64)."""
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
+class Vector:
     """A vector of the student's space, in units of the sphere's radius.
 
     Parameters
     ----------
-    along : float64, shape (J,)
-        Components along the directions that were revealed when it was made.
-    rest : float32, shape (P,)
-        r ⊥ q_1 … q_J, for what is left: along Xᵀr, of length |r|.
+    components
+        Along e_0 … e_{J−1}, the directions that were drawn when it was made.
+    residual
+        r ⊥ q_1 … q_{J−1}, for what is left of it: that is along Xᵀr and of length |r|.
     """
 
-    along: np.ndarray
-    rest: np.ndarray
+    components: Float64[np.ndarray, " J"]
+    residual: Float32[np.ndarray, " P"]
 
-    def __matmul__(self, other: "Motion") -> float:
+    def __matmul__(self, other: "Vector") -> float:
         # of vectors by the same directions only: numpy refuses others
-        return float(self.along @ other.along) + float(self.rest @ other.rest)
+        product = float(self.components @ other.components)
+        return product + float(self.residual @ other.residual)
 
     @property
-    def length(self) -> float:
-        """Its norm."""
+    def norm(self) -> float:
+        """Its length, of what is drawn and of what is left."""
         return float(np.sqrt(self @ self))
 
 
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """An immutable matrix to which rows can be added; matrices share the rows they have in common.
+
+    Rows that no matrix has yet begin with NaN.
+    """
+
+    blocks: tuple[Float32[np.ndarray, "B P"], ...] = ()
+    count: int = 0
+
+    def added(self, row: Float32[np.ndarray, " P"]) -> "Rows":
+        """Return the matrix with one row more."""
+        full, place = divmod(self.count, BLOCK)
+        if place == 0:
+            last = np.empty((BLOCK, row.size), np.float32)
+            last[:, 0] = np.nan
+        else:
+            last = self.blocks[-1]
+            if not np.isnan(last[place, 0]):
+                last = last.copy()  # another matrix has gone on from this one
+        last[place] = row
+        return Rows((*self.blocks[:full], last), self.count + 1)
+
+    def __iter__(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield which rows, and the rows, block by block."""
+        for first, block in zip(range(0, self.count, BLOCK), self.blocks, strict=True):
+            used = min(BLOCK, self.count - first)
+            yield slice(first, first + used), block[:used]
+
+    def __getitem__(self, row: int) -> Float32[np.ndarray, " P"]:
+        return self.blocks[row // BLOCK][row % BLOCK]
+
+    def array(self) -> Float32[np.ndarray, "J P"]:
+        """Return a copy in one piece."""
+        return np.concatenate([rows for _, rows in self])
+
+
+@dataclass(frozen=True, eq=False)
 class Sensing:
-    """The revealed part of X for P paths; it grows.
+    """X in the directions that were drawn, for P paths.
 
     Parameters
     ----------
-    draws, stream
-        Where fresh fields come from; different streams are independent.
+    ensemble, stream
+        Where fresh numbers come from; different streams are independent.
     alpha
         M/N.
-    apart : float32, shape (A, P)
-        Vectors with which fresh fields are made uncorrelated, of mean square one: the labels.
+    labels
+        Vectors of mean square one that fresh ξ of exact moments are orthogonal to.
     tolerance
-        A rest longer than this part of its vector is revealed before its field is asked for. A
-        shorter one still acts on its own path, by √(N − J) r: only its ξ, of variance |r|², is
-        left out.
+        A residual longer than this part of its vector becomes a direction before its image is
+        asked for. A shorter one still acts on its own path, by √(N − J) r: only its ξ, of variance
+        |r|², is left out.
     """
 
-    def __init__(
-        self, draws: Draws, stream: int, alpha: float, apart: np.ndarray, tolerance: float
-    ) -> None:
-        self.draws, self.stream, self.alpha, self.apart = draws, stream, alpha, apart
-        self.tolerance = max(tolerance, ROUNDING)
-        self.paths = draws.paths
-        self.dimension = draws.paths / alpha
-        self.count = 0
-        self._lengths: list[float] = []
-        # blocks of X e_j and of q_j, each (BLOCK, P)
-        self._images: list[np.ndarray] = []
-        self._basis: list[np.ndarray] = []
-        # of `apart`, q_0, ξ_0, q_1, ξ_1, …, divided by their lengths
-        self._span = Span()
-        for index in range(len(apart)):
-            self._span.add((apart[:index] @ apart[index]).astype(float) / self.paths)
+    ensemble: Ensemble
+    stream: int
+    alpha: float
+    labels: Float32[np.ndarray, "A P"]
+    tolerance: float
+    images: Rows = Rows()
+    """X e_j."""
+    basis: Rows = Rows()
+    """q_j, zero for directions that are no product Xᵀq."""
+    lengths: tuple[float, ...] = ()
+    """a_j."""
+    span: tuple[Float64[np.ndarray, " P"], ...] = ()
+    """Orthonormal basis of all that ξ of exact moments are orthogonal to. It is float64, since
+    vectors that depend on each other to float32 rounding are no exception (a force linear in ŷ)."""
 
-    def know(self, field: np.ndarray) -> None:
-        """Add a first direction whose field is given: the signal with X W* = y."""
-        nothing = np.zeros(self.paths, np.float32)
-        if self.draws.matches(self.stream, 0):
-            self._take_into_span(nothing)
-        self._append(nothing, 0.0, field)
+    @classmethod
+    def begin(
+        cls,
+        ensemble: Ensemble,
+        stream: int,
+        alpha: float,
+        labels: Float32[np.ndarray, "A P"],
+        tolerance: float,
+    ) -> "Sensing":
+        """Return an X of which nothing is drawn."""
+        empty = cls(ensemble, stream, alpha, labels, max(tolerance, ROUNDING))
+        return empty._spanning(np.ones(ensemble.paths), *labels)
 
-    def reveal(self, q: np.ndarray | None = None) -> None:
-        """Add the direction of Xᵀq, or with None one that no answer has touched: the start."""
-        # the student's stream begins with y, which is `apart` or a known direction
-        index = self.count + len(self.apart)
-        number = self.draws.normal(self.stream, index)
+    @property
+    def count(self) -> int:
+        """J, how many directions are drawn."""
+        return len(self.lengths)
+
+    @cached_property
+    def dimension(self) -> float:
+        """N = P/α."""
+        return self.ensemble.paths / self.alpha
+
+    def with_image(self, image: Float32[np.ndarray, " P"]) -> "Sensing":
+        """Return X with one direction more, of this image: the signal, with X W* = y."""
+        return self._added(image, np.zeros(self.ensemble.paths, np.float32), 0.0)
+
+    def with_direction(self, q: Float32[np.ndarray, " P"] | None = None) -> "Sensing":
+        """Return X with the direction of Xᵀq, or with None one that no product has reached."""
+        number = self.ensemble.normal(self.stream, self._index)
         length = 0.0
         if q is None:
-            q = np.zeros(self.paths, np.float32)
+            q = np.zeros(self.ensemble.paths, np.float32)
         else:
-            length = self.draws.length(self.stream, index, self._free(self.count))
-        if self.draws.matches(self.stream, index):
-            self._take_into_span(q)
-            field = self._matched(number, q)
+            length = self.ensemble.length(self.stream, self._index, self._left(self.count))
+        if self._has_exact_moments:
+            outside = _outside(number, self._spanning(q).span)
+            xi = (outside / np.sqrt(np.mean(outside**2))).astype(np.float32)
         else:
-            field = number - np.float32(float(q @ number)) * q
-            for _, _, basis in self._blocks():
-                field -= (basis @ field) @ basis
-        self._append(q, length, field)
+            xi = number - np.float32(float(q @ number)) * q
+            for _, basis in self.basis:
+                xi -= (basis @ xi) @ basis
+        return self._added(xi + np.float32(length) * q, q, length)
 
-    def _free(self, known: int) -> float:
-        """Return N − j, the square of the mean length of a new part."""
-        return self.draws.free(self.dimension, known)
+    @property
+    def _index(self) -> int:
+        # the student's stream begins with y, which is one of `labels` or an image
+        return self.count + len(self.labels)
 
-    def start(self) -> Motion:
-        """Return the unit vector of the first direction."""
-        return Motion(np.eye(self.count)[0], np.zeros(self.paths, np.float32))
+    @property
+    def _has_exact_moments(self) -> bool:
+        return self.ensemble.has_exact_moments(self.stream, self._index)
 
-    def image(self, w: Motion) -> np.ndarray:
-        """Return X w, float32, shape (P,), without the ξ of the rest."""
-        w = self.settled(w)
-        along = w.along.astype(np.float32)
-        found = w.rest * np.float32(np.sqrt(self._free(self.count)))
-        for part, images, _ in self._blocks():
-            found += along[part] @ images
+    def _left(self, count: int) -> float:
+        """Return N − j, the mean square length of a new part."""
+        return max(self.dimension - count, 0.0)
+
+    def _added(self, image: np.ndarray, q: np.ndarray, length: float) -> "Sensing":
+        longer = replace(
+            self,
+            images=self.images.added(image),
+            basis=self.basis.added(q),
+            lengths=(*self.lengths, length),
+        )
+        # q and X e span what q and ξ do
+        return longer._spanning(q, image)
+
+    def _spanning(self, *vectors: np.ndarray) -> "Sensing":
+        """Return the same with these vectors in `span`, as long as it is asked for."""
+        span = list(self.span)
+        for vector in vectors if self._has_exact_moments else ():
+            outside = _outside(vector, span)
+            length = float(np.linalg.norm(outside))
+            # of what is in the span already only rounding is left
+            if length > DEPENDENT * float(np.linalg.norm(vector)):
+                span.append(outside / length)
+        return replace(self, span=tuple(span) if self._has_exact_moments else ())
+
+    def unit_vector(self) -> Vector:
+        """Return the latest direction, as a vector."""
+        return Vector(np.eye(self.count)[-1], np.zeros(self.ensemble.paths, np.float32))
+
+    def times(self, w: Vector) -> Float32[np.ndarray, " P"]:
+        """Return X w, without the ξ of the residual."""
+        w = self.rebased(w)
+        components = w.components.astype(np.float32)
+        found = w.residual * np.float32(np.sqrt(self._left(self.count)))
+        for part, images in self.images:
+            found += components[part] @ images
         return found
 
-    def answer(self, force: np.ndarray) -> Motion:
-        """Return XᵀF/N for forces F, float32, shape (P,): α⟨F X e_j⟩ along e_j, and a rest.
+    def times_transpose(self, force: Float32[np.ndarray, " P"]) -> Vector:
+        """Return XᵀF/N: α⟨F X e_j⟩ along e_j, and a residual.
 
         By Stein's lemma α⟨F ξ_j⟩ is the response of the mean-field equations, Σ_s M_R(k, s) w_s,
         and √(α/P) F · q_j the noise u_k (docs/derivations/dmft.md §2).
         """
-        along = np.empty(self.count)
-        rest = force * np.float32(np.sqrt(self._free(self.count)) / self.dimension)
-        shadow = np.zeros(self.paths, np.float32)
-        for part, images, basis in self._blocks():
-            along[part] = (images @ force) / self.dimension
-            shadow += (basis @ rest) @ basis
-        return Motion(along, rest - shadow)
+        components = np.empty(self.count)
+        residual = force * np.float32(np.sqrt(self._left(self.count)) / self.dimension)
+        inside = np.zeros(self.ensemble.paths, np.float32)
+        for (part, images), (_, basis) in zip(self.images, self.basis, strict=True):
+            components[part] = (images @ force) / self.dimension
+            inside += (basis @ residual) @ basis
+        return Vector(components, residual - inside)
 
-    def settled(self, w: Motion) -> Motion:
-        """Return the same vector by all that is revealed now."""
-        along, rest = list(w.along), w.rest
-        for j in range(len(along), self.count):
-            q = self._basis[j // BLOCK][j % BLOCK]
-            part = float(q @ rest)
-            free, left = self._free(j), self._free(j + 1)
-            along.append(part * self._lengths[j] / np.sqrt(free) if free else 0.0)
-            rest = (rest - np.float32(part) * q) * np.float32(np.sqrt(left / free) if free else 0)
-        return w if rest is w.rest else Motion(np.array(along), rest)
+    def rebased(self, w: Vector) -> Vector:
+        """Return the same vector by all directions that are drawn now."""
+        components, residual = list(w.components), w.residual
+        for j in range(len(components), self.count):
+            q = self.basis[j]
+            part = float(q @ residual)
+            left, after = self._left(j), self._left(j + 1)
+            components.append(part * self.lengths[j] / np.sqrt(left) if left else 0.0)
+            shrunk = np.float32(np.sqrt(after / left) if left else 0)
+            residual = (residual - np.float32(part) * q) * shrunk
+        return w if residual is w.residual else Vector(np.array(components), residual)
 
-    def opened(self, w: Motion) -> Motion:
-        """Return w with its rest revealed, if that is longer than the tolerance."""
-        w = self.settled(w)
+    def resolved(self, w: Vector) -> tuple["Sensing", Vector]:
+        """Return X and w, with w's residual made a direction if it is longer than the tolerance."""
+        w = self.rebased(w)
         if self._is_short(w):
-            return w
-        # rounding along the q that are known grows like e^{∫μ}, since nothing answers to a rest
-        along, rest = w.along.copy(), w.rest.copy()
-        for part, _, basis in self._blocks():
-            known = basis @ rest
-            along[part] += known
-            rest -= known @ basis
-        w = Motion(along, rest)
+            return self, w
+        # rounding along the q_j grows like e^{∫μ}, since no product answers to a residual
+        components, residual = w.components.copy(), w.residual.copy()
+        for part, basis in self.basis:
+            along = basis @ residual
+            components[part] += along
+            residual -= along @ basis
+        w = Vector(components, residual)
         if self._is_short(w):
-            return w
-        self.reveal(rest / np.float32(np.linalg.norm(rest)))
-        return self.settled(w)
+            return self, w
+        longer = self.with_direction(residual / np.float32(np.linalg.norm(residual)))
+        return longer, longer.rebased(w)
 
-    def _is_short(self, w: Motion) -> bool:
-        return float(np.linalg.norm(w.rest)) <= self.tolerance * w.length
+    def _is_short(self, w: Vector) -> bool:
+        return float(np.linalg.norm(w.residual)) <= self.tolerance * w.norm
 
-    def combined(self, factors: Sequence[float], motions: Sequence[Motion]) -> Motion:
-        """Return Σ factor × motion."""
-        along, rest = np.zeros(self.count), np.zeros(self.paths, np.float32)
-        for factor, one in zip(factors, map(self.settled, motions), strict=True):
-            along += factor * one.along
-            rest += np.float32(factor) * one.rest
-        return Motion(along, rest)
+    def combined(self, factors: Sequence[float], vectors: Sequence[Vector]) -> Vector:
+        """Return Σ factor × vector."""
+        components = np.zeros(self.count)
+        residual = np.zeros(self.ensemble.paths, np.float32)
+        for factor, one in zip(factors, map(self.rebased, vectors), strict=True):
+            components += factor * one.components
+            residual += np.float32(factor) * one.residual
+        return Vector(components, residual)
 
     def packed(self) -> dict[str, np.ndarray]:
         """Return X e_j and q_j of every direction, (J, P), and a_j, (J,)."""
-        pairs = [(images, basis) for _, images, basis in self._blocks()]
-        images, basis = (np.concatenate(one) for one in zip(*pairs, strict=True))
-        return {"images": images, "basis": basis, "lengths": np.array(self._lengths)}
+        arrays = {"images": self.images.array(), "basis": self.basis.array()}
+        return arrays | {"lengths": np.array(self.lengths)}
 
-    def restore(self, packed: dict[str, np.ndarray]) -> None:
-        """Take the directions that `packed` returned into an empty one, bit by bit."""
-        columns = (packed[name] for name in ("images", "basis", "lengths"))
-        for image, q, length in zip(*columns, strict=True):
-            if self.draws.matches(self.stream, self.count + len(self.apart)):
-                self._take_into_span(q)
-            self._append(q, float(length), image, whole=True)
+    def with_packed(
+        self,
+        images: Float32[np.ndarray, "J P"],
+        basis: Float32[np.ndarray, "J P"],
+        lengths: Float[np.ndarray, " J"],
+    ) -> "Sensing":
+        """Return X with the directions that `packed` returned, bit by bit."""
+        longer = self
+        for image, q, length in zip(images, basis, lengths, strict=True):
+            longer = longer._added(image, q, float(length))
+        return longer
 
-    def forget(self) -> None:
-        """Free what was revealed; only `count` is left to ask for."""
-        self._images, self._basis = [], []
 
-    def _blocks(self) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-        """Yield which directions, their images and their basis, block by block."""
-        for first in range(0, self.count, BLOCK):
-            used = min(BLOCK, self.count - first)
-            block = first // BLOCK
-            part = slice(first, first + used)
-            yield part, self._images[block][:used], self._basis[block][:used]
-
-    def _append(self, q: np.ndarray, length: float, field: np.ndarray, whole: bool = False) -> None:
-        """Add a direction: its q, a and ξ, or with `whole` its image X e instead of ξ."""
-        if self.draws.matches(self.stream, self.count + len(self.apart)):
-            # ξ is orthogonal to all that the span knows
-            self._span.add(np.zeros(self._span.seen))
-        block, row = divmod(self.count, BLOCK)
-        if row == 0:
-            for store in (self._images, self._basis):
-                store.append(np.empty((BLOCK, self.paths), np.float32))
-        self._images[block][row] = field if whole else field + np.float32(length) * q
-        self._basis[block][row] = q
-        self._lengths.append(length)
-        self.count += 1
-
-    def _take_into_span(self, q: np.ndarray) -> None:
-        # q is orthogonal to the q before
-        self._span.add(self._products(q, basis_too=False), square=float(q.any()))
-
-    def _matched(self, values: np.ndarray, q: np.ndarray) -> np.ndarray:
-        """Return `values` with ⟨v⟩ = 0 and ⟨v²⟩ = 1, orthogonal to `apart`, all ξ, all q and q.
-
-        The second moments of the fields are then exact, and of a quadratic loss nothing is left to
-        sampling.
-        """
-        v = values - np.float32(values.mean(dtype=float))
-        if 4 * self.count < self.paths:
-            products = np.append(self._products(v), float(q @ v))
-            found = self._span.coefficients(products)
-            labels, pairs = np.split(found.astype(np.float32), [len(self.apart)])
-            on_q, on_xi = pairs[:-1:2], pairs[1:-1:2] / np.float32(np.sqrt(self.paths))
-            lengths = np.array(self._lengths, np.float32)
-            v = v - labels / np.float32(np.sqrt(self.paths)) @ self.apart - pairs[-1] * q
-            for part, images, basis in self._blocks():
-                v = v - on_xi[part] @ images
-                v = v - (on_q[part] - lengths[part] * on_xi[part]) @ basis
-        return (v / np.sqrt(np.mean(v**2, dtype=float))).astype(np.float32)
-
-    def _products(self, v: np.ndarray, basis_too: bool = True) -> np.ndarray:
-        """Return v's products with the unit vectors of `apart`, q_0, ξ_0, q_1, ξ_1, …
-
-        ξ_j is X e_j − a_j q_j. `basis_too` False: v is orthogonal to the q_j.
-        """
-        pairs, lengths = np.zeros((self.count, 2)), np.array(self._lengths)
-        for part, images, basis in self._blocks():
-            if basis_too:
-                pairs[part, 0] = basis @ v
-            pairs[part, 1] = images @ v - lengths[part] * pairs[part, 0]
-        pairs[:, 1] /= np.sqrt(self.paths)
-        return np.append((self.apart @ v).astype(float) / np.sqrt(self.paths), pairs)
+def _outside(
+    vector: Float[np.ndarray, " P"], span: Sequence[Float64[np.ndarray, " P"]]
+) -> Float64[np.ndarray, " P"]:
+    """Return the part of a vector that is orthogonal to an orthonormal basis."""
+    vector = vector.astype(float)
+    for _ in range(2):  # once leaves rounding relative to the vector, not to what is left
+        for unit in span:
+            vector = vector - (unit @ vector) * unit
+    return vector

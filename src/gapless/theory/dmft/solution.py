@@ -1,169 +1,137 @@
-"""What a sweep says: energy, μ, C, R, label laws, bulk edge, growth of a small overlap."""
+"""What a run says: energy, μ, C, R, label laws, bulk edge, growth of a small overlap."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from jaxtyping import Float, Float32
 
 from gapless.labels import LabelLaw
 from gapless.theory import bulk
 from gapless.theory.bbp import bulk_edge, curvatures
-from gapless.theory.dmft.paths import Draws
-from gapless.theory.dmft.state import TOLERANCE, Dynamics, Here, State
-from gapless.theory.dmft.stepping import Descent, Flow
-
-AVERAGES = ("energy", "mu", "speed2", "signed_overlap")
-"""Columns of `Solution.averages`."""
+from gapless.theory.dmft.paths import Ensemble
+from gapless.theory.dmft.state import Dynamics
 
 
-@dataclass(eq=False)
-class Solution:
-    """A dynamics on one set of paths, at S saved states; filled by `advance`.
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A state that is saved.
 
     Parameters
     ----------
-    stepping
-        How it is followed.
-    state
-        Where it is now, and of what dynamics, on which paths.
-    done
-        How many states are there; rows beyond are NaN.
-    averages : shape (S, 4)
-        `AVERAGES` at the saved states.
-    student : float32, shape (S, P)
-        Labels h of the paths.
-    rows : list of S arrays
-        The student's components along the revealed directions.
-    probes : shape (S, W, kinds, 2)
-        Of each waiting time and kind of probe (`Dynamics.kinds`): its component along the
-        direction in which it started, divided by its length, and ln |δw|.
+    t, energy, mu, speed2, signed_overlap
+        Time; e, μ, |dw/dt|² and m.
+    labels
+        ŷ of the paths.
+    components
+        The student's, along the directions that were drawn.
+    probes
+        Of each probe its component along the direction in which it started, divided by its length,
+        and ln |δw|.
     """
 
-    stepping: Descent | Flow
-    state: State
-    averages: np.ndarray
-    student: np.ndarray
-    probes: np.ndarray
-    rows: list[np.ndarray]
-    done: int = 0
+    t: float
+    energy: float
+    mu: float
+    speed2: float
+    signed_overlap: float
+    labels: Float32[np.ndarray, " P"]
+    components: Float[np.ndarray, " J"]
+    probes: tuple[tuple[float, float], ...] = ()
 
-    @classmethod
-    def begin(
-        cls,
-        dynamics: Dynamics,
-        draws: Draws,
-        stepping: Descent | Flow,
-        tolerance: float = TOLERANCE,
-    ) -> "Solution":
-        """Return a solution of which nothing is known yet."""
-        last = stepping.t[-1]
-        if dynamics.waiting and dynamics.waiting[-1] >= last:
-            raise ValueError(f"waiting: times must be before the end, {last:g}")
-        for waiting in dynamics.waiting:
-            if not np.isclose(stepping.t, waiting, rtol=1e-9, atol=1e-12).any():
-                raise ValueError(f"waiting: {waiting:g} is not among the saved times")
-        states = len(stepping.t)
-        return cls(
-            stepping,
-            State.begin(dynamics, draws, tolerance),
-            np.full((states, len(AVERAGES)), np.nan),
-            np.full((states, draws.paths), np.nan, np.float32),
-            np.full((states, len(dynamics.waiting), len(dynamics.kinds), 2), np.nan),
-            [],
-        )
 
-    def advance(self, watch: Callable[["Solution"], object] = lambda _: None) -> "Solution":
-        """Follow the dynamics to its end; `watch` is called at every step.
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """A dynamics on one set of paths, at S saved times; curves have shape (S,).
 
-        Raises `Unstable` if the step is too long.
-        """
-        for here, saved in self.stepping.run(self.state):
-            if saved and self.done < len(self.stepping.t):
-                self._save(here)
-            watch(self)
-        return self
+    Parameters
+    ----------
+    dynamics, ensemble
+        What was followed, on which paths.
+    y
+        Labels of the paths.
+    saved
+        The states.
+    directions
+        How many directions were drawn, by the student and by each probe.
+    gradients
+        How many evaluations it took.
+    """
 
-    def _save(self, here: Here) -> None:
-        state, k = self.state, self.done
-        self.student[k] = here.student
-        self.averages[k] = here.energy, here.mu, here.speed2, state.signed_overlap
-        self.rows.append(state.motions[0].along)
-        for index, (one, log) in enumerate(zip(state.motions[1:], state.logs, strict=True)):
-            waiting, kind = divmod(index, len(self.dynamics.kinds))
-            self.probes[k, waiting, kind] = one.along[0] / one.length, log
-        self.done = k + 1
-        started = len(state.logs) // len(self.dynamics.kinds)
-        due = self.dynamics.waiting[started:]
-        if due and np.isclose(state.t, due[0], rtol=1e-9, atol=1e-12):
-            state.probe()
-            self.probes[k, started] = 1.0, 0.0
+    dynamics: Dynamics
+    ensemble: Ensemble
+    y: Float32[np.ndarray, " P"]
+    saved: tuple[Snapshot, ...]
+    directions: tuple[int, ...]
+    gradients: int
+
+    def _curve(self, name: str) -> Float[np.ndarray, " S"]:
+        return np.array([getattr(one, name) for one in self.saved])
 
     @property
-    def dynamics(self) -> Dynamics:
-        """What is followed."""
-        return self.state.dynamics
+    def t(self) -> Float[np.ndarray, " S"]:
+        """Times."""
+        return self._curve("t")
 
     @property
-    def t(self) -> np.ndarray:
-        """Times, shape (S,)."""
-        return self.stepping.t
-
-    @property
-    def energy(self) -> np.ndarray:
+    def energy(self) -> Float[np.ndarray, " S"]:
         """e = (α/2)⟨ℓ⟩."""
-        return self.averages[:, 0]
+        return self._curve("energy")
 
     @property
-    def mu(self) -> np.ndarray:
+    def mu(self) -> Float[np.ndarray, " S"]:
         """μ of Eq. 3, (α/2)⟨h ℓ′⟩."""
-        return self.averages[:, 1]
+        return self._curve("mu")
 
     @property
-    def speed2(self) -> np.ndarray:
+    def speed2(self) -> Float[np.ndarray, " S"]:
         """|dw/dt|² = |g_tan|²/N, which is −de/dt of the flow."""
-        return self.averages[:, 2]
+        return self._curve("speed2")
 
     @property
-    def signed_overlap(self) -> np.ndarray:
+    def signed_overlap(self) -> Float[np.ndarray, " S"]:
         """m."""
-        return self.averages[:, 3]
+        return self._curve("signed_overlap")
 
     @property
-    def correlation(self) -> np.ndarray:
-        """C(t, t′) = ⟨W, W′⟩/N, shape (S, S): positive; its diagonal is 1 to the tolerance².
-
-        NaN beyond the states that are done.
-        """
-        width = max((len(row) for row in self.rows), default=0)
-        rows = np.full((len(self.t), width), np.nan)
-        for k, row in enumerate(self.rows):
-            rows[k] = np.pad(row, (0, width - len(row)))
-        return rows @ rows.T
+    def correlation(self) -> Float[np.ndarray, "S S"]:
+        """C(t, t′) = ⟨W, W′⟩/N: positive; its diagonal is 1 to the square of the residuals."""
+        rows = [one.components for one in self.saved]
+        width = max(row.size for row in rows)
+        padded = np.array([np.pad(row, (0, width - row.size)) for row in rows])
+        return padded @ padded.T
 
     @property
-    def correlation_0(self) -> np.ndarray:
+    def correlation_0(self) -> Float[np.ndarray, " S"]:
         """C(t, 0)."""
-        found = np.full(len(self.t), np.nan)
-        first = self.rows[0] if self.rows else np.zeros(0)
-        found[: self.done] = [row[: len(first)] @ first for row in self.rows]
-        return found
+        first = self.saved[0].components
+        return np.array([one.components[: first.size] @ first for one in self.saved])
+
+    @cached_property
+    def _probes(self) -> Float[np.ndarray, "S W D 2"]:
+        """Component and ln |δw| of each waiting time and direction; NaN before they start."""
+        waiting, directions = len(self.dynamics.waiting), len(self.dynamics.probes)
+        found = np.full((len(self.saved), waiting * directions, 2), np.nan)
+        for row, one in zip(found, self.saved, strict=True):
+            row[: len(one.probes)] = np.reshape(one.probes, (-1, 2))
+        return found.reshape(len(self.saved), waiting, directions, 2)
 
     @property
-    def response(self) -> np.ndarray:
+    def response(self) -> Float[np.ndarray, "W S"]:
         """R(t, t_w) of each waiting time, shape (W, S): what is left of a push along it.
 
         One coordinate of w is changed at t_w by η; it differs by η R at t. NaN before t_w.
         """
-        along, log = self.probes[:, :, 0, 0], self.probes[:, :, 0, 1]
+        along, log = self._probes[:, :, 0, 0], self._probes[:, :, 0, 1]
         return (along * np.exp(log)).T
 
     @property
-    def spread(self) -> np.ndarray:
+    def perturbation_growth(self) -> Float[np.ndarray, "W S"]:
         """ln |δw(t)|/|δw(t_w)| of a random change at each waiting time, shape (W, S)."""
-        return self.probes[:, :, 0, 1].T
+        return self._probes[:, :, 0, 1].T
 
     @property
-    def growth(self) -> np.ndarray:
+    def growth(self) -> Float[np.ndarray, "W S"]:
         """ln m(t)/m(t_w) of an infinitesimal overlap put in at each waiting time, shape (W, S).
 
         NaN before t_w, where m has another sign than at t_w, and with a teacher.
@@ -172,12 +140,12 @@ class Solution:
         return np.log(np.where(along > 0, along, np.nan)) + log
 
     @property
-    def growth_rate(self) -> np.ndarray:
+    def growth_rate(self) -> Float[np.ndarray, "W S"]:
         """d ln m/dt, shape (W, S), by differences between the saved times."""
         return np.gradient(self.growth, self.t, axis=1)
 
     @property
-    def alignment(self) -> np.ndarray:
+    def alignment(self) -> Float[np.ndarray, "W S"]:
         """Share m/|δw| of the signal in the change that it made, shape (W, S), signed.
 
         At late times δw lies along the Hessian's lowest eigenvectors: below the BBP transition
@@ -186,15 +154,15 @@ class Solution:
         return self._signal[0]
 
     @property
-    def _signal(self) -> tuple[np.ndarray, np.ndarray]:
-        if "signal" not in self.dynamics.kinds:
+    def _signal(self) -> tuple[Float[np.ndarray, "W S"], Float[np.ndarray, "W S"]]:
+        if "signal" not in self.dynamics.probes:
             none = np.full((len(self.dynamics.waiting), len(self.t)), np.nan)
             return none, none
-        return self.probes[:, :, 1, 0].T, self.probes[:, :, 1, 1].T
+        return self._probes[:, :, 1, 0].T, self._probes[:, :, 1, 1].T
 
     def law(self, k: int) -> LabelLaw:
         """Return P(ŷ, y) at state k."""
-        return LabelLaw.from_run(self.student[k], self.state.y)
+        return LabelLaw.from_run(self.saved[k].labels, self.y)
 
     def spectrum(self, k: int) -> tuple[float, float | None, bool]:
         """Return bulk edge and outlier at state k, before μ, and whether one atom made the edge.
@@ -206,24 +174,3 @@ class Solution:
         edge = bulk_edge(law, self.dynamics.loss, self.dynamics.alpha)
         found = bulk.outlier(curvatures(law, self.dynamics.loss, self.dynamics.alpha))
         return edge.value, found.value, edge.edge_from_one_atom
-
-    def packed(self) -> dict[str, np.ndarray]:
-        """Return everything that going on needs, as arrays."""
-        lengths = np.array([len(row) for row in self.rows], int)
-        return {
-            "averages": self.averages,
-            "student": self.student[: self.done],
-            "probes": self.probes,
-            "rows": np.concatenate([*self.rows, np.zeros(0)]),
-            "lengths": lengths,
-            **self.state.packed(),
-        }
-
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Go back to what `packed` returned; of a solution at its beginning."""
-        self.done = len(arrays["lengths"])
-        self.averages, self.probes = arrays["averages"], arrays["probes"]
-        self.student[: self.done] = arrays["student"]
-        ends = np.cumsum(arrays["lengths"])[:-1]
-        self.rows = list(np.split(arrays["rows"], ends)) if self.done else []
-        self.state.restore(arrays)

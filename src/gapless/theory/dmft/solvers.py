@@ -1,0 +1,164 @@
+"""Steps at N = ∞: gradient descent at a given rate, or the flow with steps of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gapless.chebyshev import MAX_STAGES, coefficient_table, stability_and_error
+from gapless.theory import bulk
+from gapless.theory.dmft.sensing import Vector
+from gapless.theory.dmft.state import Evaluation, State, System
+
+RISE = 0.02
+"""A step of descent that raises the energy by more than this part of it is taken to be unstable."""
+FLOOR = 1e-3
+"""Energies below this part of α may rise."""
+SAFETY = 1.1
+"""The largest curvatures are samples of their law: the flow's steps leave so much room."""
+STIFFNESS_EVERY = 8
+"""Steps after which the largest eigenvalue of the Hessian is found anew."""
+SHORTEST = 1e-7
+"""A flow that needs steps shorter than this asks for more than float32 gives."""
+
+
+class Unstable(ValueError):
+    """The step is too long to be stable, or has to be too short; it happened at time `t`."""
+
+    def __init__(self, message: str, t: float) -> None:
+        super().__init__(message)
+        self.t = t
+
+
+@dataclass(frozen=True)
+class GradientDescent:
+    """Gradient descent: Euler's steps, each followed by division by the norm.
+
+    Parameters
+    ----------
+    rate
+        Length δ of a step. Times that are asked for are rounded to multiples of it.
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.rate) and self.rate > 0):
+            raise ValueError(f"rate: must be a positive number, not {self.rate}")
+
+    def is_at(self, t: float, goal: float) -> bool:
+        """Return whether t is the multiple of the rate that is nearest to `goal`."""
+        return bool(abs(t - goal) < 0.5 * self.rate)
+
+    def step(self, state: State, goal: float) -> State:
+        """Return the state one step later. Raises `Unstable` if the energy has risen."""
+        here = state.here
+        vectors = state.system.combined([1.0, self.rate], here.vectors, here.velocities)
+        after = state.moved(state.system, vectors, state.t + self.rate)
+        # close to zero energy single paths that change sides make it rise
+        before = max(here.energy, FLOOR * state.system.dynamics.alpha)
+        energy = after.here.energy
+        if not np.isfinite(energy) or energy - before > RISE * abs(before):
+            raise Unstable(
+                f"step: {self.rate:g} is beyond the stability limit of gradient descent at "
+                f"t = {after.t:.3g} (the energy rises); halve it",
+                after.t,
+            )
+        return after
+
+
+@dataclass(frozen=True)
+class GradientFlow:
+    """The flow: Runge–Kutta–Chebyshev steps of order 2 (`gapless.chebyshev`).
+
+    The tolerance sets their length, by the method's own error estimate
+    0.8 (W₀ − W₁) + 0.4 h (V₀ + V₁), and the largest eigenvalue of the Hessian at N = ∞, which is
+    the right edge of Eq. 5's spectrum, the number of their stages. So steps grow as the flow slows
+    down.
+
+    Parameters
+    ----------
+    tolerance
+        Largest error of a step, in units of the sphere's radius.
+    """
+
+    tolerance: float = 3e-3
+
+    def __post_init__(self) -> None:
+        if not 0 < self.tolerance < 1:
+            raise ValueError(f"tolerance: must lie between 0 and 1, not {self.tolerance}")
+
+    def is_at(self, t: float, goal: float) -> bool:
+        """Return whether t is `goal`, but for rounding."""
+        return bool(np.isclose(t, goal, rtol=1e-9, atol=1e-12))
+
+    def step(self, state: State, goal: float) -> State:
+        """Return the state one step later. Raises `Unstable` if that has to be too short."""
+        beta, _ = stability_and_error()
+        start, here = state, state.here
+        if start.steps % STIFFNESS_EVERY == 0:
+            start = replace(start, stiffness=SAFETY * _stiffness(start))
+        system, step_size = start.system, start.step_size
+        while step_size >= SHORTEST:
+            h = min(step_size, beta[MAX_STAGES] / start.stiffness)
+            last = start.t + h * (1 + 1e-9) >= goal
+            h = goal - start.t if last else h
+            stages = max(2, int(np.searchsorted(beta[2:], h * start.stiffness)) + 2)
+            system, vectors = _chebyshev(system, here, h, min(stages, MAX_STAGES))
+            after = start.moved(system, vectors, float(goal) if last else start.t + h)
+            # what a step has drawn stays drawn, be it accepted or not
+            system = after.system
+            ends = [here.vectors, after.here.vectors, here.velocities, after.here.velocities]
+            error = system.sensing[0].combined(
+                [0.8, -0.8, 0.4 * h, 0.4 * h], [student for student, *_ in ends]
+            )
+            ratio = error.norm / self.tolerance if np.isfinite(after.here.energy) else np.inf
+            room = float(np.clip(0.8 * max(ratio, 1e-9) ** (-1 / 3), 0.2, 2))
+            if ratio <= 1:
+                # a step that was cut to meet a goal says little about the next
+                return replace(after, step_size=max(step_size, h * room) if last else h * room)
+            step_size = h * room
+        raise Unstable(
+            f"accuracy: the flow needs steps below {SHORTEST:g} at t = {start.t:g}; "
+            "raise --accuracy",
+            start.t,
+        )
+
+
+Solver = GradientDescent | GradientFlow
+
+
+def _chebyshev(
+    system: System, start: Evaluation, h: float, stages: int
+) -> tuple[System, tuple[Vector, ...]]:
+    """Return where a step of so many stages leads, before division by the norm."""
+    mu, nu, mu_tilde, gamma_tilde = coefficient_table()[:, stages]
+    older: Sequence[Vector] = start.vectors
+    old = system.combined([1.0, mu_tilde[1] * h], start.vectors, start.velocities)
+    for j in range(2, stages + 1):
+        system, here = system.evaluate(old)
+        new = system.combined(
+            [1 - mu[j] - nu[j], mu[j], nu[j], mu_tilde[j] * h, gamma_tilde[j] * h],
+            start.vectors,
+            here.vectors,
+            older,
+            here.velocities,
+            start.velocities,
+        )
+        older, old = here.vectors, new
+    return system, old
+
+
+def _stiffness(state: State) -> float:
+    """Return the largest eigenvalue of the Hessian, after μ: the right edge of its spectrum.
+
+    It is the left edge of the spectrum of −∇²L, whose weights are F′.
+    """
+    weights = state.here.slope.astype(float)
+    law = bulk.Curvatures(
+        weights,
+        weights**2,
+        np.full(len(weights), 1 / len(weights)),
+        state.system.dynamics.alpha,
+    )
+    return max(-bulk.edge(law).value - state.here.mu, 1e-3)
