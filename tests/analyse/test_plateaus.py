@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gapless.analyse.plateau_limit import plateau_limits
 
+from gapless.analyse.plateaus import plateau_limits
 from gapless.analyse.statistics import ClusteredMean
 
 
