@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from gapless.analyse.verdict import Claim
 from gapless.measure.point import Point
-from gapless.page.panels import Picture
 
-if TYPE_CHECKING:  # a plan is made without it
+if TYPE_CHECKING:  # workers, which know an experiment by name alone, do without
     import pandas as pd
+
+    from gapless.analyse.verdict import Claim
+    from gapless.page.panels import Picture
 
 Scale = Literal["smoke", "desk", "paper"]
 R = TypeVar("R")
@@ -55,8 +56,8 @@ class Experiment(Generic[R]):
     version: int
     points: Callable[[Scale, int], Sequence[Point]]
     reduce: "Callable[[pd.DataFrame], R]"
-    picture: Callable[[R], Picture]
-    claims: Callable[[R], list[Claim]] = nothing
+    picture: "Callable[[R], Picture]"
+    claims: "Callable[[R], list[Claim]]" = nothing
     tables: "Callable[[R], list[tuple[str, pd.DataFrame]]]" = nothing
     reads: tuple[str, ...] | None = None
 
