@@ -81,8 +81,8 @@ def test_a_failed_point_stands_for_its_runs_in_the_columns_of_measured_ones(name
 def test_runs_of_a_failed_design_are_those_of_a_measured_one():
     point = Simulation(n=16, alpha=4, seed=0, runs=3, t_max=0.05)
     known = list(point.identity())
-    assert point.failed("why").select([*known, "run"]).equals(
-        point.measure().select([*known, "run"])
+    assert (
+        point.failed("why").select([*known, "run"]).equals(point.measure().select([*known, "run"]))
     )
 
 

@@ -3,6 +3,8 @@
 import html
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +14,7 @@ import pyarrow as pa
 
 from gapless.analyse.verdict import VERDICTS, Claim
 from gapless.figures import NAMES, Experiment, load
+from gapless.figures.success import EXPERIMENT as SUCCESS
 from gapless.files import reason, shown, tell, write_durably
 from gapless.losses import recorded_loss
 from gapless.page.html import as_json, assemble, csv_download, html_table, points_table
@@ -47,10 +50,10 @@ def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
     given = {experiment.name: experiment for experiment in own}
     order = [*NAMES, *given, *stores]
     titles, found = {}, {}
-    for name in sorted(stores, key=order.index):
-        experiment = load(name) if name in NAMES else given.get(name)
+    for name, store in sorted(stores.items(), key=lambda item: order.index(item[0])):
+        experiment = load(name) if name in NAMES else given.get(name) or _of_success(name, store)
         titles[name] = name if experiment is None else experiment.title
-        found[name] = _section_or_why(name, titles[name], experiment, stores[name], folder)
+        found[name] = _section_or_why(name, titles[name], experiment, store, folder)
     judged = [claim.verdict for _, claims in found.values() for claim in claims]
     summary = ", ".join(f"{judged.count(verdict)} {verdict}" for verdict in VERDICTS)
     page = folder / "report.html"
@@ -71,6 +74,14 @@ def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
     except OSError as error:
         raise ValueError(f"dir: cannot write {shown(page)}: {reason(error)}") from None
     return page
+
+
+def _of_success(name: str, store: Store) -> Experiment | None:
+    """Return the experiment of a folder that ``gapless success`` made, whatever it is called."""
+    with suppress(Exception):  # what is wrong is told where the store is read
+        if store.spec().get("experiment") == SUCCESS.name:
+            return replace(SUCCESS, name=name)
+    return None
 
 
 def _section_or_why(

@@ -1,4 +1,4 @@
-"""Rivals of gradient flow: channel, spectral estimator, message passing, SGD, Langevin, noise."""
+"""Algorithms beside gradient flow: spectral estimator, message passing, SGD, Langevin, noise."""
 
 import jax
 import jax.numpy as jnp
