@@ -18,6 +18,8 @@ NOT_MEASURED: Verdict = "cannot tell"
 
 RARELY = 0.05
 """Our reading of "never" and "none": in fewer than one run of twenty."""
+CLOSE = 0.05
+"""Our reading of "good approximation", "nicely", "is": within 5 %. The paper gives no number."""
 MOSTLY = 0.5
 """Our reading of "a large fraction", "falls to zero": in more than half of the runs."""
 

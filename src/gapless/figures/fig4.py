@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from gapless.analyse.plateaus import Plateau, plateau_limits, plateaus, prediction
-from gapless.analyse.verdict import Claim, Sample, Statement, judged, verdict
+from gapless.analyse.verdict import CLOSE, Claim, Sample, Statement, judged, verdict
 from gapless.figures.experiment import Experiment, Scale
 from gapless.measure.simulation import MOMENTS, Simulation
 from gapless.measure.threshold import AT_REST
@@ -26,8 +26,6 @@ At finite N every run comes to rest, exponentially and mostly by then (N = 256: 
 t = 380, the median by 25), so there is no ageing to extrapolate in time. What a run that still
 moves would lose is judged by the energy that it lost since `T_END`/2.
 """
-CLOSE = 0.05
-"""Our reading of "good approximation" and "nicely": within 5 %. The paper gives no number."""
 GOOD = Statement(low=-CLOSE, high=CLOSE)
 """Runs over 1RSB, less one. The scheme is a limit N → ∞: the statement is about every N."""
 

@@ -46,7 +46,7 @@ def work(task: Task, store: Path) -> Receipt:
                 failed += 1
                 table = point.failed(reason_of(error))
             tables.append(_stamped(table, address, time.perf_counter() - begun))
-        Store(store).append(pa.concat_tables(tables))
+        Store(store).append(_together(tables))
         for point in task.points:
             Checkpoint(point).discard()
     return Receipt(len(task.points), failed, task.flops, time.perf_counter() - started)
@@ -58,8 +58,13 @@ def give_up(task: Task, store: Path, reason: str) -> Receipt:
         _stamped(point.failed(reason), address, 0.0)
         for point, address in zip(task.points, task.addresses, strict=True)
     ]
-    Store(store).append(pa.concat_tables(tables))
+    Store(store).append(_together(tables))
     return Receipt(len(task.points), len(task.points), task.flops, 0.0)
+
+
+def _together(tables: list[pa.Table]) -> pa.Table:
+    """Return the records of points, which may be of several kinds, with the columns of all."""
+    return pa.concat_tables(tables, promote_options="default")
 
 
 def _measured(point: Point) -> pa.Table:
