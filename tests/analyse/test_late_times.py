@@ -1,8 +1,7 @@
-"""Estimators of late times and of escapes at N = ∞, on curves whose answer is known."""
+"""Estimators of late times at N = ∞, on curves whose answer is known."""
 
 import numpy as np
 import pytest
-from scipy.special import erfc
 
 from gapless.analyse.late_times import (
     alignment_exponent,
@@ -11,7 +10,6 @@ from gapless.analyse.late_times import (
     energy_limit,
     vanishing_excess,
 )
-from gapless.figures.escape import passage_time, share_in_time
 
 T = np.concatenate([[0], np.geomspace(0.05, 30, 64)])
 ALPHAS = (10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0)
@@ -66,17 +64,3 @@ def test_an_excess_vanishes_where_its_line_does_and_is_not_extrapolated() -> Non
     value, error = vanishing_excess(excess)
     assert abs(value - 12.7) < 4 * error
     assert np.isnan(vanishing_excess({a: 0.5 * (a - 9) + np.zeros(9) for a in ALPHAS})[0])
-
-
-def test_shares_follow_from_the_law_of_the_start() -> None:
-    starts = np.geomspace(0.01, 0.6, 9)
-    # a start grows like exp(2t) until it is one: t(m₀) = −ln(m₀)/2
-    times = -np.log(starts) / 2
-    for n, budget in ((64, 1.5), (1024, 1.9)):
-        exact = erfc(np.exp(-2 * budget) * (n / 2) ** 0.5)
-        assert np.isclose(share_in_time(starts, times, n, budget), exact, rtol=1e-9)
-    assert share_in_time(starts, times, 64, 0.1) == 0
-    assert np.isnan(share_in_time(starts, times, 64, 3.0))  # beyond the smallest start
-    t = np.linspace(0, 4, 41)
-    assert np.isclose(passage_time(t, np.exp(-3 * t)), np.log(1e4) / 3, rtol=1e-9)
-    assert np.isnan(passage_time(t, np.ones(41)))

@@ -129,5 +129,8 @@ def _warm_states(teacher: Array, random: Array, overlap: float | Array) -> Array
         return w * (n**0.5 / jnp.linalg.norm(w, axis=1, keepdims=True))
 
     signal = scaled(teacher)
-    across = scaled(random - (random * signal).sum(axis=1, keepdims=True) / n * signal)
+    across = random - (random * signal).sum(axis=1, keepdims=True) / n * signal
+    # of a vector along the signal only rounding is left
+    left, whole = (jnp.linalg.norm(w, axis=1, keepdims=True) for w in (across, random))
+    across = scaled(jnp.where(left > 64 * jnp.finfo(across.dtype).eps * whole, across, jnp.nan))
     return overlap * signal + (1 - overlap**2) ** 0.5 * across

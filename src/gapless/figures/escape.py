@@ -45,7 +45,7 @@ class Size:
 
 
 SIZES: dict[Scale, Size] = {
-    "smoke": Size((5.0, 6.5, 8.0), 8, 3, 4096, ((64, 256), (128, 256)), 32),
+    "smoke": Size((4.5, 6.0, 8.0), 6, 3, 4096, ((64, 256), (128, 256)), 32),
     "desk": Size(
         (5.0, 5.5, 6.0, 6.5, 7.0, 7.5, 8.0, 9.0),
         16,
@@ -192,7 +192,7 @@ def share_table(passages: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Return, for each N and α, the share at N = ∞ with its error and that of the runs."""
     measured = success_table(runs, tolerance=LEVEL).set_index(["n", "alpha"])
     rows = []
-    for n in sorted(runs.n.unique().astype(int)):
+    for n in sorted(int(n) for n in runs.n.unique()):
         for alpha, shares in _predicted(passages, n, paper_budget(n)).items():
             if (n, alpha) not in measured.index:
                 continue

@@ -13,13 +13,14 @@ from gapless.theory.dmft.state import Evaluation, State, System
 RISE = 0.02
 """A step of descent that raises the energy by more than this part of it is taken to be unstable."""
 FLOOR = 1e-3
-"""Energies below this part of α may rise."""
+"""Energies below this part of α, in units of the loss, may rise."""
 SAFETY = 1.1
 """The largest curvatures are samples of their law: the flow's steps leave so much room."""
 STIFFNESS_EVERY = 8
 """Steps after which the largest eigenvalue of the Hessian is found anew."""
 SHORTEST = 1e-7
-"""A flow that needs steps shorter than this asks for more than float32 gives."""
+"""A flow that needs steps shorter than this, in inverse units of the loss, asks for more than
+float32 gives."""
 
 
 class Unstable(ValueError):
@@ -56,7 +57,8 @@ class GradientDescent:
         vectors = state.system.combined([1.0, self.rate], here.vectors, here.velocities)
         after = state.moved(state.system, vectors, state.t + self.rate)
         # close to zero energy single paths that change sides make it rise
-        before = max(here.energy, FLOOR * state.system.dynamics.alpha)
+        dynamics = state.system.dynamics
+        before = max(here.energy, FLOOR * dynamics.alpha * dynamics.unit)
         energy = after.here.energy
         if not np.isfinite(energy) or energy - before > RISE * abs(before):
             raise Unstable(
@@ -90,7 +92,7 @@ class GradientFlow:
 
     def is_at(self, t: float, goal: float) -> bool:
         """Return whether t is `goal`, but for rounding."""
-        return bool(np.isclose(t, goal, rtol=1e-9, atol=1e-12))
+        return bool(abs(t - goal) <= 1e-9 * max(abs(t), abs(goal)))
 
     def step(self, state: State, goal: float) -> State:
         """Return the state one step later. Raises `Unstable` if that has to be too short."""
@@ -99,7 +101,8 @@ class GradientFlow:
         if start.steps % STIFFNESS_EVERY == 0:
             start = replace(start, stiffness=SAFETY * _stiffness(start))
         system, step_size = start.system, start.step_size
-        while step_size >= SHORTEST:
+        shortest = SHORTEST / system.dynamics.unit
+        while step_size >= shortest:
             h = min(step_size, beta[MAX_STAGES] / start.stiffness)
             last = start.t + h * (1 + 1e-9) >= goal
             h = goal - start.t if last else h
@@ -119,7 +122,7 @@ class GradientFlow:
                 return replace(after, step_size=max(step_size, h * room) if last else h * room)
             step_size = h * room
         raise Unstable(
-            f"accuracy: the flow needs steps below {SHORTEST:g} at t = {start.t:g}; "
+            f"accuracy: the flow needs steps below {shortest:g} at t = {start.t:g}; "
             "raise --accuracy",
             start.t,
         )
@@ -161,4 +164,5 @@ def _stiffness(state: State) -> float:
         np.full(len(weights), 1 / len(weights)),
         state.system.dynamics.alpha,
     )
-    return max(-bulk.edge(law).value - state.here.mu, 1e-3)
+    # where the flow is faster than that, any step is stable
+    return max(-bulk.edge(law).value - state.here.mu, 1e-3 * state.system.dynamics.unit)

@@ -17,17 +17,22 @@ with that direction.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float32
 
-from gapless.losses import Loss
+from gapless.losses import Loss, check_consistent, quartic
 from gapless.theory.dmft.paths import Ensemble
 from gapless.theory.dmft.sensing import Sensing, Vector
 from gapless.theory.measure import evaluate
 
 Labels = Literal["shuffled", "gaussian", "teacher"]
+FIRST_STEP = 1e-4
+"""Of the flow, in inverse units of the loss."""
+LARGEST_UNIT = 2.0**80
+"""Losses further from the quartic one in size leave float32's range on their way."""
 LEAST_ALPHA = 1e-8
 """Below, fields N(0, 1) drown in the rounding of a sample's own answer, which is 1/√α times as
 large (float32)."""
@@ -76,8 +81,20 @@ class Dynamics:
             raise ValueError(
                 f"waiting: times must be finite, not negative and ascend, not {self.waiting}"
             )
+        if not 1 / LARGEST_UNIT <= self.unit <= LARGEST_UNIT:
+            size = check_consistent(self.loss)
+            raise ValueError(f"loss: {self.loss.name} is of size {size:.1g}; rescale it")
         if self.waiting:
-            _refuse_jumps(self.loss)
+            _refuse_jumps(self.loss, self.unit)
+
+    @cached_property
+    def unit(self) -> float:
+        """The loss's size in units of the quartic one's, to the next power of 1024.
+
+        Thresholds of energies have this unit, those of times its inverse.
+        """
+        size = check_consistent(self.loss) / check_consistent(quartic)
+        return 1024.0 ** round(np.log2(size) / 10)
 
     @property
     def probes(self) -> tuple[str, ...]:
@@ -91,12 +108,12 @@ def check_alpha(alpha: float) -> None:
         raise ValueError(f"alpha: must be a positive number, not {alpha}")
 
 
-def _refuse_jumps(loss: Loss) -> None:
+def _refuse_jumps(loss: Loss, unit: float) -> None:
     """Raise ``ValueError`` if ∂ℓ/∂ŷ jumps at ŷ = 0: probes, which use F′, would miss the jump."""
     y = np.array([0.5, 1.0, 2.0])
     tiny = np.full_like(y, 1e-6)
     jump = evaluate(loss.d1, tiny, y) - evaluate(loss.d1, -tiny, y)
-    if (abs(jump) > 1e-3).any():
+    if (abs(jump) > 1e-3 * unit).any():
         raise ValueError(
             f"waiting: the slope of {loss.name} jumps at ŷ = 0, which small changes of sampled "
             "paths do not see; use --waiting none, or a smooth loss"
@@ -269,14 +286,14 @@ class State:
     log_norms: tuple[float, ...] = ()
     t: float = 0.0
     steps: int = 0
-    step_size: float = 1e-4
+    step_size: float = FIRST_STEP
     stiffness: float = 0.0
 
     @classmethod
     def begin(cls, dynamics: Dynamics, ensemble: Ensemble, residual: float = RESIDUAL) -> "State":
         """Return the start. Raises ``ValueError`` if there are too few paths for α."""
         system = System.begin(dynamics, ensemble, residual)
-        return cls(*system.evaluate([system.start()]))
+        return cls(*system.evaluate([system.start()]), step_size=FIRST_STEP / dynamics.unit)
 
     def with_probes(self) -> "State":
         """Return the state with the probes of one more waiting time."""
