@@ -24,14 +24,14 @@ import numpy as np
 from jaxtyping import Array
 from textbook import textbook_run
 
+from gapless.analyse.statistics import wilson
 from gapless.design import Design
-from gapless.experiments.simulation import Simulation, rows
-from gapless.experiments.statistics import wilson
-from gapless.experiments.success import simulations
 from gapless.flow import ACCURATE, FLOW, GradientFlow, State, Stop, integrate
 from gapless.flow.explicit import normalise
 from gapless.flow.loop import begin
 from gapless.flow.solvers import power_iteration
+from gapless.measure.design_point import sweep_points
+from gapless.measure.simulation import Simulation
 from gapless.problem import Dtype, Problem, draw_problem, precision
 
 ALPHA = 8.0
@@ -74,7 +74,7 @@ def sweeps() -> None:
     write(*["---"] * 7)
     for n, runs in OUR_RUNS.items():
         points = sweep(n, runs)
-        rows(points[0])  # compiles
+        points[0].measure()  # compiles
         rng = np.random.default_rng(0)
         begun = time.process_time()
         for _ in range(TEXTBOOK_RUNS[n]):
@@ -83,7 +83,7 @@ def sweeps() -> None:
         found = []
         begun = time.process_time()
         for point in points:
-            found += rows(point)
+            found += point.measure().to_pylist()
         spent = time.process_time() - begun
         gradients = sum(row["gradients"] for row in found)
         rate = 4 * points[0].design.m * n * gradients / spent
@@ -100,7 +100,7 @@ def sweeps() -> None:
 
 def sweep(n: int, runs: int) -> list[Simulation]:
     """Return the designs of a sweep with the program's defaults."""
-    return simulations(Simulation(n=n, alpha=ALPHA, seed=1), [ALPHA], runs)
+    return sweep_points(Simulation(n=n, alpha=ALPHA, seed=1), [ALPHA], runs)
 
 
 def fractions() -> None:
@@ -109,7 +109,8 @@ def fractions() -> None:
     for n, runs in FRACTION_RUNS.items():
         rng = np.random.default_rng(1)
         theirs = sum(textbook_run(n, ALPHA, rng)[0] for _ in range(runs))
-        ours = [row["t_1e-8"] is not None for point in sweep(n, runs) for row in rows(point)]
+        measured = [point.measure()["t_1e-8"] for point in sweep(n, runs)]
+        ours = [time is not None for column in measured for time in column.to_pylist()]
         cells = []
         for successes in (theirs, sum(ours[:runs])):
             low, high = wilson(successes / runs, runs)

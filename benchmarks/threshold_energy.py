@@ -12,9 +12,9 @@ import time
 
 import pandas as pd
 
-from gapless.experiments import fig4
-from gapless.experiments.plateau import plateaus
-from gapless.experiments.simulation import MOMENTS
+from gapless.analyse.plateaus import plateaus
+from gapless.figures import fig4
+from gapless.measure.simulation import MOMENTS
 
 
 def measure(size: fig4.Size, seed: int) -> pd.DataFrame:

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gapless import files
-from gapless.experiments import Cost, Experiment, Point, Row
+from gapless.figures import Experiment
+from gapless.measure import Cost, Point
 from gapless.store import Store, parts
 
 RUNS = 4
@@ -25,16 +26,19 @@ RUNS = 4
 class Square(Point):
     """Squares a number, four times."""
 
+    SCHEMA = pa.schema({"number": pa.int64(), "run": pa.int64(), "square": pa.int64()})
     number: int
 
+    @property
+    def rows(self) -> int:
+        return RUNS
 
-def measure(point: Square) -> list[Row]:
-    time.sleep(float(os.environ.get("CAMPAIGN_SLEEP", "0")))
-    return [{"number": point.number, "run": r, "square": point.number**2} for r in range(RUNS)]
+    def measure(self) -> pa.Table:
+        time.sleep(float(os.environ.get("CAMPAIGN_SLEEP", "0")))
+        return self.table(square=self.number**2)
 
-
-def failed(point: Square, reason: str) -> list[Row]:
-    return [{"number": point.number, "run": r, "reason": reason} for r in range(RUNS)]
+    def cost(self) -> Cost:
+        return Cost(flops=1e11, bytes=1e3)  # a task each
 
 
 def nothing(*arguments):
@@ -45,15 +49,9 @@ EXPERIMENT = Experiment(
     name="campaign_experiment:EXPERIMENT",
     title="Squares",
     version=1,
-    schema=pa.schema(
-        {"number": pa.int64(), "run": pa.int64(), "square": pa.int64(), "reason": pa.string()}
-    ),
     points=nothing,
-    measure=measure,
-    failed=failed,
-    cost=lambda point: Cost(flops=1e11, bytes=1e3),  # a task each
+    reduce=nothing,
     picture=nothing,
-    claims=nothing,
 )
 
 

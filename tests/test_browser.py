@@ -17,11 +17,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from gapless.experiments.fig2 import SpectralPoint
-from gapless.experiments.fig5 import EXPERIMENT, picture
-from gapless.experiments.success import success_table
+from gapless.analyse.success import success_table
 from gapless.explore import explorer_page, replay, server, theory_grid
+from gapless.figures.fig5 import picture
 from gapless.losses import normalised, quartic
+from gapless.measure.followed import SpectralPoint
+from gapless.measure.simulation import Simulation
 from gapless.page.html import as_json, assemble, points_table
 from gapless.page.image import render
 from gapless.page.panels import Axis, Heat, Mark, Panel, Picture, Series
@@ -54,7 +55,7 @@ def _records() -> pa.Table:
         for design in range(4)
         for run in range(20)
     ]
-    known = [field for field in EXPERIMENT.schema if field.name in rows[0]]
+    known = [field for field in Simulation.SCHEMA if field.name in rows[0]]
     return pa.Table.from_pylist(
         rows, schema=pa.schema([*known, ("address", pa.string()), ("wall_s", pa.float64())])
     )

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 import examples
+from gapless.analyse.success import success_table
 from gapless.cli import main
 from gapless.cli._shared import numbers
-from gapless.experiments.success import success_table
 from gapless.sweep import Calibration
 
 FLOW = ["flow", "--n", "32", "--alpha", "6"]
@@ -312,7 +312,7 @@ def test_a_failed_computation_exits_1(capsys, monkeypatch):
     def fail(*arguments, **options):
         raise ArithmeticError("no\nluck")
 
-    monkeypatch.setattr("gapless.experiments.simulation.simulate", fail)
+    monkeypatch.setattr("gapless.measure.simulation.simulate", fail)
     assert main(FLOW) == 1
     assert capsys.readouterr().err.endswith("ArithmeticError: no luck\n")
 
@@ -321,7 +321,7 @@ def test_an_interrupt_exits_130(capsys, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gapless.experiments.simulation.simulate", interrupt)
+    monkeypatch.setattr("gapless.measure.simulation.simulate", interrupt)
     assert main(FLOW) == 130
 
 

@@ -9,9 +9,9 @@ from scipy import stats
 
 from gapless.cli import main
 from gapless.design import Design
-from gapless.experiments import dmft as experiment
-from gapless.experiments.checkpoint import checkpoints_in
 from gapless.losses import Loss, amplitude, parse_loss, quartic
+from gapless.measure import mean_field as experiment
+from gapless.measure.checkpoint import checkpoints_in
 from gapless.theory.dmft import (
     RESIDUAL,
     Dynamics,
@@ -450,7 +450,7 @@ def test_more_paths_fluctuate_less_like_their_root():
 def test_a_checkpoint_continues_to_the_same_bits(step, tmp_path, monkeypatch):
     point = experiment.MeanField(alpha=6, t_max=0.2, step=step, paths=256, seed=3, waiting=(0, 0.1))
     whole = experiment.solve(point)
-    monkeypatch.setattr("gapless.experiments.checkpoint.EVERY_S", 0.0)
+    monkeypatch.setattr("gapless.measure.checkpoint.EVERY_S", 0.0)
 
     class Killed(Exception):
         pass

@@ -1,14 +1,13 @@
 """Failed points: told by every answer, measured again where the cause passes, and only there."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from gapless.cli import main
-from gapless.experiments import fig5
+from gapless.measure.simulation import Simulation
 from gapless.store import Failure, Store, failures, passes, reason_of, status
 from gapless.sweep import plan, run_in_process
 from toy_experiment import EXPERIMENT, Toy
@@ -97,7 +96,7 @@ def test_causes_that_stay(error):
     assert not passes(reason_of(error))
 
 
-def test_a_cause_that_passes_is_tried_again_and_another_when_asked(store):
+def test_a_cause_that_passes_is_tried_again_and_another_when_asked(store, monkeypatch):
     points = [Toy(number=i) for i in range(3)]
     broken = {1: MemoryError("full"), 2: ArithmeticError("no square today")}
     measured = []
@@ -106,13 +105,14 @@ def test_a_cause_that_passes_is_tried_again_and_another_when_asked(store):
         measured.append(point.number)
         if point.number in broken:
             raise broken[point.number]
-        return EXPERIMENT.measure(point)
+        return squared(point)
 
-    toy = replace(EXPERIMENT, measure=measure)
+    squared = Toy.measure
+    monkeypatch.setattr(Toy, "measure", measure)
 
     def run(**options):
         measured.clear()
-        todo = plan(toy, points, store, **options)
+        todo = plan(EXPERIMENT, points, store, **options)
         run_in_process(todo.tasks(), store.path, lambda receipt: None)
         return measured.copy()
 
@@ -138,11 +138,9 @@ def test_success_says_what_failed_and_no_row_shrinks_in_silence(tmp_path, capsys
         return unsolved(point)
 
     def unsolved(point):
-        ended = {"outcome": "time_out", "reason": None, "steps": 1, "gradients": 1, "overlap": 0.0}
-        return [row | ended for row in real.failed(point, "")]
+        return point.table(outcome="time_out", steps=1, gradients=1, overlap=0.0)
 
-    real = fig5.EXPERIMENT
-    monkeypatch.setattr(fig5, "EXPERIMENT", replace(real, measure=measure))
+    monkeypatch.setattr(Simulation, "measure", measure)
     arguments = ["success", "--n", "8", "--alpha", "5,6,7", "--runs", "8", "--runs-per-design", "4"]
     arguments += ["--t-max", "0.1", "--out", str(tmp_path / "s")]
     assert main([*arguments, "--json"]) == 0
@@ -163,7 +161,7 @@ def test_success_says_what_failed_and_no_row_shrinks_in_silence(tmp_path, capsys
         told = capsys.readouterr()
         assert "MemoryError: full" in (told.out if "--json" in verb else told.err)
     # there is room again
-    monkeypatch.setattr(fig5, "EXPERIMENT", replace(real, measure=unsolved))
+    monkeypatch.setattr(Simulation, "measure", unsolved)
     assert main([*arguments, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert [(r["runs"], r["failed"]) for r in answer["rows"]] == [(8, 0)] * 3

@@ -21,13 +21,15 @@ import pyarrow as pa
 import pytest
 
 import faults
+from gapless.analyse.plateaus import Prediction
 from gapless.cli import main
-from gapless.experiments import Cost, fig4, fig5
-from gapless.experiments.plateau import Prediction
-from gapless.experiments.simulation import SCHEMA, Simulation, failed_rows
 from gapless.explore import grid, replay
+from gapless.figures import fig4, fig5
 from gapless.files import shown
 from gapless.losses import quartic
+from gapless.measure import Cost
+from gapless.measure.followed import SpectralPoint
+from gapless.measure.simulation import Simulation
 from gapless.page.html import csv_download
 from gapless.store import Store, StoreError, compact
 from gapless.sweep import Calibration
@@ -59,16 +61,14 @@ def soon(seconds: int = SECONDS) -> Iterator[None]:
 POINTS = [Simulation(n=16, alpha=alpha, seed=0, runs=2) for alpha in (4, 5, 6, 7, 8, 9)]
 
 
-def made_up(point: Simulation) -> list[dict]:
+def made_up(point: Simulation) -> pa.Table:
     """Return records such as a simulation gives, without one."""
-    numbers = [f.name for f in SCHEMA if f.type == pa.float64()]
-    return [
-        row
-        | {name: 0.5 for name in numbers if name not in row}
-        | {"outcome": "trapped", "reason": None, "gradients": 9, "energy": 6.0 + row["run"]}
-        | {"t": [0.5, 1.0], "energy_t": [6.1 + row["run"], 6.0 + row["run"]]}
-        for row in failed_rows(point, "none")
-    ]
+    numbers = [f.name for f in point.SCHEMA if f.type == pa.float64()]
+    ended = [6.0 + run for run in range(point.rows)]
+    columns = {name: 0.5 for name in numbers if name not in point.identity()}
+    columns |= {"outcome": "trapped", "gradients": 9, "energy": ended}
+    columns |= {"t": [[0.5, 1.0]] * point.rows, "energy_t": [[e + 0.1, e] for e in ended]}
+    return point.table(**columns)
 
 
 def table(addresses: str) -> pa.Table:
@@ -89,13 +89,11 @@ def store(tmp_path):
 @pytest.fixture
 def quick(monkeypatch):
     """Figures 4 and 5 of a few records that take no time, theory and calibration that take none."""
-    tiny = {
-        "points": lambda scale, seed: POINTS,
-        "measure": made_up,
-        "cost": lambda point: Cost(1e11, 1e3),  # a part for each point
-    }
+    monkeypatch.setattr(Simulation, "measure", made_up)
+    monkeypatch.setattr(Simulation, "cost", lambda point: Cost(1e11, 1e3))  # a part a point
     for figure in (fig4, fig5):
-        monkeypatch.setattr(figure, "EXPERIMENT", replace(figure.EXPERIMENT, **tiny))
+        tiny = replace(figure.EXPERIMENT, points=lambda scale, seed: POINTS)
+        monkeypatch.setattr(figure, "EXPERIMENT", tiny)
     here = Calibration(start=1.0, compilation=1.0, speed=1e10, bytes=1e8)
     monkeypatch.setattr("gapless.sweep.calibrate", lambda plan: here)
     monkeypatch.setattr("gapless.store.upkeep.PAUSE_S", 0.0)
@@ -103,7 +101,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(grid, "_readings", lambda loss: {})
     monkeypatch.setattr(grid, "_random_start", lambda loss: None)
     module = sys.modules[replay.__module__]
-    monkeypatch.setattr(module, "measure", lambda point: [])
+    monkeypatch.setattr(SpectralPoint, "measure", lambda point: point.failed("none"))
     monkeypatch.setattr(module, "_frames", lambda table, stored: {"stored": stored})
 
 
@@ -116,7 +114,7 @@ def computed(monkeypatch):
         names.add(loss.name)
         return Prediction(5.75, 5.5, (1.0,) * 4)
 
-    monkeypatch.setattr("gapless.experiments.plateau._prediction", predict)
+    monkeypatch.setattr("gapless.analyse.plateaus._prediction", predict)
     return names
 
 
@@ -413,7 +411,7 @@ def test_a_cache_that_cannot_be_written_costs_no_page(tmp_path, monkeypatch, cap
 def test_an_explorer_of_a_hostile_folder_measures_its_own_run(store, tmp_path, monkeypatch, capsys):
     module = sys.modules[replay.__module__]
     monkeypatch.setattr(module, "_frames", lambda table, stored: stored)
-    monkeypatch.setattr(module, "measure", lambda point: [])
+    monkeypatch.setattr(SpectralPoint, "measure", lambda point: point.failed("none"))
     Store.open(tmp_path / "fig2", SPEC, {})
     faults.SPECS["spec: FIFO"](Store(tmp_path / "fig2"))
     with soon():

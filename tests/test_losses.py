@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gapless.design import Design
-from gapless.experiments.simulation import Simulation
 from gapless.flow import integrate
 from gapless.loss_checks import check_float32
 from gapless.losses import (
@@ -21,6 +20,7 @@ from gapless.losses import (
     parse_loss,
     quartic,
 )
+from gapless.measure.simulation import Simulation
 from gapless.problem import draw_problem
 
 LOSSES = [quartic, normalised(0.01), normalised(1.0), normalised(5.0)]

@@ -236,11 +236,11 @@ def test_every_colour_has_its_place_in_both_looks_of_a_page():
     assert f"index % {len(PALETTE)}" in asset("charts.js")
 
 
-def test_who_measures_loads_no_drawing_library():
+def test_pictures_are_plain_numbers_and_figures_load_no_drawing_library():
     code = (
         "import sys, gapless.page.panels\n"
         "assert not {'pandas', 'matplotlib', 'jax'} & set(sys.modules)\n"
-        "from gapless.experiments import NAMES, load\n"
+        "from gapless.figures import NAMES, load\n"
         "assert all(load(name) for name in NAMES)\n"
         "assert 'matplotlib' not in sys.modules\n"
     )

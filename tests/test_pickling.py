@@ -13,7 +13,7 @@ import pytest
 
 import gapless
 from gapless.channels import preprocessing
-from gapless.experiments import NAMES, load
+from gapless.figures import NAMES, load
 from gapless.flow import ACCURATE, FLOW, PAPER, SWEEP
 from gapless.losses import Loss, amplitude, loss_from_value, normalised, parse_loss, quartic
 from gapless.sweep import Task, plan
@@ -90,12 +90,37 @@ def test_designs_problems_and_what_comes_of_them_make_the_round_trip():
         assert np.array_equal(again(mine).transform(y), mine.transform(y))
 
 
-def test_experiments_go_by_name_and_others_in_parts(importable):
+def test_points_of_every_figure_and_their_tasks_make_the_round_trip(importable):
     for name in NAMES:
-        assert again(load(name)) is load(name)
-    assert again(TOY) is TOY
+        experiment = load(name)
+        (task, *_) = plan(experiment, experiment.points("smoke", 0)[:2], None).tasks()
+        assert isinstance(task, Task) and again(task) == task
+        assert set(task.addresses) <= set(map(experiment.address, experiment.points("smoke", 0)))
     (task, *_) = plan(TOY, [Toy(number=1)], None).tasks()
-    assert isinstance(task, Task) and again(task) == task
+    assert again(task) == task
+
+
+def test_a_task_finds_the_module_of_its_points_in_the_current_folder(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import pyarrow as pa\nfrom gapless.measure import Cost, Point\n"
+        "class Throw(Point):\n"
+        "    SCHEMA = pa.schema({'number': pa.int64()})\n"
+        "    number: int\n"
+        "    def measure(self): return self.table()\n"
+        "    def cost(self): return Cost(1.0, 1.0)\n"
+    )
+    save = (
+        "import pickle, sys; sys.path.insert(0, '.'); from mine import Throw\n"
+        "from gapless.sweep import Task\n"
+        "open('task', 'wb').write(pickle.dumps(Task('x', (Throw(number=3),), ('a',), 1.0)))\n"
+    )
+    read = (
+        "import pickle, sys; sys.path = [p for p in sys.path if p not in ('', '.')]\n"
+        "import gapless; task = pickle.load(open('task', 'rb'))\n"
+        "assert task.points[0].measure()['number'].to_pylist() == [3]\n"
+    )
+    for code in (save, read):
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 
 def energy(problem):

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gapless.experiments import Cost
-from gapless.experiments.fig5 import EXPERIMENT as FIG5
-from gapless.experiments.simulation import Simulation
+from gapless.figures.fig5 import EXPERIMENT as FIG5
+from gapless.measure import Cost
+from gapless.measure.simulation import Simulation
 from gapless.store import Store, status
 from gapless.sweep import (
     Calibration,
@@ -144,8 +144,8 @@ class PoisonedCrew:
 
 
 def test_a_point_that_takes_its_worker_down_is_tried_three_times_in_all(monkeypatch):
-    bundle = Task("toy", tuple(Toy(number=i) for i in range(3)), 6.0)
-    other = Task("toy", (Toy(number=7),), 2.0)
+    bundle = Task("toy", tuple(Toy(number=i) for i in range(3)), ("a", "b", "c"), 6.0)
+    other = Task("toy", (Toy(number=7),), ("d",), 2.0)
     given_up = Receipt(1, 1, 2.0, 0.0)
     reasons, receipts = [], []
     monkeypatch.setattr(
@@ -236,8 +236,9 @@ def test_a_calibration_tells_compilation_from_work(monkeypatch):
         clock[0] += 0.02 if point.group in compiled else 0.12
         compiled.add(point.group)
 
-    toy = replace(EXPERIMENT, measure=measure, cost=lambda p: Cost(2e9, 1e3, p.group))
-    here = calibrate(Plan(toy, 2, (Toy(number=0), Toy(number=1, group=1))))
+    monkeypatch.setattr(Toy, "measure", measure)
+    monkeypatch.setattr(Toy, "cost", lambda point: Cost(2e9, 1e3, point.group))
+    here = calibrate(Plan(EXPERIMENT, 2, (Toy(number=0), Toy(number=1, group=1))))
     assert here.compilation == pytest.approx(0.1)
     assert here.speed == pytest.approx(1e11)
 

@@ -8,19 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from gapless.experiments import Cost, Experiment, Point, Row, Scale
-
-
-class Toy(Point):
-    """Squares a number, unless told to end otherwise."""
-
-    number: int
-    ending: str = "well"
-    group: int = 0
-
-
-def points(scale: Scale, seed: int) -> list[Toy]:
-    return [Toy(number=i) for i in range(8)]
+from gapless.figures import Experiment, Scale
+from gapless.measure import Cost, Point
 
 
 def raises() -> None:
@@ -55,16 +44,27 @@ ENDINGS = {
 }
 
 
-def measure(point: Toy) -> list[Row]:
-    if point.ending in ENDINGS:
-        ENDINGS[point.ending]()
-    time.sleep(float(os.environ.get("TOY_SLEEP", "0")))
-    square = float("nan") if point.ending == "NaN" else float(point.number**2)
-    return [{"number": point.number, "run": run, "square": square} for run in range(2)]
+class Toy(Point):
+    """Squares a number, unless told to end otherwise."""
+
+    SCHEMA = pa.schema({"number": pa.int64(), "run": pa.int64(), "square": pa.float64()})
+    number: int
+    ending: str = "well"
+    group: int = 0
+
+    def measure(self) -> pa.Table:
+        if self.ending in ENDINGS:
+            ENDINGS[self.ending]()
+        time.sleep(float(os.environ.get("TOY_SLEEP", "0")))
+        square = float("nan") if self.ending == "NaN" else float(self.number**2)
+        return self.table(square=[square, square])
+
+    def cost(self) -> Cost:
+        return Cost(flops=4e10, bytes=1e3, program=self.group)
 
 
-def failed(point: Toy, reason: str) -> list[Row]:
-    return [{"number": point.number, "run": 0, "reason": reason}]
+def points(scale: Scale, seed: int) -> list[Toy]:
+    return [Toy(number=i) for i in range(8)]
 
 
 def picture(table):
@@ -78,13 +78,7 @@ EXPERIMENT = Experiment(
     name="toy_experiment:EXPERIMENT",
     title="Squares",
     version=1,
-    schema=pa.schema(
-        {"number": pa.int64(), "run": pa.int64(), "square": pa.float64(), "reason": pa.string()}
-    ),
     points=points,
-    measure=measure,
-    failed=failed,
-    cost=lambda point: Cost(flops=4e10, bytes=1e3, program=point.group),
+    reduce=lambda table: table,
     picture=picture,
-    claims=lambda table: [],
 )

@@ -7,7 +7,7 @@ transitions in high-dimensional generalized linear models", PNAS 116 (2019) 5451
 1708.03395; M. Mondelli and A. Montanari, "Fundamental limits of weak recovery with applications
 to phase retrieval", arXiv 1708.05932; Y. Lu and G. Li, arXiv 1702.06435; W. Luo, W. Alghamdi and
 Y. Lu, "Optimal spectral initialization for signal recovery with applications to phase retrieval",
-arXiv 1811.04420. Derivations: docs/derivations/rivals.md.
+arXiv 1811.04420. Derivations: docs/derivations/baselines.md.
 """
 
 from collections.abc import Callable

@@ -29,7 +29,7 @@ def default_runs_per_design(n: int) -> int:
     """Return K, how many runs share one sensing matrix by default.
 
     Larger K is faster per run (one matrix product serves all), and slower for who asks for a few
-    runs: sweeps take more (`gapless.experiments.success.sweep_runs_per_design`). K is a fixed
+    runs: sweeps take more (`gapless.measure.design_point.sweep_runs_per_design`). K is a fixed
     function of N because rounding depends on it.
     """
     return 64 if n <= 2048 else 32 if n <= 4096 else 16 if n <= 8192 else 8

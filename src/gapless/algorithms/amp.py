@@ -2,7 +2,7 @@
 
 Its N → ∞ limit, iteration by iteration, is `gapless.theory.state_evolution`.
 Source: S. Rangan, "Generalized approximate message passing", arXiv 1010.5141; in the form of
-Barbier et al. (2019), arXiv 1708.03395; docs/derivations/rivals.md §2.
+Barbier et al. (2019), arXiv 1708.03395; docs/derivations/baselines.md §2.
 """
 
 from dataclasses import dataclass

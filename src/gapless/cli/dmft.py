@@ -86,8 +86,9 @@ def dmft(
     as_json
         Print one JSON object.
     """
-    from gapless.experiments.checkpoint import Checkpoint, checkpoints_in
-    from gapless.experiments.dmft import MeanField, answer, picture, solve
+    from gapless.figures.mean_field import answer, picture
+    from gapless.measure.checkpoint import Checkpoint, checkpoints_in
+    from gapless.measure.mean_field import MeanField, solve
     from gapless.theory.dmft import Unstable, combine
 
     if plot is not None:

@@ -85,10 +85,10 @@ def flow(
     as_json
         Print one JSON object.
     """
-    from gapless.experiments.checkpoint import Checkpoint, checkpoints_in
-    from gapless.experiments.simulation import Simulation, rows
-    from gapless.experiments.success import check_runs
-    from gapless.experiments.trajectories import picture
+    from gapless.figures.trajectories import picture
+    from gapless.measure.checkpoint import Checkpoint, checkpoints_in
+    from gapless.measure.design_point import check_runs
+    from gapless.measure.simulation import Simulation
 
     check_runs(runs, runs_per_design)
     if plot is not None:
@@ -105,7 +105,7 @@ def flow(
     with meter("flow", designs) as progress, checkpoints_in(checkpoint):
         points = [point.model_copy(update={"index": i, "save_at": times}) for i in range(designs)]
         for here in points:
-            records += rows(here, progress.advance)
+            records += here.measure(progress.advance).to_pylist()
         for here in points:
             Checkpoint(here).discard()
     records = records[:runs]

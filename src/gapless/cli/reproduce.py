@@ -14,7 +14,7 @@ from gapless.cli.running import HERE, Engine, run_plan
 from gapless.cli.slurm import check_shares, job_array
 
 if TYPE_CHECKING:
-    from gapless.experiments import Experiment
+    from gapless.figures import Experiment
 
 
 def reproduce(
@@ -37,8 +37,8 @@ def reproduce(
     Parameters
     ----------
     figures
-        One or more of fig1 … fig5, bbp and rivals; all of them when none is named, or by the word
-        all; or module:NAME of an Experiment of yours, in the current folder or installed.
+        One or more of fig1 … fig5, bbp and baselines; all of them when none is named, or by the
+        word all; or module:NAME of an Experiment of yours, in the current folder or installed.
     scale
         smoke (minutes), desk (an evening) or paper.
     seed
@@ -53,7 +53,7 @@ def reproduce(
     as_json
         Print one JSON object.
     """
-    from gapless.experiments import load
+    from gapless.figures import load
     from gapless.report import write_report
     from gapless.store import Store
     from gapless.sweep import plan, shard
@@ -86,7 +86,7 @@ def reproduce(
     failures = {}
     for experiment in experiments:
         points = planned[experiment.name]
-        check_memory(engine.processes * max(experiment.cost(point).bytes for point in points))
+        check_memory(engine.processes * max(point.cost().bytes for point in points))
         spec = {"experiment": experiment.name, "version": experiment.version}
         spec |= {"scale": scale, "seed": seed}
         measured = run_plan(experiment, points, folder / experiment.name, spec, engine)
@@ -101,13 +101,13 @@ def reproduce(
 
 
 def _named(name: str) -> tuple[str, ...]:
-    from gapless.experiments import NAMES
+    from gapless.figures import NAMES
 
     return NAMES if name == "all" else (name,)
 
 
 def _own(experiments: "Sequence[Experiment]") -> "list[Experiment]":
-    from gapless.experiments import NAMES
+    from gapless.figures import NAMES
 
     return [experiment for experiment in experiments if experiment.name not in NAMES]
 
@@ -145,7 +145,7 @@ def report(
     as_json
         Print one JSON object.
     """
-    from gapless.experiments import load
+    from gapless.figures import load
     from gapless.losses import parse_loss
     from gapless.report import write_report
 

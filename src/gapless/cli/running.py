@@ -17,7 +17,8 @@ from gapless.cli.failing import tell_failures
 from gapless.interrupts import note_kept
 
 if TYPE_CHECKING:
-    from gapless.experiments import Experiment, Point
+    from gapless.figures import Experiment
+    from gapless.measure import Point
     from gapless.store import Failure, Store
 
 

@@ -59,10 +59,10 @@ def spectrum(
     as_json
         Print one JSON object.
     """
-    from gapless.experiments._crossing import CrossingPoint, cost
-    from gapless.experiments.spectrum import Moment, parse_moment, spectrum_rows
-    from gapless.experiments.success import check_runs
     from gapless.losses import parse_loss
+    from gapless.measure.crossing import CrossingPoint
+    from gapless.measure.design_point import check_runs
+    from gapless.measure.spectrum import Moment, parse_moment, spectrum_table
 
     check_runs(runs, runs_per_design)
     if labels not in ("teacher", "shuffled", "gaussian"):
@@ -75,20 +75,20 @@ def spectrum(
     point = CrossingPoint(n=n, alpha=alpha, seed=seed, runs=runs_per_design, loss=loss)
     if not 1 <= lowest <= n:
         raise ValueError(f"lowest: must lie between 1 and n={n}, not {lowest}")
-    check_memory(cost(point).bytes)
+    check_memory(point.cost().bytes)
     designs = -(-runs // point.design.k)
     records = []
     with meter("spectrum", designs) as progress:
         for index in range(designs):
             design = point.model_copy(update={"index": index}).design
-            records += spectrum_rows(
+            records += spectrum_table(
                 design,
                 moment,
                 labels,
                 parse_loss(loss),
                 lowest=lowest,
                 deflate_radial=deflate_radial,
-            )
+            ).to_pylist()
             progress.advance(1)
     records = records[:runs]
     if as_json:
@@ -121,7 +121,7 @@ def _resting(records) -> bool:
 
 
 def _summary(records, labels: str, loss: str) -> str:
-    from gapless.experiments._threshold import rest_sentence
+    from gapless.measure.threshold import rest_sentence
 
     shown = ("time", "energy", "mu", "overlap", "hessian_edge", "hessian_outlier")
     # as in JSON, where `overlap` is that of the eigenvectors

@@ -1,19 +1,14 @@
 """`gapless success`: fractions of runs that are solved, and that recover, with intervals."""
 
 import sys
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gapless.cli._shared import Json, Whole, check_memory, numbers, print_json, table_text
 from gapless.cli.failing import failures_json
 from gapless.cli.running import HERE, Engine, run_plan
 from gapless.interrupts import scratch_folder
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-Rows = list[dict[Hashable, Any]]
 
 
 def success(
@@ -70,14 +65,10 @@ def success(
     as_json
         Print one JSON object.
     """
-    from gapless.experiments import load
-    from gapless.experiments.simulation import Simulation
-    from gapless.experiments.success import (
-        check_runs,
-        simulations,
-        success_column,
-        success_table,
-    )
+    from gapless.analyse.success import success_column
+    from gapless.figures import success as figure
+    from gapless.measure.design_point import check_runs, sweep_points
+    from gapless.measure.simulation import Simulation
 
     check_runs(runs, runs_per_design)
     success_column(tolerance)
@@ -86,42 +77,27 @@ def success(
         dict(n=n, alpha=max(alphas), seed=seed, runs=runs_per_design, loss=loss)
         | dict(protocol=protocol, dtype=dtype, t_max=t_max)
     )
-    largest = simulations(template, [template.alpha], 1)[0]
+    largest = sweep_points(template, [template.alpha], 1)[0]
     check_memory(largest.bytes * engine.processes)
     if engine.shard is not None and out is None:
         raise ValueError("shard, out: a part needs a folder to meet the others in; give --out")
-    points = simulations(template, alphas, runs)
-    experiment = load("fig5")
+    points = sweep_points(template, alphas, runs)
+    experiment = figure.EXPERIMENT
     spec = template.model_dump(exclude={"alpha", "index"}, exclude_none=True, mode="json")
-    spec = {"experiment": "success", **spec}
+    spec = {"experiment": experiment.name, "version": experiment.version, **spec}
     with scratch_folder() as scratch:
         folder = scratch / "success" if out is None else out
         store, failures = run_plan(experiment, points, folder, spec, engine, scratch=out is None)
         records = store.read().to_pandas()
     addresses = {experiment.address(point) for point in points}
     records = records[records.address.isin(addresses)]
-    rows = success_table(records, runs, tolerance).to_dict("records")
-    rows = _with_lost_alphas(rows, records[records.outcome == "failed"])
+    rows = figure.reduce(records, runs, tolerance).rows()
     if as_json:
         answer = template.model_dump(exclude={"alpha", "index", "save_at"}, mode="json")
         answer |= {"tolerance": tolerance, "rows": rows, "failures": failures_json(failures)}
         print_json(answer)
     else:
         sys.stdout.write(_summary(rows))
-
-
-def _with_lost_alphas(rows: Rows, failed: "pd.DataFrame") -> Rows:
-    """Return the rows, and one of no runs for each α where every run failed."""
-    counts = failed.groupby("alpha").size()
-    lost = [alpha for alpha in counts.index if alpha not in {row["alpha"] for row in rows}]
-    none = {"runs": 0, "designs": 0, "successes": 0}
-    rows = rows + [
-        dict.fromkeys(rows[0])
-        | none
-        | {"n": rows[0]["n"], "alpha": float(alpha), "failed": int(counts[alpha])}
-        for alpha in lost
-    ]
-    return sorted(rows, key=lambda row: row["alpha"])
 
 
 SHOWN = {

@@ -166,7 +166,7 @@ def curve(
     as_json
         Print one JSON object with `rows`, each like the answer of `theory state`.
     """
-    from gapless.experiments.theory_curve import curve_rows, picture
+    from gapless.figures.theory_curve import curve_rows, picture
     from gapless.losses import parse_loss
 
     if plot is not None:

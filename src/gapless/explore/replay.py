@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gapless.experiments import load
-from gapless.experiments.fig2 import SpectralPoint, measure
-from gapless.experiments.fig2_picture import along_the_run, followed_run
+from gapless.figures import load
+from gapless.figures.fig2 import along_the_run, followed_run
 from gapless.files import reason, shown, tell
+from gapless.measure.followed import SpectralPoint
 from gapless.page.panels import plain
 from gapless.store import Store
 
@@ -63,7 +63,7 @@ def replay(folder: Path | None = None, point: SpectralPoint = SMALL) -> dict[str
         except Exception as error:  # somebody's records: what they make a reader raise
             place = shown(folder / load("fig2").name)
             tell(f"{place} cannot be replayed ({reason(error)}); a small run is measured instead")
-    return _frames(pd.DataFrame(measure(point)), stored=False)
+    return _frames(point.measure().to_pandas(), stored=False)
 
 
 def _frames(table: pd.DataFrame, *, stored: bool) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import html
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -10,8 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from gapless.experiments import NAMES, Claim, Experiment, load
-from gapless.experiments.verdict import VERDICTS
+from gapless.analyse.verdict import VERDICTS, Claim
+from gapless.figures import NAMES, Experiment, load
+from gapless.figures.success import EXPERIMENT as SUCCESS
 from gapless.files import reason, shown, tell, write_durably
 from gapless.losses import recorded_loss
 from gapless.page.html import as_json, assemble, csv_download, html_table, points_table
@@ -47,10 +50,10 @@ def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
     given = {experiment.name: experiment for experiment in own}
     order = [*NAMES, *given, *stores]
     titles, found = {}, {}
-    for name in sorted(stores, key=order.index):
-        experiment = load(name) if name in NAMES else given.get(name)
+    for name, store in sorted(stores.items(), key=lambda item: order.index(item[0])):
+        experiment = load(name) if name in NAMES else given.get(name) or _of_success(name, store)
         titles[name] = name if experiment is None else experiment.title
-        found[name] = _section_or_why(name, titles[name], experiment, stores[name], folder)
+        found[name] = _section_or_why(name, titles[name], experiment, store, folder)
     judged = [claim.verdict for _, claims in found.values() for claim in claims]
     summary = ", ".join(f"{judged.count(verdict)} {verdict}" for verdict in VERDICTS)
     page = folder / "report.html"
@@ -71,6 +74,14 @@ def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
     except OSError as error:
         raise ValueError(f"dir: cannot write {shown(page)}: {reason(error)}") from None
     return page
+
+
+def _of_success(name: str, store: Store) -> Experiment | None:
+    """Return the experiment of a folder that ``gapless success`` made, whatever it is called."""
+    with suppress(Exception):  # what is wrong is told where the store is read
+        if store.spec().get("experiment") == SUCCESS.name:
+            return replace(SUCCESS, name=name)
+    return None
 
 
 def _section_or_why(
@@ -101,14 +112,15 @@ def _drawn(experiment: Experiment, store: Store, folder: Path) -> tuple[str, lis
     unread = () if reads is None or "loss" in reads else ("loss",)
     hidden = [c for c in ("address", "written_at", *unread) if c in records.column_names]
     table = records.drop_columns(hidden).to_pandas()
-    claims, picture = experiment.claims(table), experiment.picture(table)
+    reduced = experiment.reduce(table)
+    claims, picture = experiment.claims(reduced), experiment.picture(reduced)
     parts = [
         faults(store),
         _foreign_losses(records),
         _printed(picture, experiment, folder),
         "<h3>Claims</h3>" + _claims(claims, title),
         _interactive(picture, experiment),
-        _tables(experiment, table),
+        _tables(experiment, experiment.tables(reduced)),
         origin(store, table),
     ]
     return "\n".join(parts), claims
@@ -166,11 +178,11 @@ def _interactive(picture: Picture, experiment: Experiment) -> str:
     )
 
 
-def _tables(experiment: Experiment, table: pd.DataFrame) -> str:
-    found = [] if experiment.tables is None else experiment.tables(table)
+def _tables(experiment: Experiment, found: list[tuple[str, pd.DataFrame]]) -> str:
     return "".join(
         f"<details><summary>{html.escape(title)}</summary>{html_table(numbers, title)}"
         f"<p>{csv_download(f'{experiment.name}-{i}.csv', numbers).link('This table (CSV)')}</p>"
         "</details>"
         for i, (title, numbers) in enumerate(found, start=1)
+        if not numbers.empty
     )

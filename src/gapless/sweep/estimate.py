@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from gapless.experiments import Cost, Experiment, Point
+from gapless.measure import Cost, Point
 from gapless.sweep.plan import Plan
 
 CALIBRATION_FLOPS = 3e10
@@ -56,38 +56,33 @@ def calibrate(plan: Plan) -> Calibration:
     its second does not.
     """
     warm, typical = _probes(plan)
-    measure = plan.experiment.measure
-    first = _seconds(measure, warm)
-    compiled = _seconds(measure, typical)
-    again = _seconds(measure, typical)
+    first = _seconds(warm)
+    compiled = _seconds(typical)
+    again = _seconds(typical)
     compilation = max(0.0, compiled - again)
-    cost = plan.experiment.cost
-    speed = cost(typical).flops / again
-    start = max(0.0, first - compilation - cost(warm).flops / speed)
+    speed = typical.cost().flops / again
+    start = max(0.0, first - compilation - warm.cost().flops / speed)
     peak = 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return Calibration(start, compilation, speed, peak)
 
 
 def _probes(plan: Plan) -> tuple[Point, Point]:
-    experiment = plan.experiment
     share: Counter[Hashable] = Counter()
     for cost in plan.costs:
         share[cost.program] += cost.flops  # type: ignore[assignment]
-    cheap = _affordable(experiment, plan.missing, plan.costs)
-    smoke = experiment.points("smoke", 0)
+    cheap = _affordable(plan.missing, plan.costs)
+    smoke = plan.experiment.points("smoke", 0)
     if len(cheap) < 2:
-        cheap = _affordable(experiment, smoke, [experiment.cost(p) for p in smoke]) | cheap
+        cheap = _affordable(smoke, [point.cost() for point in smoke]) | cheap
     if not cheap:
         # none is done in a second: the cheapest two at smoke scale
-        points = sorted(smoke, key=lambda point: experiment.cost(point).flops)
+        points = sorted(smoke, key=lambda point: point.cost().flops)
         return points[0], points[min(1, len(points) - 1)]
     by_share = sorted(cheap, key=lambda program: share[program])
     return cheap[by_share[0]], cheap[by_share[-1]]
 
 
-def _affordable(
-    experiment: Experiment, points: Sequence[Point], costs: Sequence[Cost]
-) -> dict[Hashable, Point]:
+def _affordable(points: Sequence[Point], costs: Sequence[Cost]) -> dict[Hashable, Point]:
     """Return a point of each program that has a cheap one."""
     found: dict[Hashable, Point] = {}
     for point, cost in zip(points, costs, strict=True):
@@ -96,7 +91,7 @@ def _affordable(
     return found
 
 
-def _seconds(measure, point: Point) -> float:
+def _seconds(point: Point) -> float:
     begun = time.perf_counter()
-    measure(point)
+    point.measure()
     return time.perf_counter() - begun

@@ -1,10 +1,12 @@
 """What is missing, cut into tasks of seconds."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
-from gapless.experiments import Cost, Experiment, Point
+from gapless.figures.experiment import Experiment
+from gapless.figures.load import look_here
+from gapless.measure import Cost, Point
 from gapless.store import Store, passes
 
 TASK_FLOPS = 1e11
@@ -19,13 +21,19 @@ LEAST_SPEED = 5e8
 class Task:
     """Points that one worker measures one after the other and stores as one part.
 
-    `attempt` counts how often its points are tried, this time included.
+    Of their experiment it has the `name` alone: a worker loads no figure. `addresses` are those of
+    the points, and `attempt` counts how often they are tried, this time included.
     """
 
-    experiment: Experiment
+    name: str
     points: tuple[Point, ...]
+    addresses: tuple[str, ...]
     flops: float
     attempt: int = 1
+
+    def __reduce__(self) -> tuple:
+        """Have the current folder looked in before points, of a module there, are unpickled."""
+        return _unpickled, (_Here(), *(getattr(self, field.name) for field in fields(self)))
 
     @property
     def time_limit(self) -> float:
@@ -36,7 +44,21 @@ class Task:
         """Return what is tried next when the task took its worker down: each point alone."""
         share = self.flops / len(self.points)
         single = replace(self, flops=share, attempt=self.attempt + 1)
-        return [replace(single, points=(point,)) for point in self.points]
+        return [
+            replace(single, points=(point,), addresses=(address,))
+            for point, address in zip(self.points, self.addresses, strict=True)
+        ]
+
+
+class _Here:
+    """Stands for the current folder of whatever process it is unpickled in."""
+
+    def __reduce__(self) -> tuple:
+        return look_here, ()
+
+
+def _unpickled(_: None, *parts) -> Task:
+    return Task(*parts)
 
 
 @dataclass(frozen=True)
@@ -50,7 +72,7 @@ class Plan:
     @cached_property
     def costs(self) -> tuple[Cost, ...]:
         """Expected cost of each missing point."""
-        return tuple(self.experiment.cost(point) for point in self.missing)
+        return tuple(point.cost() for point in self.missing)
 
     @property
     def flops(self) -> float:
@@ -70,10 +92,14 @@ class Plan:
             bundle.append(point)
             flops += cost.flops
             if flops >= TASK_FLOPS:
-                yield Task(self.experiment, tuple(bundle), flops)
+                yield self._task(bundle, flops)
                 bundle, flops = [], 0.0
         if bundle:
-            yield Task(self.experiment, tuple(bundle), flops)
+            yield self._task(bundle, flops)
+
+    def _task(self, points: Sequence[Point], flops: float) -> Task:
+        addresses = tuple(self.experiment.address(point) for point in points)
+        return Task(self.experiment.name, tuple(points), addresses, flops)
 
 
 def plan(

@@ -54,7 +54,7 @@ def run_on_workers(
         If workers cannot start: the script that calls this does so whenever it is imported, or it
         is read from standard input.
     ValueError
-        If the experiment cannot be sent to another process.
+        If the points cannot be sent to another process.
     """
     _check_main()
     pool = Pool(workers, store, time_limit)
@@ -98,8 +98,8 @@ class Worker:
                 self.connection.send(task)
         except (PicklingError, AttributeError, TypeError) as error:
             raise ValueError(
-                f"workers: {task.experiment.name} cannot be sent to another process ({error}); "
-                "keep it in a module, with functions that have names, or do without workers"
+                f"workers: points of {task.name} cannot be sent to another process ({error}); "
+                "keep their class in a module, or do without workers"
             ) from None
 
     def end(self) -> int | None:

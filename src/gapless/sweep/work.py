@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from gapless.experiments import Experiment, Point, Row
-from gapless.experiments.checkpoint import Checkpoint, checkpoints_in
+from gapless.measure import Point
+from gapless.measure.checkpoint import Checkpoint, checkpoints_in
 from gapless.store import Store, reason_of
 from gapless.sweep.plan import Task
 
@@ -21,10 +21,6 @@ PROVENANCE_SCHEMA = pa.schema(
     {"address": pa.string(), "version": pa.string(), "commit": pa.string()}
     | {"device": pa.string(), "wall_s": pa.float64(), "written_at": pa.float64()}
 )
-
-
-KEY_SCHEMA = pa.schema({"run": pa.int64(), "reason": pa.string()})
-"""Columns that a store cannot do without, for experiments that have no such columns."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +36,17 @@ class Receipt:
 def work(task: Task, store: Path) -> Receipt:
     """Measure the points of a task and store their records as one part."""
     started = time.perf_counter()
-    experiment = task.experiment
     tables, failed = [], 0
     with checkpoints_in(store / "checkpoints"):
-        for point in task.points:
+        for point, address in zip(task.points, task.addresses, strict=True):
             begun = time.perf_counter()
             try:
-                rows = experiment.measure(point)
-                if not rows:
-                    raise ValueError("the measurement returned no rows")
-                table = _table(experiment, point, rows, time.perf_counter() - begun)
+                table = _measured(point)
             except Exception as error:  # a failed point is a record, never the end of a sweep
                 failed += 1
-                table = _failed(experiment, point, reason_of(error), time.perf_counter() - begun)
-            tables.append(table)
-        Store(store).append(pa.concat_tables(tables))
+                table = point.failed(reason_of(error))
+            tables.append(_stamped(table, address, time.perf_counter() - begun))
+        Store(store).append(_together(tables))
         for point in task.points:
             Checkpoint(point).discard()
     return Receipt(len(task.points), failed, task.flops, time.perf_counter() - started)
@@ -62,28 +54,43 @@ def work(task: Task, store: Path) -> Receipt:
 
 def give_up(task: Task, store: Path, reason: str) -> Receipt:
     """Store the points of a task as failed, with the reason."""
-    tables = [_failed(task.experiment, point, reason, 0.0) for point in task.points]
-    Store(store).append(pa.concat_tables(tables))
+    tables = [
+        _stamped(point.failed(reason), address, 0.0)
+        for point, address in zip(task.points, task.addresses, strict=True)
+    ]
+    Store(store).append(_together(tables))
     return Receipt(len(task.points), len(task.points), task.flops, 0.0)
 
 
-def _failed(experiment: Experiment, point: Point, reason: str, seconds: float) -> pa.Table:
-    rows = [{"reason": reason} | row for row in experiment.failed(point, reason)]
-    return _table(experiment, point, rows or [{"reason": reason}], seconds)
+def _together(tables: list[pa.Table]) -> pa.Table:
+    """Return the records of points, which may be of several kinds, with the columns of all."""
+    return pa.concat_tables(tables, promote_options="default")
 
 
-def _table(experiment: Experiment, point: Point, rows: list[Row], seconds: float) -> pa.Table:
+def _measured(point: Point) -> pa.Table:
+    """Return what a point measures. Raises ``ValueError`` unless it is records of its schema."""
+    table, schema = point.measure(), point.record_schema()
+    if not isinstance(table, pa.Table) or not table.schema.equals(schema):
+        raise ValueError("the measurement returned no table of its SCHEMA; make it by self.table()")
+    if not table.num_rows:
+        raise ValueError("the measurement returned no rows")
+    return table
+
+
+def _stamped(table: pa.Table, address: str, seconds: float) -> pa.Table:
+    """Return records with where they belong, who made them, and what each took."""
     common = {
-        "address": experiment.address(point),
+        "address": address,
         **provenance(),
-        "wall_s": seconds / max(1, len(rows)),
+        "wall_s": seconds / table.num_rows,
         "written_at": time.time(),
     }
-    given = experiment.schema
-    lacking = pa.schema([field for field in KEY_SCHEMA if field.name not in given.names])
-    schema = pa.unify_schemas([PROVENANCE_SCHEMA, given, lacking])
-    rows = [common | {"run": run} | row for run, row in enumerate(rows)]
-    return pa.Table.from_pylist(rows, schema=schema)
+    stamp = [
+        pa.repeat(pa.scalar(common[field.name], field.type), table.num_rows)
+        for field in PROVENANCE_SCHEMA
+    ]
+    schema = pa.unify_schemas([PROVENANCE_SCHEMA, table.schema])
+    return pa.Table.from_arrays([*stamp, *table.columns], schema=schema)
 
 
 @cache

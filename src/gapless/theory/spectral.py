@@ -1,4 +1,4 @@
-"""Exact asymptotic overlap of the spectral estimator (docs/derivations/rivals.md §1).
+"""Exact asymptotic overlap of the spectral estimator (docs/derivations/baselines.md §1).
 
 −Σ T(y) x xᵀ is a matrix Σ d x xᵀ with d = −T(y): its lowest eigenvector is the estimator, and bulk
 edge, outlier and overlap are those of `gapless.theory.bulk`.
@@ -34,7 +34,7 @@ def best_overlap(alpha: float) -> float:
 
         α (1 − q²) E[(y² − 1)²/(1 + q²(y² − 1))] = 1.
 
-    Luo, Alghamdi and Lu (2018); derived in docs/derivations/rivals.md §1.
+    Luo, Alghamdi and Lu (2018); derived in docs/derivations/baselines.md §1.
     """
     alpha = ratio(alpha)
     if alpha <= 0.5:

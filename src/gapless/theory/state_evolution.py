@@ -1,4 +1,4 @@
-"""State evolution of Bayes-optimal message passing for phase retrieval (rivals.md §2, §3).
+"""State evolution of Bayes-optimal message passing for phase retrieval (baselines.md §2, §3).
 
 One number follows the algorithm as N → ∞: s = q², the squared overlap of the estimate.
 Source: Barbier, Krzakala, Macris, Miolane, Zdeborová (2019), arXiv 1708.03395.

@@ -1,0 +1,1 @@
+"""From tables of records to numbers with their errors, and verdicts on statements."""

@@ -1,0 +1,139 @@
+"""Estimators of late times at N = ∞: energies at rest, and what becomes of a small overlap.
+
+Each takes one curve for every independent set of paths; errors are those of the sets.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import nan, sqrt
+
+import numpy as np
+
+from gapless.theory.dmft import power_law_limit
+
+RESAMPLES = 400
+"""Resampled sets behind an error."""
+MEDIAN_ERROR = sqrt(np.pi / 2)
+"""Standard error of a median of normal numbers, in units of the mean's."""
+EXCESS_SETS = 2
+"""Values of α that a straight line needs."""
+
+
+def at_time(t: np.ndarray, curve: np.ndarray, when: float) -> float:
+    """Return a curve at one time, by interpolation in ln t; NaN outside of where it is known."""
+    known = (t > 0) & np.isfinite(curve)
+    if not known.any() or not t[known][0] <= when <= t[known][-1] * (1 + 1e-9):
+        return nan
+    return float(np.interp(np.log(when), np.log(t[known]), curve[known]))
+
+
+def energy_limit(
+    t: np.ndarray, energies: Sequence[np.ndarray] | np.ndarray
+) -> tuple[float, float, float]:
+    """Return e∞ of the mean energy, its jackknife error over sets, and how windows move it.
+
+    e(t) = e∞ + c t^(−γ), see `gapless.theory.dmft.power_law_limit`. The sets' error is NaN with
+    one set.
+    """
+    curves = np.asarray(energies)
+    value, window = power_law_limit(t, curves.mean(axis=0))
+    count = len(curves)
+    if count < 2:
+        return value, nan, window
+    without = [
+        power_law_limit(t, np.delete(curves, k, axis=0).mean(axis=0))[0] for k in range(count)
+    ]
+    return value, float(np.std(without)) * sqrt(count - 1), window
+
+
+def alignment_exponent(t: np.ndarray, alignment: np.ndarray, window: tuple[float, float]) -> float:
+    """Return d ln(m/|δw|)/d ln t by least squares over a window of times; NaN without two.
+
+    Zero where a small overlap keeps its share in the change that it made (an outlier along the
+    signal), negative where it loses it.
+    """
+    inside = (t >= window[0]) & (t <= window[1] * (1 + 1e-9)) & np.isfinite(alignment)
+    if inside.sum() < 2:
+        return nan
+    return float(np.polyfit(np.log(t[inside]), np.log(abs(alignment[inside])), 1)[0])
+
+
+def median_error(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
+    """Return median and standard error: a single path that changes sides upsets a set's mean."""
+    found = np.asarray(values, float)
+    spread = float(np.subtract(*np.percentile(found, [84, 16]))) / 2
+    error = MEDIAN_ERROR * spread / sqrt(len(found)) if len(found) > 1 else nan
+    return float(np.median(found)), error
+
+
+def corner(exponents: Mapping[float, np.ndarray]) -> tuple[float, float]:
+    """Return the corner α_c of exponent = b − k max(α_c − α, 0), and its standard error.
+
+    Least squares on the medians over sets; the error from resampled sets of each α.
+
+    Parameters
+    ----------
+    exponents
+        α → one exponent a set, at four α or more.
+
+    Returns
+    -------
+    α_c and its error; NaN where the least misfit lies at an end of the range of α or k ≤ 0, which
+    is no corner, or where a tenth of the resampled sets have none.
+    """
+    alphas = np.array(sorted(exponents))
+    if len(alphas) < 4:
+        return nan, nan
+    places = np.linspace(alphas[1], alphas[-2], 200)
+    designs = np.stack([np.ones((200, len(alphas))), -np.maximum(places[:, None] - alphas, 0)], -1)
+    solve = np.linalg.pinv(designs)
+
+    def fitted(medians: np.ndarray) -> float:
+        best = solve @ medians
+        misfit = (((designs @ best[..., None])[..., 0] - medians) ** 2).sum(axis=1)
+        least = int(np.argmin(misfit))
+        # a curve that is flat to rounding has its corner anywhere
+        bends = best[least, 1] > 1e-9 * abs(medians).max()
+        return float(places[least]) if bends and 0 < least < len(places) - 1 else nan
+
+    def of(choose: Callable[[np.ndarray], np.ndarray]) -> float:
+        return fitted(np.array([np.median(choose(exponents[alpha])) for alpha in alphas]))
+
+    return of(lambda values: values), _resampled(of)
+
+
+def vanishing_excess(excess: Mapping[float, np.ndarray]) -> tuple[float, float]:
+    """Return α where a straight line through an excess over a random push is zero, and its error.
+
+    Parameters
+    ----------
+    excess
+        α → one value a set: what ln m gains over ln |δw| of a random push in a stretch of time.
+
+    Returns
+    -------
+    α and its error; NaN where the line has no zero within the range of α: it would be an
+    extrapolation.
+    """
+    alphas = np.array(sorted(excess))
+    if len(alphas) < EXCESS_SETS:
+        return nan, nan
+
+    def of(choose: Callable[[np.ndarray], np.ndarray]) -> float:
+        means = np.array([choose(excess[alpha]).mean() for alpha in alphas])
+        slope, constant = np.polyfit(alphas, means, 1)
+        root = -constant / slope if slope else nan
+        return float(root) if alphas[0] <= root <= alphas[-1] else nan
+
+    return of(lambda values: values), _resampled(of)
+
+
+def _resampled(estimate: Callable[[Callable[[np.ndarray], np.ndarray]], float]) -> float:
+    """Return half of the central 68 % of an estimate over resampled sets; NaN if a tenth fail."""
+    rng = np.random.default_rng(0)
+    found = np.array(
+        [estimate(lambda values: rng.choice(values, len(values))) for _ in range(RESAMPLES)]
+    )
+    good = found[np.isfinite(found)]
+    if len(good) < 0.9 * RESAMPLES:
+        return nan
+    return float(np.subtract(*np.percentile(good, [84, 16]))) / 2

@@ -1,0 +1,194 @@
+"""The plateau that runs with shuffled labels end on, beside 1RSB at M/N, and its limit in N.
+
+At finite N every run comes to rest, so there is nothing to extrapolate in time; N → ∞ before
+t → ∞ is the business of dynamical mean-field theory. For every α with two sizes or more
+
+    e(N) = e∞ + b N^(−k)
+
+is fitted by weighted least squares with k = 1 and with k = 2/3 (the law of corrections is not
+known; these are that of a mean and that of a spectral edge). e∞ is the mean of both; its error
+holds the larger of their standard errors and half of their difference.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from gapless.analyse.statistics import ClusteredMean, clustered_mean, weighted_line
+from gapless.flow import Outcome
+from gapless.losses import Loss, recorded_loss
+from gapless.measure.simulation import MOMENTS
+from gapless.theory import NotConverged, ground_state, threshold_state
+
+EXPONENTS = (1.0, 2 / 3)
+"""Powers k of 1/N."""
+INTERPOLATED = Outcome.interpolated
+"""Outcome of a run with M < N whose energy fell to zero: its threshold energy is zero."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What 1RSB says at one α.
+
+    Parameters
+    ----------
+    energy, ground_energy
+        e = L/N of the marginal state (Eqs. 12, 13) and of the ground state (Σ = 0).
+    moments
+        E|ŷ|^k, k = 1 … 4, at the marginal state.
+    """
+
+    energy: float
+    ground_energy: float
+    moments: tuple[float, ...]
+
+    def value(self, column: str) -> float:
+        """Return what a column of the records is compared with."""
+        return self.energy if column == "energy" else self.moments[MOMENTS.index(column)]
+
+
+UNKNOWN = Prediction(np.nan, np.nan, (np.nan,) * len(MOMENTS))
+
+
+def prediction(loss: str, alpha: float) -> Prediction:
+    """Return the 1RSB marginal state's energy and moments at α = M/N, and the ground state's e₀.
+
+    `UNKNOWN` where there is no such state, and for a loss of somebody's module: the name stands
+    in a record, and a record must not choose what code is run (see `recorded_loss`).
+    """
+    known = recorded_loss(loss)
+    try:
+        return UNKNOWN if known is None else _prediction(known, alpha)
+    except (ValueError, NotConverged):
+        return UNKNOWN
+
+
+@lru_cache(maxsize=1024)
+def _prediction(loss: Loss, alpha: float) -> Prediction:
+    state, ground = threshold_state(loss, alpha), ground_state(loss, alpha)
+    return Prediction(state.energy, ground.energy, tuple(state.moments.values()))
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """Runs at one (N, α) against 1RSB.
+
+    Parameters
+    ----------
+    n, m, loss
+        N and M; theory is taken at M/N, for the loss of that name.
+    t_max
+        Time by which a run was read off at the latest.
+    at_rest
+        Share of the runs with |∇L − μW|²/N < 1e-10 by then (outcome ``trapped``).
+    interpolated
+        Share of the runs whose energy fell to zero: M < N.
+    drift
+        Mean energy lost between `t_max`/2 and `t_max`, relative to the energy; of the runs whose
+        energy is not zero.
+    measured
+        Mean, spread and clustered error of ``energy`` and of each of `MOMENTS`.
+    theory
+        1RSB at M/N; NaN where it is `UNKNOWN`.
+    """
+
+    n: int
+    m: int
+    loss: str
+    t_max: float
+    at_rest: float
+    interpolated: float
+    drift: float
+    measured: dict[str, ClusteredMean]
+    theory: Prediction
+
+    @property
+    def alpha(self) -> float:
+        """M/N."""
+        return self.m / self.n
+
+    def excess(self, column: str) -> float:
+        """Return (runs − 1RSB)/1RSB."""
+        return self.measured[column].mean / self.theory.value(column) - 1
+
+    def half_width(self, column: str) -> float:
+        """Return half of the 95 % interval of `excess`: infinite with a single design."""
+        return self.measured[column].half_width() / self.theory.value(column)
+
+    def sentence(self, column: str) -> str:
+        """Return "α = 10: +8.5 ± 0.4 %"."""
+        half = 100 * self.half_width(column)
+        excess = round(100 * self.excess(column), 1) + 0.0  # no −0.0
+        error = f" ± {half:.1f}" if np.isfinite(half) else ""
+        return f"α = {self.alpha:g}: {excess:+.1f}{error} %"
+
+
+def plateaus(table: pd.DataFrame) -> list[Plateau]:
+    """Return runs against 1RSB at every (N, M), in order; runs that failed are left out."""
+    good = table[~table.outcome.isin([Outcome.failed, Outcome.not_finite])]
+    found = []
+    for _, here in good.groupby(["n", "m"]):
+        n, m = int(here.n.iloc[0]), int(here.m.iloc[0])
+        # By position: energies at T/2 and T, held for a run that came to rest earlier.
+        late = np.array([energies[-2:] for energies in here.energy_t], float)
+        positive = (here.outcome != INTERPOLATED).to_numpy()
+        # Designs of different seeds are different sensing matrices.
+        design = here.groupby(["seed", "design"]).ngroup().to_numpy()
+        found.append(
+            Plateau(
+                n=n,
+                m=m,
+                loss=str(here.loss.iloc[0]),
+                t_max=float(here.t_max.iloc[0]),
+                at_rest=float((here.outcome == Outcome.trapped).mean()),
+                interpolated=float((~positive).mean()),
+                drift=float((late[positive, 0] / late[positive, 1] - 1).mean())
+                if positive.any()
+                else 0.0,
+                measured={
+                    column: clustered_mean(here[column].to_numpy(float), design)
+                    for column in ("energy", *MOMENTS)
+                },
+                theory=prediction(str(here.loss.iloc[0]), m / n),
+            )
+        )
+    return found
+
+
+def plateau_limits(found: Sequence[Plateau]) -> pd.DataFrame:
+    """Return e∞ with its error for every α that has two sizes or more, beside 1RSB.
+
+    Columns: α, how many sizes and the largest, the energy there with its standard error, e∞ for
+    either exponent, both together with their error, 1RSB's energy and e∞ over it, in percent.
+    """
+    rows = []
+    for alpha in sorted({p.alpha for p in found}):
+        here = sorted((p for p in found if p.alpha == alpha), key=lambda p: p.n)
+        energy = [p.measured["energy"] for p in here]
+        error = np.array([e.standard_error for e in energy])
+        if len(here) < 2 or not np.isfinite(error).all():
+            continue
+        n, mean = np.array([p.n for p in here], float), np.array([e.mean for e in energy])
+        fits = [weighted_line(n**-k, mean, error) for k in EXPONENTS]
+        limits = [fit.parameters[0] for fit in fits]
+        limit, theory = float(np.mean(limits)), here[-1].theory.energy
+        both = float(np.hypot(max(f.errors[0] for f in fits), abs(limits[0] - limits[1]) / 2))
+        rows.append(
+            {
+                "alpha": alpha,
+                "sizes": len(here),
+                "largest_n": here[-1].n,
+                "energy": mean[-1],
+                "standard_error": error[-1],
+                **{f"limit_{k:.2g}": v for k, v in zip(EXPONENTS, limits, strict=True)},
+                "limit": limit,
+                "limit_error": both,
+                "energy_1rsb": theory,
+                "over_1rsb_percent": 100 * (limit / theory - 1),
+                "over_1rsb_error": 100 * both / theory,
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,303 @@
+"""Where the success curves cross a level, with error, and how that moves with N.
+
+α_p(N) is the α at which a fraction p of the runs is solved: logit(fraction) against α, interpolated
+by a monotone cubic (PCHIP). Its statistical error is the spread over resampled designs: the runs on
+one sensing matrix stay together. Its interpolation error is the distance to the straight line.
+
+Two laws are fitted to α_p(N) by weighted least squares:
+
+    logarithm   α_p = a + b ln N             (the transition drifts for ever)
+    power       α_p = a + b N^(−k), k > 0    (it saturates at a)
+
+and compared by AIC = χ² + 2p for p parameters. (The errors are known, not fitted, so it needs no
+correction for few sizes.) χ² also says whether a law describes the data at all.
+
+The time budget grows with N by the paper's choice, 0.3 log2 N. Any shorter budget can be read off
+the same runs, from their first passages, and shows what of a drift is the budget's.
+
+Source: Burnham and Anderson, Model Selection and Multimodel Inference (2002), section 2.2;
+Fritsch and Carlson, SIAM J. Numer. Anal. 17 (1980) 238.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from math import hypot, nan, sqrt
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy.interpolate import PchipInterpolator
+from scipy.optimize import fminbound
+from scipy.special import logit
+from scipy.stats import chi2 as chi2_distribution
+
+from gapless.analyse.statistics import Line, weighted_line
+from gapless.analyse.success import recovered
+
+LEVELS = (0.5, 0.9)
+RESAMPLES = 400
+"""Their spread has a relative error of 1/√(2·400), 4 %."""
+EXPONENTS = (0.05, 4.0)
+"""Range of k: at its lower end N^(−k) is a logarithm to within 4 % over a factor 16 in N."""
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """α at which a fraction `level` of the runs is solved, or has recovered, at one N.
+
+    Parameters
+    ----------
+    alpha
+        NaN where the measured α do not bracket the level.
+    statistical, interpolation
+        Standard error over resampled designs, and |PCHIP − straight line|.
+    """
+
+    n: int
+    level: float
+    alpha: float
+    statistical: float
+    interpolation: float
+
+    @property
+    def error(self) -> float:
+        """Both errors in quadrature."""
+        return sqrt(self.statistical**2 + self.interpolation**2)
+
+
+def crossing_alpha(
+    alpha: Float[np.ndarray, " A"], fraction: Float[np.ndarray, "R A"], level: float
+) -> Float[np.ndarray, " R"]:
+    """Return the first α at which each of R curves of fractions rises through a level.
+
+    NaN where none does. Fractions lie within (0, 1), α in increasing order.
+    """
+    fine = np.linspace(alpha[0], alpha[-1], 64 * len(alpha))
+    return _first_rise(fine, PchipInterpolator(alpha, logit(fraction), axis=1)(fine), logit(level))
+
+
+def _first_rise(x: np.ndarray, curves: np.ndarray, height: float) -> np.ndarray:
+    """First x at which each row passes `height` upwards, on the straight line between points."""
+    rises = (curves[:, :-1] < height) & (curves[:, 1:] >= height)
+    left = rises.argmax(axis=1)
+    low, high = (np.take_along_axis(curves, i[:, None], 1)[:, 0] for i in (left, left + 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = x[left] + (height - low) / (high - low) * (x[left + 1] - x[left])
+    return np.where(rises.any(axis=1), found, nan)
+
+
+def by_design(table: pd.DataFrame, success: pd.Series) -> pd.DataFrame:
+    """Return successes and runs of each design; failed rows are left out.
+
+    Columns: n, alpha, seed, design, successes, runs.
+    """
+    return (
+        table[["n", "alpha", "seed", "design"]]
+        .assign(success=success)[table.outcome != "failed"]
+        .groupby(["n", "alpha", "seed", "design"])
+        .success.agg(successes="sum", runs="size")
+        .reset_index()
+    )
+
+
+def crossings(
+    designs: pd.DataFrame, levels: Sequence[float] = LEVELS, *, seed: int = 0
+) -> list[Crossing]:
+    """Return where the curve of each N crosses each level; an N with a single α has no curve.
+
+    Parameters
+    ----------
+    designs
+        Rows of `by_design`.
+    levels
+        Fractions p.
+    seed
+        Of the resampling.
+    """
+    rng = np.random.default_rng(seed)
+    found = []
+    for _, here in designs.groupby("n"):
+        groups = [group for _, group in here.groupby("alpha")]
+        if len(groups) < 2:
+            continue  # half-way through a sweep: a single α is no curve
+        alpha = np.array([group.alpha.iloc[0] for group in groups])
+        fraction = np.array([_inside(group.successes.sum(), group.runs.sum()) for group in groups])
+        resampled = np.stack([_resample(group, rng) for group in groups], axis=1)
+        for level in levels:
+            centre = float(crossing_alpha(alpha, fraction[None], level)[0])
+            spread = crossing_alpha(alpha, resampled, level)
+            straight = float(_first_rise(alpha, logit(fraction)[None], logit(level))[0])
+            found.append(
+                Crossing(
+                    n=int(here.n.iloc[0]),
+                    level=level,
+                    alpha=centre,
+                    statistical=_spread(spread),
+                    interpolation=abs(centre - straight),
+                )
+            )
+    return found
+
+
+def _spread(values: np.ndarray) -> float:
+    """Standard deviation; NaN where a tenth of the resampled curves miss the level."""
+    good = values[np.isfinite(values)]
+    return float(good.std(ddof=1)) if len(good) > 0.9 * len(values) else nan
+
+
+def _inside(successes, runs):
+    """A fraction kept half a run away from 0 and 1, where its logit is infinite."""
+    return np.clip(successes / runs, 0.5 / runs, 1 - 0.5 / runs)
+
+
+def _resample(group: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+    """Fractions of `RESAMPLES` draws, each design Poisson(1) times (as with replacement)."""
+    successes, runs = group.successes.to_numpy(), group.runs.to_numpy()
+    weights = rng.poisson(1.0, (RESAMPLES, len(runs)))
+    weights[weights.sum(axis=1) == 0] = 1  # a draw of none: only where designs are one or two
+    return _inside(weights @ successes, weights @ runs)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A law fitted to α_p(N).
+
+    Parameters
+    ----------
+    law
+        ``logarithm`` or ``power``.
+    a, b, k
+        Its parameters; k is NaN for the logarithm.
+    a_error
+        Standard error of a, from the other parameters' freedom (k moved with it for the power).
+    chi2, dof
+        Weighted squares left, and how many degrees of freedom they have.
+    p_value
+        Probability of a larger χ² if the law were true; NaN without degrees of freedom.
+    aic
+        χ² + 2p.
+    """
+
+    law: str
+    a: float
+    b: float
+    k: float
+    a_error: float
+    chi2: float
+    dof: int
+    p_value: float
+    aic: float
+
+
+def fit_drift(n: np.ndarray, alpha: np.ndarray, error: np.ndarray) -> list[Fit]:
+    """Fit both laws to α_p(N); see the head of this file.
+
+    Parameters
+    ----------
+    n, alpha, error : shape (S,)
+        Sizes, α_p and its standard errors.
+
+    Raises ``ValueError`` with fewer than three sizes.
+    """
+    if len(n) < 3:
+        raise ValueError(f"n: two laws cannot be told apart by {len(n)} sizes; give three or more")
+    n, alpha, error = (np.asarray(values, float) for values in (n, alpha, error))
+    line = weighted_line(np.log(n), alpha, error)
+    logarithm = _fit("logarithm", *line.parameters, nan, line.errors[0], line.chi2, len(n), 2)
+    return [logarithm, _fit_power(n, alpha, error)]
+
+
+def _fit_power(n: np.ndarray, alpha: np.ndarray, error: np.ndarray) -> Fit:
+    def line(log_k: float) -> Line:
+        return weighted_line(_powers(n, np.exp(log_k)), alpha, error)
+
+    # χ² along k can have two valleys: the best of a grid starts the search
+    lowest, highest = np.log(EXPONENTS)
+    grid = np.linspace(lowest, highest, 60)
+    lines = [line(x) for x in grid]
+    best = int(np.argmin([found.chi2 for found in lines]))
+    around = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    k = float(np.exp(fminbound(lambda x: line(x).chi2, *around)))
+    least = line(np.log(k))
+    a, b = least.parameters
+    # a of every k whose χ² is within 1 of the least: its profile interval
+    moved = [abs(f.parameters[0] - a) for f in lines if f.chi2 < least.chi2 + 1]
+    a_error = hypot(least.errors[0], max(moved, default=0.0))
+    # b is that of N^(−k), not of the scaled variable
+    return _fit("power", a, b * float(n.min()) ** k, k, a_error, least.chi2, len(n), 3)
+
+
+def _powers(n: np.ndarray, k: float) -> np.ndarray:
+    return (n / n.min()) ** -k
+
+
+def _fit(
+    law: str, a: float, b: float, k: float, a_error: float, chi2: float, sizes: int, p: int
+) -> Fit:
+    dof = sizes - p
+    p_value = float(chi2_distribution.sf(chi2, dof)) if dof > 0 else nan
+    return Fit(law, a, b, k, a_error, chi2, dof, p_value, aic=chi2 + 2 * p)
+
+
+BUDGETS = (0.5, 0.7, 1.0)
+"""Shares of the runs' own time budget at which the crossings are read off."""
+
+
+def crossing_table(
+    table: pd.DataFrame, passage: str = "t_1e-8", budgets: Sequence[float] = BUDGETS
+) -> pd.DataFrame:
+    """Return α at which 50 % and 90 % of the runs are solved, for every N and share of the budget.
+
+    Parameters
+    ----------
+    table
+        Rows of runs with n, alpha, seed, design, outcome, t_max and the column `passage`.
+    passage
+        Column of first-passage times: the energy of a solved run.
+    budgets
+        Shares of the runs' time budget, `t_max`.
+    """
+    events = {share: table[passage] <= share * table.t_max for share in budgets}
+    return _crossing_rows(table, events)
+
+
+def recovered_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return α at which 50 % and 90 % of the runs have recovered the signal, for every N.
+
+    Within the whole budget: when a run passed q = 1 − 1e-6 is not recorded.
+    """
+    return _crossing_rows(table, {1.0: recovered(table)})
+
+
+def _crossing_rows(table: pd.DataFrame, events: Mapping[float, pd.Series]) -> pd.DataFrame:
+    """Return the crossings of curves of fractions: share of the budget → runs with the event."""
+    columns = ("budget", "level", "n", "alpha", "error", "statistical", "interpolation")
+    rows = [
+        {"budget": share} | {name: getattr(found, name) for name in columns[1:]}
+        for share, event in events.items()
+        for found in crossings(by_design(table, event))
+    ]
+    return pd.DataFrame(rows, columns=pd.Index(columns))
+
+
+def drift_table(crossing: pd.DataFrame) -> pd.DataFrame:
+    """Return both fits for every level and share of the budget with three sizes or more.
+
+    Parameters
+    ----------
+    crossing
+        Rows of `crossing_table`. Sizes without an error are left out.
+    """
+    rows = []
+    for (share, level), here in crossing.dropna().groupby(["budget", "level"]):
+        if len(here) < 3:
+            continue
+        fits = fit_drift(*(here[c].to_numpy(float) for c in ("n", "alpha", "error")))
+        least = min(fit.aic for fit in fits)
+        rows += [
+            {"budget": share, "level": level, "sizes": len(here), **vars(fit)}
+            | {"over_least_aic": fit.aic - least}
+            for fit in fits
+        ]
+    columns = ("budget", "level", "sizes", *(field.name for field in fields(Fit)), "over_least_aic")
+    return pd.DataFrame(rows, columns=pd.Index(columns))

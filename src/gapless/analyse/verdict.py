@@ -1,0 +1,121 @@
+"""Verdicts on the paper's statements: one rule for all figures.
+
+A statement says that a number lies strictly between two bounds, and of which N it says so. A
+verdict follows from the number's interval alone: it agrees when the interval lies within the
+bounds, differs when it lies outside, and cannot tell when it meets a bound. So equal inputs have
+equal verdicts, and a narrower interval never turns one definite verdict into the other.
+"""
+
+from dataclasses import dataclass
+from math import inf, isnan
+from typing import Literal, get_args
+
+Verdict = Literal["agrees", "differs", "cannot tell", "cannot tell at this size"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+NOT_MEASURED: Verdict = "cannot tell"
+"""The verdict on a part of a statement that nothing was measured of."""
+
+RARELY = 0.05
+"""Our reading of "never" and "none": in fewer than one run of twenty."""
+CLOSE = 0.05
+"""Our reading of "good approximation", "nicely", "is": within 5 %. The paper gives no number."""
+MOSTLY = 0.5
+"""Our reading of "a large fraction", "falls to zero": in more than half of the runs."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of the paper, our number with its interval, and whether they agree."""
+
+    statement: str
+    ours: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A number is claimed to lie strictly between `low` and `high`.
+
+    Parameters
+    ----------
+    low, high
+        The bounds; infinite where there is none.
+    least_n, largest_n
+        The sizes N of which it is claimed, both included.
+    """
+
+    low: float = -inf
+    high: float = inf
+    least_n: float = 0
+    largest_n: float = inf
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a number was measured on: the size N, and how many runs."""
+
+    n: float
+    runs: int
+
+
+def verdict(
+    statement: Statement,
+    estimate: float | None,
+    interval: tuple[float, float] | None,
+    size: Sample,
+) -> Verdict:
+    """Return whether an estimate with its interval agrees with a statement.
+
+    Parameters
+    ----------
+    statement
+        Bounds on the number, and the N of which they are claimed.
+    estimate, interval
+        The number and both ends of its interval (95 % in the figures; equal to the number if it
+        is exact). None or NaN where nothing was measured.
+    size
+        N and number of runs.
+
+    Returns
+    -------
+    verdict
+        ``cannot tell`` without runs, estimate or interval, and where the interval meets a bound;
+        ``cannot tell at this size`` where N is none that the statement is about; else ``agrees``
+        or ``differs``.
+
+    Raises
+    ------
+    ValueError
+        If the interval does not hold the estimate.
+    """
+    if size.runs < 1 or estimate is None or interval is None:
+        return NOT_MEASURED
+    low, high = interval
+    if isnan(estimate) or isnan(low) or isnan(high):
+        return NOT_MEASURED
+    if not low <= estimate <= high:
+        raise ValueError(f"interval: {low:g} to {high:g} does not hold the estimate {estimate:g}")
+    if not statement.least_n <= size.n <= statement.largest_n:
+        return "cannot tell at this size"
+    if high < statement.low or low > statement.high:
+        return "differs"
+    above = statement.low == -inf or low > statement.low
+    below = statement.high == inf or high < statement.high
+    return "agrees" if above and below else "cannot tell"
+
+
+def together(*verdicts: Verdict) -> Verdict:
+    """Return the verdict on a statement of several parts, all of which must hold.
+
+    One part that differs decides; so does one that cannot be told, unless another differs.
+    """
+    for decisive in ("differs", "cannot tell at this size", "cannot tell"):
+        if decisive in verdicts:
+            return decisive
+    return "agrees" if verdicts else NOT_MEASURED
+
+
+def judged(statement: str, ours: str, *parts: Verdict) -> Claim:
+    """Return the claim of a statement whose parts have these verdicts."""
+    return Claim(statement, ours, together(*parts))

@@ -1,0 +1,219 @@
+"""BBP along the run: has the Hessian an outlier along the signal, in three regimes of α?
+
+For a loss of bounded curvature the transition exists at a random start (α_start) and at the 1RSB
+threshold states (α_1RSB). Below the first the Hessian never has an outlier along the signal;
+between the two it has one at first and loses it on the way down; above the second it still has one
+when the run gets to the threshold, and the run escapes. T. Bonnaire, G. Biroli and C. Cammarota,
+"The role of the time-dependent Hessian in high-dimensional optimization", arXiv 2403.02418, ask
+this question.
+
+Runs set out at overlap 0 exactly, as they do when N → ∞. Theory's edge and outlier come from the
+run's own labels and hold while the overlap vanishes (docs/derivations/limits.md §4): where the
+mean overlap exceeds 0.1 the picture is greyed.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gapless.analyse.statistics import Fraction, share
+from gapless.analyse.verdict import (
+    MOSTLY,
+    NOT_MEASURED,
+    RARELY,
+    Claim,
+    Sample,
+    Statement,
+    Verdict,
+    judged,
+    verdict,
+)
+from gapless.figures.experiment import Experiment, Scale
+from gapless.losses import normalised
+from gapless.measure.frames import FramesPoint
+from gapless.page.panels import GREY, TWO_ERRORS, Axis, Mark, Panel, Picture, Series
+from gapless.theory import bbp_at_random_start, bbp_threshold
+
+LOSS = normalised(1.0)
+ALPHAS = (0.8, 3.5, 10.0)
+"""One in each regime: for this loss α_start = 1.135 and α_1RSB = 7.094."""
+REGIMES = ("no information", "information early, then lost", "escape")
+SIZES: dict[Scale, tuple[int, int, int, int]] = {
+    "smoke": (160, 1, 8, 12),
+    "desk": (1024, 4, 8, 25),
+    "paper": (4096, 8, 8, 41),
+}
+"""N, designs, runs on each, frames."""
+SIGNAL_FREE = 0.1
+"""Above this overlap of the state theory's outlier is not to be trusted."""
+
+
+def points(scale: Scale, seed: int) -> list[FramesPoint]:
+    """Return the designs of every α of a scale."""
+    n, designs, runs, frames = SIZES[scale]
+    common: dict[str, Any] = dict(n=n, seed=seed, runs=runs, loss=LOSS.name, frames=frames)
+    return [
+        FramesPoint(alpha=alpha, index=index, **common)
+        for alpha in ALPHAS
+        for index in range(designs)
+    ]
+
+
+@dataclass(frozen=True)
+class Regimes:
+    """The runs at each α that were followed, in order of α, and N."""
+
+    groups: list[pd.DataFrame]
+    n: int
+
+
+def reduce(table: pd.DataFrame) -> Regimes:
+    """Return the runs that were followed, by α."""
+    followed = table[table.outcome == "followed"]
+    return Regimes([group for _, group in followed.groupby("alpha")], int(table.n.max()))
+
+
+@cache
+def transitions() -> tuple[float, float]:
+    """Return α_BBP at a random start and at the 1RSB threshold states, for `LOSS`."""
+    late = bbp_threshold(LOSS).edge
+    assert late is not None
+    return bbp_at_random_start(LOSS).alpha, late
+
+
+def series(group: pd.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard error over runs of a column of lists; NaN is left out."""
+    values = np.ma.masked_invalid(np.stack(group[name].to_list()).astype(float))
+    count = np.maximum(values.count(axis=0), 1)
+    mean, spread = values.mean(axis=0), values.std(axis=0)
+    return np.ma.filled(mean, np.nan), np.ma.filled(spread / np.sqrt(count), np.nan)
+
+
+def picture(reduced: Regimes) -> Picture:
+    """Return, for each α: above, how far λ₁ lies below the bulk edge; below, overlaps of v₁."""
+    early, late = transitions()
+    above, below = [], []
+    for group in reduced.groups:
+        alpha, t = float(group.alpha.iloc[0]), np.array(group.t.iloc[0])
+        time = Axis("time t", "symlog", ticks=(0, 0.1, 1), linear=0.05)
+        unsure = t[series(group, "overlap_t")[0] > SIGNAL_FREE]
+        grey = Mark("x", unsure[0] if unsure.size else np.nan, colour=GREY, until=float(t[-1]))
+        regime = REGIMES[int(alpha > early) + int(alpha > late)]
+        gap, size = Axis("bulk edge − λ₁", "symlog", linear=0.1), (3.5, 2.7)
+        title = f"α = {alpha:g}: {regime}"
+        above.append(Panel(title, time, gap, _gaps(t, group), (grey,), size=size))
+        overlap = Axis("overlap with the signal", range=(0, 1.02))
+        # the mean of a random vector
+        chance = Mark("y", (2 / np.pi / group.n.iloc[0]) ** 0.5, dash="dot", width=0.7)
+        title = f"α = {alpha:g}; dotted: a random vector"
+        below.append(Panel(title, time, overlap, _overlaps(t, group), (grey, chance), size=size))
+    return Picture(
+        f"ℓ = (ŷ² − y²)²/(1 + y²), N = {reduced.n}: α_BBP = {early:.3f} at a random start, "
+        f"{late:.3f} at the 1RSB threshold; grey: state's q above {SIGNAL_FREE:g}; "
+        f"bars: {TWO_ERRORS}",
+        (above, below) if above else (),
+    )
+
+
+def _gaps(t: np.ndarray, group: pd.DataFrame) -> list[Series]:
+    edges = np.stack(group.hessian_edge_t.to_list()).astype(float)
+    lowest = np.stack(group.eigenvalue_1_t.to_list()).astype(float)
+    outliers = np.stack(group.hessian_outlier_t.to_list()).astype(float)
+    # where no outlier is predicted, the lowest eigenvalue is the edge
+    gaps = group.assign(
+        measured=list(edges - lowest), predicted=list(np.nan_to_num(edges - outliers))
+    )
+    return [
+        # the legend of both rows stands below, where there is room
+        _runs("λ₁, runs", t, gaps, "measured", legend=""),
+        _theory("outlier, theory", t, gaps, "predicted", legend=""),
+    ]
+
+
+def _overlaps(t: np.ndarray, group: pd.DataFrame) -> list[Series]:
+    known = group.assign(known=[np.nan_to_num(values) for values in group.outlier_overlap_t])
+    state = series(group, "overlap_t")[0]
+    return [
+        _runs("v₁, runs", t, group, "vector_overlap_1_t", legend="λ₁ and v₁, runs"),
+        _theory("v₁, theory", t, known, "known", legend="λ₁ and v₁, theory"),
+        Series("state q", t, state, style="lines", colour=2, dash="dash"),
+    ]
+
+
+def _runs(name: str, t: np.ndarray, group: pd.DataFrame, column: str, legend: str) -> Series:
+    mean, error = series(group, column)
+    ends = mean - 2 * error, mean + 2 * error, TWO_ERRORS
+    return Series(name, t, mean, *ends, style="markers", legend=legend)
+
+
+def _theory(name: str, t: np.ndarray, group: pd.DataFrame, column: str, legend: str) -> Series:
+    mean, _ = series(group, column)
+    return Series(name, t, mean, style="lines", colour=1, legend=legend)
+
+
+NEVER, USUALLY, LOST = Statement(high=RARELY), Statement(low=MOSTLY), Statement(high=MOSTLY)
+"""Readings as bounds on the fraction of runs with an outlier: never, at the start or kept, lost."""
+
+
+def claims(reduced: Regimes) -> list[Claim]:
+    """Judge the three regimes."""
+    early, late = transitions()
+    found = []
+    for group in reduced.groups:
+        alpha, n, design = float(group.alpha.iloc[0]), int(group.n.iloc[0]), group.design.to_numpy()
+        outliers = np.isfinite(np.stack(group.hessian_outlier_t.to_list()).astype(float))
+        overlap = np.array([values[0] for values in group.vector_overlap_1_t])
+        calm = np.abs(np.stack(group.overlap_t.to_list())) < SIGNAL_FREE
+        some = calm.any(axis=1)
+        last = [values[row][-1] for values, row in zip(outliers, calm, strict=True) if row.any()]
+        start, kept = share(outliers[:, 0], design), share(np.array(last, bool), design[some])
+
+        def judge(reading: Statement, fraction: Fraction, n: int = n) -> Verdict:
+            return verdict(reading, fraction.fraction, fraction.interval, Sample(n, fraction.runs))
+
+        if alpha < early:
+            statement = "Below α_BBP of the start the Hessian never has an outlier on the signal"
+            parts: list[Verdict] = [judge(NEVER, start)]
+        elif alpha < late:
+            statement = "Between the two transitions it has one at the start and loses it"
+            # the question ends for a run that finds the signal before it loses the outlier
+            lost = judge(LOST, kept) if calm[:, -1].any() else NOT_MEASURED
+            parts = [judge(USUALLY, start), lost]
+        else:
+            statement = "Above α_BBP of the threshold it still has one when the run escapes"
+            parts = [judge(USUALLY, start), judge(USUALLY, kept)]
+        found.append(
+            judged(
+                statement,
+                f"α = {alpha:g}, N = {n}: outlier in {_percent(start)} at the start (overlap of v₁ "
+                f"{overlap.mean():.2f}), in {_percent(kept)} at the last frame with "
+                f"q < {SIGNAL_FREE:g}; never is read as in fewer than {RARELY:.0%}, has and loses "
+                f"as in more and fewer than {MOSTLY:.0%}",
+                *parts,
+            )
+        )
+    return found
+
+
+def _percent(fraction: Fraction) -> str:
+    """Return "38 % of 8 runs (95 %: 14 to 69 %)"."""
+    if fraction.runs == 0:
+        return "no run"
+    low, high = 100 * fraction.low, 100 * fraction.high
+    return (
+        f"{100 * fraction.fraction:.0f} % of {fraction.runs} runs (95 %: {low:.0f} to {high:.0f} %)"
+    )
+
+
+EXPERIMENT = Experiment(
+    name="bbp",
+    title="BBP along the run: three regimes of α for a loss of bounded curvature",
+    version=1,
+    points=points,
+    reduce=reduce,
+    picture=picture,
+    claims=claims,
+)

@@ -1,0 +1,68 @@
+"""What a figure is made of: points, one reduction of their records, a picture, claims, tables."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from gapless.measure.point import Point
+
+if TYPE_CHECKING:  # workers, which know an experiment by name alone, do without
+    import pandas as pd
+
+    from gapless.analyse.verdict import Claim
+    from gapless.page.panels import Picture
+
+Scale = Literal["smoke", "desk", "paper"]
+R = TypeVar("R")
+
+
+def nothing(reduced: Any) -> list:
+    """Return no claims, or no tables."""
+    del reduced
+    return []
+
+
+@dataclass(frozen=True)
+class Experiment(Generic[R]):
+    """A figure: which points, and how their records become a picture, claims and tables.
+
+    Parameters
+    ----------
+    name, title
+        ``fig1`` and what the report calls it.
+    version
+        Measurement version, raised by hand when the meaning of a record changes: records of
+        another version are measured anew.
+    points
+        (scale, seed) → the points, each of which measures itself.
+    reduce
+        table of all records so far → what picture, claims and tables are made of: computed once a
+        report.
+    picture
+        reduced → what is drawn, in files and on the page alike.
+    claims
+        reduced → the paper's claims judged.
+    tables
+        reduced → (title, numbers) of each table that the report prints, unless it is empty.
+    reads
+        Columns that `reduce` takes; all of them when None. Millions of records fit into memory
+        when these are few.
+    """
+
+    name: str
+    title: str
+    version: int
+    points: Callable[[Scale, int], Sequence[Point]]
+    reduce: "Callable[[pd.DataFrame], R]"
+    picture: "Callable[[R], Picture]"
+    claims: "Callable[[R], list[Claim]]" = nothing
+    tables: "Callable[[R], list[tuple[str, pd.DataFrame]]]" = nothing
+    reads: tuple[str, ...] | None = None
+
+    def address(self, point: Point) -> str:
+        """Return the address of a point: a hash of its parameters and the version."""
+        identity = [self.name, self.version, point.model_dump(mode="json")]
+        text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,178 @@
+"""Figure 1: the energy against time, with a teacher and with shuffled labels.
+
+The shuffled twins (same sensing vectors, teacher, start and multiset of y²) fall to a plateau,
+the threshold energy: that of each twin at rest (|∇L − μW|²/N < 1e-10), or at the end of its time.
+Its mean is the dotted line on both panels. Runs with a teacher stay at it (small α) or leave it
+for zero energy (large α).
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gapless.analyse.statistics import share
+from gapless.analyse.success import recovered, solved
+from gapless.analyse.verdict import MOSTLY, Claim, Sample, Statement, judged, verdict
+from gapless.figures.experiment import Experiment, Scale
+from gapless.flow import Outcome, paper_budget
+from gapless.measure.simulation import Simulation
+from gapless.measure.threshold import rest_sentence
+from gapless.page.panels import GREY, Axis, Mark, Panel, Picture, Series
+
+PAPER_N = 16384
+ALPHAS = (6.0, 12.0, 18.0, 24.0)
+SIZES: dict[Scale, tuple[int, int, float]] = {
+    "smoke": (768, 6, 8.0),
+    "desk": (2048, 8, 20.0),
+    "paper": (PAPER_N, 8, 20.0),
+}
+"""N, runs for each α, and the time at which a twin that is not at rest is read off."""
+
+
+def points(scale: Scale, seed: int) -> list[Simulation]:
+    """Return a teacher and a shuffled simulation for each α, on the same design.
+
+    With a teacher the time budget is twice the paper's: of the runs that are solved at α = 6 as
+    many are in the second half as in the first.
+    """
+    n, runs, late = SIZES[scale]
+    budget = {"teacher": 2 * paper_budget(n), "shuffled": late}
+    return [
+        Simulation(
+            n=n,
+            alpha=alpha,
+            seed=seed,
+            runs=runs,
+            labels=labels,
+            t_max=budget[labels],
+            save_at=(0.0, *np.geomspace(2e-3, budget[labels], 59).tolist()),
+            dtype="float16" if scale == "paper" else None,
+        )
+        for alpha in ALPHAS
+        for labels in ("teacher", "shuffled")
+    ]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The runs of the figure, and where the shuffled ones end.
+
+    Parameters
+    ----------
+    table
+        Records of the runs that did not fail.
+    plateau
+        α → mean energy of the shuffled runs, at rest or at the end of time.
+    rest
+        How many of them came to rest, and when the others were read off.
+    n
+        N.
+    """
+
+    table: pd.DataFrame
+    plateau: dict[float, float]
+    rest: str
+    n: int
+
+    def of(self, labels: str) -> pd.DataFrame:
+        """Return the runs with these labels."""
+        return self.table[self.table.labels == labels]
+
+
+def reduce(table: pd.DataFrame) -> Runs:
+    """Return the runs, with the threshold energy of each α."""
+    good = table[table.outcome != Outcome.failed]
+    twins = good[(good.labels == "shuffled") & (good.outcome != Outcome.not_finite)]
+    rest = rest_sentence(twins.outcome.tolist(), "shuffled twins", float(twins.t_max.max()))
+    plateau = {float(str(a)): float(e) for a, e in twins.groupby("alpha")["energy"].mean().items()}
+    return Runs(good, plateau, rest, int(table.n.iloc[0]))
+
+
+FALLS, STAYS = Statement(low=MOSTLY), Statement(high=MOSTLY)
+STATEMENTS = (
+    (6.0, "α = 6: the energy does not decrease to zero", STAYS),
+    (
+        12.0,
+        "α = 12: the energy falls to zero in some realisations and not in others",
+        Statement(low=0, high=1),
+    ),
+    (18.0, "α = 18: the energy falls to zero rapidly", FALLS),
+    (24.0, "α = 24: the energy falls to zero rapidly", FALLS),
+)
+"""α, statement, and its reading: bounds on the fraction of runs solved in the paper's budget."""
+
+
+def claims(reduced: Runs) -> list[Claim]:
+    """Judge what the paper reads off Figure 1, at N = 16384."""
+    teacher = reduced.of("teacher")
+    found = []
+    for alpha, text, reading in STATEMENTS:
+        runs = teacher[teacher.alpha == alpha]
+        if runs.empty:
+            continue
+        n = int(runs.n.iloc[0])
+        budget = paper_budget(n)
+        once = share(runs["t_1e-8"] <= budget, runs.design)
+        found.append(
+            judged(
+                text,
+                f"{once.successes} of {once.runs} runs solved by t = {budget:.2g} (the paper's "
+                f"budget; 95 %: {once.low:.2f} to {once.high:.2f}), {int(solved(runs).sum())} by "
+                f"twice that, when {int(recovered(runs).sum())} had recovered; N = {n}",
+                verdict(
+                    replace(reading, least_n=PAPER_N, largest_n=PAPER_N),
+                    once.fraction,
+                    once.interval,
+                    Sample(n, once.runs),
+                ),
+            )
+        )
+    return found
+
+
+def picture(reduced: Runs) -> Picture:
+    """Return e(t) of every run, with a teacher and shuffled; dotted are the twins' plateaus."""
+    n, plateau = reduced.n, reduced.plateau
+    energy = Axis("energy e = L/N", range=(0, 2.1 * max(ALPHAS)))
+    panels = []
+    for labels in ("teacher", "shuffled"):
+        shown = reduced.of(labels)
+        runs = shown[shown.alpha.isin(ALPHAS)].sort_values("alpha", kind="stable")
+        marks = [
+            Mark("y", plateau[alpha], dash="dot", colour=index, width=1.4)
+            for index, alpha in enumerate(ALPHAS)
+            if alpha in plateau
+        ]
+        if labels == "teacher":
+            marks.append(Mark("x", paper_budget(n), "paper's budget", "solid", GREY))
+        curves = [_curve(run) for run in runs.itertuples()]
+        panels.append(Panel(f"{labels} labels", Axis("time t", "log"), energy, curves, marks))
+    return Picture(
+        f"N = {n}; dotted: threshold energy, the mean over the twins;\n{reduced.rest}",
+        (panels,),
+    )
+
+
+def _curve(run: Any) -> Series:
+    t, energy = np.array(run.t), np.array(run.energy_t)
+    seen = (t > 0) & (energy > 1e-8)
+    return Series(
+        *(f"α = {run.alpha:g}, design {run.design}, run {run.run}", t[seen], energy[seen]),
+        style="lines",
+        colour=ALPHAS.index(run.alpha),
+        legend=f"α = {run.alpha:g}",
+        width=0.8,
+    )
+
+
+EXPERIMENT = Experiment(
+    name="fig1",
+    title="Figure 1. Energy against time, and the threshold energy",
+    version=3,
+    points=points,
+    reduce=reduce,
+    picture=picture,
+    claims=claims,
+)

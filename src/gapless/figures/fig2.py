@@ -1,0 +1,260 @@
+"""Figure 2: the Hessian's spectrum along the flow of one run, the one whose crossing is median.
+
+Every run of the point is followed to the energy of its own shuffled twin; along the run with the
+median crossing time the whole spectrum is diagonalised, and theory's edge and outlier are computed
+from the run's own labels. The outlier is a statement at q = 0 and is greyed where q > 0.1; the
+edge of a finite law that sits on one sample is flagged.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gapless.analyse.statistics import share
+from gapless.analyse.verdict import MOSTLY, RARELY, Claim, Sample, Statement, judged, verdict
+from gapless.figures.experiment import Experiment, Scale
+from gapless.measure.followed import SpectralPoint
+from gapless.measure.threshold import AT_REST, T_TWIN
+from gapless.page.panels import GREY, INK, Axis, Heat, Mark, Panel, Picture, Series
+
+SIZES: dict[Scale, tuple[int, int, int, int]] = {
+    "smoke": (128, 1, 32, 21),
+    "desk": (2048, 2, 16, 61),
+    "paper": (2048, 16, 16, 201),
+}
+"""N, designs, runs on each, and frames along the median run."""
+ALPHA = 10.0
+PAPER_TIME = 1210 * 2e-4
+"""The paper's crossing: iteration 1210 at rate 2e-4."""
+
+INFORMED, INFORMED_VECTOR = 0.1, 0.2
+"""Overlaps with the signal, of a state and of v₁, that are no longer of order 1/√N."""
+SNAPSHOTS = (0.0, 0.5, 1.0, 1.5, 2.5)
+"""Multiples of the crossing time at which the spectrum is drawn by itself."""
+SIGNAL_FREE = 0.1
+"""Above this overlap of the state theory's outlier is greyed: it is a statement at q = 0."""
+FAINTEST = -4.0
+"""Power of ten of the density from which on it is seen."""
+
+
+def points(scale: Scale, seed: int) -> list[SpectralPoint]:
+    """Return the one point of a scale."""
+    n, designs, runs, frames = SIZES[scale]
+    return [SpectralPoint(n=n, alpha=ALPHA, seed=seed, runs=runs, designs=designs, frames=frames)]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """All runs, those that crossed, and the one that was followed (None without a crossing)."""
+
+    table: pd.DataFrame
+    crossed: pd.DataFrame
+    followed: Any | None
+
+
+def reduce(table: pd.DataFrame) -> Runs:
+    """Return the runs that crossed, and the one that was followed."""
+    return Runs(table, table[table.outcome == "crossed"], followed_run(table))
+
+
+def followed_run(table: pd.DataFrame) -> Any | None:
+    """Return the record of the run that was followed, None where there is none."""
+    followed = table[table.followed.fillna(False).astype(bool)]
+    return None if followed.empty else followed.iloc[0]
+
+
+def frame_of(run: Any, multiple: float) -> int:
+    """Return the frame nearest to a multiple of the crossing time."""
+    return int(np.argmin(np.abs(np.array(run.t) - multiple * run.time)))
+
+
+def twin_of(run: Any) -> str:
+    """Return when the energy of a run's twin was read off."""
+    return "at rest" if run.twin_settled else f"at t = {T_TWIN:g}, not at rest"
+
+
+def picture(reduced: Runs) -> Picture:
+    """Return the followed run along time, and its spectrum at five moments."""
+    run = reduced.followed
+    if run is None:
+        return Picture("no run crossed the energy of its twin", ())
+    return Picture(
+        f"N = {run.n}, α = {run.alpha:g}: the run of median crossing time "
+        f"({len(reduced.table)} runs); vertical line: crossing of the energy of its twin, "
+        f"{twin_of(run)}",
+        (along_the_run(run), [_snapshot(run, frame_of(run, multiple)) for multiple in SNAPSHOTS]),
+    )
+
+
+def along_the_run(run: Any) -> list[Panel]:
+    """Return eigenvalues over their density, losses and overlaps against time."""
+    t = np.array(run.t)
+    time = Axis("time t", range=(0, float(t[-1])))
+    crossing = Mark("x", float(run.time), dash="solid", width=0.6)
+    size = (3.3, 4.3)
+
+    def line(name: str, values: Any, colour: int, dash: Any = "solid") -> Series:
+        values = np.array(values, float)
+        return Series(name, t, values, style="lines", dash=dash, colour=colour)
+
+    edge, outlier = np.array(run.hessian_edge_t, float), np.array(run.hessian_outlier_t, float)
+    one = np.array(run.edge_from_one_atom_t, float) > 0
+    free = np.array(run.overlap_t) < SIGNAL_FREE
+    on_one = np.where(one, edge, np.nan)
+    eigenvalues = [
+        line("λ₁", run.eigenvalue_1_t, 4),
+        line("λ₂", run.eigenvalue_2_t, 2),
+        line("theory: edge, own labels", edge, INK, "dash"),
+        Series("… set by one sample", t, on_one, style="markers", marker="x-thin-open", colour=INK),
+        line("theory: outlier", np.where(free, outlier, np.nan), INK, "dot"),
+        line("… beyond q = 0.1", np.where(free, np.nan, outlier), GREY, "dot"),
+    ]
+    zero = Mark("y", 0, dash="solid", width=0.4)
+    losses = [
+        line("training, e = L/N", run.energy_t, 0),
+        line("generalisation", run.generalisation_t, 1),
+    ]
+    heat = _heat(run)
+    low, high = heat.y
+    twin = Mark("y", float(run.threshold_energy), f"its twin, {twin_of(run)}")
+    overlaps = [
+        line("q of the state", run.overlap_t, 0),
+        line("v₁ with the signal", run.vector_overlap_1_t, 4, "dashdot"),
+        line("v₁ on one sample", run.top_sample_share_1_t, GREY, "dot"),
+    ]
+    return [
+        Panel(
+            "Eigenvalues of H (Eq. 4); shaded: log density",
+            *(time, Axis("eigenvalue λ", range=(low - (high - low) / 16, high))),
+            *(eigenvalues, (crossing, zero), heat),
+            size=(5.4, 4.3),
+            legend="lower right",
+        ),
+        Panel("Losses", time, Axis("loss", range=(0, None)), losses, (crossing, twin), size=size),
+        Panel("Overlaps", time, Axis("overlap", range=(0, 1.02)), overlaps, (crossing,), size=size),
+    ]
+
+
+def _density(run: Any) -> np.ndarray:
+    return np.array(run.density_t).reshape(len(run.t), -1)
+
+
+def _heat(run: Any) -> Heat:
+    """Return the logarithm of the density; a frame is the middle of its cells."""
+    t, edges = np.array(run.t), np.array(run.bin_edges)
+    half = t[1] / 2
+    powers = np.log10(np.maximum(_density(run), 1e-5)).T
+    return Heat(
+        "log₁₀ of the density of eigenvalues",
+        (float(-half), float(t[-1] + half)),
+        (float(edges[0]), float(edges[-1])),
+        powers,
+        (FAINTEST, float(powers.max())),
+    )
+
+
+def _snapshot(run: Any, frame: int) -> Panel:
+    edges, density = np.array(run.bin_edges), _density(run)
+    low, high = float(edges[0]), float(edges[-1])
+    top = 1.5 * float(density.max())
+    # the last bin ends with its upper edge
+    values = np.append(density[frame], density[frame, -1])
+    marks = [
+        Mark("x", run.eigenvalue_1_t[frame], "λ₁", "solid", 4),
+        Mark("x", run.eigenvalue_2_t[frame], "λ₂", "solid", 2, side="right"),
+        Mark("x", run.hessian_edge_t[frame], dash="dash"),
+    ]
+    return Panel(
+        f"t = {run.t[frame]:.3g}",
+        # room for the name of λ₁
+        Axis("eigenvalue λ", range=(low - (high - low) / 8, high)),
+        Axis("density", "log", (2e-4, top)),
+        [Series("eigenvalues", edges, values, style="lines", legend="", steps=True, fill=True)],
+        marks,
+        size=(2.4, 2.6),
+    )
+
+
+def claims(reduced: Runs) -> list[Claim]:
+    """Judge what the paper reads off Figure 2, of one run at N = 2048."""
+    crossed, run = reduced.crossed, reduced.followed
+    if crossed.empty:
+        return []
+    low, median, high = crossed.time.quantile([0.25, 0.5, 0.75])
+    n = int(crossed.n.iloc[0])
+    size = Sample(n, len(crossed))
+    earlier = share(crossed.time <= PAPER_TIME, crossed.design)
+    informed = share(crossed.overlap.abs() > INFORMED, crossed.design)
+    twins = crossed.twin_settled.fillna(False).astype(bool)
+    found = [
+        judged(
+            "The energy crosses the threshold near iteration 1210 (t = 0.24)",
+            f"N = {n}: {len(crossed)} of {len(reduced.table)} runs cross; median t = {median:.3f}, "
+            f"quartiles {low:.3f} and {high:.3f}, range {crossed.time.min():.3f} to "
+            f"{crossed.time.max():.3f}; {earlier.fraction:.0%} cross earlier than the paper's (95 "
+            f"%: {earlier.low:.0%} to {earlier.high:.0%}; near is read as within the quartiles); "
+            f"{int(twins.sum())} of their {len(crossed)} twins at rest, {AT_REST}, the others "
+            f"read off at t = {T_TWIN:g}",
+            verdict(_of_paper(low=0.25, high=0.75), earlier.fraction, earlier.interval, size),
+        ),
+        judged(
+            "Escape toward the signal begins when the energy crosses the threshold",
+            f"N = {n}: at the crossing the state already has a median q = "
+            f"{crossed.overlap.abs().median():.2f}; q > {INFORMED:g} in {informed.fraction:.0%} of "
+            f"the runs (95 %: {informed.low:.0%} to {informed.high:.0%}); at the start q is of "
+            f"order 1/√N = {n**-0.5:.3f}",
+            verdict(_of_paper(high=MOSTLY), informed.fraction, informed.interval, size),
+        ),
+    ]
+    if run is not None:
+        found.append(_detachment(run))
+    return found
+
+
+def _of_paper(low: float = -np.inf, high: float = np.inf) -> Statement:
+    n = SIZES["paper"][0]
+    return Statement(low, high, least_n=n, largest_n=n)
+
+
+def _detachment(run: Any) -> Claim:
+    """Judge whether λ₁ leaves the bulk at the crossing, on the one run that was followed.
+
+    The statement is read as true of at least 19 runs of 20. One run against it decides, one run
+    for it does not.
+    """
+    overlap = np.array(run.vector_overlap_1_t)
+    gap = np.array(run.eigenvalue_2_t) - np.array(run.eigenvalue_1_t)
+    second = np.array(run.eigenvalue_3_t) - np.array(run.eigenvalue_2_t)
+    at = frame_of(run, 1.0)
+    before = slice(0, max(1, at))
+    lowest = int(np.argmin(overlap[before]))
+    against = overlap[0] > INFORMED_VECTOR or gap[at] <= 2 * second[at]
+    exceptions = share(np.array([against]), np.zeros(1))
+    return judged(
+        "λ₁ is part of the bulk until the crossing, then detaches with a vector along the signal",
+        f"overlap of v₁ with the signal: {overlap[0]:.2f} at t = 0, least {overlap[lowest]:.2f} at "
+        f"t = {run.t[lowest]:.3f}, {overlap[at]:.2f} at the crossing (t = {run.time:.3f}); "
+        f"λ₂−λ₁ and λ₃−λ₂: {gap[0]:.2f}, {second[0]:.2f} at t = 0 and {gap[at]:.2f}, "
+        f"{second[at]:.2f} at the crossing; v₁'s share on one sample: "
+        f"{run.top_sample_share_1_t[0]:.2f} at t = 0, {run.top_sample_share_1_t[at]:.2f} there; "
+        f"one run, which {'contradicts' if against else 'fits'} the statement",
+        verdict(
+            _of_paper(high=RARELY),
+            exceptions.fraction,
+            exceptions.interval,
+            Sample(int(run.n), exceptions.runs),
+        ),
+    )
+
+
+EXPERIMENT = Experiment(
+    name="fig2",
+    title="Figure 2. The Hessian's spectrum along the flow",
+    version=1,
+    points=points,
+    reduce=reduce,
+    picture=picture,
+    claims=claims,
+)

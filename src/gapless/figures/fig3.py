@@ -1,0 +1,294 @@
+"""Figure 3: the Hessian where each run crosses its threshold energy, against α, for several N.
+
+The threshold energy is the run's own: that of its shuffled twin at rest (|∇L − μW|²/N < 1e-10),
+or at t = 20: the table says which share of the twins is at rest. Runs that never cross it have no
+spectrum; their number stands in the table. The paper takes the isolated λ₁ for the signal; at
+finite N the quartic loss also isolates single samples of large negative curvature, so the share
+of v₁ on its top sample is kept beside it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gapless.analyse.statistics import (
+    clustered_mean,
+    clustered_std,
+    student_half_width,
+)
+from gapless.analyse.verdict import (
+    NOT_MEASURED,
+    Claim,
+    Sample,
+    Statement,
+    Verdict,
+    judged,
+    verdict,
+)
+from gapless.figures.experiment import Experiment, Scale
+from gapless.measure.crossing import CrossingPoint
+from gapless.measure.threshold import T_TWIN
+from gapless.page.panels import TWO_ERRORS, Axis, Panel, Picture, Series
+
+
+@dataclass(frozen=True)
+class Size:
+    """One curve: N, its α, and how many designs of K runs at each."""
+
+    n: int
+    alphas: tuple[float, ...]
+    designs: int
+    runs: int
+
+
+_ALPHAS = (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 14.0, 16.0)
+SIZES: dict[Scale, tuple[Size, ...]] = {
+    "smoke": (Size(128, (5.0, 10.0), 2, 16),),
+    "desk": (
+        Size(512, _ALPHAS, 6, 32),
+        Size(1024, _ALPHAS, 3, 32),
+        Size(2048, (5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 14.0), 3, 16),
+    ),
+    "paper": tuple(
+        Size(n, tuple(np.linspace(4, 20, 17).tolist()), designs, runs)
+        for n, designs, runs in (
+            (512, 64, 32),
+            (1024, 32, 32),
+            (2048, 32, 16),
+            (4096, 16, 16),
+            (8192, 16, 8),
+        )
+    ),
+}
+OPEN = 3
+"""λ₂ − λ₁ is open when it is so many times λ₃ − λ₂: of the lowest of many independent values, where
+single samples make the edge, the first gap is twice the second on average."""
+OPEN_FROM = 12.0
+"""A range of α that ends below does not show whether the gap opens."""
+INFORMED = 0.1
+"""Overlap of a state with the signal that is no longer of order 1/√N."""
+MEASURES = (
+    *("gap_12", "gap_23", "overlap_1", "overlap_2", "state_overlap", "top_share_1"),
+    "opening",
+)
+"""Gaps and overlaps of the picture; `opening` is λ₂ − λ₁ less `OPEN` times λ₃ − λ₂."""
+
+
+def points(scale: Scale, seed: int) -> list[CrossingPoint]:
+    """Return the designs of every N and α of a scale, first designs first."""
+    return [
+        CrossingPoint(n=size.n, alpha=alpha, seed=seed, index=index, runs=size.runs)
+        for size in SIZES[scale]
+        for index in range(size.designs)
+        for alpha in size.alphas
+    ]
+
+
+def crossing_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each (N, α): means over the runs that crossed, with standard errors.
+
+    Errors are clustered: runs of one design share their sensing vectors. NaN with one design.
+    `opening` is λ₂ − λ₁ − 3(λ₃ − λ₂), `fluctuation` the standard deviation of v₁'s overlap over
+    runs, `twins_at_rest` the share of all runs whose threshold energy is that of a twin at rest.
+    """
+    result = []
+    good = table[table.outcome != "failed"]
+    for (n, alpha), runs in good.groupby(["n", "alpha"]):
+        crossed = runs[runs.outcome == "crossed"]
+        row: dict = {"n": n, "alpha": alpha, "runs": len(runs), "crossed": len(crossed)}
+        row["designs"] = int(runs.design.nunique())
+        if "twin_settled" in runs:
+            row["twins_at_rest"] = float(runs.twin_settled.astype(bool).mean())
+        if len(crossed):
+            values = np.stack(crossed.eigenvalues.to_list())
+            overlaps = np.stack(crossed.vector_overlap.to_list())
+            shares = np.stack(crossed.top_sample_share.to_list())
+            first, second = values[:, 1] - values[:, 0], values[:, 2] - values[:, 1]
+            measures = (
+                first,
+                second,
+                overlaps[:, 0],
+                overlaps[:, 1],
+                crossed.overlap.to_numpy(float),
+                shares[:, 0],
+                first - OPEN * second,
+            )
+            design = crossed.design.to_numpy()
+            for name, measure in zip(MEASURES, measures, strict=True):
+                average = clustered_mean(measure, design)
+                row[name], row[f"{name}_error"] = average.mean, average.standard_error
+            row["fluctuation"], row["fluctuation_error"] = clustered_std(overlaps[:, 0], design)
+            row["time_median"] = float(crossed.time.median())
+        result.append(row)
+    return pd.DataFrame(result)
+
+
+def _resting(reduced: pd.DataFrame) -> float:
+    """Return the share of all runs whose twin is at rest."""
+    return float((reduced.twins_at_rest * reduced.runs).sum() / reduced.runs.sum())
+
+
+def claims(reduced: pd.DataFrame) -> list[Claim]:
+    """Judge what the paper reads off Figure 3, at each N from 512 to 8192."""
+    found = []
+    if "gap_12" not in reduced:
+        return []
+    measured = reduced.dropna(subset=["gap_12"])
+    for n in sorted({int(n) for n in measured.n}):
+        curve = measured[measured.n == n]
+        found += [_gaps(n, curve), _overlap(n, curve), _peak(n, curve)]
+    found.append(_sharper(reduced))
+    return found
+
+
+def _bounded(low: float = -np.inf, high: float = np.inf) -> Statement:
+    sizes = [size.n for size in SIZES["paper"]]
+    return Statement(low, high, least_n=min(sizes), largest_n=max(sizes))
+
+
+def _judge(row: Any, name: str, low: float = -np.inf, high: float = np.inf) -> Verdict:
+    """Judge the mean of one measure at one (N, α) by its 95 % interval."""
+    mean, error = float(row[name]), float(row[f"{name}_error"])
+    half = student_half_width(error, int(row.designs))
+    size = Sample(int(row.n), int(row.crossed))
+    return verdict(_bounded(low, high), mean, (mean - half, mean + half), size)
+
+
+def _gaps(n: int, curve: pd.DataFrame) -> Claim:
+    first, last = curve.iloc[0], curve.iloc[-1]
+    shown = last.alpha >= OPEN_FROM
+    return judged(
+        "The two gaps are close and small until an α, after which only λ₂ − λ₁ grows",
+        f"N = {n}: λ₂−λ₁ and λ₃−λ₂ are {first.gap_12:.2f} and {first.gap_23:.2f} at "
+        f"α = {first.alpha:g}, {last.gap_12:.2f} and {last.gap_23:.2f} at α = {last.alpha:g} "
+        f"(open is read as λ₂−λ₁ > {OPEN}(λ₃−λ₂), from α = {OPEN_FROM:g} on); v₁ has "
+        f"{first.top_share_1:.0%} of its weight on one sample at the smallest α",
+        _judge(first, "opening", high=0),
+        _judge(last, "opening", low=0) if shown else NOT_MEASURED,
+    )
+
+
+def _overlap(n: int, curve: pd.DataFrame) -> Claim:
+    first, last = curve.iloc[0], curve.iloc[-1]
+    # a random direction has E|⟨v, W*⟩|/√N = √(2/πN)
+    random = np.sqrt(2 / (np.pi * n))
+    at = curve.iloc[(curve.alpha - 10).abs().argmin()]
+    return judged(
+        "v₁ is independent of the signal before the transition, then its overlap rises and "
+        "saturates; the crossing is where the descent toward the signal begins",
+        f"N = {n}: overlap of v₁ {first.overlap_1:.2f} at α = {first.alpha:g} (a random vector: "
+        f"{random:.3f}; independent is read as below three times, risen as above ten times that) "
+        f"and {last.overlap_1:.2f} at α = {last.alpha:g}; but the state itself already has "
+        f"q = {at.state_overlap:.2f} at the crossing (α = {at.alpha:g}): the crossing follows from "
+        "the escape, it does not start it",
+        _judge(first, "overlap_1", high=3 * random),
+        _judge(last, "overlap_1", low=10 * random),
+        _judge(at, "state_overlap", high=INFORMED),
+    )
+
+
+def _peak(n: int, curve: pd.DataFrame) -> Claim:
+    top = int(np.argmax(curve.fluctuation))
+    inside = 0 < top < len(curve) - 1
+    peak = curve.iloc[top]
+    end = curve.iloc[0 if curve.fluctuation.iloc[0] > curve.fluctuation.iloc[-1] else -1]
+    return judged(
+        "The fluctuation of v₁'s overlap peaks at the transition",
+        f"N = {n}: largest at α = {peak.alpha:g}, {peak.fluctuation:.3f} ± "
+        f"{peak.fluctuation_error:.3f}; {end.fluctuation:.3f} ± {end.fluctuation_error:.3f} at the "
+        "higher end of the range",
+        # a range that ends too early has its largest value at the end, and no peak
+        _difference(peak, end) if inside else NOT_MEASURED,
+    )
+
+
+def _difference(high: Any, low: Any) -> Verdict:
+    """Judge whether one fluctuation is larger than another, by 1.96 standard errors."""
+    gap = float(high.fluctuation - low.fluctuation)
+    half = 1.96 * float(np.hypot(high.fluctuation_error, low.fluctuation_error))
+    size = Sample(int(max(high.n, low.n)), int(min(high.crossed, low.crossed)))
+    return verdict(_bounded(low=0), gap, (gap - half, gap + half), size)
+
+
+def _sharper(reduced: pd.DataFrame) -> Claim:
+    curves = [curve for _, curve in reduced.dropna(subset=["fluctuation"]).groupby("n")]
+    peaks = [curve.iloc[int(np.argmax(curve.fluctuation))] for curve in curves]
+    text = "; ".join(
+        f"N = {p.n:g}: {p.fluctuation:.3f} ± {p.fluctuation_error:.3f} at α = {p.alpha:g}"
+        for p in peaks
+    )
+    return judged(
+        "The peak is the higher the larger N, and moves to larger α",
+        text,
+        _difference(peaks[-1], peaks[0]) if len(peaks) > 1 else NOT_MEASURED,
+    )
+
+
+PANELS = (
+    (
+        *("Gaps: λ₂ − λ₁ (full), λ₃ − λ₂ (dotted)", "gap"),
+        {"gap_12": "λ₂ − λ₁", "gap_23": "λ₃ − λ₂"},
+    ),
+    (
+        *("Overlap with the signal: v₁ (full), v₂ (dotted), state (dashed)", "overlap"),
+        {"overlap_1": "v₁", "overlap_2": "v₂", "state_overlap": "state"},
+    ),
+    ("Standard deviation of v₁'s overlap", "standard deviation", {"fluctuation": "v₁"}),
+    ("Share of v₁ on its top sample", "share", {"top_share_1": "v₁"}),
+)
+"""Title, vertical axis and measures of each panel with their names."""
+
+
+def picture(reduced: pd.DataFrame) -> Picture:
+    """Return the measures of `crossing_table` against α, with ±2 clustered standard errors."""
+    said = "Hessian where e crosses the energy of the run's own twin"
+    if "twins_at_rest" in reduced:
+        said += f", at rest in {_resting(reduced):.0%} of the runs, else at t = {T_TWIN:g}"
+    said += f"; bars: {TWO_ERRORS}"
+    if "gap_12" not in reduced:
+        return Picture(said, ())
+    curves = [curve for _, curve in reduced.groupby("n")]
+    panels = [
+        Panel(
+            *(title, Axis("α = M/N"), Axis(axis, range=(0, None))),
+            [
+                _curve(curve, *measure, dash, colour)
+                for colour, curve in enumerate(curves)
+                for measure, dash in zip(measures.items(), ("solid", "dot", "dash"), strict=False)
+            ],
+            size=(5.0, 3.2),
+        )
+        for title, axis, measures in PANELS
+    ]
+    return Picture(said, (panels[:2], panels[2:]))
+
+
+def _curve(curve: pd.DataFrame, measure: str, name: str, dash: Any, colour: int) -> Series:
+    value = curve[measure].to_numpy(float)
+    half = 2 * curve[f"{measure}_error"].to_numpy(float)
+    size = f"N = {curve.n.iloc[0]}"
+    return Series(
+        *(f"{size}, {name}", curve.alpha, value, value - half, value + half, TWO_ERRORS),
+        dash=dash,
+        colour=colour,
+        legend=size,
+    )
+
+
+def tables(reduced: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Return means over the runs that crossed, with clustered standard errors."""
+    return [("Means at the crossing and their standard errors", reduced)]
+
+
+EXPERIMENT = Experiment(
+    name="fig3",
+    title="Figure 3. The Hessian at the crossing of the threshold energy",
+    version=1,
+    points=points,
+    reduce=crossing_table,
+    picture=picture,
+    claims=claims,
+    tables=tables,
+)

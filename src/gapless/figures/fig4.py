@@ -1,0 +1,243 @@
+"""Figure 4: threshold energy and moments of the label law against α, 1RSB and descent.
+
+Runs with shuffled labels end at the threshold energy: at rest (|∇L − μW|²/N < 1e-10), or read off
+at t = 100. The lines are the marginal 1RSB state of
+Eqs. 11–13 at α = M/N; the thin one is the energy e₀ of the 1RSB ground state, which for
+3.96 < α < 185 lies *above* the marginal one (docs/derivations/limits.md §2).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gapless.analyse.plateaus import Plateau, plateau_limits, plateaus, prediction
+from gapless.analyse.verdict import CLOSE, Claim, Sample, Statement, judged, verdict
+from gapless.figures.experiment import Experiment, Scale
+from gapless.measure.simulation import MOMENTS, Simulation
+from gapless.measure.threshold import AT_REST
+from gapless.page.panels import INK, Axis, Mark, Panel, Picture, Series
+
+T_END = 100.0
+"""A run that is not at rest by then (|∇L − μW|²/N < 1e-10, outcome ``trapped``) is read off here.
+
+At finite N every run comes to rest, exponentially and mostly by then (N = 256: all of 3,000 by
+t = 380, the median by 25), so there is no ageing to extrapolate in time. What a run that still
+moves would lose is judged by the energy that it lost since `T_END`/2.
+"""
+GOOD = Statement(low=-CLOSE, high=CLOSE)
+"""Runs over 1RSB, less one. The scheme is a limit N → ∞: the statement is about every N."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """One N: its α, and at each α as many designs with as many runs on each."""
+
+    n: int
+    alphas: tuple[float, ...]
+    designs: int
+    runs: int
+
+
+_ALPHAS = (4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 18.0, 24.0)
+SIZES: dict[Scale, tuple[Size, ...]] = {
+    "smoke": (Size(128, (4.0, 10.0, 18.0), 4, 4),),
+    "desk": (
+        Size(256, _ALPHAS, 16, 16),
+        Size(512, _ALPHAS, 8, 16),
+        Size(1024, (4.0, 6.0, 10.0, 14.0), 6, 8),
+    ),
+    "paper": (Size(2048, tuple(np.arange(2.0, 26.0, 1.0).tolist()), 50, 20),),
+}
+
+
+def simulations(size: Size, seed: int) -> list[Simulation]:
+    """Return the designs of every α of one N, with shuffled labels."""
+    return [
+        Simulation(
+            n=size.n,
+            alpha=alpha,
+            seed=seed,
+            index=index,
+            runs=size.runs,
+            labels="shuffled",
+            t_max=T_END,
+            save_at=(T_END / 2, T_END),
+        )
+        for alpha in size.alphas
+        for index in range(size.designs)
+    ]
+
+
+def points(scale: Scale, seed: int) -> list[Simulation]:
+    """Return the designs of every N and α of a scale."""
+    return [simulation for size in SIZES[scale] for simulation in simulations(size, seed)]
+
+
+def _rest(found: list[Plateau]) -> str:
+    """Return which share of the runs came to rest, and when the others were read off."""
+    percent = [round(100 * p.at_rest) for p in found]
+    share = " to ".join(str(end) for end in sorted({min(percent), max(percent)}))
+    text = (
+        f"at rest ({AT_REST}) {share} % of the runs of each α, the others read off at "
+        f"t = {found[0].t_max:g}"
+    )
+    zero = max(p.interpolated for p in found)
+    return text + (f"; up to {100 * zero:.0f} % interpolated, at zero energy" if zero else "")
+
+
+def claims(found: list[Plateau]) -> list[Claim]:
+    """Judge what the paper says of Figure 4, with its words read as `CLOSE`."""
+    if not found:
+        return []
+    judged = [
+        _claim("The 1RSB ansatz is a good approximation of the energy", "energy", at_n)
+        for n in sorted({p.n for p in found})
+        if (at_n := [p for p in found if p.n == n])
+    ]
+    largest = [p for p in found if p.n == max(p.n for p in found)]
+    for power, column in enumerate(MOMENTS, start=1):
+        statement = f"The moments of the labels agree nicely with 1RSB: E|ŷ|^{power}"
+        judged.append(_claim(statement, column, largest))
+    return judged
+
+
+def _claim(statement: str, column: str, found: list[Plateau]) -> Claim:
+    """Judge one column at one N: within 5 % of 1RSB at every α."""
+    parts = []
+    for plateau in found:
+        excess, half = plateau.excess(column), plateau.half_width(column)
+        size = Sample(plateau.n, plateau.measured[column].size)
+        parts.append(verdict(GOOD, excess, (excess - half, excess + half), size))
+    runs = [p.measured[column] for p in found]
+    ours = (
+        f"runs over 1RSB at N = {found[0].n}: "
+        + "; ".join(p.sentence(column) for p in found)
+        + f" (95 %; at each α at least {min(r.size for r in runs)} runs on "
+        f"{min(r.clusters for r in runs)} designs)"
+    )
+    if column == "energy":
+        drift = 100 * max(p.drift for p in found)
+        ours += (
+            f"; {_rest(found)}; energy lost in the second half of the time {drift:.2g} % at most; "
+            f"good is read as within {100 * CLOSE:g} %"
+        )
+    return judged(statement, ours, *parts)
+
+
+def picture(found: list[Plateau]) -> Picture:
+    """Return energies, what is left of them over 1RSB, and the moments at the largest N."""
+    if not found:
+        return Picture("no run with shuffled labels was measured", ())
+    # 1RSB where runs are, and between
+    alphas = np.array(sorted({p.alpha for p in found}))
+    line = np.union1d(np.linspace(alphas.min(), alphas.max(), 11), alphas)
+    theory = [prediction(found[0].loss, float(alpha)) for alpha in line]
+    sizes = sorted({p.n for p in found})
+    at = [[p for p in found if p.n == n] for n in sizes]
+    largest = at[-1]
+    alpha = Axis("α = M/N")
+    ground: Any = dict(style="lines", dash="dash", colour=INK, width=0.6)
+    energies = [
+        Series("1RSB, marginal", line, [p.energy for p in theory], style="lines", colour=INK),
+        Series("1RSB, ground state e₀", line, [p.ground_energy for p in theory], **ground),
+        *(
+            _spread(f"runs, N = {here[0].n} (± std)", "energy", here, i)
+            for i, here in enumerate(at)
+        ),
+    ]
+    gap = [p.ground_energy - p.energy for p in theory]
+    excess = [
+        *(_excess(here, i) for i, here in enumerate(at)),
+        Series("1RSB, ground state − marginal", line, gap, legend="", **ground),
+    ]
+    moments = []
+    for index, (power, column) in enumerate(zip(("", "²", "³", "⁴"), MOMENTS, strict=True)):
+        name = f"E|ŷ|{power}"
+        values = [p.value(column) for p in theory]
+        moments += [
+            Series(f"{name}, 1RSB", line, values, style="lines", colour=index, legend=name),
+            _spread(f"{name}, runs", column, largest, index, legend="", marker="circle-open"),
+        ]
+    size = (5.2, 4.0)
+    return Picture(
+        f"shuffled labels, N = {sizes[-1]}: {_rest(largest)}",
+        (
+            (
+                Panel(
+                    *("Threshold energy", alpha, Axis("energy e = L/N", range=(0, None)), energies),
+                    size=size,
+                ),
+                Panel(
+                    *("runs − 1RSB, bars 95 %", alpha, Axis("energy"), excess),
+                    (Mark("y", 0, dash="solid", width=1.0),),
+                    inset=(0.64, 0.12, 0.35, 0.27),
+                ),
+                Panel(
+                    "Moments of the student's labels; lines: 1RSB; circles: runs ± std",
+                    *(alpha, Axis("moment"), moments),
+                    size=size,
+                ),
+            ),
+        ),
+    )
+
+
+def _spread(name: str, column: str, found: list[Plateau], colour: int, **more: Any) -> Series:
+    """Return the means at one N with the standard deviation of a run."""
+    mean = np.array([p.measured[column].mean for p in found])
+    std = np.array([p.measured[column].std for p in found])
+    return Series(
+        *(name, [p.alpha for p in found], mean, mean - std, mean + std, "± standard deviation"),
+        style="markers",
+        colour=colour,
+        note=[f"{p.measured[column].size} runs, {p.sentence(column)} of 1RSB" for p in found],
+        **more,
+    )
+
+
+def _excess(found: list[Plateau], colour: int) -> Series:
+    """Return the mean energies at one N minus 1RSB, with 95 % intervals that know the designs."""
+    mean = np.array([p.measured["energy"].mean - p.theory.energy for p in found])
+    half = np.array([p.measured["energy"].half_width() for p in found])
+    name, alpha = f"runs, N = {found[0].n}, − 1RSB", [p.alpha for p in found]
+    return Series(name, alpha, mean, mean - half, mean + half, colour=colour, legend="", width=0.8)
+
+
+def tables(found: list[Plateau]) -> list[tuple[str, pd.DataFrame]]:
+    """Return the runs beside 1RSB at every N, α and quantity, and their limit in N."""
+    rows = [
+        {
+            "n": p.n,
+            "alpha": p.alpha,
+            "quantity": column,
+            "runs": value.size,
+            "designs": value.clusters,
+            "mean": value.mean,
+            "std": value.std,
+            "half_width_95": value.half_width(),
+            "theory": p.theory.value(column),
+            "excess": p.excess(column),
+            "at_rest": p.at_rest,
+            "interpolated": p.interpolated,
+        }
+        for p in found
+        for column, value in p.measured.items()
+    ]
+    return [
+        ("Runs against 1RSB", pd.DataFrame(rows)),
+        ("Threshold energy of the runs as N → ∞", plateau_limits(found)),
+    ]
+
+
+EXPERIMENT = Experiment(
+    name="fig4",
+    title="Figure 4. Threshold energy and moments of the labels",
+    version=3,
+    points=points,
+    reduce=plateaus,
+    picture=picture,
+    claims=claims,
+    tables=tables,
+)

@@ -1,0 +1,266 @@
+"""Figure 5: fractions of runs against α, for several N: solved, and recovered.
+
+Solved is the paper's criterion: the energy is zero, L/N ≤ 1e-8, within the time budget. Recovered:
+the student has found the signal, q > 1 − 1e-6, by then. Runs between the two curves are near the
+signal and in no trap: their energy needs more time for its last decades.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from gapless.analyse.statistics import wilson
+from gapless.analyse.success import success_table
+from gapless.analyse.transition import crossing_table, drift_table, recovered_table
+from gapless.analyse.verdict import (
+    MOSTLY,
+    NOT_MEASURED,
+    Claim,
+    Sample,
+    Statement,
+    Verdict,
+    judged,
+    verdict,
+)
+from gapless.figures.experiment import Experiment, Scale
+from gapless.measure.design_point import sweep_points
+from gapless.measure.simulation import Simulation
+from gapless.page.panels import Axis, Mark, Panel, Picture, Series
+
+ALPHA_BBP_1RSB = 13.8
+"""The paper's 1RSB threshold, as printed."""
+REJECTED = 0.01
+"""A law whose χ² would be larger with less than this probability does not describe the data."""
+NONE = 1e-4
+"""Our reading of "no run": the paper had 10,000 runs or more at each point."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """One curve: N, its α and the least number of runs at each."""
+
+    n: int
+    alphas: tuple[float, ...]
+    runs: int
+
+
+def _alphas(first: float, last: float, count: int) -> tuple[float, ...]:
+    return tuple(np.linspace(first, last, count).tolist())
+
+
+# Close where the fraction goes from a tenth to nine tenths, and one α beyond the 1RSB threshold.
+_DESK = (4.0, 5.0, 5.5, 6.0, 6.5, 7.0, 7.5, 8.0, 9.0, 10.0, 12.0, 14.0)
+SIZES: dict[Scale, tuple[Size, ...]] = {
+    "smoke": (
+        Size(64, (5.0, 7.0, 9.0, 12.0), 512),
+        Size(128, (5.0, 7.0, 9.0), 256),
+        Size(256, (7.0, 9.0), 256),
+    ),
+    "desk": (
+        Size(64, _DESK, 100_000),
+        Size(128, _DESK, 50_000),
+        Size(256, _DESK, 20_000),
+        Size(512, _DESK, 5_000),
+        Size(1024, _DESK, 1_000),
+    ),
+    "paper": (
+        Size(64, _alphas(2, 16, 29), 100_000),
+        Size(128, _alphas(2, 16, 29), 100_000),
+        Size(256, _alphas(2, 16, 29), 50_000),
+        Size(512, _alphas(2, 16, 29), 50_000),
+        Size(1024, _alphas(2, 16, 29), 20_000),
+        Size(2048, _alphas(2, 16, 29), 10_000),
+        Size(4096, _alphas(2, 16, 29), 10_000),
+    ),
+}
+
+
+def points(scale: Scale, seed: int) -> list[Simulation]:
+    """Return the designs of every N and α of a scale."""
+    return [
+        simulation
+        for size in SIZES[scale]
+        for simulation in sweep_points(
+            Simulation(n=size.n, alpha=size.alphas[0], seed=seed), size.alphas, size.runs
+        )
+    ]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Fractions of runs at every N and α, and where their curves cross a level.
+
+    Parameters
+    ----------
+    fractions, crossing, recovered, drift
+        See `success_table`, `crossing_table`, `recovered_table` and `drift_table`.
+    records
+        How many there are.
+    """
+
+    fractions: pd.DataFrame
+    crossing: pd.DataFrame
+    recovered: pd.DataFrame
+    drift: pd.DataFrame
+    records: int
+
+
+def reduce(table: pd.DataFrame) -> Curves:
+    """Return fractions, crossings and their drift with N."""
+    crossing = crossing_table(table)
+    drift = drift_table(crossing)
+    return Curves(success_table(table), crossing, recovered_table(table), drift, len(table))
+
+
+WORDS: dict[str, tuple[str, str, str]] = {
+    "solved": ("fraction", "low", "high"),
+    "recovered": ("recovered_fraction", "recovered_low", "recovered_high"),
+}
+"""The two fractions, and their columns of `success_table`."""
+
+
+def claims(reduced: Curves) -> list[Claim]:
+    """Judge what the paper says of Figure 5."""
+    fractions = reduced.fractions
+    found = []
+    if fractions.empty:
+        return found
+    before = fractions[fractions.alpha.between(8, 11)].sort_values(["n", "alpha"])
+    for row in before.drop_duplicates("n", keep="last").to_dict("records"):
+        found.append(
+            judged(
+                "A large fraction of the runs reaches zero energy before α ≈ 11",
+                f"N = {row['n']}, α = {row['alpha']:g}: {row['fraction']:.3f} solved "
+                f"(95 %: {row['low']:.3f} to {row['high']:.3f}; {row['runs']} runs), "
+                f"{row['recovered_fraction']:.3f} recovered",
+                verdict(
+                    Statement(low=MOSTLY, least_n=64),
+                    row["fraction"],
+                    (row["low"], row["high"]),
+                    Sample(row["n"], row["runs"]),
+                ),
+            )
+        )
+    found += [failures_above(fractions), _drift(reduced)]
+    return found
+
+
+def failures_above(fractions: pd.DataFrame) -> Claim:
+    """Judge from rows of `success_table` whether runs fail where the paper saw none."""
+    above = fractions[(fractions.alpha > ALPHA_BBP_1RSB) & (fractions.n > 64)]
+    runs, designs = int(above.runs.sum()), int(above.designs.sum())
+    statement = "No run fails above α = 13.8 for N > 64"
+    if runs == 0:
+        return judged(statement, "no α above 13.8 at this scale", NOT_MEASURED)
+    failures = runs - int(above.successes.sum())
+    effect = 1 + (runs / designs - 1) * float(above.intraclass_correlation.max())
+    low, high = wilson(failures / runs, runs / effect)
+    return judged(
+        statement,
+        f"{failures} of {runs} runs are not solved, a fraction of {failures / runs:.2g} (95 %: "
+        f"{low:.2g} to {high:.2g}); {runs - int(above.recovered.sum())} have not recovered. No run "
+        f"is read as fewer than {NONE:g}, one run of the paper's fewest at a point",
+        verdict(
+            Statement(high=NONE, least_n=65),
+            failures / runs,
+            (low, high),
+            Sample(float(above.n.max()), runs),
+        ),
+    )
+
+
+def _drift(reduced: Curves) -> Claim:
+    """Judge what the paper leaves open: does the transition saturate or drift like log N?"""
+    statement = (
+        "The curves are consistent both with a transition at finite α and with a shift like log N"
+    )
+    fits = reduced.drift[reduced.drift.budget == 1.0]
+    size = Sample(float(reduced.fractions.n.max()), reduced.records)
+    bound = Statement(low=REJECTED)
+    if fits.empty or (fits.dof < 1).any():
+        ours = "too few sizes whose curve crosses 50 % or 90 %"
+        return judged(statement, ours, NOT_MEASURED)
+    ours = "; ".join(
+        f"α at {100 * fit['level']:g} % over {fit['sizes']} sizes: {fit['law']} "
+        f"χ² = {fit['chi2']:.3g} with {fit['dof']} degrees of freedom (p = {fit['p_value']:.2g})"
+        for fit in fits.to_dict("records")
+    )
+    parts: list[Verdict] = [
+        verdict(bound, float(p), (float(p), float(p)), size) for p in fits.p_value
+    ]
+    return judged(statement, ours, *parts)
+
+
+def picture(reduced: Curves) -> Picture:
+    """Return both fractions with 95 % intervals, whole and where nearly all runs are solved."""
+    fractions = reduced.fractions
+    if fractions.empty:
+        return Picture("no run could be computed", ())
+    series = [
+        Series(
+            name=f"N = {n}, {word}",
+            x=curve.alpha,
+            y=curve[middle],
+            low=curve[low],
+            high=curve[high],
+            colour=index,
+            dash="solid" if word == "solved" else "dot",
+            marker="circle" if word == "solved" else "circle-open",
+            legend=f"N = {n}" if word == "solved" else "",
+            note=[
+                f"{row.successes} of {row.runs} runs solved, {row.recovered} recovered"
+                for row in curve.itertuples()
+            ],
+            width=1.0,
+        )
+        for index, (n, curve) in enumerate(fractions.groupby("n"))
+        for word, (middle, low, high) in WORDS.items()
+    ]
+    end, name = max(14.5, float(fractions.alpha.max()) + 0.5), "fraction of the runs"
+    whole = Axis("α = M/N", range=(None, end)), Axis(name, range=(-0.02, 1.02))
+    close = Axis("α = M/N", range=(7.5, end)), Axis(name, range=(0.9, 1.005))
+    marks, size = (Mark("x", ALPHA_BBP_1RSB, "α_BBP, 1RSB", width=1.0, at=0.4),), (5.2, 4.4)
+    return Picture(
+        "full: solved, L/N ≤ 1e-8; dotted: recovered, q > 1 − 1e-6; by t = 0.3 log₂ N; bars: 95 %\n"
+        "between the curves: runs that have found the signal, in no trap; "
+        "the last decades of their energy take longer",
+        (
+            (
+                Panel("All runs", *whole, series, marks, size=size),
+                Panel("Where nearly all are solved", *close, series, marks, size=size),
+            ),
+        ),
+    )
+
+
+def tables(reduced: Curves) -> list[tuple[str, pd.DataFrame]]:
+    """Return the fractions and what they took, where the curves cross a level, and its drift."""
+    return [
+        (
+            "Fractions, intervals (95 %) and gradients; successes are the solved runs",
+            reduced.fractions,
+        ),
+        ("α at which 50 % and 90 % are solved, by share of the time budget", reduced.crossing),
+        ("α at which 50 % and 90 % have recovered, whole budget", reduced.recovered),
+        ("How the solved ones move with N: a + b ln N against a + b N^(−k)", reduced.drift),
+    ]
+
+
+READS = (
+    *("n", "m", "alpha", "seed", "design", "run"),
+    *("outcome", "overlap", "t_max", "t_1e-8", "steps", "gradients"),
+)
+"""Columns behind `reduce`: a desk sweep has two million records."""
+
+EXPERIMENT = Experiment(
+    name="fig5",
+    title="Figure 5. Fractions of runs that are solved, and that recover the signal",
+    version=4,
+    points=points,
+    reduce=reduce,
+    picture=picture,
+    claims=claims,
+    tables=tables,
+    reads=READS,
+)

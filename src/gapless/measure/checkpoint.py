@@ -1,0 +1,143 @@
+"""Checkpoints of long simulations: a killed one goes on from its last save time.
+
+    DIR/checkpoints/ADDRESS.checkpoint    state, what was recorded so far; removed with the point's
+                                          records
+
+Written at most once a minute, so short simulations never write one. The file is the user's alone
+and holds what it is of, a SHA-256, and arrays as plain bytes: reading it runs no code. One that is
+damaged, of another command, version or parameters, or no file, is told and ignored: the simulation
+then starts from t = 0. Nothing about a checkpoint makes a simulation fail.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from gapless.files import read_whole, reason, shown, tell, write_durably
+from gapless.interrupts import note_kept
+from gapless.measure.point import Point
+
+EVERY_S = 60.0
+MAGIC = b"gapless checkpoint 2\n".ljust(32, b"-")
+MOST_BYTES = 2**40
+MOST_HEADER = 2**20
+ALIGNMENT = 32
+"""Of arrays in the file, in bytes; what stands before the header is a multiple of it."""
+_folder: ContextVar[Path | None] = ContextVar("checkpoint folder", default=None)
+
+
+@contextmanager
+def checkpoints_in(folder: Path | None) -> Iterator[None]:
+    """Keep checkpoints of the simulations within in `folder`; None: keep none."""
+    token = _folder.set(folder)
+    try:
+        yield
+    finally:
+        _folder.reset(token)
+
+
+class Checkpoint:
+    """The checkpoint of one point, in the folder of the context."""
+
+    def __init__(self, point: Point) -> None:
+        kind = f"{type(point).__module__}.{type(point).__qualname__}"
+        name = sha256(f"{version('gapless')} {kind} {point.model_dump_json()}".encode())
+        folder = _folder.get()
+        self.path = None if folder is None else folder / f"{name.hexdigest()[:16]}.checkpoint"
+        self.start = MAGIC + name.digest()
+        self.written = time.monotonic()
+        self.told = False
+
+    def read(self) -> dict[str, np.ndarray] | None:
+        """Return the arrays of the checkpoint, None if nothing usable is there."""
+        if self.path is None:
+            return None
+        try:
+            _refuse_link(self.path.parent)
+            content = read_whole(self.path, MOST_BYTES, start=self.start, links=False)
+            return unpacked(content, len(self.start))
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # what a file of anybody's makes a reader raise
+            self.ignore(reason(error))
+            return None
+
+    def ignore(self, why: str) -> None:
+        """Tell why the checkpoint is of no use."""
+        if self.path is not None:
+            tell(f"{shown(self.path)} {why}: ignored, the computation starts from t = 0")
+
+    @property
+    def due(self) -> bool:
+        """Whether a checkpoint is kept and the last one is a minute old."""
+        return self.path is not None and time.monotonic() - self.written >= EVERY_S
+
+    def write(self, arrays: dict[str, np.ndarray]) -> None:
+        """Put the checkpoint in place: whole or not at all; where that fails it is told."""
+        if self.path is None:
+            return
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _refuse_link(self.path.parent)
+            write_durably(self.path, [self.start, *packed(arrays)], private=True)
+            kept = f"checkpoints of what was in hand are in {shown(self.path.parent)}"
+            note_kept(self.path.name, kept)
+        except OSError as error:
+            if not self.told:
+                tell(f"{shown(self.path)} cannot be written, nothing else is lost: {reason(error)}")
+            self.told = True
+        self.written = time.monotonic()
+
+    def discard(self) -> None:
+        """Remove the checkpoint: its point's records are stored."""
+        if self.path is not None:
+            with suppress(OSError):  # nothing there, or no file of ours
+                if not self.path.parent.is_symlink():
+                    self.path.unlink()
+            note_kept(self.path.name, None)
+
+
+def _refuse_link(folder: Path) -> None:
+    """Raise ``OSError`` if a folder is a link: it came with somebody's records, who chose where."""
+    if folder.is_symlink():
+        raise OSError(f"lies behind a link, {shown(folder)}, which is not followed")
+
+
+def packed(arrays: dict[str, np.ndarray]) -> list[bytes | memoryview]:
+    """Return a SHA-256, a header and arrays as pieces of a file."""
+    columns = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    header = json.dumps([[n, a.dtype.str, list(arrays[n].shape)] for n, a in columns.items()])
+    pieces: list[bytes | memoryview] = [f"{header}\n".encode()]
+    size = len(pieces[0])
+    for array in columns.values():
+        pieces += [bytes(-size % ALIGNMENT), array.reshape(-1).view(np.uint8).data]
+        size += -size % ALIGNMENT + array.nbytes
+    digest = sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return [digest.digest(), *pieces]
+
+
+def unpacked(content: bytearray, first: int = 0) -> dict[str, np.ndarray]:
+    """Return the arrays that were `packed` from byte `first` on.
+
+    Raises ``ValueError`` if a bit of them is another.
+    """
+    body = memoryview(content)[first + 32 :]
+    if sha256(body).digest() != content[first : first + 32]:
+        raise ValueError("is damaged")
+    position = bytes(body[:MOST_HEADER]).index(b"\n") + 1
+    arrays = {}
+    for name, kind, shape in json.loads(bytes(body[:position])):
+        position += -position % ALIGNMENT
+        dtype, count = np.dtype(kind), int(np.prod(shape, dtype=object))
+        arrays[name] = np.frombuffer(body, dtype, count, position).reshape(shape)
+        position += arrays[name].nbytes
+    return arrays

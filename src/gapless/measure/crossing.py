@@ -1,0 +1,98 @@
+"""Runs followed to their own threshold energy, and their Hessians there."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from gapless.flow import AtEnergy, integrate
+from gapless.losses import check_for_runs, parse_loss
+from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint
+from gapless.measure.point import Cost, finite
+from gapless.measure.spectra import spectral_columns
+from gapless.measure.threshold import T_TWIN, at_rest, twin_threshold
+from gapless.problem import draw_problem
+
+LOWEST = 3
+"""Eigenpairs a run: λ₁ to λ₃."""
+TWIN_GRADIENTS = 100.0
+"""Gradients a twin takes to t = 20, per unit of α; measured at α = 10, N = 512."""
+
+_LISTS = ("eigenvalues", "vector_overlap", "residual", "top_sample_share")
+_NUMBERS = (
+    "threshold_energy",
+    "twin_speed2",
+    "overlap_start",
+    "time",
+    "energy",
+    "mu",
+    "overlap",
+    "width",
+    "hessian_edge",
+    "edge_without_one",
+    "hessian_outlier",
+    "outlier_overlap",
+)
+RECORDS = pa.schema(
+    DESIGN_COLUMNS
+    | {name: pa.string() for name in ("loss", "outcome", "reason")}
+    | {name: pa.bool_() for name in ("twin_settled", "crossed", "edge_from_one_atom")}
+    | {name: pa.float64() for name in _NUMBERS}
+    | {name: pa.list_(pa.float64()) for name in _LISTS}
+)
+"""Columns of a run at its crossing.
+
+The point's parameters; `outcome` (``crossed``, ``not_crossed``, ``failed``) and, for a failed
+run, its `reason`; the twin's energy, its speed |∇L − μW|²/N and whether that is rest (below 1e-10
+by t = 20: `twin_settled`); the time of the crossing and the state there; the lowest eigenpairs;
+theory's edge and outlier from the run's own labels (see `spectra.theory_of`). Null for a run that
+did not cross.
+"""
+
+
+class CrossingPoint(DesignPoint):
+    """Parameters of K runs followed to the energies of their own twins."""
+
+    SCHEMA = RECORDS
+    loss: str = "quartic"
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuse parameters that no design or loss has."""
+        super().model_post_init(context)
+        # the full name holds a hash of a user's source text: it belongs to the record's address
+        loss = parse_loss(self.loss)
+        object.__setattr__(self, "loss", loss.name)
+        check_for_runs(loss, "float32")
+
+    def measure(self) -> pa.Table:
+        """Return the records of `RECORDS`: each run where it first has its own twin's energy."""
+        design, loss = self.design, parse_loss(self.loss)
+        twin = twin_threshold(design, loss)
+        problem = draw_problem(design, "teacher", loss)
+        crossing = integrate(problem, design.start(), T_TWIN, stop=AtEnergy(twin.energy))
+        crossed = np.asarray(crossing.crossed)
+        spectra = spectral_columns(
+            problem, crossing.state, "teacher", key=design.key("lanczos"), lowest=LOWEST
+        )
+        known = {name: values for name, values in spectra.items() if name in self.SCHEMA.names}
+        return self.table(
+            outcome=np.where(crossed, "crossed", "not_crossed"),
+            threshold_energy=finite(twin.energy),
+            twin_speed2=finite(twin.speed2),
+            twin_settled=[at_rest(outcome) for outcome in twin.outcome],
+            overlap_start=finite(problem.overlap(design.start())),
+            crossed=crossed,
+            time=finite(crossing.stopped_at, crossed),
+            **{name: finite(values, crossed) for name, values in known.items()},
+        )
+
+    def cost(self) -> Cost:
+        """Return what a point is expected to take: its twin, mostly."""
+        design = self.design
+        products = TWIN_GRADIENTS * self.alpha + 200
+        memory = 4.0 * (2.0 * design.m * design.n + 6.0 * design.k * design.m)
+        return Cost(
+            4.0 * design.k * design.m * design.n * products,
+            memory + 4.8e2 * design.k * design.n,
+            (design.m, design.n, design.k, self.loss),
+        )

@@ -1,0 +1,85 @@
+"""Points of K runs on one design, and the designs that hold the runs of a sweep."""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from gapless.design import Design, default_runs_per_design
+from gapless.measure.point import Point
+
+DESIGN_COLUMNS: dict[str, pa.DataType] = {
+    **{name: pa.int64() for name in ("n", "m")},
+    "alpha": pa.float64(),
+    **{name: pa.int64() for name in ("seed", "design", "runs", "run")},
+}
+"""Columns that say which run of which design a record is of."""
+MOST_RUNS = 10_000_000
+"""At each α: a hundred times the paper's; more is a slip of the keyboard."""
+
+
+class DesignPoint(Point):
+    """Parameters of K runs on one design; K is a fixed function of N where `runs` is None."""
+
+    n: int
+    alpha: float
+    seed: int
+    index: int = 0
+    runs: int | None = None
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuse parameters that no design has."""
+        del context
+        _ = self.design
+
+    @property
+    def design(self) -> Design:
+        """The design that the runs are on."""
+        return Design(self.n, self.alpha, self.seed, self.index, self.runs)
+
+    @property
+    def rows(self) -> int:
+        """How many runs there are."""
+        return self.design.k
+
+    def identity(self) -> dict[str, Any]:
+        """Return parameters, M, K (``runs``) and the index of the design (``design``)."""
+        design = self.design
+        return super().identity() | {"m": design.m, "runs": design.k, "design": design.index}
+
+
+P = TypeVar("P", bound=DesignPoint)
+
+
+def sweep_points(template: P, alphas: Sequence[float], runs: int) -> list[P]:
+    """Return the points that hold at least `runs` runs at each α; `template` has the rest.
+
+    Whole designs are measured; `success_table` cuts the last one to `runs`. K is
+    `sweep_runs_per_design` where the template leaves it open, and each point says it.
+    """
+    check_runs(runs)
+    k = template.runs or sweep_runs_per_design(template.n)
+    given = template.model_dump() | {"runs": k}
+    checked = [type(template).model_validate(given | {"alpha": a}) for a in alphas]
+    return [here.model_copy(update={"index": i}) for here in checked for i in range(ceil(runs / k))]
+
+
+def sweep_runs_per_design(n: int) -> int:
+    """Return K of a sweep, where it is left open: more than where single runs are looked at.
+
+    Chosen by the smallest cost a run × (1 + (K − 1)ρ), ρ the intraclass correlation of success
+    (`docs/benchmarks.md`, "Runs on one design").
+    """
+    return 128 if n <= 2048 else default_runs_per_design(n)
+
+
+def check_runs(runs: int, runs_per_design: int | None = None) -> None:
+    """Raise ``ValueError`` unless 1 ≤ runs ≤ `MOST_RUNS`, and 1 ≤ runs_per_design if given.
+
+    A design calls its own number `runs`: only here is it known that the user said another word.
+    """
+    if not 1 <= runs <= MOST_RUNS:
+        raise ValueError(f"runs: must be from 1 to {MOST_RUNS}, not {runs}")
+    if runs_per_design is not None and runs_per_design < 1:
+        raise ValueError(f"runs_per_design: must be at least 1, not {runs_per_design}")

@@ -1,0 +1,160 @@
+"""Runs followed to their crossing, and the whole spectrum along the one that is median in time."""
+
+from typing import Any
+
+import jax
+import numpy as np
+import pyarrow as pa
+
+from gapless.flow import integrate
+from gapless.hessian import lowest_eigenpairs, signal_overlap, spectrum, top_sample_share
+from gapless.losses import parse_loss
+from gapless.measure import crossing
+from gapless.measure.crossing import LOWEST, CrossingPoint
+from gapless.measure.point import Cost
+from gapless.measure.spectra import theory_of
+from gapless.problem import draw_problem, generalisation_error
+
+HORIZON = 2.5
+"""Frames run to this multiple of the crossing time."""
+BINS = 240
+"""Bins of the density at most; N/8 for smaller N, eight eigenvalues each on average."""
+
+_SERIES = (
+    "t",
+    "energy_t",
+    "generalisation_t",
+    "overlap_t",
+    "mu_t",
+    *(f"eigenvalue_{i}_t" for i in range(1, LOWEST + 1)),
+    *(f"vector_overlap_{i}_t" for i in range(1, LOWEST + 1)),
+    "top_sample_share_1_t",
+    "residual_t",
+    "width_t",
+    "negative_t",
+    "hessian_edge_t",
+    "edge_without_one_t",
+    "edge_from_one_atom_t",
+    "hessian_outlier_t",
+    "outlier_overlap_t",
+    "bin_edges",
+    "density_t",
+)
+RECORDS = pa.unify_schemas(
+    [
+        crossing.RECORDS,
+        pa.schema(
+            {"designs": pa.int64(), "followed": pa.bool_()}
+            | {name: pa.list_(pa.float64()) for name in _SERIES}
+        ),
+    ]
+)
+"""Columns: those of a run at its crossing and, for the run that was followed, its frames.
+
+Lists over frames: energy, generalisation error, overlap, μ; the lowest eigenvalues, their vectors'
+overlaps with the signal, v₁'s share on its top sample, the largest residual, the spectral width,
+how many eigenvalues are negative; theory's edge, the edge without the most negative sample,
+whether the edge sits on one sample, outlier and its overlap (NaN without one). `density_t` holds
+frames × bins, row by row, of the density of eigenvalues between `bin_edges`.
+"""
+
+
+class SpectralPoint(CrossingPoint):
+    """Parameters of Figure 2: `designs` designs of K runs, `frames` along the median run."""
+
+    SCHEMA = RECORDS
+    designs: int = 1
+    frames: int = 61
+
+    def on(self, index: int) -> CrossingPoint:
+        """Return the point of the runs on one design."""
+        fields = self.model_dump(include=set(CrossingPoint.model_fields))
+        return CrossingPoint.model_validate(fields | {"index": index})
+
+    @property
+    def rows(self) -> int:
+        """How many runs there are, on all designs."""
+        return self.designs * self.design.k
+
+    def identity(self) -> dict[str, Any]:
+        """Return the columns of the designs, one after the other."""
+        return super().identity() | {"design": np.repeat(np.arange(self.designs), self.design.k)}
+
+    def measure(self) -> pa.Table:
+        """Return the records of `RECORDS`, one a run; the median run's holds the frames."""
+        runs = pa.concat_tables([self.on(index).measure() for index in range(self.designs)])
+        mine = self.table(
+            **{name: runs[name] for name in crossing.RECORDS.names if name != "run"},
+            followed=False,
+        )
+        time = runs["time"].to_numpy()
+        crossed = np.flatnonzero(np.isfinite(time))
+        if not crossed.size:
+            return mine
+        chosen = int(crossed[np.argmin(np.abs(time[crossed] - np.median(time[crossed])))])
+        series = self.frames_of(*divmod(chosen, self.design.k), float(time[chosen]))
+        for name, values in {"followed": True, **series}.items():
+            column = mine[name].to_pylist()
+            column[chosen] = values
+            place = mine.schema.get_field_index(name)
+            mine = mine.set_column(place, mine.schema.field(name), pa.array(column))
+        return mine
+
+    def frames_of(self, index: int, run: int, time: float) -> dict[str, list[float]]:
+        """Return the frames along a run that crosses at `time`: everything from `_SERIES`."""
+        design, loss = self.on(index).design, parse_loss(self.loss)
+        one = slice(run, run + 1)
+        whole = draw_problem(design, "teacher", loss)
+        assert whole.teacher is not None
+        problem = type(whole)(whole.sensing, whole.labels[one], whole.teacher[one], loss)
+        times = np.linspace(0, HORIZON * time, self.frames)
+        series: dict[str, list[Any]] = {name: [] for name in _SERIES}
+        spectra, previous = [], None
+        states = integrate(
+            problem, design.start()[one], times[-1], save_at=times, observe=lambda _, state: state
+        ).observed
+        for frame, state in enumerate(states):
+            w = state.w
+            key = jax.random.fold_in(design.key("lanczos"), frame)
+            pairs = lowest_eigenpairs(problem, w, LOWEST, key=key, previous=previous)
+            previous = pairs.vectors
+            eigenvalues = spectrum(problem, w, 0)
+            spectra.append(eigenvalues)
+            q = float(problem.overlap(w)[0])
+            overlaps = signal_overlap(pairs.vectors, problem.teacher)[0]
+            theory = theory_of(problem.label_law(w, 0), loss, problem.alpha, "teacher")
+            now = {
+                "t": times[frame],
+                "energy_t": float(state.energy[0]),
+                "generalisation_t": float(generalisation_error(np.array(q), loss, problem.alpha)),
+                "overlap_t": q,
+                "mu_t": float(state.mu[0]),
+                **{f"eigenvalue_{i + 1}_t": float(pairs.values[0, i]) for i in range(LOWEST)},
+                **{f"vector_overlap_{i + 1}_t": float(overlaps[i]) for i in range(LOWEST)},
+                "top_sample_share_1_t": float(top_sample_share(problem, pairs.vectors)[0, 0]),
+                "residual_t": float(pairs.residuals.max()),
+                "width_t": float(eigenvalues[-1] - eigenvalues[0]),
+                "negative_t": float((eigenvalues < 0).sum()),
+                **{f"{name}_t": float(value) for name, value in theory.items()},
+            }
+            for name, value in now.items():
+                series[name].append(value)
+        return series | _histograms(spectra)
+
+    def cost(self) -> Cost:
+        """Return what the point is expected to take: twins, and a dense spectrum a frame."""
+        one = self.on(0).cost()
+        # 4/3 N³ operations of the eigenvalues, at a third of a product's speed
+        frame = self.design.m * self.n**2 + 4.0 * self.n**3
+        memory = one.bytes + 4.0 * self.design.m * self.n + 24.0 * self.n**2
+        return Cost(self.designs * one.flops + self.frames * frame, memory, one.program)
+
+
+def _histograms(spectra: list[np.ndarray]) -> dict[str, list[float]]:
+    """Return the densities of all frames on common bins, up to where the bulk's tail has gone."""
+    low = min(values[0] for values in spectra)
+    high = max(np.quantile(values, 0.99) for values in spectra)
+    bins = min(BINS, max(8, len(spectra[0]) // 8))
+    edges = np.linspace(low - 1e-6 * abs(low), high, bins + 1)
+    density = [np.histogram(v, edges)[0] / (len(v) * (edges[1] - edges[0])) for v in spectra]
+    return {"bin_edges": edges.tolist(), "density_t": np.concatenate(density).tolist()}

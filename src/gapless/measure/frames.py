@@ -1,0 +1,82 @@
+"""Runs looked at in frames along their flow, from overlap zero: Hessian and theory beside it."""
+
+import numpy as np
+import pyarrow as pa
+
+from gapless.algorithms.starts import warm_states
+from gapless.flow import integrate
+from gapless.losses import parse_loss
+from gapless.measure.crossing import CrossingPoint
+from gapless.measure.design_point import DESIGN_COLUMNS
+from gapless.measure.point import Cost
+from gapless.measure.spectra import spectral_columns
+from gapless.problem import draw_problem
+
+HORIZON = 6.0
+"""Time of the last frame."""
+_STATE = {
+    "energy_t": "energy",
+    "mu_t": "mu",
+    "overlap_t": "overlap",
+    "hessian_edge_t": "hessian_edge",
+    "hessian_outlier_t": "hessian_outlier",
+    "outlier_overlap_t": "outlier_overlap",
+}
+_LOWEST = {
+    "eigenvalue_1_t": "eigenvalues",
+    "vector_overlap_1_t": "vector_overlap",
+    "top_sample_share_1_t": "top_sample_share",
+}
+RECORDS = pa.schema(
+    DESIGN_COLUMNS
+    | {name: pa.string() for name in ("loss", "outcome", "reason")}
+    | {name: pa.list_(pa.float64()) for name in ("t", *_STATE, *_LOWEST)}
+)
+"""Columns of a run: the point's parameters, and lists over frames.
+
+State: energy, μ, overlap. Hessian (Eq. 4, after −μ): λ₁, its vector's overlap with the signal and
+largest share on one sample. Theory from the run's own labels: bulk edge, outlier, its overlap
+(NaN without an outlier).
+"""
+
+
+class FramesPoint(CrossingPoint):
+    """Parameters of K runs on one design, and how many frames are looked at."""
+
+    SCHEMA = RECORDS
+    frames: int = 25
+
+    def measure(self) -> pa.Table:
+        """Return the records of `RECORDS`, one a run."""
+        design = self.design
+        problem = draw_problem(design, "teacher", parse_loss(self.loss))
+        start = warm_states(design.teacher(), design.start(), 0.0)
+        # early times matter most: 0, and then growing by a factor
+        times = [0.0, *np.geomspace(0.02, HORIZON, self.frames - 1).tolist()]
+        key = design.key("lanczos")
+        frames = integrate(
+            problem,
+            start,
+            times[-1],
+            save_at=times,
+            observe=lambda _, state: spectral_columns(problem, state, "teacher", key=key, lowest=1),
+        ).observed
+        return self.table(
+            outcome="followed",
+            t=[times] * self.rows,
+            **{
+                name: np.stack([frame[source] for frame in frames], axis=1)
+                for name, source in _STATE.items()
+            },
+            **{
+                name: np.stack([frame[source][:, 0] for frame in frames], axis=1)
+                for name, source in _LOWEST.items()
+            },
+        )
+
+    def cost(self) -> Cost:
+        """Return what a point is expected to take: its flow, and an eigenpair a run and frame."""
+        design = self.design
+        size = 4.0 * design.k * design.m * design.n
+        dense = self.frames * design.k * (design.m + 3 * design.n) * float(design.n) ** 2
+        return Cost(size * 600 + dense, 4.0 * (2 * design.m * design.n + 40 * design.k * design.m))

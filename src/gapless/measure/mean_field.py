@@ -1,0 +1,222 @@
+"""N = ∞ dynamics with checkpoints: one point a set of paths and a step, one record each."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pydantic import model_validator
+
+from gapless.files import reason
+from gapless.losses import parse_loss
+from gapless.measure.checkpoint import Checkpoint
+from gapless.measure.point import Cost, Point
+from gapless.theory.dmft import (
+    Dynamics,
+    Ensemble,
+    GradientDescent,
+    GradientFlow,
+    Run,
+    Solution,
+)
+from gapless.theory.dmft.paths import Sampling
+from gapless.theory.dmft.state import Labels
+
+MOST_STEPS = 20_000
+MOST_STATES = 101
+"""States of a descent that are saved, evenly; the flow saves 64, at times spaced by a factor."""
+FLOW_STATES = 64
+APART = 1e-6
+"""Waiting times lie this part of t_max from each other, at least."""
+
+CURVES = ("energy", "mu", "speed2", "correlation_0", "signed_overlap")
+"""Curves over the saved times, of the student."""
+PROBE_CURVES = ("response", "perturbation_growth", "growth", "alignment")
+"""Curves of small changes made at the waiting times: waiting times × saved times, row by row."""
+OPERATIONS_PER_BYTE = 1.0
+"""Floating-point operations of a processor in the time in which it reads a byte of paths."""
+RECORDS = pa.schema(
+    {"alpha": pa.float64()}
+    | {name: pa.int64() for name in ("seed", "replica", "run", "paths")}
+    | {name: pa.string() for name in ("labels", "loss", "outcome", "reason")}
+    | {name: pa.float64() for name in ("overlap_start", "t_max")}
+    | {name: pa.int64() for name in ("directions", "gradients")}
+    | {"waiting": pa.list_(pa.float64()), "t": pa.list_(pa.float64())}
+    | {f"{name}_t": pa.list_(pa.float64()) for name in (*CURVES, *PROBE_CURVES)}
+)
+"""Columns of a set of paths.
+
+The point's parameters; `outcome` (``followed`` or ``failed``); how many directions of X the
+student revealed and gradients it took; curves over the saved times (NaN where there is none).
+"""
+
+
+class MeanField(Point):
+    """One set of `paths` sampled paths until `t_max`.
+
+    With a `step`: gradient descent at N = ∞. Without: the flow, to `accuracy`. `labels` shuffled
+    and gaussian are the same there; `overlap` is the teacher's at t = 0. At the times `waiting`
+    small changes are made and followed. Sets that differ in `replica` are independent.
+    """
+
+    SCHEMA = RECORDS
+    alpha: float
+    t_max: float
+    step: float | None
+    paths: int
+    seed: int
+    accuracy: float = 3e-3
+    labels: Labels = "shuffled"
+    overlap: float = 0.0
+    waiting: tuple[float, ...] = ()
+    loss: str = "quartic"
+    sampling: Sampling = "sobol"
+    replica: int = 0
+
+    @model_validator(mode="after")
+    def _check(self) -> "MeanField":
+        object.__setattr__(self, "loss", parse_loss(self.loss).name)
+        if self.step is not None and not (np.isfinite(self.step) and self.step > 0):
+            raise ValueError(f"step: must be a positive number, not {self.step}")
+        shortest = self.step or 1e-6
+        if not (np.isfinite(self.t_max) and self.t_max >= shortest):
+            raise ValueError(
+                f"t_max: must be a finite time of at least {shortest:g}, not {self.t_max}"
+            )
+        if self.step is not None and self.t_max / self.step > MOST_STEPS:
+            raise ValueError(
+                f"step: {self.step:g} makes more than {MOST_STEPS} steps until t = {self.t_max:g}; "
+                "raise --step, lower --t-max, or leave --step out"
+            )
+        if not 0 < self.accuracy < 1:
+            raise ValueError(f"accuracy: must lie between 0 and 1, not {self.accuracy}")
+        if self.labels == "teacher" and self.overlap == 0:
+            raise ValueError(
+                "overlap: without one, a teacher is never found at N = ∞; give --overlap 0.3 "
+                "(the growth of a small one is in the answer of shuffled labels)"
+            )
+        if not all(0 <= t < self.t_max for t in self.waiting):
+            raise ValueError(f"waiting: times must be from 0 to below {self.t_max:g}")
+        apart = self.step or APART * self.t_max
+        places = np.round(np.array([*self.waiting, self.t_max]) / apart)
+        if (np.diff(places) < 1).any() or any(0 < t < APART * self.t_max for t in self.waiting):
+            raise ValueError(
+                f"waiting: times must lie at least {apart:g} apart, and as far before the end"
+            )
+        _ = self.dynamics
+        self.ensemble.check_dimension(self.alpha)
+        return self
+
+    @property
+    def solver(self) -> GradientDescent | GradientFlow:
+        """How steps are taken."""
+        return GradientFlow(self.accuracy) if self.step is None else GradientDescent(self.step)
+
+    @property
+    def save_at(self) -> np.ndarray:
+        """Times that are saved, waiting times among them."""
+        if self.step is None:
+            spaced = np.geomspace(self.t_max * 1e-3, self.t_max, FLOW_STATES - 1)
+            times = [t for t in spaced if all(abs(t - w) > APART * t for w in self.waiting)]
+            return np.unique([0.0, *times, *self.waiting])
+        count = max(1, round(self.t_max / self.step))
+        states = np.linspace(0, count, min(count + 1, MOST_STATES)).round()
+        waiting = np.round(np.array(self.waiting) / self.step)
+        return np.unique(np.append(states, waiting)) * self.step
+
+    @property
+    def dynamics(self) -> Dynamics:
+        """What is followed; waiting times are those of saved states."""
+        loss, waiting = parse_loss(self.loss), self.waiting
+        if self.step is not None:
+            waiting = tuple(round(t / self.step) * self.step for t in waiting)
+        return Dynamics(loss, self.alpha, self.labels, self.overlap, waiting)
+
+    @property
+    def ensemble(self) -> Ensemble:
+        """The paths."""
+        return Ensemble(self.paths, self.seed, self.replica, self.sampling)
+
+    @property
+    def bytes(self) -> float:
+        """Expected peak memory."""
+        return 8.0 * self.paths * self._directions(self.t_max) + self.bytes_kept
+
+    @property
+    def bytes_kept(self) -> float:
+        """Memory that a solution holds when it is done: the labels of its states."""
+        return 4.0 * self.paths * len(self.save_at)
+
+    @property
+    def traffic(self) -> float:
+        """Expected bytes that are read until the end."""
+        return self.traffic_until(self.t_max)
+
+    def traffic_until(self, t: float) -> float:
+        """Return the part of `traffic` that is done at t."""
+        # gradients of the flow until t, measured at α = 10 (docs/derivations/dmft.md §3)
+        gradients = 130 * t**0.8 if self.step is None else t / self.step
+        # four passes over what is revealed (0.6 of it in the mean), as much again to reveal it,
+        # and some eighty vectors of its own for every gradient of each view
+        views = 1 + len(self.waiting) * len(self.dynamics.probes)
+        return gradients * 16 * self.paths * (1.2 * self._directions(t) + 20 * views)
+
+    def _directions(self, t: float) -> float:
+        """Return how many directions are revealed until t, of the student and of all probes.
+
+        Measured, of the quartic loss at α = 10; a probe reveals 1.6 times as many as the student.
+        """
+        probes = len(self.waiting) * len(self.dynamics.probes)
+        own = 10 + 36 * t**0.77
+        most = np.inf if self.step is None else t / self.step + 2
+        return min(own, most) + 1.6 * probes * min(own, most)
+
+    def coarse(self) -> "MeanField":
+        """Return the same on steps twice as long, with the same random numbers."""
+        if self.step is None:
+            # a step's error is of third order in its length
+            return self.model_copy(update={"accuracy": min(0.9, 8 * self.accuracy)})
+        return self.model_copy(update={"step": 2 * self.step})
+
+    def identity(self) -> dict[str, Any]:
+        """Return the parameters that records have."""
+        waiting = pa.scalar(list(self.waiting), pa.list_(pa.float64()))
+        return super().identity() | {"overlap_start": self.overlap, "waiting": waiting}
+
+    def measure(self) -> pa.Table:
+        """Return the record of `RECORDS`."""
+        found = solve(self)
+        return self.table(
+            outcome="followed",
+            directions=found.directions[0],
+            gradients=found.gradients,
+            t=[found.t],
+            **{f"{name}_t": [np.ravel(getattr(found, name))] for name in (*CURVES, *PROBE_CURVES)},
+        )
+
+    def cost(self) -> Cost:
+        """Return what is expected: passes over the directions that are revealed."""
+        return Cost(OPERATIONS_PER_BYTE * self.traffic, self.bytes)
+
+
+def solve(point: MeanField, progress: Callable[[float], object] = lambda _: None) -> Solution:
+    """Return the solution of a point, from its checkpoint on if there is one.
+
+    `progress` is called with the part of `MeanField.traffic` that was done. Raises `Unstable`.
+    """
+    checkpoint = Checkpoint(point)
+    run = Run.begin(point.dynamics, point.ensemble, point.solver, point.save_at)
+    if (found := checkpoint.read()) is not None:
+        try:
+            run = run.with_packed(found)
+        except (KeyError, ValueError, IndexError, TypeError) as error:
+            checkpoint.ignore(f"cannot be gone on from ({reason(error)})")
+    done = 0.0
+    while not run.is_finished:
+        run = run.advanced()
+        now = point.traffic_until(run.state.t)
+        progress(now - done)
+        done = now
+        if checkpoint.due:
+            checkpoint.write(run.packed())
+    return run.solution

@@ -1,0 +1,141 @@
+"""A point of a figure: frozen, checked parameters that measure themselves, and their cost."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+KEY = pa.schema({"run": pa.int64(), "reason": pa.string()})
+"""Columns that every table of records has: number of the row, and why it was not measured."""
+FAILED = "failed"
+"""`gapless.flow.Outcome.failed`: a plan is made without loading the flow."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a point is expected to take.
+
+    Parameters
+    ----------
+    flops, bytes
+        Floating-point operations and peak memory of the measurement.
+    program
+        What has to be compiled for it: shapes and switches. A process compiles it once for all
+        points that have the same.
+    """
+
+    flops: float
+    bytes: float
+    program: Hashable = None
+
+
+class Point(BaseModel, ABC):
+    """Parameters of one measurement: frozen, checked, hashed into its address.
+
+    A subclass declares parameters as fields and the columns of its records as `SCHEMA`. What it
+    returns depends on its parameters alone.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    SCHEMA: ClassVar[pa.Schema]
+
+    @abstractmethod
+    def measure(self) -> pa.Table:
+        """Return the records, one row a run; see `table`."""
+
+    @abstractmethod
+    def cost(self) -> Cost:
+        """Return what the measurement is expected to take."""
+
+    @property
+    def rows(self) -> int:
+        """How many records stand for the point if it cannot be measured."""
+        return 1
+
+    def identity(self) -> dict[str, Any]:
+        """Return the columns that are known before anything is measured: parameters of `SCHEMA`."""
+        return {name: value for name, value in self if name in self.SCHEMA.names}
+
+    @classmethod
+    def record_schema(cls) -> pa.Schema:
+        """Return `SCHEMA` and those of `KEY` that it lacks."""
+        lacking = [field for field in KEY if field.name not in cls.SCHEMA.names]
+        return pa.unify_schemas([cls.SCHEMA, pa.schema(lacking)])
+
+    def table(self, **columns: Any) -> pa.Table:
+        """Return records with these columns, the `identity`, and null elsewhere.
+
+        Parameters
+        ----------
+        columns
+            Arrays of one value a row, or a single value for all rows; `run` counts rows from 0
+            unless it is given.
+
+        Raises
+        ------
+        ValueError
+            If `SCHEMA` has no column of a name, or columns differ in length.
+        """
+        schema = self.record_schema()
+        if unknown := columns.keys() - set(schema.names):
+            raise ValueError(f"columns: {', '.join(sorted(unknown))} not in the schema")
+        given = self.identity() | columns
+        sizes = {len(value) for value in given.values() if not _is_single(value)}
+        if len(sizes) > 1:
+            raise ValueError(f"columns: of {sorted(sizes)} rows")
+        size = sizes.pop() if sizes else self.rows
+        given = {"run": np.arange(size)} | given
+        arrays = [_column(given.get(field.name), field.type, size) for field in schema]
+        return pa.Table.from_arrays(arrays, schema=schema)
+
+    def failed(self, reason: str) -> pa.Table:
+        """Return the records that stand for a measurement that could not be made."""
+        ended = {"outcome": FAILED} if "outcome" in self.SCHEMA.names else {}
+        return self.table(reason=reason, **ended)
+
+
+def finite(values: Any, present: np.ndarray | None = None) -> pa.Array:
+    """Return a column of numbers, null where one is not finite; or of lists of such numbers.
+
+    Parameters
+    ----------
+    values : shape (R,) or (R, L)
+        Numbers or truth values of R runs.
+    present : shape (R,)
+        Which runs have a value at all; the others are null.
+    """
+    values = np.asarray(values)
+    absent = np.zeros(len(values), bool) if present is None else ~np.asarray(present)
+    if values.ndim == 1:
+        return pa.array(values, mask=absent | ~np.isfinite(values))
+    inner = pa.array(values.ravel().astype(float), mask=~np.isfinite(values).ravel())
+    ends = pa.array(np.arange(len(values) + 1) * values.shape[1], pa.int32())
+    return pa.ListArray.from_arrays(ends, inner, mask=pa.array(absent))
+
+
+def counted(values: Any) -> pa.Array:
+    """Return a column of counts, null where one is negative: not reached."""
+    values = np.asarray(values)
+    return pa.array(values, mask=values < 0)
+
+
+def _is_single(value: Any) -> bool:
+    return value is None or isinstance(value, (str, bool, int, float, np.generic, pa.Scalar))
+
+
+def _column(value: Any, kind: pa.DataType, size: int) -> pa.Array | pa.ChunkedArray:
+    if value is None:
+        return pa.nulls(size, kind)
+    if isinstance(value, np.generic):
+        value = value.item()
+    if _is_single(value):
+        return pa.repeat(value if isinstance(value, pa.Scalar) else pa.scalar(value, kind), size)
+    if isinstance(value, (pa.Array, pa.ChunkedArray)):
+        return value.cast(kind)
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        return pa.array(value).cast(kind)
+    return pa.array(list(value), kind)

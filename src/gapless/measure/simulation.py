@@ -1,0 +1,265 @@
+"""One simulation: a design, labels, a loss and a protocol → one record for each of its runs."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Array, Float
+from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from gapless.algorithms.starts import parse_start, start_states
+from gapless.flow import (
+    ACCURATE,
+    FLOW,
+    PAPER,
+    SWEEP,
+    Observables,
+    Partway,
+    Solver,
+    State,
+    Trajectory,
+    integrate,
+    paper_budget,
+)
+from gapless.flow.integrate import CannotResume, Progress
+from gapless.losses import check_for_runs, parse_loss
+from gapless.measure.checkpoint import Checkpoint
+from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint
+from gapless.measure.point import Cost, counted, finite
+from gapless.problem import Dtype, LabelKind, Problem, check_noise, draw_problem
+
+ProtocolName = Literal["flow", "paper"]
+
+
+MOMENTS = ("moment_abs", "moment_2", "moment_3", "moment_4")
+"""Columns of E|ŷ|^k, k = 1 … 4, over the M labels of one run (Fig. 4, right)."""
+PASSAGES = ("1e-4", "1e-6", "1e-8", "1e-10", "loss_1e-8")
+"""Names of the energies whose first passages are kept: L/N, and L of Eq. 1 itself."""
+
+RECORDS = pa.schema(
+    DESIGN_COLUMNS
+    | {name: pa.string() for name in ("labels", "loss", "protocol", "dtype")}
+    | {"t_max": pa.float64(), "outcome": pa.string(), "reason": pa.string()}
+    | {name: pa.float64() for name in ("energy", "overlap", "mu", "speed2", "overlap_start")}
+    | {name: pa.float64() for name in MOMENTS}
+    | {"stopped_at": pa.float64(), "steps": pa.int64(), "gradients": pa.int64()}
+    | {f"t_{name}": pa.float64() for name in PASSAGES}
+    | {f"gradients_{name}": pa.int64() for name in PASSAGES}
+    | {name: pa.list_(pa.float64()) for name in ("t", "energy_t", "overlap_t", "mu_t")}
+)
+"""Columns of a run's record.
+
+The point's parameters; `outcome` and, for a failed run, its `reason` (a run that timed out before
+`t_max` had no steps left); `energy` (L/N), `overlap` (signed), `mu`, `speed2` (|∇L − μW|²/N) and
+the moments E|ŷ|^k of the student's labels at the end; `overlap_start`; the time `stopped_at`, steps
+and gradient evaluations; times of first passage of energies in units of the loss's scale s (1 for
+the quartic loss) and the gradients made by then (null where not reached); the trajectory at the
+save times as lists.
+"""
+
+
+class Simulation(DesignPoint):
+    """Parameters of K runs on one design.
+
+    `protocol` is ``flow`` (step control) or ``paper`` (gradient descent at rate 2e-4); `t_max`
+    defaults to the paper's budget 0.3 log2 N, `dtype` to float32 for the flow and float64 for
+    the paper's protocol, whose steps float32 cannot hold near zero energy; `save_at` lists the
+    times whose energy, overlap and μ are kept. `start` is ``random``, ``spectral`` or
+    ``overlap:0.3``; `noise` is the variance Δ of label noise. `accurate` follows e(t) to 0.1 %,
+    also past saddles (`ACCURATE`).
+    """
+
+    SCHEMA = RECORDS
+    labels: LabelKind = "teacher"
+    loss: str = "quartic"
+    protocol: ProtocolName = "flow"
+    dtype: Dtype | None = None
+    t_max: float | None = None
+    save_at: tuple[float, ...] = ()
+    start: str = "random"
+    noise: float = 0.0
+    accurate: bool = False
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # records made before there were these parameters keep their addresses
+        found = handler(self)
+        for name in ("start", "noise", "accurate"):
+            if found.get(name) == type(self).model_fields[name].default:
+                del found[name]
+        return found
+
+    @model_validator(mode="after")
+    def _check(self) -> "Simulation":
+        # the full name holds a hash of a user's source text: it belongs to the record's address
+        loss = parse_loss(self.loss)
+        object.__setattr__(self, "loss", loss.name)
+        _ = self.solver
+        check_for_runs(loss, self.precision)
+        object.__setattr__(self, "start", str(parse_start(self.start)))
+        check_noise(self.noise)
+        if self.labels == "gaussian" and self.start.startswith("overlap"):
+            raise ValueError("start: gaussian labels have no teacher to overlap with; use random")
+        if self.protocol == "paper" and self.t_max is not None:
+            raise ValueError(
+                "t_max: the paper's protocol fixes it at 0.3 log2 N; leave out --t-max, or use "
+                "--protocol flow"
+            )
+        if self.protocol == "paper" and self.accurate:
+            raise ValueError("accurate: the paper's protocol fixes its steps; use --protocol flow")
+        if not (np.isfinite(self.budget) and self.budget > 0):
+            raise ValueError(f"t_max: the time budget must be a positive number, not {self.t_max}")
+        return self
+
+    @property
+    def budget(self) -> float:
+        """The time budget, 0.3 log2 N unless `t_max` says otherwise."""
+        return paper_budget(self.n) if self.t_max is None else self.t_max
+
+    @property
+    def precision(self) -> Dtype:
+        """The precision computed in."""
+        return self.dtype or ("float64" if self.protocol == "paper" else "float32")
+
+    @property
+    def solver(self) -> Solver:
+        """How steps are made."""
+        if self.protocol == "paper":
+            return PAPER
+        if self.accurate:
+            return ACCURATE
+        return FLOW if self.save_at else SWEEP
+
+    @property
+    def bytes(self) -> float:
+        """Expected peak memory: X, labels and states of K runs."""
+        width = 8 if self.precision == "float64" else 4
+        stored = 2 if self.precision == "float16" else width
+        m, k = self.design.m, self.design.k
+        numbers = 6.0 * k * m + 20.0 * k * self.n
+        return 1.0 * stored * m * self.n + width * numbers
+
+    def identity(self) -> dict[str, Any]:
+        """Return the columns of the design, what was followed, and how."""
+        return super().identity() | {"dtype": self.precision, "t_max": self.budget}
+
+    def measure(self, on_share: Callable[[float], None] | None = None) -> pa.Table:
+        """Return the records of `RECORDS`, one a run.
+
+        `on_share` is called with the share of the save times that was reached since its last call.
+        """
+        times = max(1, len(self.save_at))
+        progress = None if on_share is None else lambda time, running: on_share(1 / times)
+        problem, trajectory = simulate(self, progress)
+        moments = label_moments(problem, trajectory.state.w)
+        saved = trajectory.t if self.save_at else trajectory.t[:0]
+        end, passage = trajectory.end, trajectory.passage
+        over_time = {
+            "energy_t": trajectory.saved.energy,
+            "overlap_t": trajectory.saved.signed_overlap,
+            "mu_t": trajectory.saved.mu,
+        }
+        return self.table(
+            outcome=[str(outcome) for outcome in trajectory.outcome],
+            energy=finite(end.energy),
+            overlap=finite(end.signed_overlap),
+            mu=finite(end.mu),
+            speed2=finite(end.speed2),
+            overlap_start=finite(trajectory.start.signed_overlap),
+            **{name: finite(moments[:, k]) for k, name in enumerate(MOMENTS)},
+            stopped_at=trajectory.stopped_at,
+            steps=trajectory.steps,
+            gradients=trajectory.gradients,
+            **{f"t_{name}": finite(passage[:, k]) for k, name in enumerate(PASSAGES)},
+            **{
+                f"gradients_{name}": counted(trajectory.passage_gradients[:, k])
+                for k, name in enumerate(PASSAGES)
+            },
+            t=[saved] * self.rows,
+            **{name: values[:, : len(saved)] for name, values in over_time.items()},
+        )
+
+    def cost(self) -> Cost:
+        """Return what the simulation is expected to take.
+
+        Gradients: a fit to measured counts, in products of the whole batch. A gradient of K runs
+        is 4KMN operations and two reads of X, which take as long as 20 more runs would.
+        """
+        if self.protocol == "paper":
+            gradients = self.budget / PAPER.rate
+        elif self.save_at:
+            gradients = 80 + 30 * self.budget + 3 * len(self.save_at)
+        else:
+            gradients = 50 + 35 * self.budget
+        width = 2 if self.precision == "float64" else 1
+        design = self.design
+        flops = 4.0 * (design.k + 20) * design.m * design.n * gradients * width
+        shapes = (design.m, self.n, design.k, len(self.save_at))
+        switches = (self.labels, self.loss, self.protocol, self.precision)
+        return Cost(flops, self.bytes, (*shapes, *switches))
+
+
+def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Problem, Trajectory]:
+    """Draw the instances of `point` and follow all K runs; return both."""
+    problem = draw_problem(
+        point.design, point.labels, parse_loss(point.loss), point.precision, point.noise
+    )
+    checkpoint = Checkpoint(point)
+    follow = partial(
+        integrate,
+        problem,
+        start_states(point.design, problem, parse_start(point.start)),
+        point.budget,
+        solver=point.solver,
+        save_at=point.save_at or None,
+        progress=progress,
+        on_save=lambda partway: checkpoint.write(_packed(partway)) if checkpoint.due else None,
+    )
+    if (found := checkpoint.read()) is not None:
+        try:
+            return problem, follow(resume=_unpacked(found))
+        except CannotResume as error:
+            checkpoint.ignore(f"cannot be gone on from ({error})")
+    return problem, follow()
+
+
+def _packed(partway: Partway) -> dict[str, np.ndarray]:
+    """Return arrays that hold how far a simulation has come."""
+    saved = Observables(*(np.stack(c, axis=1) for c in zip(*partway.saved, strict=True)))
+    parts = {"state": partway.state, "start": partway.start, "saved": saved}
+    return {
+        f"{part}.{name}": np.asarray(value)
+        for part, values in parts.items()
+        for name, value in values._asdict().items()
+    }
+
+
+def _unpacked(arrays: dict[str, Any]) -> Partway:
+    """Return what `_packed` packed; `integrate` looks whether it fits. Raises `CannotResume`."""
+    try:
+        state = State(*(arrays[f"state.{name}"] for name in State._fields))
+        start = Observables(*(arrays[f"start.{name}"] for name in Observables._fields))
+        saved = [arrays[f"saved.{name}"] for name in Observables._fields]
+        times = range(saved[0].shape[1])
+        records = [Observables(*(column[:, i] for column in saved)) for i in times]
+    except (KeyError, IndexError) as error:
+        raise CannotResume(f"resume: {error} is missing") from None
+    return Partway(state, start, records)
+
+
+def label_moments(problem: Problem, w: Float[Array, "K N"]) -> np.ndarray:
+    """Return (1/M) Σ_m |ŷ_m|^k for k = 1 … 4, shape (K, 4), from one product with X.
+
+    In NumPy: nothing is compiled for a product that is made once a design.
+    """
+    if problem.sensing.dtype == problem.dtype:
+        size = np.abs(np.asarray(w) @ np.asarray(problem.sensing).T)
+    else:
+        size = np.abs(np.asarray(problem.student_labels(w)))
+    power, found = np.ones_like(size), []
+    for _ in MOMENTS:
+        power *= size
+        found.append(power.mean(axis=1, dtype=float))
+    return np.stack(found, axis=1)

@@ -1,0 +1,83 @@
+"""Spectra of runs at given states: eigenvalues, eigenvectors and theory beside them."""
+
+import jax
+import numpy as np
+
+from gapless.flow import State
+from gapless.hessian import lowest_eigenpairs, signal_overlap, top_sample_share
+from gapless.labels import LabelLaw
+from gapless.losses import Loss
+from gapless.problem import LabelKind, Problem
+from gapless.theory.bbp import bulk_edge, outlier
+
+
+def spectral_columns(
+    problem: Problem,
+    state: State,
+    labels: LabelKind,
+    *,
+    key: jax.Array,
+    lowest: int = 3,
+    tolerance: float = 1e-5,
+    deflate_radial: bool = False,
+) -> dict[str, np.ndarray]:
+    """Return columns of the spectrum of each run's Hessian at its state; not-a-number for none.
+
+    Names: ``energy``, ``mu``, ``overlap`` (of the state); over the `lowest` eigenpairs,
+    (K, lowest), ``eigenvalues`` (Eq. 4, after −μ), ``vector_overlap``, ``residual``,
+    ``top_sample_share``; ``width``; ``converged``: every residual is within `tolerance`; and
+    theory's prediction from the run's own labels, see `theory_of`.
+    """
+    w = state.w
+    pairs = lowest_eigenpairs(
+        problem, w, lowest, key=key, tolerance=tolerance, deflate_radial=deflate_radial
+    )
+    # shuffled labels share nothing with a direction of X: their teacher is no signal
+    overlaps = signal_overlap(pairs.vectors, problem.teacher if labels == "teacher" else None)
+    theory = [
+        theory_of(problem.label_law(w, run), problem.loss, problem.alpha, labels)
+        for run in range(w.shape[0])
+    ]
+    return {
+        "energy": np.asarray(state.energy, float),
+        "mu": np.asarray(state.mu, float),
+        "overlap": np.asarray(problem.overlap(w), float),
+        "eigenvalues": np.asarray(pairs.values, float),
+        "vector_overlap": np.asarray(overlaps, float),
+        "residual": np.asarray(pairs.residuals, float),
+        "top_sample_share": np.asarray(top_sample_share(problem, pairs.vectors), float),
+        "width": np.asarray(pairs.width, float),
+        "converged": np.asarray(pairs.converged, bool),
+        **{name: np.array([one[name] for one in theory]) for name in theory[0]},
+    }
+
+
+def theory_of(
+    law: LabelLaw, loss: Loss, alpha: float, labels: LabelKind
+) -> dict[str, float | bool]:
+    """Return edge and outlier that a law of labels implies, after −μ of that law (Eqs. 3–5).
+
+    ``hessian_edge``; ``edge_from_one_atom``: the finite law's edge sits on its most negative
+    sample; ``edge_without_one``: the edge with that sample left out; ``hessian_outlier`` and
+    ``outlier_overlap``: not-a-number without an outlier, and where labels are not a teacher's (y is
+    then no direction of X). Edge and outlier are statements at zero overlap of the state (docs).
+    """
+    mu = law.multiplier(loss, alpha)
+    edge = bulk_edge(law, loss, alpha)
+    found = outlier(law, loss, alpha) if labels == "teacher" else None
+    value, overlap = (None, None) if found is None else (found.value, found.overlap)
+    nan = float("nan")
+    return {
+        "hessian_edge": edge.value - mu,
+        "edge_from_one_atom": edge.edge_from_one_atom,
+        "edge_without_one": bulk_edge(without_one(law, loss), loss, alpha).value - mu,
+        "hessian_outlier": nan if value is None else value - mu,
+        "outlier_overlap": nan if overlap is None else overlap,
+    }
+
+
+def without_one(law: LabelLaw, loss: Loss) -> LabelLaw:
+    """Return the law without its atom of most negative curvature (the weight is spread)."""
+    keep = np.ones(law.student.size, bool)
+    keep[np.argmin(loss.d2(law.student, law.teacher))] = law.student.size == 1
+    return LabelLaw(law.student[keep], law.teacher[keep], law.weight[keep])

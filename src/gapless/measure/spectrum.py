@@ -1,0 +1,151 @@
+"""Spectra of runs at a chosen moment: at the start, at a time, at an energy, at the threshold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Array, Float
+
+from gapless.design import Design
+from gapless.flow import AtEnergy, Outcome, State, integrate
+from gapless.losses import Loss, quartic
+from gapless.measure.point import finite
+from gapless.measure.spectra import spectral_columns
+from gapless.measure.threshold import T_TWIN, at_rest, twin_threshold
+from gapless.problem import LabelKind, Problem, draw_problem
+
+Kind = Literal["random", "threshold", "time", "energy"]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a run's Hessian is looked at.
+
+    Parameters
+    ----------
+    kind
+        ``random``: the start. ``time``: at t = `value`. ``energy``: where e falls to `value`.
+        ``threshold``: with a teacher, where e falls to that of the run's own shuffled twin;
+        without one, where the run itself is. The twin, or the run, is followed until it is at
+        rest (|∇L − μW|²/N < 1e-10) or t = 20; ``at_rest`` of a row says which.
+    value
+        A time or an energy.
+    """
+
+    kind: Kind
+    value: float | None = None
+
+    def __str__(self) -> str:
+        return self.kind if self.value is None else f"{self.kind}:{self.value:g}"
+
+
+def parse_moment(text: str) -> Moment:
+    """Return the moment that ``random``, ``threshold``, ``time:0.5`` or ``energy:7`` names.
+
+    Raises ``ValueError`` that lists these.
+    """
+    kind, _, argument = text.partition(":")
+    remedy = "is not one of random, threshold, time:0.5, energy:7"
+    if kind in ("random", "threshold") and not argument:
+        return Moment(kind)
+    if kind not in ("time", "energy"):
+        raise ValueError(f"at: {text!r} {remedy}")
+    try:
+        value = float(argument)
+    except ValueError:
+        raise ValueError(f"at: {text!r} {remedy}") from None
+    if not (np.isfinite(value) and value >= 0):
+        raise ValueError(f"at: the {kind} must be a number ≥ 0, not {argument}")
+    return Moment(kind, value)
+
+
+def spectrum_table(
+    design: Design,
+    moment: Moment,
+    labels: LabelKind = "teacher",
+    loss: Loss = quartic,
+    *,
+    lowest: int = 3,
+    deflate_radial: bool = False,
+) -> pa.Table:
+    """Return one row a run: where it is at the moment, and its Hessian's lowest eigenpairs there.
+
+    Columns: ``design``, ``run``, ``reached``, ``time``, ``threshold_energy`` (the energy whose
+    crossing was asked for, null otherwise); at the threshold ``outcome``, ``at_rest`` and
+    ``speed2`` (|∇L − μW|²/N) of what was followed to rest, the twin or the run itself, null
+    elsewhere; and those of `spectral_columns`, all null for a run that never reached the
+    moment.
+    """
+    if not 1 <= lowest <= design.n:
+        raise ValueError(f"lowest: must lie between 1 and n={design.n}, not {lowest}")
+    problem = draw_problem(design, labels, loss)
+    found = _at(problem, design, moment, labels)
+    spectra = spectral_columns(
+        problem,
+        found.state,
+        labels,
+        key=design.key("lanczos"),
+        lowest=lowest,
+        deflate_radial=deflate_radial,
+    )
+    ended, none = found.outcome, pa.nulls(design.k)
+    return pa.table(
+        {
+            "design": [design.index] * design.k,
+            "run": np.arange(design.k),
+            "reached": found.reached,
+            "time": finite(found.time),
+            "threshold_energy": none if found.energy is None else finite(found.energy),
+            "outcome": none if ended is None else [str(one) for one in ended],
+            "at_rest": none if ended is None else [at_rest(one) for one in ended],
+            "speed2": none if found.speed2 is None else finite(found.speed2),
+            **{name: finite(values, found.reached) for name, values in spectra.items()},
+        }
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """States at a moment: times, which runs reached it, the energy asked for; (K,) each.
+
+    `outcome` and `speed2` are those of what was followed to rest, None where nothing was.
+    """
+
+    state: State
+    time: np.ndarray
+    reached: np.ndarray
+    energy: np.ndarray | None = None
+    outcome: Sequence[Outcome] | None = None
+    speed2: np.ndarray | None = None
+
+
+def _at(problem: Problem, design: Design, moment: Moment, labels: LabelKind) -> _Found:
+    """Return where each run is at the moment."""
+    start = design.start()
+    if moment.kind in ("random", "time"):
+        when = 0.0 if moment.kind == "random" else float(moment.value or 0.0)
+        # a flow needs a positive budget: what is saved at 0 is the start itself
+        run = integrate(
+            problem, start, when or 1e-6, save_at=[when], observe=lambda _, state: state
+        )
+        state = run.observed[0]
+        return _Found(state, np.full(design.k, when), np.asarray(state.finite))
+    if moment.kind == "threshold" and labels != "teacher":
+        run = integrate(problem, start, T_TWIN)
+        reached = np.asarray(run.state.finite)
+        return _Found(run.state, run.stopped_at, reached, None, run.outcome, run.end.speed2)
+    if moment.kind == "threshold":
+        twin = twin_threshold(design, problem.loss)
+        ended = twin.outcome, twin.speed2
+        return _crossed(problem, start, twin.energy, *ended)
+    return _crossed(problem, start, np.full(design.k, moment.value))
+
+
+def _crossed(
+    problem: Problem, start: Float[Array, "K N"], energy: np.ndarray, *ended: Any
+) -> _Found:
+    run = integrate(problem, start, T_TWIN, stop=AtEnergy(energy))
+    time = np.where(run.crossed, run.stopped_at, np.nan)
+    return _Found(run.state, time, run.crossed, energy, *ended)
