@@ -97,7 +97,8 @@ def test_the_uninformed_fixed_point_jumps_where_its_branch_ends():
     above = np.array([next_square(s, end.algorithmic + 5e-4) - s for s in grid])
     stop = uninformed_overlap(end.algorithmic - 5e-4)
     assert (above > 0).all()
-    assert (below[grid < 0.1] > 0).all() and 0.8 < stop < end.jump_from < 1
+    assert (below[grid < 0.1] > 0).all()
+    assert 0.8 < stop < end.jump_from < 1
     assert next_square(stop**2, end.algorithmic - 5e-4) == pytest.approx(stop**2, abs=1e-12)
     assert next_square(end.jump_from**2, end.algorithmic - 5e-4) < end.jump_from**2
 
@@ -174,7 +175,8 @@ def test_starts_read_back_and_wrong_ones_are_named():
 
 def test_records_of_random_noiseless_runs_keep_their_addresses():
     plain = Simulation(n=16, alpha=4, seed=0).model_dump(mode="json")
-    assert "start" not in plain and "noise" not in plain
+    assert "start" not in plain
+    assert "noise" not in plain
     other = Simulation(n=16, alpha=4, seed=0, start="overlap:.30", noise=0.1)
     assert other.model_dump(mode="json") == plain | {"start": "overlap:0.3", "noise": 0.1}
     assert Simulation.model_validate(other.model_dump()) == other
@@ -346,7 +348,8 @@ def test_message_passing_follows_state_evolution(alpha, noise):
     mean, error = mean_over_designs(overlaps)
     exact = state_evolution(0.3, alpha, 12, noise)
     assert (np.abs(mean - exact)[1:] < SIGMAS * error[1:]).all()
-    assert exact[-1] > 0.6 and error.max() < 0.02
+    assert exact[-1] > 0.6
+    assert error.max() < 0.02
 
 
 @pytest.mark.slow
@@ -362,7 +365,8 @@ def test_the_spectral_start_has_its_exact_overlap(alpha):
     mean, error = mean_over_designs(overlaps)
     exact, _ = spectral_overlap(weak_optimal(alpha), alpha)
     assert abs(mean - exact) < SIGMAS * error
-    assert error < 0.03 and exact > 0.3
+    assert error < 0.03
+    assert exact > 0.3
     assert jnp.asarray(w).dtype == jnp.float32
 
 
@@ -378,7 +382,8 @@ def test_information_is_lost_between_the_transitions_and_kept_above_both():
     reduced = bbp.reduce(table)
     lost, kept = (claim.verdict for claim in bbp.claims(reduced))
     # eight runs cannot tell 38 % from a half
-    assert lost in ("agrees", "cannot tell") and kept == "agrees"
+    assert lost in ("agrees", "cannot tell")
+    assert kept == "agrees"
     assert len(render(bbp.picture(reduced)).axes) == 4
     for _, group in table.groupby("alpha"):
         # at t = 0 (q = 0 exactly) theory from the run's own labels holds; finite N adds a
@@ -394,7 +399,8 @@ def test_baselines_are_measured_drawn_and_judged():
     points = [point for point in baselines.points("smoke", 0) if point.alpha == 2.5]
     table = pa.concat_tables([point.measure() for point in points]).to_pandas()
     reduced = baselines.reduce(table)
-    assert set(table.outcome) == {"finished"} and table.overlap.between(0, 1 + 1e-6).all()
+    assert set(table.outcome) == {"finished"}
+    assert table.overlap.between(0, 1 + 1e-6).all()
     means = reduced.means.set_index("method").overlap
     # message passing beats the spectral estimator, which beats every flow from a random start
     assert means["amp"] > means["spectral"] > means["flow"]

@@ -51,7 +51,9 @@ def quartic_threshold():
 def test_constant_curvature_has_the_marchenko_pastur_edge(c, alpha):
     edge = bulk.edge(atoms(c / 2, alpha))
     assert edge.value == pytest.approx(c / 2 * (np.sqrt(alpha) - 1) ** 2, abs=1e-10)
-    assert edge.square_root and edge.pole == inf and not edge.edge_from_one_atom
+    assert edge.square_root
+    assert edge.pole == inf
+    assert not edge.edge_from_one_atom
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 4.0])
@@ -94,7 +96,8 @@ def test_density_integrates_to_one_and_starts_at_the_edge():
     mass = (bulk.density(law, grid) * (u + 1) / 2 * weight).sum() * (top - edge)
     assert mass == pytest.approx(1, abs=1e-4)
     below, above = bulk.density(law, np.array([edge - 1e-7, edge + 1e-7]))
-    assert below == 0 and above > 0
+    assert below == 0
+    assert above > 0
 
 
 @pytest.mark.parametrize(("loss", "alpha"), [(normalised(1.0), 10.0), (quartic, 10.0)])
@@ -192,7 +195,8 @@ def test_a_single_negative_sample_is_flagged():
     student, teacher = np.ones(500), np.ones(500)
     student[0], teacher[0] = 0.0, 6.0
     edge = bulk_edge(LabelLaw.from_run(student, teacher), quartic, 4.0)
-    assert edge.edge_from_one_atom and edge.gamma > 0.9 * edge.pole
+    assert edge.edge_from_one_atom
+    assert edge.gamma > 0.9 * edge.pole
 
 
 # --- the BBP transition -----------------------------------------------------------------------
@@ -252,7 +256,8 @@ def test_random_start_without_a_root_sits_at_the_pole():
         )[0]
 
     assert start.alpha == pytest.approx(1 / (2 * gaussian(lambda h: 1 / (a + 3 * h**2))), rel=1e-11)
-    assert start.gamma == 0.5 and not start.square_root
+    assert start.gamma == 0.5
+    assert not start.square_root
     root_from = 1 / gaussian(lambda h: (9 * h**4 - 6 * h**2 + 3) / (a + 3 * h**2) ** 2)
     assert root_from == pytest.approx(7.247, abs=1e-3)
     assert start.alpha < root_from
@@ -262,11 +267,13 @@ def test_random_start_without_a_root_sits_at_the_pole():
 @pytest.mark.parametrize("a", [0.1, 1.0])
 def test_random_start_is_where_the_outlier_of_the_gaussian_law_appears(a):
     start = bbp_at_random_start(normalised(a))
-    assert start.square_root and start.error < 1e-8
+    assert start.square_root
+    assert start.error < 1e-8
     law = gaussian_law()
     below = outlier(law, normalised(a), start.alpha * 0.999)
     above = outlier(law, normalised(a), start.alpha * 1.001)
-    assert below.value is None and above.value is not None
+    assert below.value is None
+    assert above.value is not None
     assert above.overlap < 0.05
 
 
@@ -283,7 +290,8 @@ def test_both_transitions_to_their_converged_digits(a, start, threshold):
     # references: these very equations, at two successive refinements that agree to 2e-10; no
     # paper prints them. The kink-free readings coincide.
     at_start, at_threshold = bbp_at_random_start(normalised(a)), bbp_threshold(normalised(a))
-    assert at_start.error < 1e-9 and at_start.alpha == pytest.approx(start, abs=1e-9)
+    assert at_start.error < 1e-9
+    assert at_start.alpha == pytest.approx(start, abs=1e-9)
     for name in ("edge", "multiplier", "unstable"):
         assert at_threshold.error[name] < 1e-9
         assert getattr(at_threshold, name) == pytest.approx(threshold, abs=1e-9)

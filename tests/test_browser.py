@@ -219,7 +219,8 @@ def test_every_kind_of_panel_is_drawn_with_its_numbers(browser, tmp_path, look):
                 expected = np.where(np.isnan(values), np.nan, bent(np.nan_to_num(values)))
                 np.testing.assert_allclose(np.array(trace[name], float), expected, rtol=1e-9)
     bars, band, polygon = plots[0]["data"]
-    assert "error_y" in bars and "error_y" not in band
+    assert "error_y" in bars
+    assert "error_y" not in band
     assert polygon["x"].count(None) == 2  # a gap makes two stretches
     assert len(plots[0]["layout"]["shapes"]) == 3
     assert plots[2]["layout"]["images"][0]["source"].startswith("data:image/png")

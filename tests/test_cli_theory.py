@@ -57,6 +57,7 @@ def test_curve_gives_states_in_order_and_draws(capsys, tmp_path):
 def test_a_mistake_is_one_line_that_names_the_option(capsys, arguments, words):
     assert main(["theory", *arguments]) == 2
     out, err = capsys.readouterr()
-    assert out == "" and err.count("\n") == 1
+    assert out == ""
+    assert err.count("\n") == 1
     for word in words:
         assert word in err

@@ -148,7 +148,8 @@ def test_a_run_is_descent_on_the_matrix_that_it_draws(loss, labels, sampling):
         for v, (along, log) in zip(probes, found.saved[k].probes, strict=False):
             assert along * np.exp(log) == pytest.approx(v[0], rel=8 * ROUNDING)
             assert np.exp(log) == pytest.approx(np.linalg.norm(v), rel=8 * ROUNDING)
-    assert np.isnan(found.response[1, :5]).all() and found.response[1, 5] == 1
+    assert np.isnan(found.response[1, :5]).all()
+    assert found.response[1, 5] == 1
 
 
 def test_a_quadratic_loss_is_power_iteration_on_a_wishart_matrix():
@@ -474,7 +475,8 @@ def test_a_power_law_settles_where_it_was_made_to():
     t = np.linspace(0, 20, 401)
     e = 7.3 + 0.4 * (t + 1e-9) ** -0.8
     value, error = power_law_limit(t, e)
-    assert value == pytest.approx(7.3, abs=1e-2) and error < 1e-2
+    assert value == pytest.approx(7.3, abs=1e-2)
+    assert error < 1e-2
 
 
 def test_errors_come_from_sets_and_from_twice_the_step():
@@ -606,7 +608,9 @@ DMFT = ["dmft", "--alpha", "4", "--t-max", "0.1", "--step", "0.01", "--paths", "
 def test_mistakes_on_the_command_line_are_one_line(arguments, words, capsys):
     assert main(arguments) == 2
     out, err = capsys.readouterr()
-    assert out == "" and err.count("\n") == 1 and all(word in err for word in words)
+    assert out == ""
+    assert err.count("\n") == 1
+    assert all(word in err for word in words)
 
 
 def test_the_verb_answers_in_json(capsys, tmp_path):
@@ -614,10 +618,12 @@ def test_the_verb_answers_in_json(capsys, tmp_path):
     assert main([*DMFT, "--json", "--plot", str(picture), "--checkpoint", str(tmp_path)]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert len(answer["t"]) == len(answer["energy"]) == len(answer["growth_rate"][0]) == 11
-    assert answer["waiting"] == [0] and answer["response"][0][0] == 1
+    assert answer["waiting"] == [0]
+    assert answer["response"][0][0] == 1
     assert set(answer["error"]["energy"]) == {"paths", "steps"}
     assert answer["spectrum"]["t"][-1] == pytest.approx(0.1)
-    assert answer["dimension"] == 64 and answer["bias"] == 1 / 64
+    assert answer["dimension"] == 64
+    assert answer["bias"] == 1 / 64
     assert picture.stat().st_size > 0
 
 
@@ -625,7 +631,8 @@ def test_without_a_step_the_verb_follows_the_flow(capsys):
     arguments = ["dmft", "--alpha", "4", "--t-max", "0.1", "--paths", "256", "--json"]
     assert main([*arguments, "--waiting", "none"]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert answer["step"] is None and "growth" not in answer
+    assert answer["step"] is None
+    assert "growth" not in answer
     # e falls from 2α with slope −48α
     assert answer["energy"][0] > answer["energy"][-1] > 0
     assert answer["t"][1] == pytest.approx(1e-4)
@@ -634,7 +641,8 @@ def test_without_a_step_the_verb_follows_the_flow(capsys):
 def test_a_step_far_from_the_flow_is_told_beside_the_numbers(capsys):
     assert main([*DMFT[:5], "--step", "0.08", "--paths", "256", "--json"]) == 0
     out, err = capsys.readouterr()
-    assert "leave --step out" in err and "leave --step out" in json.loads(out)["notes"][0]
+    assert "leave --step out" in err
+    assert "leave --step out" in json.loads(out)["notes"][0]
 
 
 @pytest.mark.slow

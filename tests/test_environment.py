@@ -123,7 +123,8 @@ def test_flags_of_a_session_change_no_number_and_stop_nothing(spectra):
             stack.enter_context(flag)
         for here, there in zip(computed(spectra), usual, strict=True):
             np.testing.assert_array_equal(here, there)
-        assert jax.config.jax_debug_nans and np.geterr()["over"] == "raise"  # the user's own again
+        assert jax.config.jax_debug_nans
+        assert np.geterr()["over"] == "raise"
 
 
 def test_settings_of_others_are_forgotten(monkeypatch):
@@ -136,7 +137,8 @@ def test_settings_of_others_are_forgotten(monkeypatch):
         forget_settings()
         warnings.warn("not an error", DeprecationWarning, stacklevel=1)
     left = {name for name in os.environ if name.startswith(("JAX_", "NPY_", "MPLB"))}
-    assert left == {"JAX_PLATFORMS"} and sys.warnoptions == []
+    assert left == {"JAX_PLATFORMS"}
+    assert sys.warnoptions == []
     assert os.environ["XLA_FLAGS"] == "--xla_cpu_max_isa=AVX2 --xla_dump_to=/tmp/x"
     assert os.environ["TZ"] == HOSTILE["TZ"][0]
 
@@ -207,7 +209,8 @@ def test_a_stream_that_nobody_reads_is_no_failure_and_a_full_disk_is(
     if err is None:
         assert done.stderr == b""
     else:
-        assert err in done.stderr.decode() and done.stderr.count(b"\n") == 1
+        assert err in done.stderr.decode()
+        assert done.stderr.count(b"\n") == 1
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
@@ -227,7 +230,8 @@ def test_help_is_printed_at_any_width(columns):
 def test_help_has_its_text_where_docstrings_are_left_out():
     usual, without = (run("success", "--help", PYTHONOPTIMIZE=level) for level in ("0", "2"))
     assert usual.stdout == without.stdout
-    assert b"Samples per dimension" in usual.stdout and b"Processes to compute on" in usual.stdout
+    assert b"Samples per dimension" in usual.stdout
+    assert b"Processes to compute on" in usual.stdout
 
 
 def test_a_notebook_s_backend_is_heeded_once_figures_can_be_drawn():
@@ -242,7 +246,8 @@ def test_a_notebook_s_backend_is_heeded_once_figures_can_be_drawn():
         )
         assert done.returncode == 0, done.stderr.decode()
         found, named = done.stdout.decode().split()
-        assert named == backend and chosen in (None, found)
+        assert named == backend
+        assert chosen in (None, found)
 
 
 def test_pictures_take_no_style_from_the_user(tmp_path):

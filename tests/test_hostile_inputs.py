@@ -327,7 +327,8 @@ def test_a_hostile_input_is_refused_by_name(name):
         CASES[name]()
     message = str(caught.value)
     # of one line, and longer than what Python or a library says of its own accord
-    assert "\n" not in message and len(message) > 20
+    assert "\n" not in message
+    assert len(message) > 20
     assert ":" in message or message.startswith("a label law needs")
 
 
@@ -476,6 +477,7 @@ def test_a_loss_of_jax_functions_answers_theory_in_float64():
     own = Loss("own", value, made.d1, made.d2, made.curvature_infimum)
     h, y = np.abs(W[0]), np.abs(W[1])
     found = own.value(h, y)
-    assert isinstance(found, np.ndarray) and found.dtype == np.float64
+    assert isinstance(found, np.ndarray)
+    assert found.dtype == np.float64
     np.testing.assert_allclose(found, np.log1p((h**2 - y**2) ** 2), rtol=1e-14)
     check_for_runs(own, "float32")

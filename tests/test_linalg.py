@@ -98,7 +98,8 @@ def test_restarts_change_nothing_but_the_path() -> None:
         )
 
     small, large = found(24), found(176)
-    assert small.converged.all() and large.converged.all()
+    assert small.converged.all()
+    assert large.converged.all()
     allowed = small.width[:, None] * (small.residuals + large.residuals + 1e-6)
     assert (np.abs(small.values - large.values) <= allowed).all()
     # of as many products: a restart drops directions, so its space lies within the other's, and

@@ -92,7 +92,8 @@ def test_a_loss_of_value_alone_is_the_loss_written_out():
     yhat, y = 4 * rng.standard_normal((200, 90)), rng.standard_normal((200, 1))
     for name in ("value", "d1", "d2"):
         mine, theirs = getattr(own, name)(yhat, y), getattr(written, name)(yhat, y)
-        assert mine.dtype == np.float64 and mine.shape == (200, 90)
+        assert mine.dtype == np.float64
+        assert mine.shape == (200, 90)
         # float64 throughout: at most a few roundings of terms as large as these
         scale = 1 + (yhat**2 + y**2) ** 2 / 0.1
         assert (np.abs(mine - theirs) < 1e-15 * 20 * scale).all()

@@ -94,7 +94,8 @@ def test_points_of_every_figure_and_their_tasks_make_the_round_trip(importable):
     for name in NAMES:
         experiment = load(name)
         (task, *_) = plan(experiment, experiment.points("smoke", 0)[:2], None).tasks()
-        assert isinstance(task, Task) and again(task) == task
+        assert isinstance(task, Task)
+        assert again(task) == task
         assert set(task.addresses) <= set(map(experiment.address, experiment.points("smoke", 0)))
     (task, *_) = plan(TOY, [Toy(number=1)], None).tasks()
     assert again(task) == task

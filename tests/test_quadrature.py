@@ -58,7 +58,8 @@ def test_a_lorentzian_of_any_width_is_resolved_alike(width):
 
 def test_dyadic_edges_halve_toward_zero():
     edges = dyadic(3.0, 4)
-    assert edges[0] == 0 and edges[-1] == 3
+    assert edges[0] == 0
+    assert edges[-1] == 3
     np.testing.assert_allclose(edges[2:] / edges[1:-1], 2)
 
 

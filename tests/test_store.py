@@ -181,7 +181,8 @@ def test_a_reader_beside_a_compaction_misses_nothing(store, monkeypatch):
     monkeypatch.setattr("gapless.store.upkeep.PAUSE_S", 0.0)
     monkeypatch.setattr(Store, "part_files", compact_after_the_first_listing)
     assert store.read().num_rows == 12
-    assert compacted and len(listing(store)) == 1
+    assert compacted
+    assert len(listing(store)) == 1
 
 
 def test_two_compactions_at_a_time_lose_nothing(store, monkeypatch):

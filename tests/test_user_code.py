@@ -42,7 +42,8 @@ def test_an_edit_of_the_same_length_is_seen_at_once(folder):
     second = offset("own_edited:value")
     file.write_text(VALUE.format(a=1))
     assert (first[0], second[0]) == (1, 2)
-    assert first[1] != second[1] and offset("own_edited:value") == first
+    assert first[1] != second[1]
+    assert offset("own_edited:value") == first
 
 
 def test_a_name_with_a_hash_is_the_text_of_that_hash_while_the_session_has_it(folder):

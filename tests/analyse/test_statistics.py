@@ -78,7 +78,8 @@ def test_success_table_counts_cuts_and_leaves_failed_runs_apart():
     cut = success_table(pd.DataFrame(records), runs=6)
     assert cut.runs.tolist() == [5, 6]
     assert cut.designs.tolist() == [2, 2]
-    assert (cut.low <= cut.fraction).all() and (cut.fraction <= cut.high).all()
+    assert (cut.low <= cut.fraction).all()
+    assert (cut.fraction <= cut.high).all()
 
 
 def test_simulations_hold_at_least_the_runs_asked_for():
@@ -93,7 +94,8 @@ def test_a_point_of_a_sweep_says_its_runs():
     open_, alphas = Simulation(n=64, alpha=6, seed=0), [6.0]
     points = sweep_points(open_, alphas, 1000)
     k = sweep_runs_per_design(64)
-    assert {p.runs for p in points} == {k} and len(points) == -(-1000 // k)
+    assert {p.runs for p in points} == {k}
+    assert len(points) == -(-1000 // k)
     assert points == sweep_points(open_.model_copy(update={"runs": k}), alphas, 1000)
     other = sweep_points(open_.model_copy(update={"runs": k // 2}), alphas, 1000)
     assert not {FIG5.address(p) for p in points} & {FIG5.address(p) for p in other}
@@ -102,7 +104,8 @@ def test_a_point_of_a_sweep_says_its_runs():
 def test_a_line_through_its_own_points_and_the_spread_of_its_fits():
     x, error = np.array([1.0, 2.0, 4.0, 8.0]), np.array([0.1, 0.2, 0.1, 0.3])
     exact = weighted_line(x, 2 - 0.5 * x, error)
-    assert np.allclose(exact.parameters, (2, -0.5), rtol=0, atol=1e-13) and exact.chi2 < 1e-22
+    assert np.allclose(exact.parameters, (2, -0.5), rtol=0, atol=1e-13)
+    assert exact.chi2 < 1e-22
     rng = np.random.default_rng(0)
     fits = [weighted_line(x, 2 - 0.5 * x + rng.normal(0, error), error) for _ in range(400)]
     pulls = (np.array([f.parameters for f in fits]) - (2, -0.5)) / exact.errors

@@ -65,13 +65,17 @@ def test_each_law_is_recovered_exactly_from_its_own_points():
     error = np.full(5, 0.01)
     logarithm, power = fit_drift(SIZES, 3 + 0.4 * np.log(SIZES), error)
     assert logarithm.chi2 < 1e-18
-    assert abs(logarithm.a - 3) < 1e-10 and abs(logarithm.b - 0.4) < 1e-11
+    assert abs(logarithm.a - 3) < 1e-10
+    assert abs(logarithm.b - 0.4) < 1e-11
     assert logarithm.aic < power.aic
     logarithm, power = fit_drift(SIZES, 9 - 12 * SIZES**-0.7, error)
     # the search leaves k with an error of 1e-5 relative; a moves by about 5 of those, b by 50
     assert power.chi2 < 1e-6
-    assert abs(power.a - 9) < 1e-4 and abs(power.k - 0.7) < 1e-3 and abs(power.b + 12) < 0.02
-    assert power.aic < logarithm.aic and logarithm.p_value < 1e-6
+    assert abs(power.a - 9) < 1e-4
+    assert abs(power.k - 0.7) < 1e-3
+    assert abs(power.b + 12) < 0.02
+    assert power.aic < logarithm.aic
+    assert logarithm.p_value < 1e-6
 
 
 def test_chi2_of_the_true_law_has_the_expected_mean():
@@ -107,4 +111,5 @@ def test_a_shorter_budget_is_read_off_first_passages():
     for rows, exact in ((whole, 3 + np.log(10)), (short, 3 + np.log(2) / 0.5)):
         assert (abs(rows.alpha - exact) < 4 * rows.error).all()
     fits = drift_table(found)
-    assert set(fits.law) == {"logarithm", "power"} and (fits.over_least_aic >= 0).all()
+    assert set(fits.law) == {"logarithm", "power"}
+    assert (fits.over_least_aic >= 0).all()

@@ -97,7 +97,8 @@ def test_an_interval_without_its_estimate_is_refused():
 
 def test_all_parts_of_a_statement_must_hold():
     for one in VERDICTS:
-        assert together(one) == one and together(one, "agrees") == one
+        assert together(one) == one
+        assert together(one, "agrees") == one
         assert together("differs", one) == "differs"
     assert together() == "cannot tell"
     assert judged("a", "b", "agrees", "cannot tell").verdict == "cannot tell"
@@ -108,15 +109,18 @@ def test_no_interval_of_a_fraction_ends_within_it():
         for hits in range(count + 1):
             low, high = wilson(hits / count, count)
             assert low <= hits / count <= high
-            assert (low == 0) == (hits == 0) and (high == 1) == (hits == count)
+            assert (low == 0) == (hits == 0)
+            assert (high == 1) == (hits == count)
     for hits in range(1, 40):  # more of the same raises both ends
         for a, b in pairwise(wilson(h / 40, 40) for h in (hits - 1, hits)):
-            assert a[0] < b[0] and a[1] < b[1]
+            assert a[0] < b[0]
+            assert a[1] < b[1]
 
 
 def test_a_share_without_runs_is_no_number():
     nothing = share(np.zeros(0, bool), np.zeros(0))
-    assert nothing.runs == 0 and np.isnan(nothing.fraction)
+    assert nothing.runs == 0
+    assert np.isnan(nothing.fraction)
     assert verdict(HALF, nothing.fraction, nothing.interval, Sample(64, 0)) == "cannot tell"
 
 
@@ -169,7 +173,8 @@ def test_figure_1_is_judged_at_the_papers_size_alone(alpha, hits, expected):
     assert claim.verdict == expected
     (claim,) = fig1.claims(fig1.reduce(first_figure(768, alpha, hits, 6)))
     assert claim.verdict == "cannot tell at this size"
-    assert f"{hits} of 6" in claim.ours and f"{hits} had recovered" in claim.ours
+    assert f"{hits} of 6" in claim.ours
+    assert f"{hits} had recovered" in claim.ours
 
 
 @pytest.mark.parametrize(

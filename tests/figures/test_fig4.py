@@ -63,7 +63,8 @@ def test_clusters_of_single_runs_have_the_ordinary_error():
 
 def test_one_cluster_does_not_tell_an_error():
     found = clustered_mean(np.array([1.0, 2.0]), np.zeros(2))
-    assert np.isnan(found.standard_error) and found.half_width() == np.inf
+    assert np.isnan(found.standard_error)
+    assert found.half_width() == np.inf
     with pytest.raises(ValueError, match="at least one run"):
         clustered_mean(np.array([]), np.array([]))
 
@@ -85,7 +86,8 @@ def table_by_hand(excess, spread=0.0):
 
 def test_plateaus_compare_runs_with_the_state_at_their_alpha():
     (plateau,) = plateaus(table_by_hand(0.08, 0.01))
-    assert plateau.alpha == 10 and plateau.at_rest == 0.5
+    assert plateau.alpha == 10
+    assert plateau.at_rest == 0.5
     assert plateau.drift == pytest.approx(0.01, rel=1e-12)
     for column in ("energy", *MOMENTS):
         assert plateau.excess(column) == pytest.approx(0.08, rel=1e-12)

@@ -115,9 +115,11 @@ def test_a_record_at_infinite_n_has_the_curves_of_its_solution():
     point = MeanField(alpha=6, t_max=0.2, step=None, paths=256, seed=0, waiting=(0.05, 0.1))
     (row,) = point.measure().to_pylist()
     t = np.array(row["t"])
-    assert row["energy_t"][0] == pytest.approx(12, rel=0.5) and len(t) == len(row["energy_t"])
+    assert row["energy_t"][0] == pytest.approx(12, rel=0.5)
+    assert len(t) == len(row["energy_t"])
     assert np.reshape(row["growth_t"], (2, -1)).shape == (2, len(t))
-    assert row["waiting"] == [0.05, 0.1] and row["outcome"] == "followed"
+    assert row["waiting"] == [0.05, 0.1]
+    assert row["outcome"] == "followed"
     assert np.isnan(np.reshape(row["growth_t"], (2, -1))[1, t < 0.1]).all()
     assert point.failed("why").schema.equals(pa.schema(point.record_schema()))
     assert 0 < point.cost().flops < inf

@@ -87,7 +87,8 @@ def test_the_command_answers_with_one_json_object(capsys) -> None:
     arguments = "spectrum --n 32 --alpha 8 --at energy:9 --runs 3 --runs-per-design 4 --json"
     assert main(arguments.split()) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert len(answer["runs"]) == 3 and answer["at"] == "energy:9"
+    assert len(answer["runs"]) == 3
+    assert answer["at"] == "energy:9"
     for run in answer["runs"]:
         assert run["reached"] == (run["time"] is not None)
         if run["reached"]:
@@ -134,7 +135,9 @@ def test_where_nothing_is_followed_nothing_is_at_rest(capsys) -> None:
 def test_a_mistake_is_one_line_that_names_the_option(arguments, option, capsys) -> None:
     assert main(["spectrum", "--n", "32", "--alpha", "8", *arguments.split()]) == 2
     captured = capsys.readouterr()
-    assert captured.out == "" and captured.err.count("\n") == 1 and option in captured.err
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert option in captured.err
 
 
 @pytest.mark.slow

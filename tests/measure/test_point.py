@@ -32,8 +32,10 @@ def test_records_have_the_parameters_of_their_schema_and_are_numbered():
     found = Throw(number=3).measure()
     assert found.schema.equals(Throw.record_schema())
     assert found.schema.names == ["number", "height", "path", "run", "reason"]
-    assert found["number"].to_pylist() == [3, 3] and found["run"].to_pylist() == [0, 1]
-    assert np.isnan(found["height"].to_pylist()[1]) and found["reason"].null_count == 2
+    assert found["number"].to_pylist() == [3, 3]
+    assert found["run"].to_pylist() == [0, 1]
+    assert np.isnan(found["height"].to_pylist()[1])
+    assert found["reason"].null_count == 2
 
 
 @pytest.mark.parametrize(
