@@ -8,6 +8,7 @@ teacher:m for a start at signed overlap m.
 
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -21,7 +22,7 @@ import pandas as pd
 from gapless.algorithms.starts import parse_start, start_states
 from gapless.design import Design
 from gapless.flow.explicit import normalise
-from gapless.problem import draw_problem
+from gapless.problem import LabelKind, draw_problem
 
 
 @jax.jit
@@ -36,11 +37,12 @@ def main() -> None:
     """Run what the arguments say; append after each design."""
     n, alpha, step, steps = int(sys.argv[1]), *map(float, sys.argv[2:4]), int(sys.argv[4])
     labels, _, overlap = sys.argv[5].partition(":")
+    kind = {known: known for known in get_args(LabelKind)}[labels]
     runs, designs, out = int(sys.argv[6]), int(sys.argv[7]), Path(sys.argv[8])
     frames = []
     for index in range(designs):
         design = Design(n, alpha, seed=8, index=index, runs=runs)
-        problem = draw_problem(design, labels)
+        problem = draw_problem(design, kind)
         start = start_states(
             design, problem, parse_start(f"overlap:{overlap}" if overlap else "random")
         )

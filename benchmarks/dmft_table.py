@@ -49,20 +49,20 @@ for name in sys.argv[5:]:
         if LABELS == "growth":
             value = float(START) * np.exp(value[0])
             spread = value * spread[0]
-        for k in STEPS:
-            rows.append(
-                {
-                    "labels": sys.argv[4],
-                    "runs": Path(name).stem,
-                    "designs": count,
-                    "quantity": theirs,
-                    "t": 0.01 * k,
-                    "theory": value[k],
-                    "theory_error": spread[k],
-                    "simulation": mean[theirs].iloc[k],
-                    "simulation_error": error[theirs].iloc[k],
-                }
-            )
+        rows.extend(
+            {
+                "labels": sys.argv[4],
+                "runs": Path(name).stem,
+                "designs": count,
+                "quantity": theirs,
+                "t": 0.01 * k,
+                "theory": value[k],
+                "theory_error": spread[k],
+                "simulation": mean[theirs].iloc[k],
+                "simulation_error": error[theirs].iloc[k],
+            }
+            for k in STEPS
+        )
 table = pd.DataFrame(rows)
 table["difference_percent"] = 100 * (table.simulation / table.theory - 1)
 table.to_csv(OUT, mode="a", header=not OUT.exists(), index=False, float_format="%.5g")

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import jax
 import numpy as np
@@ -24,7 +25,10 @@ import scipy.linalg
 from gapless.design import Design
 from gapless.flow import AtEnergy, integrate
 from gapless.hessian import hessian_matrix, hessian_operator, lowest_eigenpairs
+from gapless.linalg import WeightedGram
 from gapless.problem import draw_problem
+
+T = TypeVar("T")
 
 SPACING = 0.005
 """Flow time between the snapshots of a warm-started trajectory."""
@@ -39,7 +43,7 @@ def resident(name: str) -> float:
     return float("nan")
 
 
-def measured(route: Callable[[], object], repeats: int) -> tuple[float, float, object]:
+def measured(route: Callable[[], T], repeats: int) -> tuple[float, float, T]:
     """Return the best time in seconds, the peak memory beyond the start's in GiB, the result."""
     before = resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
@@ -55,6 +59,7 @@ def measured(route: Callable[[], object], repeats: int) -> tuple[float, float, o
 def formed(problem, w, dtype) -> np.ndarray:
     """Return H by one general product in the precision given, as a user of SciPy would."""
     operator = hessian_operator(problem, w)
+    assert isinstance(operator, WeightedGram)
     x = np.asarray(problem.sensing, dtype)
     h = (x * np.asarray(operator.weight[0], dtype)[:, None]).T @ x
     h[np.diag_indices_from(h)] += float(operator.shift[0])
@@ -145,7 +150,7 @@ def crossover(repeats: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--n", type=int, default=4096)
     parser.add_argument("--alpha", type=float, default=12.0)
     parser.add_argument("--energy", type=float, default=9.4)

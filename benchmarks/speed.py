@@ -226,7 +226,7 @@ def _stable_descent(problem: Problem, start: Array) -> tuple[np.ndarray, ...]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--fractions", action="store_true")
     parser.add_argument("--late", action="store_true")
     parser.add_argument("--late-n", type=int, default=4096)

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from scipy.optimize import root
@@ -28,11 +29,12 @@ from gapless.theory.branch import marginal_curve
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from nested_reference import nested
 
+T = TypeVar("T")
 STATE_TOLERANCE, THRESHOLD_TOLERANCE = 1e-4, 1e-5
 READINGS = ("edge", "multiplier", "unstable")
 
 
-def timed(function: Callable[[], object]) -> tuple[object, float]:
+def timed(function: Callable[[], T]) -> tuple[T, float]:
     start = time.process_time()
     return function(), time.process_time() - start
 
@@ -59,7 +61,8 @@ def nested_state(alpha: float, guess: np.ndarray) -> np.ndarray:
     """Return (χ, z) at alpha by nested quadrature and Powell's hybrid method."""
 
     def equations(x: np.ndarray) -> np.ndarray:
-        found = nested(*map(float, np.exp(x)), STATE_TOLERANCE, readings=False)
+        chi, z = map(float, np.exp(x))
+        found = nested(chi, z, STATE_TOLERANCE, readings=False)
         return np.log([alpha * found.stationarity, alpha * found.marginality])
 
     return np.exp(root(equations, guess, tol=1e-9).x)
@@ -75,7 +78,8 @@ def nested_threshold(guess: np.ndarray) -> float:
         return np.array([np.log(found.stationarity / found.marginality), gap])
 
     solution = root(equations, guess, tol=1e-9).x
-    last = nested(*map(float, np.exp(solution)), THRESHOLD_TOLERANCE, readings=False)
+    chi, z = map(float, np.exp(solution))
+    last = nested(chi, z, THRESHOLD_TOLERANCE, readings=False)
     return 1 / last.marginality
 
 
@@ -113,6 +117,7 @@ def ratios(quick: bool) -> None:
         threshold = bbp_threshold(quartic)
         fast = best(lambda: bbp_threshold(quartic))
         reference, slow = timed(lambda: nested_threshold(curve.crossings(13.8)[0]))
+        assert threshold.edge is not None
         difference = abs(reference / threshold.edge - 1)
         rows.append(("alpha_BBP", fast, slow, difference))
         fast = first_call("bbp_threshold(quartic)")
@@ -164,7 +169,7 @@ def values() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one evaluation, not whole solves")
     ratios(parser.parse_args().quick)
     refinement()

@@ -11,6 +11,7 @@ import argparse
 import time
 
 import pandas as pd
+import pyarrow as pa
 
 from gapless.analyse.plateaus import plateaus
 from gapless.figures import fig4
@@ -22,10 +23,10 @@ def measure(size: fig4.Size, seed: int) -> pd.DataFrame:
     found = []
     for point in fig4.simulations(size, seed):
         start = time.process_time()
-        found += fig4.EXPERIMENT.measure(point)
+        found.append(point.measure())
         seconds = time.process_time() - start
         print(f"alpha={point.alpha:g} design {point.index}: {seconds:.0f} CPU s", flush=True)
-    return pd.DataFrame(found)
+    return pa.concat_tables(found).to_pandas()
 
 
 def report(table: pd.DataFrame) -> None:
@@ -48,7 +49,7 @@ def report(table: pd.DataFrame) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--n", type=int, default=1024)
     parser.add_argument("--alpha", default="4,10,18")
     parser.add_argument("--designs", type=int, default=4)

@@ -112,8 +112,10 @@ def become_a_victim(folder: Path, share: float, quota: int) -> None:
         return path
 
     def in_place(store: Store, table: pa.Table) -> Path:
+        origin = store.origin()
+        assert origin is not None
         sink = pa.BufferOutputStream()
-        pq.write_table(table.replace_schema_metadata({parts.MARK: store.origin().mark}), sink)
+        pq.write_table(table.replace_schema_metadata({parts.MARK: origin.mark}), sink)
         path = store.parts / f"{sha256(sink.getvalue()).hexdigest()}.parquet"
         with path.open("wb", buffering=0) as file:
             halves(file.write)(sink.getvalue())
@@ -125,7 +127,8 @@ def become_a_victim(folder: Path, share: float, quota: int) -> None:
         return good_append(store, table)
 
     planted = {"": append, "in-place": in_place, "too-early": too_early}
-    Store.append = planted[os.environ.get("CAMPAIGN_STORE", "")]
+    fault = planted[os.environ.get("CAMPAIGN_STORE", "")]
+    Store.append = fault  # pyright: ignore[reportAttributeAccessIssue]  planted on purpose
 
 
 if "CAMPAIGN" in os.environ:

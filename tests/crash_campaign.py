@@ -246,7 +246,7 @@ def run_campaign(kills: int, points: int, planted: str = "") -> Findings:
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--points", type=int, default=5000)
     parser.add_argument("--planted", choices=["in-place", "too-early"], default="")

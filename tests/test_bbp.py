@@ -25,7 +25,7 @@ from gapless.theory import (
 from gapless.theory.bbp import curvatures
 
 
-def atoms(d, alpha, y2=1.0, weight=None):
+def atoms(d, alpha, y2: np.ndarray | float = 1.0, weight=None):
     d = np.atleast_1d(np.asarray(d, float))
     weight = np.full(d.size, 1 / d.size) if weight is None else np.asarray(weight, float)
     return Curvatures(d, np.broadcast_to(np.asarray(y2, float), d.shape), weight, alpha)
@@ -150,9 +150,8 @@ def test_the_spectrum_scales_with_the_curvature(scale):
 
 def test_splitting_an_atom_changes_nothing():
     law = planted(size=50)
-    split = Curvatures(
-        *(np.concatenate([a, a]) for a in (law.d, law.y2)), np.tile(law.weight / 2, 2), 3.0
-    )
+    d, y2, weight = (np.tile(a, 2) for a in (law.d, law.y2, law.weight / 2))
+    split = Curvatures(d, y2, weight, 3.0)
     assert bulk.edge(split).value == pytest.approx(bulk.edge(law).value, rel=1e-12)
 
 
@@ -162,9 +161,12 @@ def test_splitting_an_atom_changes_nothing():
 def test_the_outlier_lies_below_the_edge_where_the_two_functions_meet():
     law = planted()
     edge, spike = bulk.edge(law), bulk.outlier(law)
+    assert spike.value is not None
     assert spike.value < edge.value
+    assert spike.gamma is not None
     assert 0 < spike.gamma < edge.gamma
     assert law.phi(spike.gamma) == pytest.approx(law.psi(spike.gamma), rel=1e-12)
+    assert spike.overlap is not None
     assert 0 < spike.overlap < 1
 
 
@@ -175,10 +177,16 @@ def test_the_overlap_is_the_response_to_a_field_along_the_signal():
 
     def moved(t):
         gamma = brentq(
-            lambda g: law.psi(g) - law.phi(g) - t, 1e-3, edge.gamma, xtol=1e-15, rtol=1e-14
+            lambda g: law.psi(g) - law.phi(g) - t,
+            1e-3,
+            edge.gamma,
+            xtol=1e-15,
+            rtol=np.float64(1e-14),
         )
+        assert isinstance(gamma, float)
         return law.psi(gamma)
 
+    assert spike.overlap is not None
     # Central difference: t² λ‴/6, about 1e-8, and round-off 1e-15/t.
     assert (moved(t) - moved(-t)) / (2 * t) == pytest.approx(spike.overlap**2, rel=1e-6)
 
@@ -223,10 +231,13 @@ def test_the_outlier_appears_at_the_edge_reading(quartic_threshold):
     alpha = quartic_threshold.edge
     assert threshold_state(quartic, alpha - 1e-3).outlier is None
     above = threshold_state(quartic, alpha + 1e-3)
+    assert above.outlier is not None
     assert above.outlier < above.bulk_edge
     # Overlap² = ψ′/(ψ′ − φ′) with ψ′ ∝ √(χ − γ) at the corner and χ − γ ∝ α − α_BBP: the overlap
     # grows like the fourth root, here from 0.03 by 10^(1/4).
     further = threshold_state(quartic, alpha + 1e-2)
+    assert above.outlier_overlap is not None
+    assert further.outlier_overlap is not None
     assert above.outlier_overlap < 0.05
     assert further.outlier_overlap / above.outlier_overlap == pytest.approx(10**0.25, rel=0.15)
 
@@ -274,6 +285,7 @@ def test_random_start_is_where_the_outlier_of_the_gaussian_law_appears(a):
     above = outlier(law, normalised(a), start.alpha * 1.001)
     assert below.value is None
     assert above.value is not None
+    assert above.overlap is not None
     assert above.overlap < 0.05
 
 
@@ -293,7 +305,9 @@ def test_both_transitions_to_their_converged_digits(a, start, threshold):
     assert at_start.error < 1e-9
     assert at_start.alpha == pytest.approx(start, abs=1e-9)
     for name in ("edge", "multiplier", "unstable"):
-        assert at_threshold.error[name] < 1e-9
+        error = at_threshold.error[name]
+        assert error is not None
+        assert error < 1e-9
         assert getattr(at_threshold, name) == pytest.approx(threshold, abs=1e-9)
 
 

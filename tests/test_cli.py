@@ -7,6 +7,7 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -212,12 +213,12 @@ def test_the_taught_query_gives_the_numbers_of_the_command(capsys, tmp_path, mon
     """Both columns, solved and recovered, on one store; and they are different numbers."""
     monkeypatch.chdir(tmp_path)
     found = answer(capsys, *SUCCESS, "--runs", "128", "--seed", "0", "--out", "sweep")
-    names = {"duckdb": duckdb}
+    names: dict[str, Any] = {"duckdb": duckdb}
     for block in examples.blocks(READING):
         for name in ("once", "fractions"):
             if re.match(rf'{name} = f?"""', block.text):
                 exec(block.text.split("for ")[0].split("print")[0], names)
-    (row,), (queried,) = found["rows"], duckdb.sql(names["fractions"]).fetchall()
+    (row,), (queried,) = found["rows"], duckdb.execute(names["fractions"]).fetchall()
     columns = ("alpha", "runs", "successes", "fraction", "recovered", "recovered_fraction")
     assert queried == tuple(row[name] for name in columns)
     assert row["recovered"] == row["recovered_fraction"] * row["runs"]
@@ -265,7 +266,8 @@ def test_the_slurm_script_shares_the_points_out(capsys, tmp_path, monkeypatch):
     script = answer(capsys, "reproduce", *arguments)["script"]
     assert "#SBATCH --array=1-8\n" in script
     assert "#SBATCH --cpus-per-task=3\n" in script
-    memory, minutes = (int(re.search(rf"--{word}=(\d+)", script)[1]) for word in ("mem", "time"))
+    asked = dict(re.findall(r"--(mem|time)=(\d+)", script))
+    memory, minutes = int(asked["mem"]), int(asked["time"])
     assert memory > 3 * 1.5e9 / 2**20
     assert minutes > 10
     done = subprocess.run(

@@ -107,7 +107,7 @@ def test_a_task_of_which_no_word_comes_is_taken_back(tmp_path, monkeypatch):
     store = Store.open(tmp_path, {"experiment": "toy"}, {})
     (task,) = plan(EXPERIMENT, [Toy(number=1)], store).tasks()
     client = _Deaf()
-    crew = Cluster(client, tmp_path, 0.01)
+    crew = Cluster(client, tmp_path, 0.01)  # pyright: ignore[reportArgumentType]  a double
     crew.submit(task)
     ((lost, error),) = crew.finished()
     assert lost is task

@@ -158,6 +158,7 @@ def test_a_quadratic_loss_is_power_iteration_on_a_wishart_matrix():
     lam, weight = marchenko_pastur(alpha)
     sets = [descent(alpha, step, steps, paths, r, square, waiting=(0.0,)) for r in range(12)]
     p = np.ones_like(lam)
+    values, law = np.empty(0), np.nan
     for k in range(steps + 1):
         p /= np.sqrt(weight @ p**2)
         mu = weight @ (lam * p**2)
@@ -414,8 +415,8 @@ def test_a_probe_is_the_derivative_of_the_dynamics():
     m0, steps = 0.02, 15
 
     def overlap(replica, m):
-        more = dict(labels="teacher", overlap=m)
-        return descent(6.0, 0.01, steps, 2**12, replica, **more).signed_overlap[-1]
+        run = descent(6.0, 0.01, steps, 2**12, replica, labels="teacher", overlap=m)
+        return run.signed_overlap[-1]
 
     ratios = []
     for replica in range(24):
@@ -501,7 +502,7 @@ def test_errors_come_from_sets_and_from_twice_the_step():
     ],
 )
 def test_wrong_dynamics_are_refused(change, words):
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=words[0]) as caught:
         Dynamics(**(dict(loss=quartic, alpha=4.0) | change))
     assert all(word in str(caught.value) for word in words)
 
@@ -517,7 +518,7 @@ def test_wrong_dynamics_are_refused(change, words):
     ],
 )
 def test_wrong_solvers_and_ensembles_are_refused(make, words):
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=words[0]) as caught:
         make()
     assert all(word in str(caught.value) for word in words)
 
@@ -533,7 +534,7 @@ def test_wrong_solvers_and_ensembles_are_refused(make, words):
     ],
 )
 def test_paths_that_say_nothing_of_infinite_dimension_are_refused(paths, alpha, words):
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=words[0]) as caught:
         solve(Dynamics(quartic, alpha), Ensemble(paths, 0), GradientDescent(0.1), [0, 0.1])
     assert all(word in str(caught.value) for word in words)
 
@@ -562,7 +563,7 @@ def test_a_bias_beyond_the_errors_is_told():
     ],
 )
 def test_wrong_times_are_refused(times, waiting, words):
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=words[0]) as caught:
         solve(Dynamics(quartic, 4.0, waiting=waiting), Ensemble(64, 0), GradientFlow(), times)
     assert all(word in str(caught.value) for word in words)
 

@@ -6,6 +6,7 @@ import jax
 import pytest
 
 import examples
+from settings import setting
 
 ROOT, PAGES = examples.ROOT, examples.PAGES
 NOTEBOOKS = ROOT / "docs" / "notebooks"
@@ -27,7 +28,7 @@ def shown_on(pages):
 def test_examples_print_what_is_shown(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    wide = jax.config.jax_enable_x64
+    wide = setting("jax_enable_x64")
     try:
         examples.run(page)
     finally:

@@ -7,6 +7,7 @@ import sys
 import warnings
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import jax
 import matplotlib as mpl
@@ -16,12 +17,13 @@ import pytest
 import gapless as gl
 from gapless.cli import main
 from gapless.cli._shared import save_picture
-from gapless.cli.explore import _cache
+from gapless.cli.explore import grid_cache
 from gapless.page.panels import Axis, Panel, Picture, Series
 from gapless.store import Store
 from gapless.surroundings import forget_settings
 from gapless.sweep import work
 from gapless.threads import THREADS, pin_threads
+from settings import setting
 
 STORE = Path(__file__).parent / "data" / "store-0.1"
 GAPLESS = [sys.executable, "-m", "gapless"]
@@ -123,7 +125,7 @@ def test_flags_of_a_session_change_no_number_and_stop_nothing(spectra):
             stack.enter_context(flag)
         for here, there in zip(computed(spectra), usual, strict=True):
             np.testing.assert_array_equal(here, there)
-        assert jax.config.jax_debug_nans
+        assert setting("jax_debug_nans")
         assert np.geterr()["over"] == "raise"
 
 
@@ -256,7 +258,11 @@ def test_pictures_take_no_style_from_the_user(tmp_path):
         return Picture("a picture", [[Panel("a panel", Axis("x"), Axis("y"), [curve])]])
 
     save_picture(tmp_path / "usual.png", picture)
-    style = {"figure.facecolor": "red", "lines.linewidth": 9, "savefig.bbox": "tight"}
+    style: dict[Any, Any] = {
+        "figure.facecolor": "red",
+        "lines.linewidth": 9,
+        "savefig.bbox": "tight",
+    }
     with mpl.rc_context({**style, "font.family": "monospace", "text.color": "green"}):
         save_picture(tmp_path / "styled.png", picture)
         assert mpl.rcParams["lines.linewidth"] == 9
@@ -276,17 +282,17 @@ def test_threads_are_the_user_s_only_by_our_own_variable(monkeypatch, capsys):
 
 def test_no_cache_costs_nothing(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert _cache() == tmp_path / "gapless"
+    assert grid_cache() == tmp_path / "gapless"
     for nowhere in (NOWHERE, "/dev/null/below"):
         monkeypatch.setenv("XDG_CACHE_HOME", nowhere)
-        assert _cache() is None
+        assert grid_cache() is None
     monkeypatch.delenv("XDG_CACHE_HOME")
 
     def homeless():
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(Path, "home", homeless)
-    assert _cache() is None
+    assert grid_cache() is None
 
 
 def test_a_commit_is_that_of_our_own_source_or_none(monkeypatch, tmp_path):
@@ -303,7 +309,7 @@ def test_a_commit_is_that_of_our_own_source_or_none(monkeypatch, tmp_path):
         git(*(["add", "."] if tracked else ["status"]))
         git("commit", "--allow-empty", "-m", "anything")
         monkeypatch.setattr("gapless.sweep.work.__file__", str(file))
-        return work._commit()
+        return work.commit()
 
     git("init")
     site = "lib/python3.11/site-packages/gapless"
@@ -314,4 +320,4 @@ def test_a_commit_is_that_of_our_own_source_or_none(monkeypatch, tmp_path):
     assert ours == git("describe", "--always", "--abbrev=12")
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         monkeypatch.setenv(name, NOWHERE)
-        assert work._commit() == ours
+        assert work.commit() == ours

@@ -97,12 +97,12 @@ def quick(monkeypatch):
     here = Calibration(start=1.0, compilation=1.0, speed=1e10, bytes=1e8)
     monkeypatch.setattr("gapless.sweep.calibrate", lambda plan: here)
     monkeypatch.setattr("gapless.store.upkeep.PAUSE_S", 0.0)
-    monkeypatch.setattr(grid, "_state", lambda loss, alpha: {"alpha": alpha})
-    monkeypatch.setattr(grid, "_readings", lambda loss: {})
-    monkeypatch.setattr(grid, "_random_start", lambda loss: None)
+    monkeypatch.setattr(grid, "state_at", lambda loss, alpha: {"alpha": alpha})
+    monkeypatch.setattr(grid, "threshold_readings", lambda loss: {})
+    monkeypatch.setattr(grid, "random_start", lambda loss: None)
     module = sys.modules[replay.__module__]
     monkeypatch.setattr(SpectralPoint, "measure", lambda point: point.failed("none"))
-    monkeypatch.setattr(module, "_frames", lambda table, stored: {"stored": stored})
+    monkeypatch.setattr(module, "frames", lambda table, stored: {"stored": stored})
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def computed(monkeypatch):
         names.add(loss.name)
         return Prediction(5.75, 5.5, (1.0,) * 4)
 
-    monkeypatch.setattr("gapless.analyse.plateaus._prediction", predict)
+    monkeypatch.setattr("gapless.analyse.plateaus.marginal_prediction", predict)
     return names
 
 
@@ -387,9 +387,11 @@ def test_a_folder_whose_name_ends_a_comment_gets_no_script(name, tmp_path, capsy
 @pytest.mark.parametrize("kind", [*faults.NO_FILES, "cut short", "flipped"])
 def test_a_damaged_cache_is_made_anew(kind, tmp_path, monkeypatch, capsys):
     made = []
-    monkeypatch.setattr(grid, "_state", lambda loss, alpha: made.append(alpha) or {"alpha": alpha})
-    monkeypatch.setattr(grid, "_readings", lambda loss: {})
-    monkeypatch.setattr(grid, "_random_start", lambda loss: None)
+    monkeypatch.setattr(
+        grid, "state_at", lambda loss, alpha: made.append(alpha) or {"alpha": alpha}
+    )
+    monkeypatch.setattr(grid, "threshold_readings", lambda loss: {})
+    monkeypatch.setattr(grid, "random_start", lambda loss: None)
     first = grid.theory_grid(quartic, (4.0, 6.0), cache=tmp_path)
     (file,) = tmp_path.iterdir()
     content = file.read_bytes()
@@ -411,16 +413,26 @@ def test_a_damaged_cache_is_made_anew(kind, tmp_path, monkeypatch, capsys):
 
 def test_a_cache_that_cannot_be_written_costs_no_page(tmp_path, monkeypatch, capsys):
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(grid, "_state", lambda loss, alpha: {"alpha": alpha})
-    monkeypatch.setattr(grid, "_readings", lambda loss: {})
-    monkeypatch.setattr(grid, "_random_start", lambda loss: None)
+    monkeypatch.setattr(grid, "state_at", lambda loss, alpha: {"alpha": alpha})
+    monkeypatch.setattr(grid, "threshold_readings", lambda loss: {})
+    monkeypatch.setattr(grid, "random_start", lambda loss: None)
     assert grid.theory_grid(quartic, (4.0,), cache=tmp_path / "file")["alpha"] == [4.0]
     assert "cannot be kept" in capsys.readouterr().err
 
 
+def test_an_explorer_of_a_user_without_a_home_is_made_all_the_same(quick, tmp_path, monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert main(["explore", "--export", str(tmp_path / "page"), "--alpha", "4,6"]) == 0
+    assert (tmp_path / "page" / "index.html").exists()
+
+
 def test_an_explorer_of_a_hostile_folder_measures_its_own_run(store, tmp_path, monkeypatch, capsys):
     module = sys.modules[replay.__module__]
-    monkeypatch.setattr(module, "_frames", lambda table, stored: stored)
+    monkeypatch.setattr(module, "frames", lambda table, stored: stored)
     monkeypatch.setattr(SpectralPoint, "measure", lambda point: point.failed("none"))
     Store.open(tmp_path / "fig2", SPEC, {})
     faults.SPECS["spec: FIFO"](Store(tmp_path / "fig2"))
@@ -448,19 +460,21 @@ def test_of_two_first_writers_one_says_what_a_store_is_of(links, tmp_path, monke
         monkeypatch.setattr(os, "link", no_links)
     for attempt in range(20):
         barrier, folder = threading.Barrier(4), tmp_path / str(attempt)
+        refusals: list[str] = []
 
-        def first(seed: int, folder=folder, barrier=barrier) -> int | None:
+        def first(seed: int, folder=folder, barrier=barrier, refusals=refusals) -> int | None:
             barrier.wait()
             try:
                 Store.open(folder, {"seed": seed}, {}).append(table("ab"))
             except StoreError as error:
-                assert "another spec (it differs in seed)" in str(error)
+                refusals.append(str(error))
                 return None
             return seed
 
         with ThreadPoolExecutor(4) as pool:
             won = [seed for seed in pool.map(first, [0, 0, 1, 2]) if seed is not None]
         assert len(set(won)) == 1
+        assert all("another spec (it differs in seed)" in told for told in refusals)
         store = Store.at(folder)
         assert store.spec()["seed"] == won[0]
         assert (store.damaged(), len(store.part_files())) == ([], 1)

@@ -8,9 +8,10 @@ import pytest
 from gapless.design import Design
 from gapless.flow import FLOW, SWEEP, integrate
 from gapless.problem import draw_problem, precision
+from settings import setting
 
 
-def _gpus() -> list[jax.Device]:
+def _gpus():
     try:
         return jax.devices("gpu")
     except RuntimeError:
@@ -26,11 +27,11 @@ DESIGN = Design(n=256, alpha=8, seed=5, runs=16)
 def test_off_the_cpu_products_are_made_in_full_float32(monkeypatch):
     """TF32, the default of float32 products on recent GPUs, keeps ten bits."""
     with precision("float32"):
-        assert jax.config.jax_default_matmul_precision is None
+        assert setting("jax_default_matmul_precision") is None
     monkeypatch.setattr("jax.default_backend", lambda: "gpu")
     with precision("float32"):
-        assert jax.config.jax_default_matmul_precision == "highest"
-    assert jax.config.jax_default_matmul_precision is None
+        assert setting("jax_default_matmul_precision") == "highest"
+    assert setting("jax_default_matmul_precision") is None
 
 
 @on_gpu
@@ -49,7 +50,7 @@ def test_a_gradient_has_the_precision_of_float32():
 @on_gpu
 @pytest.mark.parametrize("solver", [FLOW, SWEEP])
 def test_runs_are_those_of_the_cpu_while_rounding_does_not_tell(solver):
-    def energy(device: jax.Device) -> np.ndarray:
+    def energy(device):
         with jax.default_device(device):
             problem = draw_problem(DESIGN)
             return integrate(problem, DESIGN.start(), 0.2, solver=solver).end.energy

@@ -11,6 +11,7 @@ import pytest
 from gapless.design import Design
 from gapless.flow import integrate
 from gapless.hessian import (
+    Deflated,
     hessian_matrix,
     hessian_operator,
     lowest_eigenpairs,
@@ -127,6 +128,7 @@ def test_a_warm_start_finds_the_same_pairs(at_half) -> None:
 def test_spectrum_and_overlaps_are_invariant_under_rotations() -> None:
     design = Design(48, 6, seed=5, runs=2)
     problem, w = draw_problem(design), design.start()
+    assert problem.teacher is not None
     q = np.linalg.qr(np.random.default_rng(3).standard_normal((48, 48)))[0].astype(np.float32)
     turned = replace(problem, sensing=problem.sensing @ q, teacher=problem.teacher @ q)
     before = lowest_eigenpairs(problem, w, key=KEY)
@@ -162,6 +164,7 @@ def test_deflation_lifts_the_radial_direction_and_adds_no_zero(method, at_half) 
     assert (lifted.values >= free.values - 1e-5 * free.width[:, None]).all()
     values = spectrum(problem, w, 0, deflate_radial=True)
     operator = hessian_operator(problem, w, deflate_radial=True)
+    assert isinstance(operator, Deflated)
     lift = float(operator.value[0])
     assert lift > values.mean()
     assert np.abs(values - lift).min() < 1e-4 * (values[-1] - values[0])
@@ -189,6 +192,7 @@ def test_a_sample_of_huge_negative_curvature_is_called_a_single_sample() -> None
     design = Design(128, 6, seed=4, runs=1)
     problem = draw_problem(design)
     w = problem.teacher
+    assert w is not None
     spiked = replace(problem, labels=problem.labels.at[0, 17].set(40.0))
     pairs = lowest_eigenpairs(spiked, w, 2, key=KEY)
     share = np.asarray(top_sample_share(spiked, pairs.vectors))[0]

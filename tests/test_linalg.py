@@ -1,5 +1,7 @@
 """Laws of the block Lanczos process, on matrices of prescribed spectrum."""
 
+from typing import Literal
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -52,7 +54,9 @@ SPECTRA = np.stack(
 
 @pytest.mark.parametrize("p", [1, 4])
 @pytest.mark.parametrize("which", ["lowest", "largest"])
-def test_extreme_eigenvalues_are_the_prescribed_ones(p: int, which: str) -> None:
+def test_extreme_eigenvalues_are_the_prescribed_ones(
+    p: int, which: Literal["lowest", "largest"]
+) -> None:
     found = extreme_eigenpairs(operator(of_spectrum(SPECTRA)), block(3, p, 200), 3, which=which)
     expected = np.sort(SPECTRA)[:, :3] if which == "lowest" else -np.sort(-SPECTRA)[:, :3]
     # eigenvalue error ≤ residual; products in float32 add a few ε of the width

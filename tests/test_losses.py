@@ -22,6 +22,7 @@ from gapless.losses import (
 )
 from gapless.measure.simulation import Simulation
 from gapless.problem import draw_problem
+from settings import setting
 
 LOSSES = [quartic, normalised(0.01), normalised(1.0), normalised(5.0)]
 labels = st.floats(-6, 6)
@@ -102,7 +103,7 @@ def test_a_loss_of_value_alone_is_the_loss_written_out():
         assert float(traced) == pytest.approx(float(getattr(written, name)(1.5, 0.5)), rel=1e-5)
     # far out the infimum is reached like a/y²; the extrapolation is good to its square
     assert own.curvature_infimum == pytest.approx(-4, abs=1e-8)
-    assert not jax.config.jax_enable_x64
+    assert not setting("jax_enable_x64")
 
 
 def test_an_unbounded_curvature_is_found_to_be_unbounded():

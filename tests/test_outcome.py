@@ -144,7 +144,10 @@ def test_a_loss_that_float32_cannot_hold_is_refused_and_float64_takes_it(loss):
 
 
 def test_a_loss_that_is_nothing_is_refused():
-    nothing = Loss("nothing", *3 * [lambda yhat, y: 0 * (yhat + y)], 0.0)
+    def zero(yhat, y):
+        return 0 * (yhat + y)
+
+    nothing = Loss("nothing", zero, zero, zero, 0.0)
     with pytest.raises(ValueError, match=r"^loss: nothing "):
         loss_scale(nothing)
 
@@ -209,5 +212,6 @@ def test_a_problem_is_computed_in_its_own_precision_whatever_the_global_flag(dty
 def test_starting_at_the_solution_is_recovery():
     design = Design(n=32, alpha=6, seed=0, runs=4)
     problem = draw_problem(design)
+    assert problem.teacher is not None
     run = integrate(problem, problem.teacher, 1.0)
     assert set(run.outcome) == {Outcome.recovered}

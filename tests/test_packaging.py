@@ -17,7 +17,9 @@ def bounds(requirements):
     """Return name → lower bound."""
     found = {}
     for text in requirements:
-        name, bound = re.fullmatch(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)", text).groups()
+        match = re.fullmatch(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)", text)
+        assert match is not None, text
+        name, bound = match.groups()
         assert found.setdefault(name, bound) == bound, f"{name} has two bounds"
     return found
 

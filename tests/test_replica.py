@@ -172,8 +172,9 @@ def test_errors_are_honest_under_further_refinement(loss, alpha):
     state = threshold_state(loss, alpha)
     guess = np.log([state.chi, state.z])
     solution = saddle.solve_saddle(loss, saddle.marginal_state(alpha), guess, LEVELS[3])
-    measure = label_measure(loss, *np.exp(solution.x), LEVELS[3])
-    finest, error = flat(replica._values(measure, alpha)), flat(state.error)
+    chi, z = np.exp(solution.x)
+    measure = label_measure(loss, chi, z, LEVELS[3])
+    finest, error = flat(replica.state_values(measure, alpha)), flat(state.error)
     for name, value in flat(state.record()).items():
         if name == "alpha":
             continue

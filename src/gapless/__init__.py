@@ -1,4 +1,4 @@
-"""gapless: when does plain gradient flow escape the spurious minima of phase retrieval, and why?
+"""gapless: when plain gradient flow escapes the spurious minima of phase retrieval, and why.
 
 The names below are the ones most users need; each is loaded when it is first used.
 """

@@ -1,18 +1,25 @@
 """The threshold energy of runs in the limit N → ∞."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
-from gapless.analyse.plateaus import plateau_limits
+from gapless.analyse.plateaus import Plateau, Prediction, plateau_limits
 from gapless.analyse.statistics import ClusteredMean
 
 
-def _plateau(n: int, energy: float, error: float = 0.01, alpha: float = 10.0):
+def _plateau(n: int, energy: float, error: float = 0.01) -> Plateau:
     mean = ClusteredMean(size=64, clusters=8, mean=energy, std=0.1, standard_error=error)
-    theory = SimpleNamespace(energy=7.0)
-    return SimpleNamespace(n=n, alpha=alpha, measured={"energy": mean}, theory=theory)
+    return Plateau(
+        n=n,
+        m=10 * n,
+        loss="quartic",
+        t_max=1.0,
+        at_rest=1.0,
+        interpolated=0.0,
+        drift=0.0,
+        measured={"energy": mean},
+        theory=Prediction(7.0, 6.5, (1.0, 1.0, 1.0, 1.0)),
+    )
 
 
 @pytest.mark.parametrize(("k", "column"), [(1.0, "limit_1"), (2 / 3, "limit_0.67")])

@@ -58,7 +58,7 @@ def test_a_narrower_interval_never_contradicts_a_wider_one():
     for _ in range(2000):
         bounds = np.sort(rng.normal(size=2))
         wide = np.sort(rng.normal(size=2))
-        narrow = np.sort(rng.uniform(*wide, 2))
+        narrow = np.sort(rng.uniform(wide[0], wide[1], 2))
         estimate = rng.uniform(*narrow)
         statement = Statement(*bounds)
         first = verdict(statement, estimate, tuple(wide), EIGHT)

@@ -11,11 +11,12 @@ def test_a_folder_of_success_is_resumed_and_drawn(tmp_path, capsys):
     folder = tmp_path / "seven"
     arguments = ["success", "--n", "8", "--alpha", "5,6", "--runs", "6", "--runs-per-design", "4"]
     arguments += ["--t-max", "0.2", "--out", str(folder), "--json"]
-    answers = []
+    answers, told = [], None
     for _ in range(2):
         assert main(arguments) == 0
         told = capsys.readouterr()
         answers.append(json.loads(told.out))
+    assert told is not None
     assert "4 of 4" not in told.err  # nothing was left to measure
     assert answers[0] == answers[1]
     store = Store(folder)

@@ -140,6 +140,7 @@ def test_a_checkpoint_of_something_else_is_told_and_ignored(file, capsys):
     for other in others:
         found = Checkpoint(other)
         found.write({"averages": np.zeros(3)})
+        assert found.path is not None
         found.path.replace(file)
         assert Checkpoint(POINT).read() is None
         assert "other parameters" in capsys.readouterr().err
@@ -147,6 +148,7 @@ def test_a_checkpoint_of_something_else_is_told_and_ignored(file, capsys):
 
 def test_other_arrays_are_told_and_ignored(file, whole, capsys):
     good = Checkpoint(POINT).read()
+    assert good is not None
     some = ["state.w", "state.passage", "state.running", "start.energy", "saved.mu"]
     worse = [good | {name: good[name][:1]} for name in some]
     worse += [good | {name: good[name].astype(np.float16)} for name in some]
@@ -179,6 +181,7 @@ def test_other_arrays_of_a_mean_field_are_told_and_ignored(tmp_path, monkeypatch
         with pytest.raises(Cut):
             solve(point, cut_at_the_fourth)
         good = Checkpoint(point).read()
+        assert good is not None
         some = ["scalars", "labels", "components", "probe_counts", "clock", "log_norms"]
         some += ["components_1", "images_0", "residual_1"]
         worse = [good | {name: good[name][:-1]} for name in some]

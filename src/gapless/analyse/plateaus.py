@@ -61,13 +61,14 @@ def prediction(loss: str, alpha: float) -> Prediction:
     """
     known = recorded_loss(loss)
     try:
-        return UNKNOWN if known is None else _prediction(known, alpha)
+        return UNKNOWN if known is None else marginal_prediction(known, alpha)
     except (ValueError, NotConverged):
         return UNKNOWN
 
 
 @lru_cache(maxsize=1024)
-def _prediction(loss: Loss, alpha: float) -> Prediction:
+def marginal_prediction(loss: Loss, alpha: float) -> Prediction:
+    """Return the energies and moments of the marginal state of a loss at hand (`prediction`)."""
     state, ground = threshold_state(loss, alpha), ground_state(loss, alpha)
     return Prediction(state.energy, ground.energy, tuple(state.moments.values()))
 

@@ -140,13 +140,13 @@ def crossings(
 
 
 def _spread(values: np.ndarray) -> float:
-    """Standard deviation; NaN where a tenth of the resampled curves miss the level."""
+    """Return the standard deviation; NaN where a tenth of the resampled curves miss the level."""
     good = values[np.isfinite(values)]
     return float(good.std(ddof=1)) if len(good) > 0.9 * len(values) else nan
 
 
 def _inside(successes, runs):
-    """A fraction kept half a run away from 0 and 1, where its logit is infinite."""
+    """Return the fraction kept half a run away from 0 and 1, where its logit is infinite."""
     return np.clip(successes / runs, 0.5 / runs, 1 - 0.5 / runs)
 
 

@@ -49,7 +49,7 @@ def numbers(text: str, option: str) -> list[float]:
     return values
 
 
-def _whole(kind: type, tokens: Sequence[Token]) -> int:
+def _whole(_: type, tokens: Sequence[Token]) -> int:
     """Convert a token to an integer, without rounding 6.5 to 6."""
     text = tokens[0].value
     try:

@@ -56,7 +56,7 @@ def explore(
     if export is not None:
         _make_folder(export)
     with meter("explore", len(losses) * len(alphas) + 20) as progress:
-        cache = user_cache()
+        cache = grid_cache()
         grids = [theory_grid(here, alphas, progress.advance, cache) for here in losses]
         run = replay(dir)
     page = explorer_page(grids, run)
@@ -86,7 +86,7 @@ def _make_folder(folder: Path) -> None:
         raise ValueError(f"export: cannot write to {folder}; give another folder")
 
 
-def _cache() -> Path | None:
+def grid_cache() -> Path | None:
     """Return where grids are kept, None where nothing can be."""
     try:
         folder = user_cache()

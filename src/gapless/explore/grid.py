@@ -63,7 +63,7 @@ def theory_grid(
     states, failure = [], None
     for alpha in alphas:
         try:
-            states.append(_state(loss, alpha))
+            states.append(state_at(loss, alpha))
         except (ValueError, NotConverged) as error:
             failure = error
         progress(1.0)
@@ -72,8 +72,8 @@ def theory_grid(
     middle = (LABELS[1:] + LABELS[:-1]) / 2
     grid = {
         "loss": loss.name,
-        "readings": _readings(loss),
-        "random_start": _random_start(loss),
+        "readings": threshold_readings(loss),
+        "random_start": random_start(loss),
         "given": list(GIVEN),
         "labels": plain(middle),
         "teacher": plain(np.sqrt(2 / np.pi) * np.exp(-(middle**2) / 2)),
@@ -99,7 +99,7 @@ def _kept_grid(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _state(loss: Loss, alpha: float) -> dict[str, Any]:
+def state_at(loss: Loss, alpha: float) -> dict[str, Any]:
     """Return what is shown at one α."""
     state = threshold_state(loss, alpha)
     law, lowest = state.law, min(state.bulk_edge, state.outlier or np.inf)
@@ -148,14 +148,16 @@ def label_density(law: LabelLaw, edges: np.ndarray) -> np.ndarray:
     return np.diff(total) / np.diff(edges)
 
 
-def _readings(loss: Loss) -> dict[str, float | None]:
+def threshold_readings(loss: Loss) -> dict[str, float | None]:
+    """Return the readings of α_BBP at the threshold states, each None where there are none."""
     try:
         return bbp_threshold(loss).record()["alpha_bbp"]
     except (ValueError, NotConverged):
         return dict.fromkeys(("edge", "multiplier", "unstable"))
 
 
-def _random_start(loss: Loss) -> float | None:
+def random_start(loss: Loss) -> float | None:
+    """Return α_BBP at a random start, None where there is none."""
     try:
         return bbp_at_random_start(loss).alpha
     except (ValueError, NotConverged):

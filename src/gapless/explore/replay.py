@@ -59,14 +59,15 @@ def replay(folder: Path | None = None, point: SpectralPoint = SMALL) -> dict[str
     if folder is not None:
         try:
             if (table := stored_run(folder)) is not None:
-                return _frames(table, stored=True)
+                return frames(table, stored=True)
         except Exception as error:  # somebody's records: what they make a reader raise
             place = shown(folder / load("fig2").name)
             tell(f"{place} cannot be replayed ({reason(error)}); a small run is measured instead")
-    return _frames(point.measure().to_pandas(), stored=False)
+    return frames(point.measure().to_pandas(), stored=False)
 
 
-def _frames(table: pd.DataFrame, *, stored: bool) -> dict[str, Any]:
+def frames(table: pd.DataFrame, *, stored: bool) -> dict[str, Any]:
+    """Return the snapshots of the run followed, as the page reads them; `stored`: of a folder."""
     run = followed_run(table)
     if run is None:
         raise ValueError("dir: no run crossed the energy of its twin; give a folder with fig2")

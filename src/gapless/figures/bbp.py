@@ -1,4 +1,4 @@
-"""BBP along the run: has the Hessian an outlier along the signal, in three regimes of α?
+"""BBP along the run: outliers of the Hessian along the signal, in three regimes of α.
 
 For a loss of bounded curvature the transition exists at a random start (α_start) and at the 1RSB
 threshold states (α_1RSB). Below the first the Hessian never has an outlier along the signal;

@@ -193,10 +193,12 @@ def share_table(passages: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     measured = success_table(runs, tolerance=LEVEL).set_index(["n", "alpha"])
     rows = []
     for n in sorted(int(n) for n in runs.n.unique()):
-        for alpha, shares in _predicted(passages, n, paper_budget(n)).items():
+        predicted = _predicted(passages, n, paper_budget(n))
+        for alpha in predicted.columns:
             if (n, alpha) not in measured.index:
                 continue
-            run, count = measured.loc[(n, alpha)], len(shares)
+            shares = predicted[alpha]
+            run, count = measured.loc[[(n, alpha)]].iloc[0], len(shares)
             rows.append(
                 {
                     "n": n,

@@ -123,27 +123,25 @@ WORDS: dict[str, tuple[str, str, str]] = {
 def claims(reduced: Curves) -> list[Claim]:
     """Judge what the paper says of Figure 5."""
     fractions = reduced.fractions
-    found = []
     if fractions.empty:
-        return found
+        return []
     before = fractions[fractions.alpha.between(8, 11)].sort_values(["n", "alpha"])
-    for row in before.drop_duplicates("n", keep="last").to_dict("records"):
-        found.append(
-            judged(
-                "A large fraction of the runs reaches zero energy before α ≈ 11",
-                f"N = {row['n']}, α = {row['alpha']:g}: {row['fraction']:.3f} solved "
-                f"(95 %: {row['low']:.3f} to {row['high']:.3f}; {row['runs']} runs), "
-                f"{row['recovered_fraction']:.3f} recovered",
-                verdict(
-                    Statement(low=MOSTLY, least_n=64),
-                    row["fraction"],
-                    (row["low"], row["high"]),
-                    Sample(row["n"], row["runs"]),
-                ),
-            )
+    found = [
+        judged(
+            "A large fraction of the runs reaches zero energy before α ≈ 11",
+            f"N = {row['n']}, α = {row['alpha']:g}: {row['fraction']:.3f} solved "
+            f"(95 %: {row['low']:.3f} to {row['high']:.3f}; {row['runs']} runs), "
+            f"{row['recovered_fraction']:.3f} recovered",
+            verdict(
+                Statement(low=MOSTLY, least_n=64),
+                row["fraction"],
+                (row["low"], row["high"]),
+                Sample(row["n"], row["runs"]),
+            ),
         )
-    found += [failures_above(fractions), _drift(reduced)]
-    return found
+        for row in before.drop_duplicates("n", keep="last").to_dict("records")
+    ]
+    return [*found, failures_above(fractions), _drift(reduced)]
 
 
 def failures_above(fractions: pd.DataFrame) -> Claim:
@@ -171,7 +169,7 @@ def failures_above(fractions: pd.DataFrame) -> Claim:
 
 
 def _drift(reduced: Curves) -> Claim:
-    """Judge what the paper leaves open: does the transition saturate or drift like log N?"""
+    """Judge what the paper leaves open: whether the transition saturates or drifts like log N."""
     statement = (
         "The curves are consistent both with a transition at finite α and with a shift like log N"
     )

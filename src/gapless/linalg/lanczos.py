@@ -68,6 +68,7 @@ def check_finite(projection: Array) -> None:
 
 @partial(jax.jit, static_argnums=1)
 def begin(start: Float[Array, "K p N"], size: int) -> Process:
+    """Return the process whose first block spans `start`, with room for `size` vectors more."""
     runs, block, n = start.shape
     first, _ = _orthonormal(start)
     basis = jnp.zeros((runs, size + block, n), start.dtype).at[:, :block].set(first)
@@ -160,4 +161,5 @@ def _rebase(process: Process, chosen: Float[Array, "K B j"], theta: Array) -> Pr
 
 @jax.jit
 def combined(basis: Float[Array, "K B N"], ritz: Float[Array, "K S j"]) -> Float[Array, "K j N"]:
+    """Return the Ritz vectors: combinations of the first S vectors of the basis."""
     return jnp.einsum("kbn,kbj->kjn", basis[:, : ritz.shape[1]], ritz)

@@ -151,7 +151,7 @@ class Simulation(DesignPoint):
         `on_share` is called with the share of the save times that was reached since its last call.
         """
         times = max(1, len(self.save_at))
-        progress = None if on_share is None else lambda time, running: on_share(1 / times)
+        progress = None if on_share is None else lambda *_: on_share(1 / times)
         problem, trajectory = simulate(self, progress)
         moments = label_moments(problem, trajectory.state.w)
         saved = trajectory.t if self.save_at else trajectory.t[:0]

@@ -101,12 +101,12 @@ def provenance() -> dict[str, str | None]:
     device = f"{jax.devices()[0].platform} {jax.devices()[0].device_kind}" if jax else "cpu"
     return {
         "version": version("gapless"),
-        "commit": _commit(),
+        "commit": commit(),
         "device": f"{device} {platform.machine()}",
     }
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """Return the commit of the checkout that this package is the source of.
 
     An installed package may lie in a checkout as well, that of whatever project its virtual

@@ -168,7 +168,7 @@ def threshold_state(loss: Loss, alpha: float) -> ThresholdState:
     alpha = ratio(alpha)
     guesses = _guesses(loss, alpha)
     found = refine(
-        loss, marginal_state(alpha), lambda m: _values(m, alpha), _natural_sizes, guesses[0]
+        loss, marginal_state(alpha), lambda m: state_values(m, alpha), _natural_sizes, guesses[0]
     )
     if any(np.abs(found.x - other).max() < 1e-3 for other in guesses[1:]):
         raise NotConverged(
@@ -222,7 +222,7 @@ def _check_loss(loss: Loss) -> None:
     check_consistent(loss)
 
 
-def _values(measure: LabelMeasure, alpha: float) -> dict[str, Any]:
+def state_values(measure: LabelMeasure, alpha: float) -> dict[str, Any]:
     """Return every reported number at one saddle point, under its name in `ThresholdState`."""
     size = measure.h
     moments = {str(k): measure.mean(size**k) for k in (2, 3, 4)}

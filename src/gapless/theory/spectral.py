@@ -30,7 +30,9 @@ def _overlap(transform: Preprocessing, alpha: float, level: Level) -> float:
 
 @as_ever()
 def best_overlap(alpha: float) -> float:
-    """Return the overlap of T = 1 − 1/y², the largest of all: 0 up to α = 1/2, else the root of
+    """Return the overlap of T = 1 − 1/y², the largest of all.
+
+    It is 0 up to α = 1/2, else the root of
 
         α (1 − q²) E[(y² − 1)²/(1 + q²(y² − 1))] = 1.
 

@@ -51,7 +51,7 @@ class GradientDescent:
         """Return whether t is the multiple of the rate that is nearest to `goal`."""
         return bool(abs(t - goal) < 0.5 * self.rate)
 
-    def step(self, state: State, goal: float) -> State:
+    def step(self, state: State, goal: float) -> State:  # noqa: ARG002  as `GradientFlow.step`
         """Return the state one step later. Raises `Unstable` if the energy has risen."""
         here = state.here
         vectors = state.system.combined([1.0, self.rate], here.vectors, here.velocities)
