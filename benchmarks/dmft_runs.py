@@ -8,7 +8,7 @@ teacher:m for a start at signed overlap m.
 
 import sys
 from pathlib import Path
-from typing import get_args
+from typing import cast
 
 import numpy as np
 
@@ -37,12 +37,11 @@ def main() -> None:
     """Run what the arguments say; append after each design."""
     n, alpha, step, steps = int(sys.argv[1]), *map(float, sys.argv[2:4]), int(sys.argv[4])
     labels, _, overlap = sys.argv[5].partition(":")
-    kind = {known: known for known in get_args(LabelKind)}[labels]
     runs, designs, out = int(sys.argv[6]), int(sys.argv[7]), Path(sys.argv[8])
     frames = []
     for index in range(designs):
         design = Design(n, alpha, seed=8, index=index, runs=runs)
-        problem = draw_problem(design, kind)
+        problem = draw_problem(design, cast(LabelKind, labels))
         start = start_states(
             design, problem, parse_start(f"overlap:{overlap}" if overlap else "random")
         )
