@@ -1,5 +1,6 @@
 """The store: nothing acknowledged is lost, nothing wrong is read, foreign folders are refused."""
 
+import errno
 import json
 import os
 import shutil
@@ -197,11 +198,11 @@ def test_two_compactions_at_a_time_lose_nothing(store, monkeypatch):
 
 def test_an_interrupted_write_leaves_nothing_that_is_read(store, monkeypatch):
     def power_cut(*paths):
-        raise OSError("no space left")
+        raise OSError(errno.ENOSPC, "no space left")
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", power_cut)
-        with pytest.raises(OSError, match="no space left"):
+        with pytest.raises(OSError, match="cannot store records: no space left"):
             store.append(table("a"))
     assert store.read().num_rows == 0
     assert list(store.parts.iterdir()) == []
