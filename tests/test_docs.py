@@ -76,7 +76,9 @@ def test_notebooks_are_what_their_pages_say():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the kernel's event loop, not of the project
-@pytest.mark.parametrize("name", ["fig1", "fig2", "fig3", "fig4", "fig5", "bbp", "baselines"])
+@pytest.mark.parametrize(
+    "name", ["fig1", "fig2", "fig3", "fig4", "fig5", "bbp", "baselines", "late", "escape"]
+)
 def test_notebooks_run(name, tmp_path, monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0")  # they mostly compile
     import nbformat
