@@ -9,7 +9,6 @@ import io
 import os
 import sys
 import warnings
-from contextlib import suppress
 from typing import TextIO
 
 FORGOTTEN = (
@@ -38,14 +37,25 @@ class Stream(io.TextIOWrapper):
 
     def write(self, text: str) -> int:
         """Write, or lose the text if that is forgiven."""
-        with suppress(self.forgiven):
+        try:
             super().write(text)
+        except self.forgiven:
+            self.lose()
         return len(text)
 
     def flush(self) -> None:
         """Flush, or lose the text if that is forgiven."""
-        with suppress(self.forgiven):
+        try:
             super().flush()
+        except self.forgiven:
+            self.lose()
+
+    def lose(self) -> None:
+        """Send what is buffered, and what follows, nowhere: or Python tries again at its end."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)
+        super().flush()
 
 
 class Progress(Stream):
@@ -73,7 +83,8 @@ def finish(code: int) -> int:
         if code == 0:
             sys.stderr.write(f"gapless: failed: the answer cannot be written: {error.strerror}\n")
             code = 1
-        sys.stdout = None  # or Python would try once more, and complain
+        if isinstance(sys.stdout, Stream):
+            sys.stdout.lose()
     return code
 
 
