@@ -24,7 +24,7 @@ test-avx2: $(VENV)/.dev
 	OPENBLAS_CORETYPE=Haswell XLA_FLAGS="--xla_backend_optimization_level=0 --xla_cpu_max_isa=AVX2" \
 		$(BIN)/python -m pytest -n $(WORKERS) -q
 
-# the fast tests with every seed moved, and with the files in reversed order (tests/seeds.py)
+# the fast tests with every seed moved, in reversed order (tests/seeds.py)
 test-many-seeds: $(VENV)/.dev
 	for shift in 1 2 1000; do \
 		SEED_SHIFT=$$shift XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/python -m pytest \

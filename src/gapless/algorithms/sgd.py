@@ -46,8 +46,11 @@ def sgd(
         True: every batch is drawn anew, samples may repeat. False: each pass over the samples is
         a random permutation, cut into ⌊M/B⌋ batches; the rest sits out that pass.
 
-    Raises ``ValueError`` for a rate, batch or number of steps out of range, steps that overflow,
-    or a start that is not (K, N) finite vectors near the sphere.
+    Raises
+    ------
+    ValueError
+        For a rate, batch or number of steps out of range, steps that overflow, or a start that is
+        not (K, N) finite vectors near the sphere.
     """
     rate, batch = number("rate", rate, above=0), whole("batch", batch)
     if not 1 <= batch <= problem.m:
