@@ -23,7 +23,7 @@ def measure(size: Size, seed: int) -> pd.DataFrame:
     found = []
     for point in fig4.simulations(size, seed):
         start = time.process_time()
-        found += fig4.EXPERIMENT.measure(point)
+        found += point.measure().to_pylist()
         seconds = time.process_time() - start
         print(f"alpha={point.alpha:g} design {point.index}: {seconds:.0f} CPU s", flush=True)
     return pd.DataFrame(found)
