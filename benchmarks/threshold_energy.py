@@ -15,10 +15,11 @@ import pyarrow as pa
 
 from gapless.analyse.plateaus import plateaus
 from gapless.figures import fig4
+from gapless.figures.experiment import Size
 from gapless.measure.simulation import MOMENTS
 
 
-def measure(size: fig4.Size, seed: int) -> pd.DataFrame:
+def measure(size: Size, seed: int) -> pd.DataFrame:
     """Return the rows of all designs, reporting each on the way."""
     found = []
     for point in fig4.simulations(size, seed):
@@ -58,7 +59,7 @@ def main() -> None:
     parser.add_argument("--out", help="keep the rows in this parquet file")
     given = parser.parse_args()
     alphas = tuple(float(text) for text in given.alpha.split(","))
-    table = measure(fig4.Size(given.n, alphas, given.designs, given.runs), given.seed)
+    table = measure(Size(given.n, alphas, given.designs, given.runs), given.seed)
     if given.out:
         table.to_parquet(given.out)
     report(table)

@@ -6,6 +6,7 @@ import jax
 import pytest
 
 import examples
+from gapless.figures import NAMES
 from settings import setting
 
 ROOT, PAGES = examples.ROOT, examples.PAGES
@@ -77,7 +78,7 @@ def test_notebooks_are_what_their_pages_say():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the kernel's event loop, not of the project
-@pytest.mark.parametrize("name", ["fig1", "fig2", "fig3", "fig4", "fig5", "bbp", "baselines"])
+@pytest.mark.parametrize("name", NAMES)
 def test_notebooks_run(name, tmp_path, monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0")  # they mostly compile
     import nbformat

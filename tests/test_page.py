@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
-from matplotlib.collections import FillBetweenPolyCollection
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from gapless.page.html import asset, points_table
@@ -96,7 +96,7 @@ def test_every_number_of_every_curve_is_drawn(picture):
     figure = render(picture)
     for panel, axes in axes_with(figure, picture):
         lines = iter(axes.get_lines())
-        bands = iter(c for c in axes.collections if isinstance(c, FillBetweenPolyCollection))
+        bands = iter(c for c in axes.collections if isinstance(c, PolyCollection))
         for series, record in zip(panel.series, panel.record()["series"], strict=True):
             x, y = np.asarray(series.x, float), np.asarray(series.y, float)
             assert same(next(lines), x, y)  # with its gaps

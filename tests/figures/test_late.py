@@ -75,7 +75,7 @@ def test_a_figure_at_infinite_n_goes_from_points_to_page(name, tmp_path):
 def late_times(limit: float, error: float, alpha: float, alpha_error: float) -> late.LateTimes:
     """Return numbers of two α by hand: e∞ over 1RSB, and one reading of the transition."""
     energies = pd.DataFrame(
-        {"alpha": a, "sets": 9, "limit": 7 * limit, "threshold_1rsb": 7.0}
+        {"alpha": a, "sets": 9, "paths": 10**6, "limit": 7 * limit, "threshold_1rsb": 7.0}
         | {"limit_error_sets": 7 * error, "limit_error_window": 0.0}
         for a in (6.0, 10.0)
     )

@@ -28,8 +28,7 @@ def figure(tmp_path, monkeypatch):
     sys.modules.pop("first_energy", None)
 
 
-@pytest.mark.parametrize("workers", [[], ["--workers", "2"]])
-def test_a_figure_of_one_file_is_resumed_and_drawn(figure, tmp_path, capsys, monkeypatch, workers):
+def test_a_figure_of_one_file_is_resumed_and_drawn(figure, tmp_path, capsys, monkeypatch):
     reproduce = ["reproduce", "first_energy:EXPERIMENT", "--json", "--out"]
     measure = figure.Start.measure
 
@@ -51,9 +50,9 @@ def test_a_figure_of_one_file_is_resumed_and_drawn(figure, tmp_path, capsys, mon
     reduced = figure.reduce(Store(tmp_path / "cut/first-energy").read().to_pandas())
     assert [one.size for one in reduced.mean.values()] == [128, 112, 128]
 
-    assert main([*reproduce, "cut", "--retry-failed", *workers]) == 0
+    assert main([*reproduce, "cut", "--retry-failed"]) == 0
     assert "23 of 24 points are there already" in capsys.readouterr().err
-    assert main([*reproduce, "whole", *workers]) == 0
+    assert main([*reproduce, "whole"]) == 0
     tables = [
         Store(tmp_path / folder / "first-energy").read().drop_columns(["wall_s", "written_at"])
         for folder in ("cut", "whole")

@@ -190,25 +190,21 @@ def _predicted(passages: pd.DataFrame, n: int, budget: float) -> pd.DataFrame:
 
 def share_table(passages: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Return, for each N and α, the share at N = ∞ with its error and that of the runs."""
-    measured = success_table(runs, tolerance=LEVEL).set_index(["n", "alpha"])
+    found = success_table(runs, tolerance=LEVEL).to_dict("records")
+    measured = {(int(row["n"]), float(row["alpha"])): row for row in found}
     rows = []
     for n in sorted(int(n) for n in runs.n.unique()):
-        predicted = _predicted(passages, n, paper_budget(n))
-        for alpha in predicted.columns:
-            if (n, alpha) not in measured.index:
+        for alpha, shares in _predicted(passages, n, paper_budget(n)).items():
+            run, count = measured.get((n, float(str(alpha)))), len(shares)
+            if run is None:
                 continue
-            shares = predicted[alpha]
-            run, count = measured.loc[[(n, alpha)]].iloc[0], len(shares)
             rows.append(
                 {
                     "n": n,
                     "alpha": alpha,
                     "predicted": shares.mean(skipna=False),
                     "predicted_error": shares.std(ddof=1) / count**0.5 if count > 1 else np.nan,
-                    "fraction": run.fraction,
-                    "low": run.low,
-                    "high": run.high,
-                    "runs": int(run.runs),
+                    **{name: run[name] for name in ("fraction", "low", "high", "runs")},
                 }
             )
     return pd.DataFrame(rows)

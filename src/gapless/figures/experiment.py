@@ -18,6 +18,16 @@ Scale = Literal["smoke", "desk", "paper"]
 R = TypeVar("R")
 
 
+@dataclass(frozen=True)
+class Size:
+    """One N: its α, and at each α as many designs with as many runs on each."""
+
+    n: int
+    alphas: tuple[float, ...]
+    designs: int
+    runs: int
+
+
 def nothing(reduced: Any) -> list:
     """Return no claims, or no tables."""
     del reduced

@@ -61,7 +61,7 @@ def reduce(table: pd.DataFrame) -> Runs:
 
 def followed_run(table: pd.DataFrame) -> Any | None:
     """Return the record of the run that was followed, None where there is none."""
-    followed = table[table.followed.fillna(False).astype(bool)]
+    followed = table[table.followed.eq(True)]
     return None if followed.empty else followed.iloc[0]
 
 
@@ -187,7 +187,7 @@ def claims(reduced: Runs) -> list[Claim]:
     size = Sample(n, len(crossed))
     earlier = share(crossed.time <= PAPER_TIME, crossed.design)
     informed = share(crossed.overlap.abs() > INFORMED, crossed.design)
-    twins = crossed.twin_settled.fillna(False).astype(bool)
+    twins = crossed.twin_settled.eq(True)
     found = [
         judged(
             "The energy crosses the threshold near iteration 1210 (t = 0.24)",

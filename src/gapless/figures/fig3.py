@@ -7,7 +7,6 @@ finite N the quartic loss also isolates single samples of large negative curvatu
 of v₁ on its top sample is kept beside it.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,21 +26,10 @@ from gapless.analyse.verdict import (
     judged,
     verdict,
 )
-from gapless.figures.experiment import Experiment, Scale
+from gapless.figures.experiment import Experiment, Scale, Size
 from gapless.measure.crossing import CrossingPoint
 from gapless.measure.threshold import T_TWIN
 from gapless.page.panels import TWO_ERRORS, Axis, Panel, Picture, Series
-
-
-@dataclass(frozen=True)
-class Size:
-    """One curve: N, its α, and how many designs of K runs at each."""
-
-    n: int
-    alphas: tuple[float, ...]
-    designs: int
-    runs: int
-
 
 _ALPHAS = (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 14.0, 16.0)
 SIZES: dict[Scale, tuple[Size, ...]] = {

@@ -6,7 +6,6 @@ Eqs. 11–13 at α = M/N; the thin one is the energy e₀ of the 1RSB ground sta
 3.96 < α < 185 lies *above* the marginal one (docs/derivations/limits.md §2).
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ import pandas as pd
 
 from gapless.analyse.plateaus import Plateau, plateau_limits, plateaus, prediction
 from gapless.analyse.verdict import CLOSE, Claim, Sample, Statement, judged, verdict
-from gapless.figures.experiment import Experiment, Scale
+from gapless.figures.experiment import Experiment, Scale, Size
 from gapless.measure.simulation import MOMENTS, Simulation
 from gapless.measure.threshold import AT_REST
 from gapless.page.panels import INK, Axis, Mark, Panel, Picture, Series
@@ -28,16 +27,6 @@ moves would lose is judged by the energy that it lost since `T_END`/2.
 """
 GOOD = Statement(low=-CLOSE, high=CLOSE)
 """Runs over 1RSB, less one. The scheme is a limit N → ∞: the statement is about every N."""
-
-
-@dataclass(frozen=True)
-class Size:
-    """One N: its α, and at each α as many designs with as many runs on each."""
-
-    n: int
-    alphas: tuple[float, ...]
-    designs: int
-    runs: int
 
 
 _ALPHAS = (4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 18.0, 24.0)

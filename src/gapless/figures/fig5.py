@@ -37,7 +37,7 @@ NONE = 1e-4
 
 
 @dataclass(frozen=True)
-class Size:
+class Curve:
     """One curve: N, its α and the least number of runs at each."""
 
     n: int
@@ -51,27 +51,27 @@ def _alphas(first: float, last: float, count: int) -> tuple[float, ...]:
 
 # Close where the fraction goes from a tenth to nine tenths, and one α beyond the 1RSB threshold.
 _DESK = (4.0, 5.0, 5.5, 6.0, 6.5, 7.0, 7.5, 8.0, 9.0, 10.0, 12.0, 14.0)
-SIZES: dict[Scale, tuple[Size, ...]] = {
+SIZES: dict[Scale, tuple[Curve, ...]] = {
     "smoke": (
-        Size(64, (5.0, 7.0, 9.0, 12.0), 512),
-        Size(128, (5.0, 7.0, 9.0), 256),
-        Size(256, (7.0, 9.0), 256),
+        Curve(64, (5.0, 7.0, 9.0, 12.0), 512),
+        Curve(128, (5.0, 7.0, 9.0), 256),
+        Curve(256, (7.0, 9.0), 256),
     ),
     "desk": (
-        Size(64, _DESK, 100_000),
-        Size(128, _DESK, 50_000),
-        Size(256, _DESK, 20_000),
-        Size(512, _DESK, 5_000),
-        Size(1024, _DESK, 1_000),
+        Curve(64, _DESK, 100_000),
+        Curve(128, _DESK, 50_000),
+        Curve(256, _DESK, 20_000),
+        Curve(512, _DESK, 5_000),
+        Curve(1024, _DESK, 1_000),
     ),
     "paper": (
-        Size(64, _alphas(2, 16, 29), 100_000),
-        Size(128, _alphas(2, 16, 29), 100_000),
-        Size(256, _alphas(2, 16, 29), 50_000),
-        Size(512, _alphas(2, 16, 29), 50_000),
-        Size(1024, _alphas(2, 16, 29), 20_000),
-        Size(2048, _alphas(2, 16, 29), 10_000),
-        Size(4096, _alphas(2, 16, 29), 10_000),
+        Curve(64, _alphas(2, 16, 29), 100_000),
+        Curve(128, _alphas(2, 16, 29), 100_000),
+        Curve(256, _alphas(2, 16, 29), 50_000),
+        Curve(512, _alphas(2, 16, 29), 50_000),
+        Curve(1024, _alphas(2, 16, 29), 20_000),
+        Curve(2048, _alphas(2, 16, 29), 10_000),
+        Curve(4096, _alphas(2, 16, 29), 10_000),
     ),
 }
 
