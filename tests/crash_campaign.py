@@ -204,7 +204,9 @@ class Campaign:
 def undisturbed(folder: Path, points: int):
     """Return the table of a run in one process that nobody disturbs."""
     store = Store.open(folder, SPEC, {})
-    task = Task(EXPERIMENT.name, tuple(Square(number=i) for i in range(points)), (), 1.0)
+    squares = tuple(Square(number=i) for i in range(points))
+    addresses = tuple(EXPERIMENT.address(square) for square in squares)
+    task = Task(EXPERIMENT.name, squares, addresses, 1.0)
     run_in_process([task], folder, lambda receipt: None)
     return store.read().drop_columns(list(PROVENANCE))
 
