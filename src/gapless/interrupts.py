@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -110,11 +110,20 @@ def end() -> NoReturn:
             shutil.rmtree(folder, ignore_errors=True)
         # the bar of a progress hides the cursor
         say(("\x1b[?25h\n" if os.isatty(2) else "") + last_words())
+        _kill_workers()  # one that a pool has started for one that was killed
     finally:
         os._exit(EXIT_CODE)
 
 
 def _kill_workers() -> None:
+    """Kill all children: also a worker that is just being started, and is on no list of ours.
+
+    Without its driver it would end with a traceback.
+    """
+    for listing in Path("/proc/self/task").glob("*/children"):  # Linux
+        with suppress(OSError):
+            for number in listing.read_text().split():
+                os.kill(int(number), signal.SIGKILL)
     multiprocessing = sys.modules.get("multiprocessing")  # if it is not loaded, there are none
     for child in getattr(multiprocessing, "active_children", list)():
         child.kill()
