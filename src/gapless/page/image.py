@@ -14,7 +14,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -243,7 +243,7 @@ def _draw_mark(mark: Mark, axes: Axes) -> None:
 def _draw_heat(heat: Heat, axes: Axes) -> None:
     colour = PALETTE[heat.colour % len(PALETTE)]
     # one colour of rising opacity stands on any page, light or dark
-    shades = LinearSegmentedColormap.from_list("shades", [(colour, 0.0), (colour, 1.0)])
+    shades = LinearSegmentedColormap.from_list("shades", [to_rgba(colour, 0), to_rgba(colour, 1)])
     axes.imshow(
         heat.shades,
         cmap=shades,
