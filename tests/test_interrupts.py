@@ -116,6 +116,7 @@ def test_a_command_that_was_started_deaf_stays_so(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_fifty_interrupts_at_random_times():
     chance = random.Random(15)
     took = {}
