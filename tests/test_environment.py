@@ -133,7 +133,7 @@ def test_settings_of_others_are_forgotten(monkeypatch):
     for name, values in HOSTILE.items():
         monkeypatch.setenv(name, values[0] or "")
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
-    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_max_isa=AVX2 --xla_none --xla_dump_to=/tmp/x")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_max_isa=AVX2 --xla_none --xla_dump_to=dumps")
     monkeypatch.setattr("sys.warnoptions", ["error"])
     with warnings.catch_warnings():
         forget_settings()
@@ -141,7 +141,7 @@ def test_settings_of_others_are_forgotten(monkeypatch):
     left = {name for name in os.environ if name.startswith(("JAX_", "NPY_", "MPLB"))}
     assert left == {"JAX_PLATFORMS"}
     assert sys.warnoptions == []
-    assert os.environ["XLA_FLAGS"] == "--xla_cpu_max_isa=AVX2 --xla_dump_to=/tmp/x"
+    assert os.environ["XLA_FLAGS"] == "--xla_cpu_max_isa=AVX2 --xla_dump_to=dumps"
     assert os.environ["TZ"] == HOSTILE["TZ"][0]
 
 
