@@ -84,7 +84,8 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.dev
+# the tests import what runs the notebooks
+types: $(VENV)/.docs
 	$(BIN)/basedpyright
 
 contracts: $(VENV)/.dev
