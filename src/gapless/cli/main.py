@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from gapless import interrupts
 from gapless.cli import (
+    border,
     cache,
     dmft,
     docstrings,
@@ -28,6 +29,7 @@ from gapless.threads import pin_threads
 
 if sys.flags.optimize > 1:
     for module in (
+        border,
         cache,
         dmft,
         explore,
@@ -55,6 +57,7 @@ app = App(
 app.command(flow.flow)
 app.command(success.success)
 app.command(spectrum.spectrum)
+app.command(border.border)
 app.command(reproduce.reproduce)
 app.command(reproduce.report)
 app.command(explore.explore)
