@@ -74,7 +74,7 @@ def test_all_signs_turned_change_nothing(rest):
 
 
 def test_a_random_state_is_no_minimum(rest):
-    problem, run, signs = rest
+    problem, _, signs = rest
     start = Design(N, ALPHA, seed=3, runs=RUNS).start()
     found = planted_border(problem, start, 0, signs)
     assert (found["lambda_1"] <= 0) == (found["schur"] is None)

@@ -1,4 +1,4 @@
-"""`gapless border`: would a signal with these labels destabilise the minima where descent ends?"""
+"""`gapless border`: the share of minima that a signal with their labels would destabilise."""
 
 import sys
 from pathlib import Path

@@ -8,6 +8,7 @@ direction (docs/derivations/border.md). Curves of P(s < 0) against α cross at
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -116,16 +117,18 @@ def picture(found: list[Border]) -> Picture:
             Mark("x", read, "crossing", side="right"),
         )
         shares, medians = [], []
+        dotted: dict[str, Any] = dict(style="lines", dash="dot", legend="")
         for colour, (n, here) in enumerate(rows.groupby("n")):
             ends = here.low.to_numpy(), here.high.to_numpy()
             note = [f"{count} minima" for count in here.minima]
-            given = dict(colour=colour, note=note, legend=f"N = {n}")
+            given: dict[str, Any] = dict(colour=colour, note=note, legend=f"N = {n}")
             shares.append(Series(f"N = {n}", here.alpha, here.unstable, *ends, **given))
             medians.append(Series(f"N = {n}", here.alpha, here.median_s, **given))
             medians.append(
                 Series(
                     *(f"φ(γ̄) − μ of the runs' labels, N = {n}", here.alpha, here.limit_s),
-                    **dict(style="lines", dash="dot", colour=colour, legend=""),
+                    **dotted,
+                    colour=colour,
                 )
             )
         unstable = Axis("P(s < 0)", range=(-0.02, 1.02))
