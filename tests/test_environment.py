@@ -23,9 +23,9 @@ from gapless.store import Store
 from gapless.surroundings import forget_settings
 from gapless.sweep import work
 from gapless.threads import THREADS, pin_threads
+from places import OLD_STORE
 from settings import setting
 
-STORE = Path(__file__).parent / "data" / "store-0.1"
 GAPLESS = [sys.executable, "-m", "gapless"]
 STATE = ["theory", "state", "--alpha", "10", "--json"]
 NOWHERE = "/proc/none"
@@ -188,9 +188,9 @@ def with_flags(name, value):
 
 STREAMS = [
     # (arguments, what redirects them, exit code, a word of stdout, a word of stderr)
-    (["status", STORE, "--json"], "<&- 2>&-", 0, '"points": 2', None),
-    (["status", STORE, "--json"], "| head -c 0", 0, None, None),
-    (["status", STORE, "--json"], "> /dev/full", 1, None, "written"),
+    (["status", OLD_STORE, "--json"], "<&- 2>&-", 0, '"points": 2', None),
+    (["status", OLD_STORE, "--json"], "| head -c 0", 0, None, None),
+    (["status", OLD_STORE, "--json"], "> /dev/full", 1, None, "written"),
     (["flow", "--help"], "2> /dev/full", 0, "Usage", None),
     (["flow", "--help"], ">&-", 0, None, None),
     (["flow", "--help"], ">&- 2>&- <&-", 0, None, None),
@@ -276,7 +276,7 @@ def test_threads_are_the_user_s_only_by_our_own_variable(monkeypatch, capsys):
     assert {os.environ[name] for name in THREADS} == {"1"}
     for wrong in ("0", "-1", "two", ""):
         monkeypatch.setenv("GAPLESS_THREADS", wrong)
-        assert main(["status", str(STORE)]) == 2
+        assert main(["status", str(OLD_STORE)]) == 2
         assert "GAPLESS_THREADS must be a positive integer" in capsys.readouterr().err
 
 

@@ -10,8 +10,9 @@ import examples
 from gapless.cli import main
 from gapless.page.image import render
 from gapless.store import Store
+from places import ROOT
 
-PAGE = examples.ROOT / "docs" / "contributing" / "new-figure.md"
+PAGE = ROOT / "docs" / "contributing" / "new-figure.md"
 
 
 @pytest.fixture

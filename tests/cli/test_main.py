@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -19,6 +18,7 @@ from gapless.analyse.success import success_table
 from gapless.cli import main
 from gapless.cli._shared import numbers
 from gapless.sweep import Calibration
+from places import OLD_STORE, ROOT
 
 FLOW = ["flow", "--n", "32", "--alpha", "6"]
 SUCCESS = ["success", "--n", "32", "--alpha", "6"]
@@ -206,7 +206,7 @@ def test_success_answers_rows_and_keeps_its_records(capsys, tmp_path):
     assert "another spec" in capsys.readouterr().err
 
 
-READING = Path(__file__).parent.parent / "docs" / "tutorials" / "reading.md"
+READING = ROOT / "docs" / "tutorials" / "reading.md"
 
 
 def test_the_taught_query_gives_the_numbers_of_the_command(capsys, tmp_path, monkeypatch):
@@ -285,7 +285,7 @@ def test_the_slurm_script_shares_the_points_out(capsys, tmp_path, monkeypatch):
 
 def test_status_compact_and_export_tell_what_a_folder_holds(capsys, tmp_path):
     folder = tmp_path / "s"
-    shutil.copytree(Path(__file__).parent / "data" / "store-0.1", folder)
+    shutil.copytree(OLD_STORE, folder)
     (row,) = answer(capsys, "status", str(folder))["stores"]
     assert (row["store"], row["points"], row["records"], row["damaged"]) == ("s", 2, 4, [])
     assert answer(capsys, "status", str(tmp_path))["stores"] == [row]

@@ -5,7 +5,6 @@ import random
 import signal
 import threading
 from concurrent.futures import Future
-from pathlib import Path
 
 import pytest
 from distributed import Client, LocalCluster
@@ -24,9 +23,8 @@ pytestmark = [
 
 
 @pytest.fixture
-def client(monkeypatch):
+def client(monkeypatch, importable):
     """Two workers of one thread each; points of some ms."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
     monkeypatch.setenv("TOY_SLEEP", "0.005")
     with (
         LocalCluster(

@@ -1,6 +1,5 @@
 """Sweeps: the same records whatever the engine, the order and the interruptions."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -89,14 +88,6 @@ def test_a_point_that_raises_is_a_record_with_its_reason(tmp_path):
         "ArithmeticError: no square today"
     ]
     assert sorted(r["square"] for r in rows if r["square"] is not None) == [1, 1, 9, 9]
-
-
-@pytest.fixture
-def importable(monkeypatch):
-    """Let workers import what stands in this folder."""
-    folder = str(Path(__file__).parent)
-    monkeypatch.syspath_prepend(folder)
-    monkeypatch.setenv("PYTHONPATH", folder, prepend=os.pathsep)
 
 
 @pytest.mark.slow

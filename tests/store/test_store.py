@@ -7,7 +7,6 @@ import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
-from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -17,6 +16,7 @@ import pytest
 
 from gapless.store import Status, Store, StoreError, compact, export, status
 from gapless.store.store import SCHEMA_VERSION
+from places import OLD_STORE
 
 SPEC = {"experiment": "toy", "seed": 1}
 
@@ -101,7 +101,7 @@ def test_any_flipped_bit_is_noticed(store):
 
 def test_a_store_of_version_0_1_is_read_and_continued(tmp_path):
     old = tmp_path / "old"
-    shutil.copytree(Path(__file__).parent / "data" / "store-0.1", old)
+    shutil.copytree(OLD_STORE, old)
     before = Store.at(old).read()
     assert before.num_rows == 4
     energies = [
