@@ -12,6 +12,7 @@ from gapless.design import Design
 from gapless.flow.explicit import normalise
 from gapless.losses import normalised, quartic
 from gapless.problem import Problem, draw_problem, generalisation_error, precision
+from sampling import SIGMAS
 
 LOSSES = [quartic, normalised(0.5)]
 UNCHECKED = inspect.unwrap(draw_problem)  # as a user without type checks meets it
@@ -169,3 +170,17 @@ def test_a_problem_comes_out_of_a_pickle_as_it_went_in(dtype):
         a, b = getattr(again, name), getattr(problem, name)
         assert a.dtype == b.dtype
         np.testing.assert_array_equal(a, b)
+
+
+DESIGN = Design(n=48, alpha=5, seed=3, runs=4)
+
+
+def test_label_noise_has_its_variance_and_is_shared_by_twins():
+    clean, noisy = draw_problem(DESIGN), draw_problem(DESIGN, noise=0.3)
+    added = np.asarray(noisy.labels - clean.labels, float)
+    # a variance of 960 Gaussians is known to √(2/960)
+    assert added.var() == pytest.approx(0.3, rel=SIGMAS * (2 / added.size) ** 0.5)
+    twin = draw_problem(DESIGN, "shuffled", noise=0.3)
+    np.testing.assert_array_equal(np.sort(twin.labels), np.sort(noisy.labels))
+    with pytest.raises(ValueError, match=r"^noise: "):
+        draw_problem(DESIGN, noise=-0.1)

@@ -1,15 +1,11 @@
 """The explorer's grids: what is shown is the library's, and the label densities are densities."""
 
 import json
-import urllib.error
-import urllib.request
-from threading import Thread
 
 import numpy as np
 import pytest
 
-from gapless.cli import main
-from gapless.explore import explorer_page, server, theory_grid
+from gapless.explore import theory_grid
 from gapless.explore.grid import at, label_density
 from gapless.losses import Loss, normalised, quartic
 from gapless.theory import bbp_threshold, bulk_density, threshold_state
@@ -70,37 +66,3 @@ def test_an_odd_loss_is_refused():
     odd = Loss("odd", lambda h, y: h + y, lambda h, y: h, lambda h, y: h, 0.0)
     with pytest.raises(ValueError, match="not even"):
         theory_grid(odd, (6.0,))
-
-
-def test_the_page_is_served_here_alone():
-    with server(explorer_page([], {}), 0) as served:
-        assert served.server_address[0] == "127.0.0.1"
-        thread = Thread(target=served.serve_forever)
-        thread.start()
-        address = f"http://127.0.0.1:{served.server_address[1]}"
-        with urllib.request.urlopen(f"{address}/") as answer:
-            assert b"gapless explorer" in answer.read()
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(f"{address}/../etc/passwd")
-        caught.value.close()
-        with pytest.raises(ValueError, match="port: "):
-            server("", served.server_address[1])
-        served.shutdown()
-        thread.join()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        (["--loss", "nothing"], "--loss"),
-        (["--alpha", "a:b"], "--alpha"),
-        (["--port", "70000"], "--port"),
-        (["/no/such/folder"], "dir"),
-        (["--export", "/proc/no"], "--export"),
-    ],
-)
-def test_mistakes_are_one_line(capsys, arguments, named):
-    assert main(["explore", *arguments]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert named in error

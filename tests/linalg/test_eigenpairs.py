@@ -2,54 +2,15 @@
 
 from typing import Literal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.tree_util import Partial
 
 from gapless.linalg import (
     Eigenpairs,
-    WeightedGram,
     extreme_eigenpairs,
     lanczos_quadrature,
-    times,
-    times_transpose,
 )
-
-KEY = jax.random.key(0)
-EPSILON = float(jnp.finfo(jnp.float32).eps)
-
-
-def of_spectrum(spectra: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Return symmetric matrices (K, N, N) with the given eigenvalues (K, N)."""
-    rng = np.random.default_rng(seed)
-    n = spectra.shape[1]
-    bases = [np.linalg.qr(rng.standard_normal((n, n)))[0] for _ in spectra]
-    return np.stack([(q * values) @ q.T for q, values in zip(bases, spectra, strict=True)])
-
-
-def _product(matrices: jax.Array, v: jax.Array) -> jax.Array:
-    return jnp.einsum("knj,kpj->kpn", matrices, v)
-
-
-def operator(matrices: np.ndarray) -> Partial:
-    """Return K matrices as an operator on blocks."""
-    return Partial(_product, jnp.asarray(matrices, jnp.float32))
-
-
-def block(runs: int, p: int, n: int) -> jax.Array:
-    return jax.random.normal(KEY, (runs, p, n))
-
-
-# two outliers below a bulk, as at a crossing; a gapless edge; a cluster of three
-SPECTRA = np.stack(
-    [
-        np.concatenate([[-12.0, -9.0], np.linspace(-8.0, 100.0, 198)]),
-        np.linspace(-1.0, 1.0, 200) ** 3,
-        np.concatenate([[-5.0, -4.999, -4.998], np.linspace(0.0, 50.0, 197)]),
-    ]
-)
+from matrices import EPSILON, SPECTRA, block, of_spectrum, operator
 
 
 @pytest.mark.parametrize("p", [1, 4])
@@ -145,57 +106,3 @@ def test_too_small_a_matrix_is_refused_with_the_remedy() -> None:
         extreme_eigenpairs(operator(of_spectrum(SPECTRA)), block(3, 1, 200), 0)
     with pytest.raises(ValueError, match="steps"):
         lanczos_quadrature(operator(of_spectrum(SPECTRA)), block(3, 4, 200), 60)
-
-
-def test_a_full_quadrature_is_the_spectrum_itself() -> None:
-    # p · steps = N: the basis is complete, the nodes are all eigenvalues
-    spectrum = np.linspace(-1.0, 1.0, 60)[None] ** 3
-    found = lanczos_quadrature(operator(of_spectrum(spectrum)), block(1, 2, 60), 30)
-    np.testing.assert_allclose(found.nodes, spectrum, atol=64 * EPSILON)
-    np.testing.assert_allclose(found.weights.sum(), 1, atol=1e-6)
-
-
-def test_quadrature_is_exact_for_the_moments_of_its_own_start() -> None:
-    # Gauss: mean over the block of v f(A) v for every polynomial of degree ≤ 2·steps − 1
-    matrices, steps, p = of_spectrum(SPECTRA[1:2]), 4, 3
-    start = block(1, p, 200)
-    found = lanczos_quadrature(operator(matrices), start, steps)
-    q = np.linalg.qr(np.asarray(start[0], float).T)[0]
-    power = q
-    for degree in range(2 * steps):
-        exact = np.trace(q.T @ power) / p
-        np.testing.assert_allclose((found.weights * found.nodes**degree).sum(), exact, atol=1e-6)
-        power = matrices[0] @ power
-
-
-@pytest.mark.parametrize("tall_until", [0, 1000])
-@pytest.mark.parametrize("m", [3, 700])
-def test_the_product_by_blocks_of_rows_is_the_plain_one(m, tall_until, monkeypatch) -> None:
-    """In both layouts: labels as (M, K), and as (K, M)."""
-    monkeypatch.setattr("gapless.linalg.products.TALL_UNTIL", tall_until)
-    monkeypatch.setattr("gapless.linalg.products.ENTRIES_PER_BLOCK", 256 * 32)
-    keys = jax.random.split(KEY, 4)
-    x, d = jax.random.normal(keys[0], (m, 32)), jax.random.normal(keys[1], (2, m))
-    s, v = jax.random.normal(keys[2], (2,)), jax.random.normal(keys[3], (2, 3, 32))
-    found = jax.jit(WeightedGram.__call__)(WeightedGram(x, d, s), v)
-    dense = np.einsum("mi,km,mj->kij", *(np.asarray(a, float) for a in (x, d, x)))
-    exact = np.einsum("kij,kpj->kpi", dense, np.asarray(v, float))
-    exact += np.asarray(s, float)[:, None, None] * np.asarray(v, float)
-    np.testing.assert_allclose(found, exact, atol=64 * EPSILON * m**0.5 * np.abs(exact).max())
-
-
-@pytest.mark.parametrize("stored", ["float32", "float16"])
-@pytest.mark.parametrize("vectors", [1, 3])
-def test_half_a_gradient_by_blocks_of_rows_is_the_plain_one(stored, vectors, monkeypatch) -> None:
-    """M = 701 is no multiple of a block: the last one reaches back over rows that are done."""
-    monkeypatch.setattr("gapless.linalg.products.ENTRIES_PER_BLOCK", 64 * 31)
-    keys = jax.random.split(KEY, 3)
-    x = (jax.random.normal(keys[0], (701, 31)) / 31**0.5).astype(stored)
-    v, r = jax.random.normal(keys[1], (vectors, 31)), jax.random.normal(keys[2], (vectors, 701))
-    exact = np.asarray(x, float)
-    for found, plain in (
-        (times_transpose(v, x), np.asarray(v, float) @ exact.T),
-        (times(r, x), np.asarray(r, float) @ exact),
-    ):
-        assert found.dtype == jnp.float32
-        np.testing.assert_allclose(found, plain, atol=64 * EPSILON * np.abs(plain).max())

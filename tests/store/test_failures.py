@@ -1,13 +1,9 @@
 """Failed points: told by every answer, measured again where the cause passes, and only there."""
 
-import json
-
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from gapless.cli import main
-from gapless.measure.simulation import Simulation
 from gapless.store import Failure, Store, failures, passes, reason_of, status
 from gapless.sweep import plan, run_in_process
 from toy_experiment import EXPERIMENT, Toy
@@ -129,41 +125,3 @@ def test_a_cause_that_passes_is_tried_again_and_another_when_asked(store, monkey
     assert failures(store.outcomes()) == []
     assert store.read().num_rows == 6
     assert store.conflicts() == []
-
-
-def test_success_says_what_failed_and_no_row_shrinks_in_silence(tmp_path, capsys, monkeypatch):
-    def measure(point):
-        if point.alpha == 7 or (point.alpha == 6 and point.index == 1):
-            raise MemoryError("full")
-        return unsolved(point)
-
-    def unsolved(point):
-        return point.table(outcome="time_out", steps=1, gradients=1, overlap=0.0)
-
-    monkeypatch.setattr(Simulation, "measure", measure)
-    arguments = ["success", "--n", "8", "--alpha", "5,6,7", "--runs", "8", "--runs-per-design", "4"]
-    arguments += ["--t-max", "0.1", "--out", str(tmp_path / "s")]
-    assert main([*arguments, "--json"]) == 0
-    told = capsys.readouterr()
-    answer = json.loads(told.out)
-    assert [(r["alpha"], r["runs"], r["failed"]) for r in answer["rows"]] == [
-        (5, 8, 0),
-        (6, 4, 4),
-        (7, 0, 8),
-    ]
-    assert answer["rows"][2]["fraction"] is None
-    assert answer["failures"] == [{"reason": "MemoryError: full", "points": 3, "passing": True}]
-    assert "3 of 6 points failed" in told.err
-    assert "3: MemoryError: full" in told.err
-    assert "--retry-failed" in told.err
-    for verb in (["status"], ["status", "--json"], ["export"]):
-        file = [str(tmp_path / "all.csv")] if verb == ["export"] else []
-        assert main([verb[0], str(tmp_path / "s"), *file, *verb[1:]]) == 0
-        told = capsys.readouterr()
-        assert "MemoryError: full" in (told.out if "--json" in verb else told.err)
-    # there is room again
-    monkeypatch.setattr(Simulation, "measure", unsolved)
-    assert main([*arguments, "--json"]) == 0
-    answer = json.loads(capsys.readouterr().out)
-    assert [(r["runs"], r["failed"]) for r in answer["rows"]] == [(8, 0)] * 3
-    assert answer["failures"] == []

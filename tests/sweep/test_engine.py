@@ -5,23 +5,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gapless.figures.fig5 import EXPERIMENT as FIG5
-from gapless.measure import Cost
 from gapless.measure.simulation import Simulation
 from gapless.store import Store, status
 from gapless.sweep import (
-    Calibration,
-    Plan,
     Receipt,
     Task,
     WorkerLostError,
-    calibrate,
     engine,
     orderly_interrupt,
     plan,
@@ -209,34 +204,6 @@ def until(condition, seconds: float = 30.0) -> None:
         time.sleep(0.02)
 
 
-def test_a_plan_counts_the_programs_that_each_worker_compiles():
-    points = [Toy(number=i, group=i % 3) for i in range(12)]
-    todo = Plan(EXPERIMENT, 12, tuple(points))
-    here = Calibration(start=1.0, compilation=5.0, speed=4e10, bytes=1e8)
-    assert here.seconds(todo, 1) == 1 + 12 + 3 * 5
-    assert here.seconds(todo, 2) == 1 + (12 + 2 * 3 * 5) / 2
-    assert here.seconds(todo, 100) == 1 + 1 + 5  # no more workers than points
-    assert here.memory(todo, 2) == 2 * (1e8 + 1e3)
-    nothing = Plan(EXPERIMENT, 12, ())
-    assert here.seconds(nothing, 2) == here.memory(nothing, 2) == 0
-
-
-def test_a_calibration_tells_compilation_from_work(monkeypatch):
-    compiled: set[int] = set()
-    clock = [0.0]
-    monkeypatch.setattr("gapless.sweep.estimate.time.perf_counter", lambda: clock[0])
-
-    def measure(point):
-        clock[0] += 0.02 if point.group in compiled else 0.12
-        compiled.add(point.group)
-
-    monkeypatch.setattr(Toy, "measure", measure)
-    monkeypatch.setattr(Toy, "cost", lambda point: Cost(2e9, 1e3, point.group))
-    here = calibrate(Plan(EXPERIMENT, 2, (Toy(number=0), Toy(number=1, group=1))))
-    assert here.compilation == pytest.approx(0.1)
-    assert here.speed == pytest.approx(1e11)
-
-
 def test_planning_and_looking_load_no_arrays():
     code = (
         "import sys, gapless.cli.main, gapless.store, gapless.sweep;"
@@ -245,19 +212,3 @@ def test_planning_and_looking_load_no_arrays():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_tasks_hold_every_missing_point_once(tmp_path):
-    points = EXPERIMENT.points("smoke", 0)
-    todo = plan(EXPERIMENT, points, open_store(tmp_path))
-    tasks = list(todo.tasks())
-    assert [p for task in tasks for p in task.points] == points
-    assert len(tasks) == 3  # 3 × 4e10 operations fill a task of 1e11
-    assert sum(task.flops for task in tasks) == todo.flops
-
-
-def test_an_address_is_that_of_the_parameters_and_the_version():
-    one, other = Toy(number=1), Toy(number=2)
-    assert EXPERIMENT.address(one) == EXPERIMENT.address(Toy(number=1))
-    assert EXPERIMENT.address(one) != EXPERIMENT.address(other)
-    assert replace(EXPERIMENT, version=2).address(one) != EXPERIMENT.address(one)

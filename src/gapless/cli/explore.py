@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from signal import default_int_handler
 
-from gapless.cli._shared import Json, Whole, meter, numbers, print_json
+from gapless.cli.shared import Json, Whole, meter, numbers, print_json
 from gapless.files import reason, shown, write_durably
 from gapless.interrupts import answering
 from gapless.program_cache import CacheUnusableError, user_cache

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from gapless.cli._shared import Json, Whole, check_memory, print_json, table_text
 from gapless.cli.failing import failures_json, tell_failures
 from gapless.cli.running import HERE, Engine, run_plan
+from gapless.cli.shared import Json, Whole, check_memory, print_json, table_text
 from gapless.cli.slurm import check_shares, job_array
 
 if TYPE_CHECKING:

@@ -1,17 +1,11 @@
 """Laws of the N = ∞ dynamics: exact cases, short times, order of the step, errors, bad input."""
 
-import json
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from scipy import stats
 
-from gapless.cli import main
+from dmft_laws import bounded, descent, finished, images, spread_bound, square
 from gapless.design import Design
 from gapless.losses import Loss, amplitude, parse_loss, quartic
-from gapless.measure import mean_field as experiment
-from gapless.measure.checkpoint import checkpoints_in
 from gapless.theory.dmft import (
     RESIDUAL,
     Dynamics,
@@ -19,27 +13,10 @@ from gapless.theory.dmft import (
     GradientDescent,
     GradientFlow,
     Run,
-    Unstable,
-    combine,
-    power_law_limit,
     solve,
 )
-from gapless.theory.dmft.paths import QUASI
-from gapless.theory.dmft.sensing import ROUNDING, Rows, Sensing, Vector
+from gapless.theory.dmft.sensing import ROUNDING
 from gapless.theory.measure import evaluate
-
-square = Loss("square", lambda h, y: h**2, lambda h, y: 2 * h, lambda h, y: 2 + 0 * h, 2.0)
-"""ℓ = ŷ²: descent is power iteration on a Wishart matrix."""
-
-
-bounded = Loss(
-    "bounded",
-    lambda h, y: np.cos(h) * np.sin(y) + h**2 / 4,
-    lambda h, y: -np.sin(h) * np.sin(y) + h / 2,
-    lambda h, y: -np.cos(h) * np.sin(y) + 0.5,
-    2.0,
-)
-"""Not quadratic, of bounded curvature: any step that is short enough is stable."""
 
 
 def weighted(y):
@@ -56,26 +33,6 @@ bowl = Loss(
 """ℓ = −exp(−y²) ŷ²: a linear flow that sees the teacher."""
 
 
-def descent(alpha, step, steps, paths=2048, replica=0, loss=quartic, **more):
-    dynamics, times = Dynamics(loss, alpha, **more), step * np.arange(steps + 1)
-    return solve(dynamics, Ensemble(paths, 0, replica), GradientDescent(step), times)
-
-
-def finished(run):
-    while not run.is_finished:
-        run = run.advanced()
-    return run
-
-
-def spread_bound(values):
-    """How far the mean of independent sets may be from its law: once in a million further.
-
-    Student's quantile times the standard error; sets along the first axis.
-    """
-    sets = len(values)
-    return stats.t.isf(5e-7, sets - 1) * np.std(values, axis=0, ddof=1) / np.sqrt(sets)
-
-
 def marchenko_pastur(alpha):
     """Eigenvalues of XᵀX and their weights: Gauss–Chebyshev rule of the second kind."""
     low, high = (np.sqrt(alpha) - 1) ** 2, (np.sqrt(alpha) + 1) ** 2
@@ -83,18 +40,6 @@ def marchenko_pastur(alpha):
     values = (low + high) / 2 + (high - low) / 2 * np.cos(angle)
     weights = np.sin(angle) ** 2 / values
     return values, weights / weights.sum()
-
-
-def linear_flow(matrix, w, t):
-    """Where dw/dt = −A w + μ w leads on the sphere."""
-    values, vectors = np.linalg.eigh(matrix)
-    w = (w @ vectors) * np.exp(-(values - values[0]) * t)
-    return vectors @ (w / np.linalg.norm(w))
-
-
-def images(sensing):
-    """X in the directions that were drawn, float64, (J, P)."""
-    return sensing.images.array().astype(float)
 
 
 def descent_on_what_was_drawn(system, step, steps):
@@ -171,75 +116,6 @@ def test_a_quadratic_loss_is_power_iteration_on_a_wishart_matrix():
         p = (1 + step * mu - step * lam) * p
     # sets scatter like 1/√N: twelve tell means apart by 8/√(12 N) = 0.04
     assert spread_bound(values) < 0.2 * law
-
-
-def test_residuals_bound_what_is_left_out():
-    """Residuals shorter than ε lack their ξ: fields are off by a part ε of themselves at most."""
-    dynamics, solver, times = Dynamics(square, 3.0), GradientDescent(0.05), 0.05 * np.arange(26)
-    whole, rough = (
-        [solve(dynamics, Ensemble(1024, 0, r), solver, times, residual=part) for r in range(16)]
-        for part in (0.0, 1e-2)
-    )
-    change = np.array([b.energy / a.energy - 1 for a, b in zip(whole, rough, strict=True)])
-    assert (abs(change.mean(axis=0)) < 1e-2 + spread_bound(change)).all()
-    for a, b in zip(whole, rough, strict=True):
-        assert b.directions < a.directions
-
-
-@pytest.mark.parametrize("sampling", ["sobol", "random"])
-@pytest.mark.parametrize("loss", [square, quartic], ids=lambda loss: loss.name)
-def test_fields_are_orthonormal_to_their_sampling_error(loss, sampling):
-    """ξ_j ⊥ q_1 … q_j; the Gram matrix of the ξ_j is 1 to 1/√P, and that of the first exactly.
-
-    A force linear in ŷ makes each q_j depend, to rounding, on the fields before it.
-    """
-    alpha, paths = 3.0, 2**13
-    ensemble, times = Ensemble(paths, 0, 0, sampling), np.array([0, 0.1, 0.4])
-    begun = Run.begin(Dynamics(loss, alpha), ensemble, GradientFlow(1e-3), times, 0.0)
-    system = finished(begun).state.system
-    x = system.sensing[0]
-    basis, lengths = x.basis.array().astype(float), np.array(x.lengths)
-    fields = images(x) - lengths[:, None] * basis
-    rounding = 20 * float(np.finfo(np.float32).eps)
-    assert basis[1:] @ basis[1:].T == pytest.approx(np.eye(len(basis) - 1), abs=rounding)
-    assert abs(np.tril(fields @ basis.T)).max() / np.sqrt(paths) < rounding
-    gram = np.cov(np.vstack([system.y, fields]), ddof=0)
-    # the square of a normal number has variance two; 7 errors are once in 10¹¹ entries
-    assert abs(gram - np.eye(len(gram))).max() < 7 * np.sqrt(2 / paths)
-    if sampling == "sobol":
-        first = gram[:QUASI, :QUASI]
-        assert first == pytest.approx(np.eye(QUASI), abs=rounding)
-        assert abs(fields[: QUASI - 1].mean(axis=1)).max() < rounding
-
-
-def test_products_with_x_and_its_transpose_are_adjoint():
-    """⟨F, X w⟩ = N⟨XᵀF/N, w⟩ for a force whose product was drawn, to rounding."""
-    paths, alpha = 512, 2.0
-    x = Sensing.begin(Ensemble(paths, 3), 1, alpha, np.zeros((0, paths), np.float32), 0.0)
-    x = x.with_direction()
-    rng = np.random.default_rng(0)
-    forces = rng.standard_normal((5, paths)).astype(np.float32)
-    for one in forces:
-        x, _ = x.resolved(x.times_transpose(one))
-    w = Vector(rng.standard_normal(x.count), np.zeros(paths, np.float32))
-    image, product = x.times(w), x.times_transpose(forces[-1])
-    left, right = float(forces[-1] @ image), paths / alpha * (product @ w)
-    rounding = 8 * float(np.finfo(np.float32).eps)
-    assert abs(left - right) < rounding * np.linalg.norm(forces[-1]) * np.linalg.norm(image)
-    # no part of it is left to be drawn
-    assert float(np.linalg.norm(product.residual)) < 4 * ROUNDING * product.norm
-
-
-def test_drawing_a_direction_leaves_the_matrix_as_it_was():
-    """Two matrices that go on from one share its rows and nothing else."""
-    rows = np.random.default_rng(0).standard_normal((70, 3)).astype(np.float32)
-    one = Rows()
-    versions = [one := one.added(row) for row in rows]
-    other = versions[4].added(-rows[0])
-    for count, version in enumerate(versions, 1):
-        np.testing.assert_array_equal(version.array(), rows[:count])
-    np.testing.assert_array_equal(other.array(), [*rows[:5], -rows[0]])
-    np.testing.assert_array_equal([other[5], one[69]], [-rows[0], rows[69]])
 
 
 def test_a_step_changes_no_state_but_makes_another():
@@ -343,35 +219,6 @@ def test_first_two_derivatives_of_the_energy_at_the_start():
         assert abs(limit.mean() - law) < spread_bound(limit) < 0.4 * abs(law)
 
 
-@pytest.mark.parametrize("paths", [72, 1024])
-def test_a_step_of_the_flow_errs_by_its_accuracy_at_most(paths):
-    """A quadratic loss: the flow on the matrix that a run draws is known by its eigenvectors.
-
-    Errors of steps are of third order in their length and lengths go like accuracy^(1/3), so there
-    are accuracy^(−1/3) steps and the flow errs by accuracy^(2/3): 4.6 times less a decade, once
-    the first steps, which double from 1e-4 on, are few. 72 paths are N = 24: all of a matrix.
-    """
-    alpha, times, global_errors = 3.0, np.array([0.0, 0.1, 0.4, 1.0, 3.0]), []
-    for accuracy in (1e-2, 1e-3, 1e-4):
-        dynamics, solver = Dynamics(square, alpha), GradientFlow(accuracy)
-        states = [Run.begin(dynamics, Ensemble(paths, 0), solver, times, 0.0)]
-        while not states[-1].is_finished:
-            states.append(states[-1].advanced())
-        sensing = states[-1].state.system.sensing[0]
-        t = [one.state.t for one in states]
-        w = np.array([sensing.rebased(one.state.here.vectors[0]).components for one in states])
-        w /= np.linalg.norm(w, axis=1, keepdims=True)
-        x = images(sensing)
-        matrix = x @ x.T * alpha / paths
-        steps = zip(w, w[1:], np.diff(t), strict=False)
-        errors = [float(np.linalg.norm(linear_flow(matrix, a, h) - b)) for a, b, h in steps]
-        # none errs by more, and none is much shorter than it may be
-        assert 0.2 * accuracy < max(errors) < accuracy
-        end = linear_flow(matrix, w[0], times[-1])
-        global_errors.append(float(np.linalg.norm(end - w[-1])))
-    assert global_errors[0] > 2 * global_errors[1] > 4 * global_errors[2]
-
-
 def test_the_correlation_is_a_gram_matrix_with_unit_diagonal():
     found = descent(10.0, 0.01, 40, paths=512)
     rounding = 10 * float(np.finfo(np.float32).eps)
@@ -428,67 +275,6 @@ def test_a_probe_is_the_derivative_of_the_dynamics():
     assert spread_bound(ratios) < 0.3
 
 
-def test_more_paths_fluctuate_less_like_their_root():
-    """48 sets each of P and 16 P pseudo-random paths: the spreads are 4 apart."""
-    sets, solver, times = 48, GradientDescent(0.02), 0.02 * np.arange(5)
-    small, large = (
-        np.std(
-            [
-                solve(
-                    Dynamics(bounded, 4.0), Ensemble(paths, 0, r, "random"), solver, times
-                ).energy[-1]
-                for r in range(sets)
-            ],
-            ddof=1,
-        )
-        for paths in (256, 4096)
-    )
-    # of normal numbers: once in a million further apart
-    factor = np.sqrt(stats.f.isf(5e-7, sets - 1, sets - 1))
-    assert 4 / factor < small / large < 4 * factor
-
-
-@pytest.mark.parametrize("step", [0.01, None])
-def test_a_checkpoint_continues_to_the_same_bits(step, tmp_path, monkeypatch):
-    point = experiment.MeanField(alpha=6, t_max=0.2, step=step, paths=256, seed=3, waiting=(0, 0.1))
-    whole = experiment.solve(point)
-    monkeypatch.setattr("gapless.measure.checkpoint.EVERY_S", 0.0)
-
-    class Killed(Exception):
-        pass
-
-    def kill(_done=[0]):  # noqa: B006
-        _done[0] += 1
-        if _done[0] == 18:
-            raise Killed
-
-    with checkpoints_in(tmp_path), pytest.raises(Killed):
-        experiment.solve(point, lambda _: kill())
-    assert list(tmp_path.iterdir())
-    with checkpoints_in(tmp_path):
-        again = experiment.solve(point)
-    np.testing.assert_array_equal(again.energy, whole.energy)
-    np.testing.assert_array_equal(again.growth, whole.growth)
-    np.testing.assert_array_equal(again.correlation, whole.correlation)
-
-
-def test_a_power_law_settles_where_it_was_made_to():
-    t = np.linspace(0, 20, 401)
-    e = 7.3 + 0.4 * (t + 1e-9) ** -0.8
-    value, error = power_law_limit(t, e)
-    assert value == pytest.approx(7.3, abs=1e-2)
-    assert error < 1e-2
-
-
-def test_errors_come_from_sets_and_from_twice_the_step():
-    fine = [descent(4.0, 0.01, 12, paths=512, replica=r) for r in range(3)]
-    coarse = [descent(4.0, 0.02, 6, paths=512, replica=r) for r in range(3)]
-    found = combine(fine, coarse)
-    assert (found.paths["energy"] > 0).all()
-    assert 0 < found.steps["energy"][-1] < 0.2 * found.value["energy"][-1]
-    assert np.isnan(combine(fine[:1]).paths["energy"]).all()
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -508,49 +294,6 @@ def test_wrong_dynamics_are_refused(change, words):
 
 
 @pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: GradientDescent(0.0), ["rate", "positive"]),
-        (lambda: GradientDescent(float("nan")), ["rate", "positive"]),
-        (lambda: GradientFlow(0.0), ["tolerance", "between"]),
-        (lambda: Ensemble(64, 0, 0, "matched"), ["sampling", "sobol, random"]),
-        (lambda: Ensemble(64, -1), ["seed", "2**32"]),
-    ],
-)
-def test_wrong_solvers_and_ensembles_are_refused(make, words):
-    with pytest.raises(ValueError, match=words[0]) as caught:
-        make()
-    assert all(word in str(caught.value) for word in words)
-
-
-@pytest.mark.parametrize(
-    ("paths", "alpha", "words"),
-    [
-        (64, 64.0, ["paths: 64", "1 dimensions", "640"]),
-        (64, 6.5, ["paths: 64", "65"]),
-        (4096, 1e300, ["paths: 4096", "lower --alpha"]),
-        (63, 1.0, ["paths", "from 64"]),
-        (64, 1e-9, ["alpha", "at least 1e-08"]),
-    ],
-)
-def test_paths_that_say_nothing_of_infinite_dimension_are_refused(paths, alpha, words):
-    with pytest.raises(ValueError, match=words[0]) as caught:
-        solve(Dynamics(quartic, alpha), Ensemble(paths, 0), GradientDescent(0.1), [0, 0.1])
-    assert all(word in str(caught.value) for word in words)
-
-
-def test_a_bias_beyond_the_errors_is_told():
-    """Sets have errors like 1/√P, and a bias like 1/P in common."""
-    found = combine([descent(8.0, 0.01, 3, 128, r) for r in range(3)])
-    assert found.bias == 8 / 128
-    for part, is_biased in ((0.05, True), (0.07, False)):
-        errors = {"energy": part * found.value["energy"]}
-        assert replace(found, paths=errors).is_biased == is_biased
-    # a single set has no error that could cover 1.6 %
-    assert combine([descent(8.0, 0.01, 3, 512)]).is_biased
-
-
-@pytest.mark.parametrize(
     ("times", "waiting", "words"),
     [
         ([0.0, 0.1], (0.05,), ["waiting", "not among"]),
@@ -566,84 +309,6 @@ def test_wrong_times_are_refused(times, waiting, words):
     with pytest.raises(ValueError, match=words[0]) as caught:
         solve(Dynamics(quartic, 4.0, waiting=waiting), Ensemble(64, 0), GradientFlow(), times)
     assert all(word in str(caught.value) for word in words)
-
-
-@pytest.mark.parametrize("step", [0.2, 1e300])
-def test_a_step_beyond_stability_is_told(step):
-    with pytest.raises(Unstable, match=r"step: .* halve it"):
-        descent(10.0, step, 30, paths=512)
-
-
-def test_an_accuracy_beyond_float32_is_told():
-    with pytest.raises(Unstable, match=r"accuracy: .* raise --accuracy"):
-        solve(Dynamics(quartic, 4.0), Ensemble(256, 0), GradientFlow(1e-30), [0, 0.1])
-
-
-DMFT = ["dmft", "--alpha", "4", "--t-max", "0.1", "--step", "0.01", "--paths", "256"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ([*DMFT[:-1], "3"], ["--paths", "from 64"]),
-        ([*DMFT[:5], "--step", "0"], ["--step", "positive"]),
-        ([*DMFT[:5], "--step", "1e-9"], ["--step", "raise --step"]),
-        ([*DMFT[:5], "--accuracy", "0"], ["--accuracy", "between"]),
-        ([*DMFT, "--waiting", "0.5"], ["--waiting", "below 0.1"]),
-        ([*DMFT, "--waiting", "x"], ["--waiting", "list"]),
-        ([*DMFT, "--waiting", "0.004,0.0041"], ["--waiting", "0.01 apart"]),
-        ([*DMFT[:5], "--waiting", "1e-320"], ["--waiting", "1e-07 apart"]),
-        ([*DMFT[:5], "--waiting", "0,0.1"], ["--waiting", "below 0.1"]),
-        (["dmft", "--alpha", "64", "--paths", "64"], ["--paths", "1 dimensions", "640"]),
-        (["dmft", "--alpha", "1e300"], ["--paths", "lower --alpha"]),
-        (["dmft", "--alpha", "1e-300"], ["--alpha", "at least"]),
-        ([*DMFT, "--sampling", "x"], ["--sampling", "sobol"]),
-        ([*DMFT[:3], "--t-max", "nan"], ["--t-max", "finite"]),
-        ([*DMFT, "--labels", "teacher"], ["--overlap", "0.3"]),
-        ([*DMFT, "--replicas", "0"], ["--replicas"]),
-        ([*DMFT, "--seed", "-1"], ["--seed", "2**32"]),
-        ([*DMFT, "--plot", "x.txt"], ["--plot", ".png"]),
-        ([*DMFT[:-1], "1000000000"], ["--paths", "bytes", "lower"]),
-    ],
-)
-def test_mistakes_on_the_command_line_are_one_line(arguments, words, capsys):
-    assert main(arguments) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.count("\n") == 1
-    assert all(word in err for word in words)
-
-
-def test_the_verb_answers_in_json(capsys, tmp_path):
-    picture = tmp_path / "dmft.png"
-    assert main([*DMFT, "--json", "--plot", str(picture), "--checkpoint", str(tmp_path)]) == 0
-    answer = json.loads(capsys.readouterr().out)
-    assert len(answer["t"]) == len(answer["energy"]) == len(answer["growth_rate"][0]) == 11
-    assert answer["waiting"] == [0]
-    assert answer["response"][0][0] == 1
-    assert set(answer["error"]["energy"]) == {"paths", "steps"}
-    assert answer["spectrum"]["t"][-1] == pytest.approx(0.1)
-    assert answer["dimension"] == 64
-    assert answer["bias"] == 1 / 64
-    assert picture.stat().st_size > 0
-
-
-def test_without_a_step_the_verb_follows_the_flow(capsys):
-    arguments = ["dmft", "--alpha", "4", "--t-max", "0.1", "--paths", "256", "--json"]
-    assert main([*arguments, "--waiting", "none"]) == 0
-    answer = json.loads(capsys.readouterr().out)
-    assert answer["step"] is None
-    assert "growth" not in answer
-    # e falls from 2α with slope −48α
-    assert answer["energy"][0] > answer["energy"][-1] > 0
-    assert answer["t"][1] == pytest.approx(1e-4)
-
-
-def test_a_step_far_from_the_flow_is_told_beside_the_numbers(capsys):
-    assert main([*DMFT[:5], "--step", "0.08", "--paths", "256", "--json"]) == 0
-    out, err = capsys.readouterr()
-    assert "leave --step out" in err
-    assert "leave --step out" in json.loads(out)["notes"][0]
 
 
 @pytest.mark.slow
@@ -670,10 +335,3 @@ def test_descent_at_finite_n_follows():
         shift = 2.5 / 512 * abs(theory.mean(0))
         allowed = np.hypot(spread_bound(runs), spread_bound(theory)) + shift
         assert (abs(runs.mean(0) - theory.mean(0)) < allowed).all(), name
-
-
-def test_replicas_and_streams_do_not_share_numbers():
-    one = Ensemble(128, 0, 0)
-    for other in (one.normal(1, 3), replace(one, replica=1).normal(0, 3)):
-        assert not np.array_equal(one.normal(0, 3), other)
-    np.testing.assert_array_equal(one.normal(0, 3), Ensemble(128, 0, 0).normal(0, 3))
