@@ -21,7 +21,6 @@ from gapless.inputs import (
     NoSuchRun,
     check_row_norms,
     number,
-    ratio,
     real_array,
     real_kind,
     shaped,
@@ -33,7 +32,6 @@ from gapless.losses import Loss, check_for_runs, divided, quartic
 from gapless.precision import Dtype as Dtype
 from gapless.precision import is_traced, precision_of
 from gapless.precision import precision as precision
-from gapless.quadrature import bivariate_gaussian
 
 LabelKind = Literal["teacher", "shuffled", "gaussian"]
 FARTHEST = 1e4
@@ -119,8 +117,8 @@ class Problem:
     teacher: Float[Array, "K N"] | None
     loss: Loss = field(default=quartic)
     has_signal: bool = True
-    across: Float[Array, "M K"] | None = field(default=None, init=False, repr=False)
-    """The labels sample by sample, where `for_loops` has made them."""
+    # the labels in a second layout, sample by sample, where `for_loops` has made it
+    _across: Float[Array, "M K"] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         arrays = {"sensing": self.sensing, "labels": self.labels, "teacher": self.teacher}
@@ -278,7 +276,7 @@ class Problem:
         def weigh(yhat: Array, y: Array) -> tuple[Array, Array]:
             return self.loss.value(yhat, y), self.loss.d1(yhat, y) / 2
 
-        sums, totals = through_rows(weigh, self.sensing, self.labels, w[:, None], self.across)
+        sums, totals = through_rows(weigh, self.sensing, self.labels, w[:, None], self._across)
         loss, gradient = sums[:, 0], totals[:, 0]
         mu = _dot(gradient, w) / _dot(w, w)
         velocity = mu[:, None] * w - gradient
@@ -342,7 +340,7 @@ def _made(
     anything else: nothing is looked at, nor X read again where some of the runs are chosen.
     """
     problem = object.__new__(Problem)
-    parts = {"sensing": sensing, "labels": labels, "teacher": teacher, "across": across}
+    parts = {"sensing": sensing, "labels": labels, "teacher": teacher, "_across": across}
     for name, part in (parts | {"loss": loss, "has_signal": has_signal}).items():
         object.__setattr__(problem, name, part)
     return problem
@@ -356,7 +354,7 @@ def _unpickled(sensing: Any, labels: Any, teacher: Any, loss: Loss, has_signal: 
 
 def _flat(problem: Problem) -> tuple[tuple[Any, ...], Loss]:
     # without `has_signal`: compiled code serves labels of every kind
-    return (problem.sensing, problem.labels, problem.teacher, problem.across), problem.loss
+    return (problem.sensing, problem.labels, problem.teacher, problem._across), problem.loss
 
 
 def _whole(loss: Loss, parts: Iterable[Any]) -> Problem:
@@ -430,28 +428,6 @@ def check_noise(noise: float) -> None:
 
 def _with_noise(design: Design, y: Float[Array, "K M"], noise: float) -> Float[Array, "K M"]:
     return y if noise == 0 else y + noise**0.5 * design.label_noise().astype(y.dtype)
-
-
-def generalisation_error(overlap: np.ndarray, loss: Loss, alpha: float) -> np.ndarray:
-    """Return (α/2) E ℓ(ŷ, y) on fresh samples: (ŷ, y) Gaussian, unit variances, covariance q.
-
-    Normalised like the energy e, so that the two meet at a random start (q = 0). For the
-    quartic loss it is 2α(1 − q²). `overlap` may have any shape.
-
-    Raises ``ValueError`` unless |q| ≤ 1 and α is a positive number, or where the mean cannot be
-    made to a part in a thousand (a loss with a singularity).
-    """
-    q, alpha = np.asarray(real_array("overlap", overlap), float), ratio(alpha)
-    means = [bivariate_gaussian(loss.value, float(one)) for one in q.ravel()]
-    at_random = abs(bivariate_gaussian(loss.value, 0.0)[0])
-    for mean, error in means:
-        if not error <= 1e-3 * max(abs(mean), 1e-3 * at_random):
-            raise ValueError(
-                f"loss: the mean of {loss.name} over Gaussian labels, {mean:.6g}, is not known "
-                f"better than to {error:.2g}: it is singular, or oscillates faster than "
-                "quadrature resolves"
-            )
-    return np.reshape(alpha / 2 * np.array([mean for mean, _ in means]), q.shape)
 
 
 def _dot(a: Float[Array, "K N"], b: Float[Array, "K N"]) -> Float[Array, " K"]:

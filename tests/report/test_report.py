@@ -2,8 +2,10 @@
 
 import re
 
+import pyarrow as pa
 import pytest
 
+from gapless.cli import main
 from gapless.figures.fig5 import EXPERIMENT
 from gapless.measure.simulation import Simulation
 from gapless.report import write_report
@@ -34,3 +36,39 @@ def test_a_store_without_records_says_so(tmp_path):
 def test_a_folder_without_stores_is_refused(tmp_path):
     with pytest.raises(ValueError, match="holds no records"):
         write_report(tmp_path)
+
+
+@pytest.fixture
+def fig5(tmp_path):
+    """A store of Figure 5 with one design, which failed."""
+    store = Store.open(tmp_path / "fig5", {"experiment": "fig5"}, {"version": "0"})
+    failed = Simulation(n=32, alpha=8.0, seed=0, runs=2).failed("no luck")
+    store.append(failed.append_column("address", pa.array(["a"] * 2)))
+    return store
+
+
+def test_a_report_without_a_figure_is_a_mistake_of_the_folder(fig5, capsys):
+    folder = fig5.path.parent
+    assert main(["report", str(folder)]) == 0
+    fig5.spec_file.write_text("no spec")
+    assert main(["report", str(folder)]) == 2
+    out, told = capsys.readouterr()
+    assert out.count("report.html") == 1  # of the first
+    assert "no figure could be drawn" in told.splitlines()[-1]
+    assert "fig5 cannot be drawn" in (folder / "report.html").read_text()
+
+
+def test_a_report_of_nothing_but_damaged_parts_is_one_too(fig5, capsys):
+    (part,) = fig5.part_files()
+    part.write_bytes(b"not Parquet")
+    assert main(["report", str(fig5.path.parent)]) == 2
+    assert "can be read" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_drawing_that_fails_is_a_failed_computation(fig5, capsys, monkeypatch):
+    def fail(*arguments):
+        raise ArithmeticError("no ink")
+
+    monkeypatch.setattr("gapless.report.report.save", fail)
+    assert main(["report", str(fig5.path.parent)]) == 1
+    assert "no figure could be drawn (no ink)" in capsys.readouterr().err.splitlines()[-1]

@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import subprocess
+from contextlib import contextmanager
 from hashlib import sha256
 
 import duckdb
@@ -12,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from gapless.store import Store, StoreError, compact, status
+from gapless.store import Store, StoreError, compact, status, stores_in
 from gapless.store.store import SCHEMA_VERSION
 from places import OLD_STORE
 from toy_records import SPEC, table
@@ -202,3 +203,28 @@ def test_other_programs_read_the_parts(store):
     assert duckdb.execute(query).fetchall() == [(4, 4.0)]
     for path in store.part_files():
         assert sha256(path.read_bytes()).hexdigest() == path.stem
+
+
+@contextmanager
+def unprivileged():
+    """Read as somebody whom permissions bind, as they do not bind root."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if user == 0:
+            os.seteuid(user)
+
+
+@pytest.mark.parametrize("look", [Store.at, lambda path: stores_in(path)[path.name].read()])
+def test_a_folder_that_may_not_be_read_is_not_called_empty(store, look):
+    store.append(table("a"))
+    store.path.chmod(0)
+    try:
+        with unprivileged(), pytest.raises(StoreError, match=r"Permission denied.*chmod"):
+            look(store.path)
+    finally:
+        store.path.chmod(0o755)
+    assert look(store.path)

@@ -13,6 +13,7 @@ import pytest
 from gapless.figures.fig5 import EXPERIMENT as FIG5
 from gapless.measure.simulation import Simulation
 from gapless.store import Store, status
+from gapless.store.records import PROVENANCE
 from gapless.sweep import (
     Receipt,
     Task,
@@ -26,11 +27,10 @@ from gapless.sweep import (
 )
 from toy_experiment import EXPERIMENT, Toy
 
-TIMING = ["wall_s", "written_at"]
-
 
 def records(store: Store):
-    return store.read().drop_columns(TIMING)
+    table = store.read()
+    return table.drop_columns([name for name in PROVENANCE if name in table.column_names])
 
 
 def open_store(path) -> Store:

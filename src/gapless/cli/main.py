@@ -40,7 +40,7 @@ VERBS: dict[ModuleType, tuple[Any, ...]] = {
     cache: (cache.cache,),
     running: (),
 }
-"""The verbs by module, in the order of the help; of `running` they take options alone."""
+"""The verbs by the module that they stand in; of `running` they take options alone."""
 
 POSITIONAL = ("figures", "dir", "file")
 
