@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from gapless.design import Design
-from gapless.flow.explicit import normalise
 from gapless.losses import normalised, quartic
 from gapless.problem import Problem, draw_problem, precision
+from gapless.sphere import normalise
 from sampling import SIGMAS
 
 LOSSES = [quartic, normalised(0.5)]

@@ -20,6 +20,7 @@ from jaxtyping import Array, Float, Float32, Int, UInt
 
 from gapless.flags import GENERATOR, as_ever
 from gapless.inputs import number, whole
+from gapless.sphere import normalise
 
 ROWS_PER_BLOCK = 512
 """Sensing vectors are drawn in blocks of this many, each block with a key of its own."""
@@ -190,4 +191,4 @@ def _normal(key: jax.Array, rows: int, n: int) -> Float32[Array, "B N"]:
 @partial(jax.jit, static_argnums=1)
 def _sphere(keys: jax.Array, n: int) -> Float32[Array, "K N"]:
     w = jax.vmap(lambda key: jax.random.normal(key, (n,), jnp.float32))(keys)
-    return w * (n**0.5 / jnp.linalg.norm(w, axis=1, keepdims=True))
+    return normalise(w)

@@ -41,6 +41,9 @@ BLOCK = 4
 """Vectors in the start block of fewer runs: four cost little more than one in a pass over X."""
 
 
+_curvature = jax.jit(Problem.curvature)
+
+
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=["operator", "direction", "value"],
@@ -102,14 +105,6 @@ def hessian_operator(
         mean, square = curvature.sum(axis=1) / problem.n, (curvature**2).sum(axis=1) / problem.n
         direction = w / jnp.linalg.norm(w, axis=1, keepdims=True)
         return Deflated(hessian, direction, mean + 2 * jnp.sqrt(square) - mu)
-
-
-@jax.jit
-def _curvature(problem: Problem, w: Float[Array, "K N"]) -> tuple[Array, Array]:
-    """Return d = ½ℓ″ of every sample, (K, M), and μ, (K,)."""
-    yhat = problem.student_labels(w)
-    mu = (problem.loss.d1(yhat, problem.labels) * yhat).sum(axis=1) / (2 * problem.n)
-    return problem.loss.d2(yhat, problem.labels) / 2, mu
 
 
 @as_ever()

@@ -262,8 +262,16 @@ class Problem:
     @_at_states("w")
     def multiplier(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return μ = (1/2N) Σ ℓ′(ŷ, y) ŷ, Eq. 3."""
-        yhat = times_transpose(w, self.sensing)
+        return self._mu(times_transpose(w, self.sensing))
+
+    def _mu(self, yhat: Float[Array, "K M"]) -> Float[Array, " K"]:
         return (self.loss.d1(yhat, self.labels) * yhat).sum(axis=1) / (2 * self.n)
+
+    @_at_states("w")
+    def curvature(self, w: Float[Array, "K N"]) -> tuple[Float[Array, "K M"], Float[Array, " K"]]:
+        """Return d = ½ℓ″(ŷ, y) of every sample and μ: H = Σ d x xᵀ − μ 1, Eq. 4."""
+        yhat = times_transpose(w, self.sensing)
+        return self.loss.d2(yhat, self.labels) / 2, self._mu(yhat)
 
     @_at_states("w")
     def evaluate(self, w: Float[Array, "K N"]) -> Evaluation:
@@ -290,9 +298,7 @@ class Problem:
 
         The radial direction W is not projected out.
         """
-        yhat = times_transpose(w, self.sensing)
-        curvature = self.loss.d2(yhat, self.labels) / 2
-        mu = (self.loss.d1(yhat, self.labels) * yhat).sum(axis=1) / (2 * self.n)
+        curvature, mu = self.curvature(w)
         return curvature * (v @ self.sensing.T) @ self.sensing - mu[:, None] * v
 
     @as_ever()

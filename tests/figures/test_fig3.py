@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from gapless.figures.fig3 import crossing_table
+from gapless.figures.fig3 import spectra_table
 
 
 def test_runs_that_never_cross_are_counted_and_not_averaged() -> None:
@@ -11,7 +11,7 @@ def test_runs_that_never_cross_are_counted_and_not_averaged() -> None:
     row |= {"top_sample_share": [0.2, 0.1, 0.1]}
     lost = dict.fromkeys(row) | {"n": 64, "alpha": 5.0, "outcome": "not_crossed"}
     rows = [row | {"design": 0}, row | {"design": 1}, lost | {"design": 1}]
-    table = crossing_table(pd.DataFrame(rows)).iloc[0]
+    table = spectra_table(pd.DataFrame(rows)).iloc[0]
     assert (table.runs, table.crossed, table.designs) == (3, 2, 2)
     assert (table.gap_12, table.gap_23, table.overlap_1) == (1.0, 0.5, 0.5)
     assert table.fluctuation == 0

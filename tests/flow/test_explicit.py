@@ -16,10 +16,10 @@ from gapless.flow.explicit import (
     adams_bashforth_step,
     chebyshev_step,
     error_constant,
-    normalise,
     stable_length,
 )
 from gapless.problem import precision
+from gapless.sphere import normalise
 
 
 @pytest.mark.parametrize(

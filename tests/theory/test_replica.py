@@ -307,6 +307,6 @@ def test_complexity_curve_refuses_bad_z():
 
 def test_a_solver_that_gives_up_carries_its_last_iterate():
     with pytest.raises(NotConverged) as caught:
-        roots.solve(lambda x: np.array([1 + x[0] ** 2, x[1]]), np.array([1.0, 1.0]))
+        roots.solve_system(lambda x: np.array([1 + x[0] ** 2, x[1]]), np.array([1.0, 1.0]))
     assert set(caught.value.iterate) == {"chi", "z"}
     assert caught.value.residual.shape == (2,)

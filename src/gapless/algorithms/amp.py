@@ -92,7 +92,11 @@ def amp(
 
 @partial(jax.jit, static_argnames="iterations")
 def _iterate(
-    problem: Problem, start: Array, overlap: float, noise: float, iterations: int
+    problem: Problem,
+    start: Array,
+    overlap: float | Float[Array, ""],
+    noise: float | Float[Array, ""],
+    iterations: int,
 ) -> tuple[Array, Array, Array]:
     size = jnp.abs(problem.labels)
 

@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from gapless.flow.explicit import normalise
 from gapless.flow.solvers import NEAR, energy_rounding
 from gapless.flow.state import State, select
 from gapless.linalg import WeightedGram, krylov
 from gapless.problem import Problem
+from gapless.sphere import normalise, tangent
 
 LANCZOS_STEPS = 12
 """Ten give first passages to 1e-4, twenty-four change nothing (N = 64, 256; α = 6, 8)."""
@@ -99,11 +99,6 @@ class _Decay:
                 if (step <= 1e-9 * (1 + t)).all():
                     break
         return t
-
-
-def tangent(v: Float[Array, "K N"], unit: Float[Array, "K N"]) -> Float[Array, "K N"]:
-    """Return P v, v without its part along the unit vectors."""
-    return v - (v * unit).sum(axis=1, keepdims=True) * unit
 
 
 def tangent_product(

@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from gapless.flow.explicit import normalise
 from gapless.flow.linearised import finish
 from gapless.flow.solvers import Solver
 from gapless.flow.state import State
 from gapless.flow.stops import Journey, Stopping, cubic, recorded_levels
 from gapless.problem import Problem
+from gapless.sphere import normalise
 
 OPERATIONS_PER_CALL = 3e10
 """A compiled loop comes back after about so many, within a second or so: interrupts are answered

@@ -16,11 +16,11 @@ from gapless.flow.explicit import (
     chebyshev_step,
     error_constant,
     euler,
-    normalise,
     stable_length,
 )
 from gapless.flow.state import State, is_finite, select
 from gapless.problem import Evaluation, Problem
+from gapless.sphere import normalise
 
 SAFETY = 1.2
 """The power method comes from below: steps are kept stable for so many times its estimate."""

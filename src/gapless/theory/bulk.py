@@ -131,7 +131,7 @@ def edge(curvatures: Curvatures, gamma_bar: float | None = None) -> BulkEdge:
     if gamma_bar is not None:
         number("gamma_bar", gamma_bar, above=0)
         # At a corner root and pole coincide up to the nearest node, and F has infinite slope.
-        regular = gamma_bar < 0.999 * pole
+        regular = bool(gamma_bar < 0.999 * pole)
         return BulkEdge(curvatures.psi(gamma_bar), gamma_bar, pole, regular, False)
     gamma = _root_of_marginality(curvatures)
     if gamma is not None:

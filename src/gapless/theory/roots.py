@@ -37,7 +37,7 @@ def root_between(function: Callable[[float], float], low: float, high: float) ->
 
 
 @dataclass(frozen=True, eq=False)
-class Solution:
+class Root:
     """Root of a system, with the Jacobian that found it (for the next, finer solve)."""
 
     x: np.ndarray
@@ -49,13 +49,13 @@ class Solution:
         return max(1.0, float(np.linalg.norm(np.linalg.inv(self.jacobian), 2)))
 
 
-def solve(
+def solve_system(
     residuals: Callable[[np.ndarray], np.ndarray],
     start: np.ndarray,
     jacobian: np.ndarray | None = None,
     tolerance: float = 1e-13,
     names: tuple[str, ...] = ("chi", "z"),
-) -> Solution:
+) -> Root:
     """Return the root of a small smooth system in logarithms, by Broyden's method.
 
     Parameters
@@ -89,7 +89,7 @@ def solve(
         size = np.abs(step).max()
         stalled = size >= smallest / 2 and size < 1e-10
         if size <= tolerance or (residual == 0).all() or stalled:
-            return Solution(x, jacobian)
+            return Root(x, jacobian)
         smallest = min(smallest, size)
         jacobian += np.outer(change - jacobian @ step, step) / (step @ step)
     iterate = dict(zip(names, map(float, np.exp(x)), strict=True))
