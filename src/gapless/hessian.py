@@ -99,10 +99,13 @@ def hessian_operator(
                 f"w, labels: the Hessian overflows {problem.dtype} here; give labels and states of "
                 "order one, or a float64 problem"
             )
+        # −μ 1 enters as the shift: X stays one array for all runs
         hessian = WeightedGram(problem.sensing, curvature, -mu)
         if not deflate_radial:
             return hessian
+        # αE[d] and αE[d²]: mean and variance of the bulk before μ is subtracted
         mean, square = curvature.sum(axis=1) / problem.n, (curvature**2).sum(axis=1) / problem.n
+        # W is on the sphere only up to rounding and the caller's factor
         direction = w / jnp.linalg.norm(w, axis=1, keepdims=True)
         return Deflated(hessian, direction, mean + 2 * jnp.sqrt(square) - mu)
 
@@ -127,16 +130,19 @@ def hessian_matrix(
     sensing = np.asarray(gram.sensing).astype(weight.dtype, copy=False)
     (update,) = scipy.linalg.get_blas_funcs(["syrk"], [sensing])
     lower = np.zeros((problem.n, problem.n), sensing.dtype, order="F")
+    # syrk forms A Aᵀ, so weights enter as their roots and negative ones apart
     for sign in (1, -1):
         chosen = np.flatnonzero(sign * weight > 0)
         for first in range(0, len(chosen), ROWS_PER_UPDATE):
             some = chosen[first : first + ROWS_PER_UPDATE]
             scaled = sensing[some] * np.sqrt(np.abs(weight[some]))[:, None]
             lower = update(sign, scaled.T, beta=1, c=lower, lower=1, overwrite_c=1)
+    # syrk fills one triangle
     matrix = lower + np.tril(lower, -1).T
     matrix[np.diag_indices_from(matrix)] += float(gram.shift[0])
     if isinstance(operator, Deflated):
         u, c = np.asarray(operator.direction[0]), float(operator.value[0])
+        # P H P + c u uᵀ written out, from one product H u
         image = matrix @ u
         matrix += (c + u @ image) * np.outer(u, u) - np.outer(u, image) - np.outer(image, u)
     return matrix
@@ -200,6 +206,7 @@ def lowest_eigenpairs(
         each = [_dense(problem, w, run, count, deflate_radial) for run in range(runs)]
         joined = [np.concatenate(part) for part in zip(*each, strict=True)]
         values, vectors, residuals, width = joined
+        # residuals are relative to the width, as those of Lanczos
         found = residuals.max(axis=1) <= tolerance
         with precision(problem.dtype):
             return Eigenpairs(values, jnp.asarray(vectors), residuals, width, 0, found)
@@ -237,6 +244,7 @@ def spectral_density(
     with precision(problem.dtype):
         shape = (problem.k, probes, problem.n)
         start = jax.random.normal(checked_key("key", key), shape, problem.dtype)
+    # p·steps cannot exceed N: the basis would be complete before
     return lanczos_quadrature(operator, start, min(steps, problem.n // start.shape[1]))
 
 
@@ -291,6 +299,7 @@ def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[
 @jax.jit
 def _top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[Array, "K k"]:
     runs, count, n = vectors.shape
+    # ⟨v, x⟩² for all vectors of all runs in one product with X
     image = (vectors.reshape(-1, n) @ problem.sensing.T) ** 2
     norms = (problem.sensing**2).sum(axis=1)
     share = (image / norms[None]).max(axis=1).reshape(runs, count)
@@ -307,11 +316,13 @@ def _start(
 ) -> Float[Array, "K p N"]:
     """Return the start block: one vector a run in a batch, `BLOCK` or more for few runs."""
     runs, n = w.shape
+    # a batch multiplies K vectors at once anyway; few runs fill the product by a block
     block = 1 if runs >= BATCH else BLOCK if previous is None else max(BLOCK, count)
     start = jax.random.normal(key, (runs, block, n), w.dtype) / n**0.5
     if previous is None:
         return start
     if block == 1:
+        # the sum has a part of every eigenvector known
         return previous.sum(axis=1, keepdims=True)
     known = previous[:, :block]
     return start.at[:, : known.shape[1]].set(known)
@@ -332,11 +343,13 @@ def _dense(
 
 def _largest(matrix: np.ndarray, lowest: float) -> float:
     """Return λ_max to a few per cent, from below, by power iteration on H − λ_min 1."""
+    # a fixed seed: the width must not depend on who asks
     v = np.random.default_rng(0).standard_normal(matrix.shape[0]).astype(matrix.dtype)
     rayleigh = 0.0
     for _ in range(POWER_STEPS):
         v /= np.linalg.norm(v)
         image = matrix @ v
         rayleigh = float(v @ image)
+        # the shift makes λ_max the largest in size
         v = image - lowest * v
     return rayleigh

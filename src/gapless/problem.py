@@ -123,9 +123,11 @@ class Problem:
     def __post_init__(self) -> None:
         arrays = {"sensing": self.sensing, "labels": self.labels, "teacher": self.teacher}
         given = {name: a for name, a in arrays.items() if name != "teacher" or a is not None}
+        # inside a compiled function the arrays were checked where they came from
         if is_traced(*given.values()):
             return
         given = {name: real_kind(name, a) for name, a in given.items()}
+        # one float64 array is a wish for float64 throughout; X alone may be narrower
         wide = any(a.dtype.itemsize >= 8 and a.dtype.kind == "f" for a in given.values())
         dtype = "float64" if wide else "float32"
         m, n = shaped("sensing", given["sensing"], (None, None), "(M, N)").shape
@@ -137,12 +139,15 @@ class Problem:
         check_row_norms("sensing", given["sensing"])
         with precision(dtype):
             for name, array in given.items():
+                # X is stored as it came (float16 halves its memory), all else in the precision
+                # computed in
                 narrow = name == "sensing" and array.dtype.kind != "i" and array.dtype.itemsize <= 4
                 converted = jnp.asarray(array, array.dtype if narrow else dtype)
                 object.__setattr__(self, name, converted)
         for name in ("labels", "teacher"):
             if getattr(self, name) is not None:
                 real_array(name, getattr(self, name))
+        # overlaps divide by |W*|
         if "teacher" in given and not np.asarray(self.teacher).any(axis=1).all():
             raise ValueError("teacher: a run's W* vanishes; it must be a direction")
         check_for_runs(self.loss, dtype)
@@ -188,9 +193,12 @@ class Problem:
             a factor of `FARTHEST`.
         """
         found = shaped(name, real_kind(name, w), (self.k, self.n), "(K, N)")
+        # float64: squares of float32 entries up to 10³⁸ overflow
         host = np.asarray(real_array(name, found), float)
         largest = np.abs(host).max(axis=1)
+        # scaled by the largest entry first, so that no square over- or underflows
         length = largest * np.linalg.norm(host / np.maximum(largest, 1e-300)[:, None], axis=1)
+        # v may be any direction; W is meant to be on the sphere
         far = length > FARTHEST**3 if name == "v" else ~_near(length / self.n**0.5)
         if far.any():
             run = int(np.argmax(far))
@@ -251,6 +259,7 @@ class Problem:
     def energy(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return e = L/N = (1/2N) Σ ℓ(ŷ, y), Eq. 1."""
         yhat = times_transpose(w, self.sensing)
+        # ½ of Eq. 1 and 1/N of e; sums over samples, no 1/M
         return self.loss.value(yhat, self.labels).sum(axis=1) / (2 * self.n)
 
     @_at_states("w")
@@ -287,6 +296,7 @@ class Problem:
         sums, totals = through_rows(weigh, self.sensing, self.labels, w[:, None], self._across)
         loss, gradient = sums[:, 0], totals[:, 0]
         mu = _dot(gradient, w) / _dot(w, w)
+        # Eq. 2: Ẇ = −∇L + μW
         velocity = mu[:, None] * w - gradient
         return Evaluation(loss / (2 * self.n), mu, velocity, _dot(velocity, velocity) / self.n)
 
@@ -313,6 +323,7 @@ class Problem:
     def _overlap_with(
         self, w: Float[Array, "K N"], teacher: Float[Array, "K N"]
     ) -> Float[Array, " K"]:
+        # both norms: W is on the sphere only up to rounding
         norms = jnp.sqrt(_dot(w, w) * _dot(teacher, teacher))
         return jnp.clip(_dot(w, teacher) / norms, -1, 1)
 
@@ -413,9 +424,11 @@ def draw_problem(
         sensing = design.sensing(dtype)
         dtype = "float32" if dtype == "float16" else dtype
         teacher = design.teacher().astype(dtype)
+        # no teacher is kept: an overlap with it would be chance
         if labels == "gaussian":
             y = _with_noise(design, design.gaussian_labels().astype(dtype), noise)
             return _made(sensing, y, None, loss, has_signal=False)
+        # noise before the shuffle, so that twins share the multiset of labels
         y = _with_noise(design, times_transpose(teacher, sensing), noise)
         if labels == "shuffled":
             y = design.shuffle(y)

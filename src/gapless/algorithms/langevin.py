@@ -66,6 +66,7 @@ def _walk(
     def step(w: Array, i: Array) -> tuple[Array, Array]:
         here = problem.evaluate(w)
         noise = jax.random.normal(jax.random.fold_in(key, i), w.shape, w.dtype)
+        # noise on the sphere: N − 1 components
         noise = tangent(noise, w / problem.n**0.5)
         moved = w + rate * here.velocity + (2 * temperature * rate) ** 0.5 * noise
         return normalise(moved), here.energy

@@ -75,6 +75,7 @@ def _descend(
     replacement: bool,
 ) -> Array:
     m, n = problem.m, problem.n
+    # samples that do not fill a batch are left out of their pass
     per_pass = m // batch
 
     def chosen(step: Array, order: Array) -> tuple[Array, Array]:
@@ -92,6 +93,7 @@ def _descend(
         w, order = carry
         rows, order = chosen(i, order)
         x, y = problem.sensing[rows], problem.labels[:, rows]
+        # M/B: the batch's gradient is an unbiased estimate of the whole one
         gradient = problem.loss.d1(w @ x.T, y) / 2 @ x * (m / batch)
         return normalise(w - rate * tangent(gradient, w / n**0.5)), order
 

@@ -68,6 +68,7 @@ def chebyshev_step(
     symmetric, which is what the method needs. `stages` may be traced: one compiled loop serves
     all of them.
     """
+    # the table is float64; cast to W's dtype, or float32 states would be promoted
     mu, nu, mu_tilde, gamma_tilde = jnp.asarray(coefficient_table(), w.dtype)[:, stages]
     hv = h[:, None]
 
@@ -100,7 +101,9 @@ def stable_length(
     Chebyshev: h λ ≤ β(s) = (w₀ + 1)/w₁. Adams–Bashforth: h (1 + h/h₋) λ ≤ 1.6; it is stable up to
     2, but there a stiff component rings on undamped.
     """
+    # β(s) ≈ 0.54 (s² − 1) at the damping ε = 2 of `gapless.chebyshev`
     beta = jnp.asarray(stability_and_error()[0], stiffness.dtype)[stages]
+    # the positive root of h (1 + h/h₋) λ = 1.6
     one = h_before * (jnp.sqrt(1 + 4 * 1.6 / (h_before * stiffness)) - 1) / 2
     return jnp.where(stages == 1, one, beta / stiffness)
 

@@ -120,6 +120,7 @@ class Stop(Stopping):
         if self.energy is not None:
             return self.energy
         epsilon = float(jnp.finfo(problem.dtype).eps)
+        # four times what rounding leaves, so that every run that gets there is seen
         reachable = 0.5 * epsilon**2 * problem.alpha * problem.n
         strictest = min(LEVELS[-1], ZERO_ENERGY / problem.n)
         return strictest if strictest > reachable else max(LEVELS[-1], reachable)
@@ -199,6 +200,7 @@ class AtEnergy(Stopping):
         """
         del problem
         old, bracket = journey.state, _bracket(journey)
+        # below the window: the longer step is taken back
         past = going & (new.energy < bracket.target - self.tolerance)
         there = going & ~past & (new.energy <= bracket.target + self.tolerance)
         state = select(going & ~past, new, old)
@@ -247,6 +249,7 @@ def _next_goal(state: State, bracket: Bracket) -> Float[Array, " K"]:
     span = jnp.where(known, bracket.energy_below - state.energy, -1)
     u = jnp.clip((bracket.target - state.energy) / span, 0, 1)
     tiny = jnp.finfo(u.dtype).tiny
+    # dt/du = −span/(|∇L − μW|²/N), exact at both ends
     slopes = (-span / jnp.maximum(v2, tiny) for v2 in (state.speed2, bracket.speed2_below))
     when = jnp.clip(cubic(u, length, *slopes), 0.01 * length, 0.99 * length)
     return jnp.where(known, state.t + when, jnp.inf)

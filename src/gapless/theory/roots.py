@@ -78,6 +78,7 @@ def solve_system(
     smallest = np.inf
     for _ in range(60):
         step = -np.linalg.lstsq(jacobian, residual, rcond=None)[0]
+        # in logarithms a step of ½ is a factor 1.6: further the model is not trusted
         step *= min(1.0, 0.5 / max(np.abs(step).max(), 1e-300))
         new = residuals(x + step)
         for _ in range(8):
@@ -87,10 +88,12 @@ def solve_system(
             new = residuals(x + step)
         x, change, residual = x + step, new - residual, new
         size = np.abs(step).max()
+        # rounding of the equations, not the method, then sets the step
         stalled = size >= smallest / 2 and size < 1e-10
         if size <= tolerance or (residual == 0).all() or stalled:
             return Root(x, jacobian)
         smallest = min(smallest, size)
+        # Broyden's rank-one update: no further evaluations
         jacobian += np.outer(change - jacobian @ step, step) / (step @ step)
     iterate = dict(zip(names, map(float, np.exp(x)), strict=True))
     raise NotConverged("saddle point", iterate, residual)

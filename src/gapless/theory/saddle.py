@@ -41,6 +41,7 @@ def marginal_state(alpha: float) -> Equations:
     """Return Eqs. 12 and 13 at ``alpha``, as logarithms."""
 
     def equations(measure: LabelMeasure) -> tuple[float, float]:
+        # logarithms: residuals are relative, and α is a shift that drops out of their difference
         return np.log(alpha * stationarity(measure)), np.log(alpha * marginality(measure))
 
     return equations
@@ -95,6 +96,7 @@ def refine(
     fine, error = coarse, {}
     for level in LEVELS[2:]:
         fine = _step(loss, equations, values, coarse[0].x, level, coarse[0].jacobian)
+        # what rounding in the equations moves the root by
         noise = ROUND_OFF * fine[0].condition
         natural = sizes(fine[2])
         error = _errors(coarse[2], fine[2], natural, noise)

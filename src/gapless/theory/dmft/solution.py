@@ -97,6 +97,7 @@ class Solution:
     def correlation(self) -> Float[np.ndarray, "S S"]:
         """C(t, t′) = ⟨W, W′⟩/N: positive; its diagonal is 1 to the square of the residuals."""
         rows = [one.components for one in self.saved]
+        # directions are drawn on the way: earlier states have fewer components
         width = max(row.size for row in rows)
         padded = np.array([np.pad(row, (0, width - row.size)) for row in rows])
         return padded @ padded.T

@@ -192,6 +192,7 @@ class System:
 
     def start(self) -> Vector:
         """Return the student at t = 0."""
+        # W* is the first direction drawn, the start's own part the second
         m = self.dynamics.overlap
         components = [m, (1 - m**2) ** 0.5] if self.dynamics.labels == "teacher" else [1.0]
         return Vector(np.array(components), np.zeros(self.ensemble.paths, np.float32))
@@ -216,13 +217,17 @@ class System:
         loss, alpha = self.dynamics.loss, self.dynamics.alpha
         sensing, vectors = self._resolved(vectors)
         student = sensing[0].times(vectors[0])
+        # float64: a loss may cancel digits, and averages run over up to 10⁵ paths
         h, y = student.astype(float), self.y.astype(float)
+        # F = −ℓ′/2, with the ½ of Eq. 1
         force = -evaluate(loss.d1, h, y) / 2
         slope = (-evaluate(loss.d2, h, y) / 2).astype(np.float32)
         forces = [force.astype(np.float32)]
+        # of a probe: δF = F′ δŷ
         forces += [slope * x.times(one) for x, one in zip(sensing[1:], vectors[1:], strict=True)]
         pushes = [x.times_transpose(one) for x, one in zip(sensing, forces, strict=True)]
         w = vectors[0]
+        # Eq. 3 with |w|² = 1 up to rounding: velocities are tangent exactly
         mu = -(pushes[0] @ w) / (w @ w)
         velocities = tuple(
             x.combined([1.0, mu], [push, one])
