@@ -89,6 +89,7 @@ class Design:
     @property
     def m(self) -> int:
         """M = ⌊αN + ½⌋, the number of samples."""
+        # rounded half up, so that M is no matter of parity as with round()
         return floor(self.alpha * self.n + 0.5)
 
     @property
@@ -99,6 +100,7 @@ class Design:
     @as_ever()
     def key(self, name: str) -> jax.Array:
         """Return the key of the child `name`: seed → N → M → design → name."""
+        # N and M, not α: designs of one shape are one, however α was written
         children = (self.n, self.m, self.index, crc32(name.encode()))
         return _descend(jnp.uint32(self.seed), jnp.array(children, jnp.uint32))
 
@@ -129,6 +131,7 @@ class Design:
     @as_ever()
     def _rows(self, key: jax.Array, first: int) -> Float32[Array, "B N"]:
         key = jax.random.fold_in(key, first // ROWS_PER_BLOCK)
+        # whole blocks are drawn and cut, so that rows do not depend on how many are asked for
         return _normal(key, ROWS_PER_BLOCK, self.n)[: self.m - first] / self.n**0.5
 
     @as_ever()

@@ -242,6 +242,7 @@ def spectral_density(
     steps, probes = whole("steps", steps, 1), min(whole("probes", probes, 1), problem.n)
     operator = hessian_operator(problem, w, deflate_radial=deflate_radial)
     with precision(problem.dtype):
+        # Gaussian: orthonormalised it is Haar, which the quadrature's mean needs
         shape = (problem.k, probes, problem.n)
         start = jax.random.normal(checked_key("key", key), shape, problem.dtype)
     # p·steps cannot exceed N: the basis would be complete before
@@ -273,6 +274,7 @@ def signal_overlap(
     signal = np.asarray(real_array("teacher", teacher, (v.shape[0], v.shape[2])), float)
     if not (v.any(axis=2).all() and signal.any(axis=1).all()):
         raise ValueError("vectors, teacher: one of them vanishes; it must be a direction")
+    # float64: an overlap of order N^(−1/2) is a sum of N terms that cancel
     product = np.einsum("kjn,kn->kj", v, signal)
     return np.abs(product) / (
         np.linalg.norm(v, axis=2) * np.linalg.norm(signal, axis=1, keepdims=True)
@@ -334,6 +336,7 @@ def _dense(
     """Return values, vectors, residuals and width of one run's lowest pairs, K = 1, by LAPACK."""
     matrix = hessian_matrix(problem, w, run, deflate_radial=deflate_radial)
     values, vectors = scipy.linalg.eigh(matrix, subset_by_index=[0, count - 1])
+    # the width is relative to the lowest eigenvalue, as Ritz values see it
     lowest = float(values[0])
     width = max(_largest(matrix, lowest) - lowest, float(np.finfo(float).tiny))
     residuals = np.linalg.norm(matrix @ vectors - values * vectors, axis=0) / width

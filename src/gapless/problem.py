@@ -245,6 +245,7 @@ class Problem:
 
     def for_loops(self) -> "Problem":
         """Return this problem ready for many gradients: the labels also in a second layout."""
+        # transposed once, not at every gradient of the loop
         across = sample_by_sample(self.labels, self.n)
         return _made(
             self.sensing, self.labels, self.teacher, self.loss, across, has_signal=self.has_signal
@@ -338,6 +339,7 @@ class Problem:
         Raises as `run_index` does.
         """
         run = self.run_index(run)
+        # theory answers in float64
         yhat = np.asarray(self.student_labels(w), float)[run]
         return LabelLaw.from_run(yhat, np.asarray(self.labels, float)[run])
 
@@ -418,10 +420,12 @@ def draw_problem(
         raise ValueError(f"design: must be a Design, not {type(design).__name__}")
     if not (isinstance(labels, str) and labels in get_args(LabelKind)):
         raise ValueError(f"labels: {labels!r} is not one of teacher, shuffled, gaussian")
+    # before anything is drawn: an unknown dtype is refused at no cost
     context = precision(dtype)
     check_for_runs(loss, dtype)
     with context:
         sensing = design.sensing(dtype)
+        # float16 is how X is stored; labels and states are computed in float32
         dtype = "float32" if dtype == "float16" else dtype
         teacher = design.teacher().astype(dtype)
         # no teacher is kept: an overlap with it would be chance

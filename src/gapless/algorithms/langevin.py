@@ -65,9 +65,11 @@ def _walk(
 
     def step(w: Array, i: Array) -> tuple[Array, Array]:
         here = problem.evaluate(w)
+        # from the number of the step: no key is carried along
         noise = jax.random.normal(jax.random.fold_in(key, i), w.shape, w.dtype)
         # noise on the sphere: N − 1 components
         noise = tangent(noise, w / problem.n**0.5)
+        # variance 2Th a component: the Gibbs measure is that of L, extensive
         moved = w + rate * here.velocity + (2 * temperature * rate) ** 0.5 * noise
         return normalise(moved), here.energy
 

@@ -79,10 +79,12 @@ def _descend(
     per_pass = m // batch
 
     def chosen(step: Array, order: Array) -> tuple[Array, Array]:
+        # with replacement no order is kept
         if replacement:
             return jax.random.randint(jax.random.fold_in(key, step), (batch,), 0, m), order
         place = step % per_pass
         order = jax.lax.cond(
+            # a new order at the beginning of every pass
             place == 0,
             lambda: jax.random.permutation(jax.random.fold_in(key, step // per_pass), m),
             lambda: order,

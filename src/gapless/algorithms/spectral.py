@@ -68,6 +68,7 @@ def _dense(
     x, n = np.asarray(problem.sensing), problem.n
     values, vectors, residuals, width = [], [], [], []
     for one in weight:
+        # all of them: the width needs both ends
         spectrum, basis = np.linalg.eigh((x.T * one) @ x)
         top = basis[:, -1]
         values.append(spectrum[-1:])

@@ -124,7 +124,9 @@ def warm_states(
 
 @jax.jit
 def _warm_states(teacher: Array, random: Array, overlap: float | Array) -> Array:
+    # what comes from outside need not be of length √N
     signal = normalise(teacher)
+    # W⊥ is normalised apart, so that the overlap is m exactly and not on average
     across = tangent(random, signal / teacher.shape[1] ** 0.5)
     # of a vector along the signal only rounding is left
     left, whole = (jnp.linalg.norm(w, axis=1, keepdims=True) for w in (across, random))

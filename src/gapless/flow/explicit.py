@@ -43,6 +43,7 @@ class Method:
 
 
 def _euler_step(field: Field, w: States, velocity: States, h: Float[Array, " K"]) -> States:
+    # one gradient: the velocity that is known already
     del field
     return w + h[:, None] * velocity
 

@@ -152,6 +152,7 @@ class GradientDescent(Solver):
         # a diverged step is not kept: the record holds the last finite values
         finite = is_finite(here)
         steps = state.steps + 1
+        # counted, not accumulated: `time` reads the same
         moved = state.moved(w, here)._replace(t=steps * state.length, steps=steps)
         lost = state._replace(running=jnp.zeros_like(finite), finite=jnp.zeros_like(finite))
         return select(finite, moved, lost)._replace(gradients=state.gradients + self.method.stages)
@@ -325,6 +326,7 @@ def _choose(
     quiet = _longest(problem, state) / stiffness
 
     def furthest(stages: Int[Array, ""]) -> Float[Array, " K"]:
+        # accuracy, stability and rounding are bounds of three kinds: the least decides
         stable = jnp.minimum(stable_length(stages, stiffness, state.h_before), quiet)
         # the error constant of Adams–Bashforth depends on h itself: one fixed-point iteration
         guess = jnp.minimum(stable, state.length)
@@ -340,6 +342,7 @@ def _choose(
     price = jnp.log(counts + 1 / POWER_EVERY) * active.sum()
     stages = counts[(gain - price).argmax()]
     h = reach[stages - 1]
+    # before the split below, which must not hide that the goal is in reach
     last = remaining <= h
     # near the goal two even steps rather than a long one and a stub
     h = jnp.where(last, remaining, jnp.minimum(h, remaining / 2))

@@ -122,6 +122,7 @@ class Stop(Stopping):
         epsilon = float(jnp.finfo(problem.dtype).eps)
         # four times what rounding leaves, so that every run that gets there is seen
         reachable = 0.5 * epsilon**2 * problem.alpha * problem.n
+        # with N large L = 1e-8 s is the stricter of the two
         strictest = min(LEVELS[-1], ZERO_ENERGY / problem.n)
         return strictest if strictest > reachable else max(LEVELS[-1], reachable)
 
@@ -182,6 +183,7 @@ class AtEnergy(Stopping):
             raise ValueError(
                 f"energy: one number or one for each of {k} runs, not {np.shape(self.energy)}"
             )
+        # in the precision of the energies, with which it is compared at every step
         target = jnp.broadcast_to(jnp.asarray(self.energy, state.energy.dtype), (k,))
         state = state._replace(running=state.running & (state.energy > target))
         nowhere = jnp.full_like(state.t, jnp.inf)
@@ -244,6 +246,7 @@ def _next_goal(state: State, bracket: Bracket) -> Float[Array, " K"]:
     Inverse interpolation (`cubic`), kept within the middle 98 % of the bracket, so that it
     shrinks whatever the cubic does.
     """
+    # no time past the crossing yet: nothing to interpolate, steps are free
     known = jnp.isfinite(bracket.below)
     length = jnp.where(known, bracket.below - state.t, 1)
     span = jnp.where(known, bracket.energy_below - state.energy, -1)

@@ -112,6 +112,7 @@ class Solution:
     def _probes(self) -> Float[np.ndarray, "S W D 2"]:
         """Component and ln |δw| of each waiting time and direction; NaN before they start."""
         waiting, directions = len(self.dynamics.waiting), len(self.dynamics.probes)
+        # probes of later waiting times are not in the earlier snapshots
         found = np.full((len(self.saved), waiting * directions, 2), np.nan)
         for row, one in zip(found, self.saved, strict=True):
             row[: len(one.probes)] = np.reshape(one.probes, (-1, 2))

@@ -185,6 +185,7 @@ class System:
         ensemble.check_dimension(dynamics.alpha)
         y = ensemble.labels()
         teacher = dynamics.labels == "teacher"
+        # with a teacher y is an image, X W*; without, ξ are only made orthogonal to it
         labels = y[None][:0] if teacher else y[None]
         x = Sensing.begin(ensemble, 0, dynamics.alpha, labels, residual)
         x = (x.with_image(y) if teacher else x).with_direction()
@@ -309,7 +310,9 @@ class State:
 
     def moved(self, system: System, vectors: Sequence[Vector], t: float) -> "State":
         """Return the state at `vectors`, of length one, after a step that ended at t."""
+        # the division by the norm is a part of the step, as at finite N
         system, vectors, gains = system.normalised(vectors)
+        # probes grow by many decades: their lengths are kept as logarithms
         log_norms = tuple(x + gain for x, gain in zip(self.log_norms, gains, strict=True))
         system, here = system.evaluate(vectors)
         more = dict(log_norms=log_norms, t=t, steps=self.steps + 1)
@@ -318,6 +321,7 @@ class State:
     @property
     def signed_overlap(self) -> float:
         """m."""
+        # the signal is the first direction that was drawn
         teacher = self.system.dynamics.labels == "teacher"
         return float(self.here.vectors[0].components[0]) if teacher else 0.0
 
