@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from gapless.cli._shared import Json, Whole, check_memory, numbers, print_json, table_text
 from gapless.cli.failing import failures_json
 from gapless.cli.running import HERE, Engine, run_plan
+from gapless.cli.shared import Json, Whole, check_memory, numbers, print_json, table_text
 from gapless.interrupts import scratch_folder
 
 ROWS = ("n", "alpha", "minima", "designs", "unstable", "low", "high", "median_s", "energy")
