@@ -112,6 +112,7 @@ def _iterate(
         slope = posterior_score_slope(omega, size, variance[:, None] + noise).sum(axis=1)
         # in a small system the sum can have the wrong sign: then nothing was learnt
         sigma = problem.n / jnp.maximum(-slope, SMALLEST_VARIANCE * problem.n)
+        # rows of X have unit norm on average: no factor of N stands before Xᵀ g
         field = estimate + sigma[:, None] * (g @ problem.sensing)
         # R is W* seen with Gaussian noise of variance Σ: mean and variance of W* ~ N(0, 1) given it
         estimate = field / (1 + sigma[:, None])

@@ -109,6 +109,7 @@ def _descend(
 
 def finite_states(w: Float[Array, "K N"], names: str) -> Float[Array, "K N"]:
     """Return the states; ``ValueError`` that blames the step where a run has left the sphere."""
+    # an overflow leaves NaN, or zero where a finite vector was divided by an infinite norm
     if not (np.isfinite(np.asarray(w)).all() and np.asarray(w).any(axis=1).all()):
         raise ValueError(f"{names}: a step overflows {w.dtype}, so the states are lost; lower it")
     return w

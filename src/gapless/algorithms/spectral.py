@@ -49,6 +49,7 @@ def spectral_estimate(
     chosen = preprocessing("weak", problem.alpha) if transform is None else transform
     tolerance, runs, n = number("tolerance", tolerance, above=0), problem.k, problem.n
     with precision(problem.dtype):
+        # T knows |y| alone, so the sign that a label does not have plays no part
         weight = jnp.asarray(chosen.transform(problem.labels), problem.dtype)
         real_array("transform", weight, (runs, problem.m))
         if n <= DENSE_UP_TO:
