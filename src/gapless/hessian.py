@@ -309,6 +309,7 @@ def _top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float
     runs, count, n = vectors.shape
     # ⟨v, x⟩² for all vectors of all runs in one product with X
     image = (vectors.reshape(-1, n) @ problem.sensing.T) ** 2
+    # |x|² is 1 up to fluctuations of √(2/N) only, so it is divided out sample by sample
     norms = (problem.sensing**2).sum(axis=1)
     share = (image / norms[None]).max(axis=1).reshape(runs, count)
     return share / (vectors**2).sum(axis=2)
