@@ -60,6 +60,7 @@ class Ensemble:
 
     def check_dimension(self, alpha: float) -> None:
         """Raise ``ValueError`` if at this α there are too few paths to stand for N = ∞."""
+        # P paths have the law of descent with P samples in N = P/α dimensions (dmft.md §2)
         if self.paths >= FEWEST_DIMENSIONS * alpha:
             return
         least = FEWEST_DIMENSIONS * alpha
