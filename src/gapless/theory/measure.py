@@ -214,7 +214,7 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
             "field other than zero; only a jump at r=0 is covered"
         )
     energy = exponent(h, value, d1)
-    # the least exponent, up to y²/2 = 50 (no loss at h = y), is taken out before the exponential:
+    # the least exponent, at most y²/2 = 50 (h = y costs no loss), is taken out of the exponential:
     # the largest weight is then of order one at every y
     lowest = energy.min(axis=1, keepdims=True)
     weight = np.exp(np.subtract(lowest, energy, out=energy), out=energy)
