@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from gapless.flow.explicit import normalise
 from gapless.flow.linearised import finish
 from gapless.flow.solvers import Solver
 from gapless.flow.state import State
 from gapless.flow.stops import Journey, Stopping, cubic, recorded_levels
 from gapless.problem import Problem
+from gapless.sphere import normalise
 
 OPERATIONS_PER_CALL = 3e10
 """A compiled loop comes back after about so many, within a second or so: interrupts are answered
@@ -28,6 +28,7 @@ SMALLEST_BATCH = 16
 @partial(jax.jit, static_argnames="solver")
 def begin(problem: Problem, start: Float[Array, "K N"], solver: Solver) -> State:
     """Return the state of runs that set out from `start`, put on the sphere, at t = 0."""
+    # what is called a start may be as long as a unit vector (`Problem.states`)
     w = normalise(start)
     here = problem.evaluate(w)
     return State.at(w, here, solver.first(here), len(recorded_levels(problem.n)))
@@ -52,9 +53,11 @@ def follow(
     journey = _in_batches(problem, journey, time, solver, stop, sizes)
     if not solver.linear_below:
         return journey
+    # the linear flow ends where a stepped run would: one criterion for both
     floor = float(stop.energy_for(problem))
     state, left = finish(problem, journey.state, time, recorded_levels(problem.n), floor)
     journey = journey._replace(state=state)
+    # a run whose minimum is not the signal goes on by steps
     if left:
         journey = _in_batches(problem, journey, time, solver.divisible(), stop, sizes)
     return journey
@@ -82,6 +85,7 @@ def _in_batches(
     sizes: tuple[int, ...],
 ) -> Journey:
     """Step the runs to `time`, those that are left in batches of ever smaller sizes."""
+    # 0: with no size left to shrink to, the loop runs while any run is on its way
     least, *smaller = sizes or (0,)
     most, goes_on = _gradients_per_call(problem, len(journey.state.t)), True
     while goes_on:
@@ -91,6 +95,7 @@ def _in_batches(
     rows, (labels, teacher), part, some = _those_left(problem, journey, time, solver, least)
     if not some:
         return journey
+    # X is shared and stays where it is: only labels, teachers and states are copied
     few = problem.with_labels(labels, teacher)
     part = _in_batches(few, part, time, solver, stop, tuple(smaller))
     return _put_back(journey, rows, part)
@@ -102,6 +107,7 @@ def _those_left(
 ):
     """Return a batch with the runs that still go, filled up with others, and whether any goes."""
     going = _going(problem, journey.state, jnp.asarray(time), solver)
+    # stable: runs keep their order, so that results do not depend on the sort
     rows = jnp.argsort(~going, stable=True)[:size]
     part = jax.tree.map(lambda column: column[rows], journey)
     # X, the one thing that does not change, stays out of what is copied
@@ -129,6 +135,7 @@ def _some_steps(
     Comes back after the step that makes more than `most` gradients in all.
     """
     problem = problem.for_loops()
+    # in the precision of the clock, with which it is compared
     goal = jnp.asarray(time, journey.state.t.dtype)
     levels = jnp.asarray([recorded_levels(problem.n)], journey.state.t.dtype)
 
@@ -140,6 +147,7 @@ def _some_steps(
         going = _going(problem, journey.state, goal, solver)
         new = solver.attempt(problem, journey.state, stop.goal(journey, goal), going)
         new = _note_passages(journey.state, new, levels)
+        # gradients are what takes time, and steps take from one to twelve of them
         made += (new.gradients - journey.state.gradients).max()
         return stop.judge(problem, journey, new, going), made
 
@@ -152,6 +160,7 @@ def _some_steps(
 def _going(
     problem: Problem, state: State, goal: Float[Array, ""], solver: Solver
 ) -> Bool[Array, " K"]:
+    # ended for good, come to the goal, or left to the linear flow: three reasons not to step
     return state.running & solver.pending(state, goal) & ~solver.paused(problem, state)
 
 
@@ -160,14 +169,18 @@ def _note_passages(old: State, new: State, levels: Array) -> State:
 
     The slopes at both ends are exact: dt/d(log e) = −e/|∇L − μW|² N.
     """
+    # an energy of exactly zero has no logarithm
     tiny = jnp.finfo(old.energy.dtype).tiny
     x0, x1, level = (jnp.log(jnp.maximum(e, tiny)) for e in (old.energy, new.energy, levels))
+    # the energy falls; a span of zero (rejected step) must not divide
     span = jnp.minimum(x1 - x0, -tiny)
     slope0, slope1 = (-s.energy / jnp.maximum(s.speed2, tiny) * span for s in (old, new))
     u = jnp.clip((level - x0[:, None]) / span[:, None], 0, 1)
     length = (new.t - old.t)[:, None]
     when = cubic(u, length, slope0[:, None], slope1[:, None])
+    # within the step, whatever the cubic does
     when = old.t[:, None] + jnp.clip(when, 0, length)
+    # NaN in `passage` marks levels not reached before
     first = (new.energy[:, None] <= levels) & jnp.isnan(old.passage)
     return new._replace(
         passage=jnp.where(first, when, old.passage),

@@ -52,16 +52,22 @@ class State(NamedTuple):
             speed2=here.speed2,
             t=jnp.zeros(k, dtype),
             length=length,
+            # V₋ = V makes Adams–Bashforth's first step one of Euler's
             before=here.velocity,
             h_before=length,
+            # a unit vector, |V|² = N speed2; 1e-30 lets a start at rest pass
             direction=here.velocity / jnp.sqrt(n * here.speed2 + 1e-30)[:, None],
+            # unknown: the power method is due in the first steps
             stiffness=jnp.zeros(k, dtype),
+            # errors are judged against √(e/e(0)), the distance to a solution relative to the start
             energy_start=here.energy,
             running=finite,
             finite=finite,
             steps=jnp.zeros(k, int),
+            # the evaluation at the start is one
             gradients=jnp.ones(k, int),
             passage=jnp.full((k, levels), jnp.nan, dtype),
+            # −1: not reached; counts have no NaN
             passage_gradients=jnp.full((k, levels), -1, int),
         )
 
@@ -79,6 +85,7 @@ class State(NamedTuple):
         """Return the state of a loss ℓ/s as that of ℓ: energies × s, squared speeds × s², t/s."""
         if scale == 1:
             return self
+        # ℓ/s runs on the clock t s (docs/conventions.md, scale of a loss)
         powers = {
             1: ("velocity", "energy", "mu", "before", "stiffness", "energy_start"),
             2: ("speed2",),
@@ -101,5 +108,8 @@ def is_finite(here: Evaluation) -> Bool[Array, " K"]:
 def select(mask: Bool[Array, " K"], yes: State, no: State) -> State:
     """Return, run by run, the state `yes` where the mask holds and `no` elsewhere."""
     return jax.tree.map(
-        lambda a, b: jnp.where(mask.reshape(mask.shape + (1,) * (a.ndim - 1)), a, b), yes, no
+        # the mask is over runs, the first axis of every column
+        lambda a, b: jnp.where(mask.reshape(mask.shape + (1,) * (a.ndim - 1)), a, b),
+        yes,
+        no,
     )

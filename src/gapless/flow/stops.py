@@ -17,6 +17,7 @@ from gapless.problem import Problem
 
 Scalar = float | Float[Array, ""]
 
+# 1e-8 is the paper's criterion, applied to records afterwards; the others show what it decides
 LEVELS = (1e-4, 1e-6, 1e-8, 1e-10)
 """Energies L/N, in units of the loss's scale s, whose first-passage times every run records."""
 
@@ -107,8 +108,10 @@ class Stop(Stopping):
         self, problem: Problem, journey: Journey, new: State, going: Bool[Array, " K"]
     ) -> Journey:
         """Return the runs that are `going` where they have come to, ended if it is far enough."""
+        # both end a run here; which of them it was, `outcomes` decides
         ended = (new.energy <= self.energy_for(problem)) | (new.speed2 < self.speed2)
         new = new._replace(running=new.running & ~ended)
+        # the batch steps all its runs: those that had ended keep the state that they ended in
         return Journey(select(going, new, journey.state))
 
     def energy_for(self, problem: Problem) -> Scalar:
@@ -120,7 +123,9 @@ class Stop(Stopping):
         if self.energy is not None:
             return self.energy
         epsilon = float(jnp.finfo(problem.dtype).eps)
+        # four times what rounding leaves, so that every run that gets there is seen
         reachable = 0.5 * epsilon**2 * problem.alpha * problem.n
+        # with N large L = 1e-8 s is the stricter of the two
         strictest = min(LEVELS[-1], ZERO_ENERGY / problem.n)
         return strictest if strictest > reachable else max(LEVELS[-1], reachable)
 
@@ -168,6 +173,7 @@ class AtEnergy(Stopping):
 
     def in_units_of(self, scale: float) -> "AtEnergy":
         """Return the stop for the loss ℓ/s."""
+        # targets are energies of ℓ; tolerance and squared speed are in units of s and s² already
         return replace(self, energy=np.asarray(self.energy, float) / scale)
 
     def suited(self, solver: Solver) -> Solver:
@@ -181,7 +187,9 @@ class AtEnergy(Stopping):
             raise ValueError(
                 f"energy: one number or one for each of {k} runs, not {np.shape(self.energy)}"
             )
+        # in the precision of the energies, with which it is compared at every step
         target = jnp.broadcast_to(jnp.asarray(self.energy, state.energy.dtype), (k,))
+        # e only falls, so a run that sets out below its target never comes to it
         state = state._replace(running=state.running & (state.energy > target))
         nowhere = jnp.full_like(state.t, jnp.inf)
         return Journey(state, Bracket(target, nowhere, nowhere, state.energy, state.speed2))
@@ -199,11 +207,13 @@ class AtEnergy(Stopping):
         """
         del problem
         old, bracket = journey.state, _bracket(journey)
+        # below the window: the longer step is taken back
         past = going & (new.energy < bracket.target - self.tolerance)
         there = going & ~past & (new.energy <= bracket.target + self.tolerance)
         state = select(going & ~past, new, old)
         at_rest = going & (state.speed2 < self.speed2)
         state = state._replace(
+            # a step that is taken back was paid for all the same
             gradients=jnp.where(going, new.gradients, old.gradients),
             running=state.running & ~there & ~at_rest,
         )
@@ -223,6 +233,7 @@ class AtEnergy(Stopping):
         """Return which runs have ended at the energy asked for."""
         del problem
         target = jnp.asarray(self.energy, state.energy.dtype)
+        # one that set out below ended at once, but did not come to the energy
         from_above = state.energy_start > target
         return ~state.running & from_above & (state.energy <= target + self.tolerance)
 
@@ -242,11 +253,14 @@ def _next_goal(state: State, bracket: Bracket) -> Float[Array, " K"]:
     Inverse interpolation (`cubic`), kept within the middle 98 % of the bracket, so that it
     shrinks whatever the cubic does.
     """
+    # no time past the crossing yet: nothing to interpolate, steps are free
     known = jnp.isfinite(bracket.below)
     length = jnp.where(known, bracket.below - state.t, 1)
     span = jnp.where(known, bracket.energy_below - state.energy, -1)
+    # the share of the fall in energy that lies before the target
     u = jnp.clip((bracket.target - state.energy) / span, 0, 1)
     tiny = jnp.finfo(u.dtype).tiny
+    # dt/du = −span/(|∇L − μW|²/N), exact at both ends
     slopes = (-span / jnp.maximum(v2, tiny) for v2 in (state.speed2, bracket.speed2_below))
     when = jnp.clip(cubic(u, length, *slopes), 0.01 * length, 0.99 * length)
     return jnp.where(known, state.t + when, jnp.inf)
@@ -254,4 +268,6 @@ def _next_goal(state: State, bracket: Bracket) -> Float[Array, " K"]:
 
 def cubic(u: Array, length: Array, slope0: Array, slope1: Array) -> Array:
     """Return p(u) for 0 ≤ u ≤ 1: p(0) = 0, p(1) = length, with the slopes p′(0) and p′(1)."""
+    # Hermite's cubic for t as a function of e (or log e): its slopes dt/de are known exactly at
+    # both ends, and no equation has to be solved for the time of a level
     return u**2 * (3 - 2 * u) * length + u * (1 - u) ** 2 * slope0 - u**2 * (1 - u) * slope1
