@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--n", help="default: 64,256,1024; eigenpairs: 4096")
     parser.add_argument("--runs", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=5, help="warm calls of each route")
-    parser.add_argument("--limit", type=float, default=600, help="seconds that a call may take")
+    parser.add_argument("--limit", type=float, default=300, help="seconds that a call may take")
     given = parser.parse_args()
     parts = given.parts.split(",")
     if unknown := set(parts) - {"flow", "descent", "eigenpairs"}:
