@@ -33,7 +33,7 @@ TSIT5 = ((3e-5, 1e-6), (1e-5, 1e-6))
 """rtol and atol of diffrax. With looser ones runs come to e = 1e-8 late or never: the error of
 every step keeps stiff components alive that hold more energy."""
 KVAERNO5 = (1e-3, 1e-5)
-"""Tighter ones do not pass in float32: Newton's method within a step then stops at rounding."""
+"""In float32 few runs pass, with tighter ones none: Newton's method stops at rounding."""
 MOST_STEPS = 400
 """Of diffrax: several times what runs take that get there at all."""
 ONE_BY_ONE = {64: 16, 256: 8, 1024: 4}
