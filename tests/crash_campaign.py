@@ -68,7 +68,7 @@ def drive(folder: Path, points: int, part: int) -> None:
     store.note_plan([EXPERIMENT.address(square) for square in squares])
     mine = shard(squares, part, SHARDS)
     todo = plan(EXPERIMENT, mine, store)
-    run_on_workers(todo.tasks(), folder, WORKERS, lambda receipt: None)
+    run_on_workers(todo.tasks(), WORKERS, lambda receipt: None)
 
 
 def keep_compacting(folder: Path) -> None:
@@ -206,8 +206,8 @@ def undisturbed(folder: Path, points: int):
     store = Store.open(folder, SPEC, {})
     squares = tuple(Square(number=i) for i in range(points))
     addresses = tuple(EXPERIMENT.address(square) for square in squares)
-    task = Task(EXPERIMENT.name, squares, addresses, 1.0)
-    run_in_process([task], folder, lambda receipt: None)
+    task = Task(EXPERIMENT.name, store.path, squares, addresses, 1.0)
+    run_in_process([task], lambda receipt: None)
     return store.read().drop_columns(list(PROVENANCE))
 
 

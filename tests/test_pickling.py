@@ -15,6 +15,7 @@ from gapless.channels import preprocessing
 from gapless.figures import NAMES, load
 from gapless.flow import ACCURATE, FLOW, PAPER, SWEEP
 from gapless.losses import Loss, amplitude, loss_from_value, normalised, parse_loss, quartic
+from gapless.store import Store
 from gapless.sweep import Task, plan
 from places import TESTS
 from toy_experiment import EXPERIMENT as TOY
@@ -90,14 +91,15 @@ def test_designs_problems_and_what_comes_of_them_make_the_round_trip():
         assert np.array_equal(again(mine).transform(y), mine.transform(y))
 
 
-def test_points_of_every_figure_and_their_tasks_make_the_round_trip(importable):
+def test_points_of_every_figure_and_their_tasks_make_the_round_trip(importable, tmp_path):
+    store = Store(tmp_path)
     for name in NAMES:
         experiment = load(name)
-        (task, *_) = plan(experiment, experiment.points("smoke", 0)[:2], None).tasks()
+        (task, *_) = plan(experiment, experiment.points("smoke", 0)[:2], store).tasks()
         assert isinstance(task, Task)
         assert again(task) == task
         assert set(task.addresses) <= set(map(experiment.address, experiment.points("smoke", 0)))
-    (task, *_) = plan(TOY, [Toy(number=1)], None).tasks()
+    (task, *_) = plan(TOY, [Toy(number=1)], store).tasks()
     assert again(task) == task
 
 
@@ -113,7 +115,9 @@ def test_a_task_finds_the_module_of_its_points_in_the_current_folder(tmp_path):
     save = (
         "import pickle, sys; sys.path.insert(0, '.'); from mine import Throw\n"
         "from gapless.sweep import Task\n"
-        "open('task', 'wb').write(pickle.dumps(Task('x', (Throw(number=3),), ('a',), 1.0)))\n"
+        "from pathlib import Path\n"
+        "task = Task('x', Path(), (Throw(number=3),), ('a',), 1.0)\n"
+        "open('task', 'wb').write(pickle.dumps(task))\n"
     )
     read = (
         "import pickle, sys; sys.path = [p for p in sys.path if p not in ('', '.')]\n"
@@ -148,7 +152,7 @@ from toy_experiment import EXPERIMENT, Toy
 from gapless.store import Store
 from gapless.sweep import plan, run_on_workers
 store = Store.open(Path("s"), {{}}, {{}})
-run_on_workers(plan(EXPERIMENT, [Toy(number=1)], store).tasks(), store.path, 2, print)
+run_on_workers(plan(EXPERIMENT, [Toy(number=1)], store).tasks(), 2, print)
 """
 
 

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int, UInt
 
+from gapless.amounts import memory
 from gapless.flags import GENERATOR, as_ever
 from gapless.inputs import number, whole
 from gapless.sphere import normalise
@@ -80,7 +81,7 @@ class Design:
         if (samples := self.alpha * self.n) > most:
             size = 4.0 * samples * self.n
             raise ValueError(
-                f"n, alpha: M = {samples:.3g} samples of N numbers need {size:.3g} bytes, and "
+                f"n, alpha: M = {samples:.3g} samples of N numbers need {memory(size)}, and "
                 "a design has at most 2**32 - 1 samples; lower one of them"
             )
         if self.m < 1:

@@ -61,7 +61,7 @@ def test_a_figure_at_infinite_n_goes_from_points_to_page(name, tmp_path):
     store = Store.open(tmp_path, {"experiment": name}, {})
     for count in (len(points) // 2, len(points)):  # cut, and resumed
         tasks = plan(figure, points[:count], store).tasks()
-        run_in_process(tasks, store.path, lambda receipt: None)
+        run_in_process(tasks, lambda receipt: None)
     assert plan(figure, points, store).missing == ()
     table = store.read(figure.reads).to_pandas()
     reduced = figure.reduce(table)

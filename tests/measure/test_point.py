@@ -94,11 +94,9 @@ from pathlib import Path
 from gapless.sweep.work import work
 import gapless.measure.baselines, gapless.measure.followed, gapless.measure.frames
 import gapless.measure.mean_field, gapless.measure.spectrum
-from gapless.store import Store
 task = pickle.loads(Path("task").read_bytes())
 assert "pandas" not in sys.modules  # which pyarrow loads with its first array
-store = Store.open(Path("store"), {}, {})
-assert work(task, store.path).failed == 0
+assert work(task).failed == 0
 rooms = {".".join(name.split(".")[:2]) for name in sys.modules if name.startswith("gapless.")}
 assert not rooms & {"gapless.page", "gapless.report", "gapless.explore"}, rooms
 assert "matplotlib" not in sys.modules
@@ -109,10 +107,12 @@ assert not any(name.startswith("gapless.figures.fig") for name in sys.modules)
 def test_a_process_that_measures_loads_neither_tables_nor_pictures(tmp_path):
     import pickle
 
+    from gapless.store import Store
     from gapless.sweep import plan
 
+    store = Store.open(tmp_path / "store", {}, {})
     figure = load("fig5")
     points = [Simulation(n=8, alpha=4, seed=0, runs=2, t_max=0.05)]
-    (task,) = plan(figure, points, None).tasks()
+    (task,) = plan(figure, points, store).tasks()
     (tmp_path / "task").write_bytes(pickle.dumps(task))
     subprocess.run([sys.executable, "-c", CODE], cwd=tmp_path, check=True)

@@ -16,7 +16,7 @@ from gapless.sweep import plan, run_in_process
 def test_a_half_finished_sweep_has_a_report(tmp_path):
     store = Store.open(tmp_path / "fig5", {"experiment": "fig5"}, {"version": "0"})
     points = [Simulation(n=32, alpha=8.0, seed=0, index=i, runs=8) for i in range(2)]
-    run_in_process(plan(EXPERIMENT, points, store).tasks(), store.path, lambda receipt: None)
+    run_in_process(plan(EXPERIMENT, points, store).tasks(), lambda receipt: None)
     text = write_report(tmp_path).read_text()
     assert "<svg" in text
     assert "16 records" in text

@@ -109,7 +109,7 @@ def test_a_cause_that_passes_is_tried_again_and_another_when_asked(store, monkey
     def run(**options):
         measured.clear()
         todo = plan(EXPERIMENT, points, store, **options)
-        run_in_process(todo.tasks(), store.path, lambda receipt: None)
+        run_in_process(todo.tasks(), lambda receipt: None)
         return measured.copy()
 
     assert run() == [0, 1, 2]

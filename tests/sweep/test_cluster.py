@@ -38,7 +38,7 @@ def client(monkeypatch, importable):
 def run(client, points, store, **options):
     receipts = []
     tasks = plan(EXPERIMENT, points, store).tasks()
-    run_on_cluster(tasks, store.path, client, receipts.append, **options)
+    run_on_cluster(tasks, client, receipts.append, **options)
     return receipts
 
 
@@ -105,7 +105,7 @@ def test_a_task_of_which_no_word_comes_is_taken_back(tmp_path, monkeypatch):
     store = Store.open(tmp_path, {"experiment": "toy"}, {})
     (task,) = plan(EXPERIMENT, [Toy(number=1)], store).tasks()
     client = _Deaf()
-    crew = Cluster(client, tmp_path, 0.01)  # pyright: ignore[reportArgumentType]  a double
+    crew = Cluster(client, 0.01)  # pyright: ignore[reportArgumentType]  a double
     crew.submit(task)
     ((lost, error),) = crew.finished()
     assert lost is task
@@ -122,6 +122,6 @@ def test_workers_of_several_threads_and_silent_schedulers_are_refused(tmp_path):
         Client(cluster, set_as_default=False) as client,
         pytest.raises(ValueError, match="one thread each"),
     ):
-        run_on_cluster([], tmp_path, client, print)
+        run_on_cluster([], client, print)
     with pytest.raises(ValueError, match="no Dask scheduler"):
         connect("foo://bar")

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from gapless.cli.failing import failures_json
-from gapless.cli.running import HERE, Engine, run_plan
+from gapless.cli.running import HERE, Engine, Sweep, run_sweeps
 from gapless.cli.shared import Json, Whole, check_memory, numbers, print_json, table_text
 from gapless.interrupts import scratch_folder
 
@@ -74,8 +74,10 @@ def border(
     spec = {"experiment": EXPERIMENT.name, "version": EXPERIMENT.version, **spec}
     with scratch_folder() as scratch:
         folder = scratch / "border" if out is None else out
-        store, failures = run_plan(EXPERIMENT, points, folder, spec, engine, scratch=out is None)
-        records = store.read().to_pandas()
+        sweep = Sweep(EXPERIMENT, points, folder, spec)
+        (measured,) = run_sweeps([sweep], engine, scratch=out is None)
+        measured.check()
+        records = measured.store.read().to_pandas()
     addresses = {EXPERIMENT.address(point) for point in points}
     records = records[records.address.isin(addresses)].sort_values(["alpha", "design", "run"])
     records = records[records.groupby("alpha").cumcount() < runs]
@@ -83,6 +85,6 @@ def border(
     if as_json:
         answer = {"loss": template.loss, "seed": seed, "runs_per_design": k}
         rows = table.astype(object).where(table.notna(), None).to_dict("records")
-        print_json(answer | {"rows": rows, "failures": failures_json(failures)})
+        print_json(answer | {"rows": rows, "failures": failures_json(measured.failures)})
     else:
         sys.stdout.write(table_text(list(table.columns), table.to_numpy().tolist()))

@@ -2,6 +2,7 @@
 
 import sys
 
+from gapless.amounts import memory
 from gapless.cli.shared import Json, print_json
 
 
@@ -35,4 +36,4 @@ def cache(*, where: bool = False, clear: bool = False, as_json: Json = False) ->
         print_json({"folder": str(folder), "programs": count, "bytes": size, "cleared": clear})
         return
     done = "deleted" if clear else "kept"
-    sys.stdout.write(f"{count} programs, {size / 2**20:.1f} MiB, {done}: {folder.parent}\n")
+    sys.stdout.write(f"{count} programs, {memory(size)}, {done}: {folder.parent}\n")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gapless.amounts import duration, memory
 from gapless.cli.shared import (
     Json,
     Whole,
@@ -103,12 +104,12 @@ def dmft(
     points = [point.model_copy(update={"replica": index}) for index in range(replicas)]
     doubled = [one.coarse() for one in points if len(one.save_at) > 8]
     # what every set saved stays in memory until the curves are combined
-    memory = point.bytes + point.bytes_kept * (replicas + len(doubled) - 1)
-    check_memory(memory, "paths, t_max, replicas", "--paths, --replicas or --t-max")
+    needed = point.bytes + point.bytes_kept * (replicas + len(doubled) - 1)
+    check_memory(needed, "paths, t_max, replicas", "--paths, --replicas or --t-max")
     traffic = sum(one.traffic for one in (*points, *doubled))
     sys.stderr.write(
         f"dmft: {replicas} × {paths} paths (N = {paths / alpha:.0f}) until t = {t_max:g}; about "
-        f"{memory / 2**20:,.0f} MiB and {traffic / _speed():,.0f} s on one core\n"
+        f"{memory(needed)} and {duration(traffic / _speed())} on one core\n"
     )
     notes = []
     if point.loss == "quartic" and step is not None and step > 0.2 / alpha:

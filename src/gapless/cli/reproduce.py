@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from gapless import machine
+from gapless.amounts import duration, memory
 from gapless.cli.failing import failures_json, tell_failures_in
-from gapless.cli.running import HERE, Engine, run_plan
-from gapless.cli.shared import Json, Whole, check_memory, print_json, table_text
+from gapless.cli.running import HERE, Engine, Sweep, run_sweeps
+from gapless.cli.shared import Json, Whole, has_room, most_that_fit, print_json, table_text
 from gapless.cli.slurm import check_shares, job_array
+from gapless.files import tell
 
 if TYPE_CHECKING:
     from gapless.figures import Experiment
@@ -83,21 +86,42 @@ def reproduce(
             return print_json({"script": text})
         sys.stdout.write(text)
         return None
-    failures = {}
+    sweeps = []
     for experiment in experiments:
-        points = planned[experiment.name]
-        check_memory(engine.processes * max(point.cost().bytes for point in points))
-        spec = {"experiment": experiment.name, "version": experiment.version}
-        spec |= {"scale": scale, "seed": seed}
-        measured = run_plan(experiment, points, folder / experiment.name, spec, engine)
-        failures[experiment.name] = failures_json(measured.failures)
+        name, points = experiment.name, planned[experiment.name]
+        needed = engine.processes * max(point.cost().bytes for point in points)
+        if lacking := _lacking(name, needed, engine):
+            raise ValueError(f"scale, workers: {lacking}")
+        spec = {"experiment": name, "version": experiment.version, "scale": scale, "seed": seed}
+        sweeps.append(Sweep(experiment, points, folder / name, spec))
+    measured = run_sweeps(sweeps, engine)
     # parts of a job array would draw over each other: `gapless report` does it when all are there
     page = write_report(folder, _own(experiments)) if engine.shard is None else None
+    for one in measured:
+        one.check()
+    failures = {one.name: failures_json(one.failures) for one in measured}
     if as_json:
         print_json({"report": page and str(page), "figures": list(planned), "failures": failures})
     else:
         sys.stdout.write(f"{page or folder}\n")
     return None
+
+
+def _lacking(name: str, needed: float, engine: Engine) -> str | None:
+    """Return why the memory of this machine will not do, and the remedy; None if it will."""
+    if engine.scheduler is not None or has_room(needed):
+        return None
+    each = needed / engine.processes
+    fewer = most_that_fit(each)
+    remedy = (
+        f"--workers {fewer} ({memory(fewer * each)})"
+        if fewer
+        else "a smaller --scale, or machines with more memory by --scheduler or --print-slurm"
+    )
+    return (
+        f"{name} on {engine.processes} processes needs {memory(needed)}, and this machine has "
+        f"{memory(machine.memory_limit())}; give {remedy}"
+    )
 
 
 def _named(name: str) -> tuple[str, ...]:
@@ -191,10 +215,29 @@ def _print_plans(plans, engine: Engine, as_json: bool) -> None:
             "missing": len(plan.missing),
             "seconds": seconds,
             "bytes": bytes,
+            "fits": _lacking(plan.experiment.name, bytes, engine) is None,
         }
         for plan, (seconds, bytes) in zip(plans, _estimates(plans, engine), strict=True)
     ]
     if as_json:
-        print_json({"workers": engine.processes, "plans": rows})
-    else:
-        sys.stdout.write(table_text(list(rows[0]), [list(row.values()) for row in rows]))
+        return print_json({"workers": engine.processes, "plans": rows})
+    shown = [
+        [
+            *(row[name] for name in ("figure", "points", "missing")),
+            *(duration(row["seconds"]), memory(row["bytes"])),
+        ]
+        for row in rows
+    ]
+    if len(rows) > 1:
+        points, missing, seconds = (
+            sum(r[k] for r in rows) for k in ("points", "missing", "seconds")
+        )
+        largest = max(row["bytes"] for row in rows)
+        shown.append(["all", points, missing, duration(seconds), memory(largest)])
+    sys.stdout.write(table_text(("figure", "points", "missing", "time", "memory"), shown))
+    tell(
+        lacking
+        for row in rows
+        if (lacking := _lacking(row["figure"], row["bytes"], engine)) is not None
+    )
+    return None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gapless.figures import Experiment
     from gapless.measure import Point
     from gapless.store import Failure, Store
+    from gapless.sweep import Receipt
 
 
 @Parameter(name="*")
@@ -77,74 +78,116 @@ HERE = Engine()
 """This process."""
 
 
-class Measured(NamedTuple):
-    """A store with the points of a plan, and why some of them could not be measured."""
+@dataclass(frozen=True)
+class Sweep:
+    """Points of an experiment, and the store that they belong into.
 
+    Parameters
+    ----------
+    experiment, points
+        What is measured.
+    folder, spec
+        Where the store lies, and what it is of.
+    """
+
+    experiment: "Experiment"
+    points: "Sequence[Point]"
+    folder: Path
+    spec: dict
+
+
+class Measured(NamedTuple):
+    """A store with the points of a plan, and why some of them could not be measured.
+
+    `points` is how many the plan has.
+    """
+
+    name: str
     store: "Store"
+    points: int
     failures: "Sequence[Failure]"
 
+    def check(self) -> None:
+        """Raise ``RuntimeError`` if no point could be computed."""
+        if self.failures and sum(failure.points for failure in self.failures) == self.points:
+            raise RuntimeError(f"all {self.points} points of {self.name} failed")
 
-def run_plan(
-    experiment: "Experiment",
-    points: "Sequence[Point]",
-    folder: Path,
-    spec: dict,
-    engine: Engine,
-    *,
-    scratch: bool = False,
-) -> Measured:
-    """Measure the points that the store in `folder` lacks.
 
-    Points that failed are told on stderr. After an interrupt it is told what the folder holds,
-    unless it is `scratch`.
+def run_sweeps(sweeps: Sequence[Sweep], engine: Engine, *, scratch: bool = False) -> list[Measured]:
+    """Measure the points that the stores lack: those of all sweeps on the same workers.
+
+    Points that failed are told on stderr. After an interrupt it is told what the folders hold,
+    unless they are `scratch`.
 
     Raises
     ------
     KeyboardInterrupt
         After an interrupt, once the tasks in hand are stored.
-    RuntimeError
-        If nothing could be computed.
     """
     from gapless.store import Store, failures
     from gapless.sweep import orderly_interrupt, plan, provenance, shard
 
     with _runner(engine) as run:
-        store = Store.open(folder, spec, {**provenance(), "created_at": time.time()})
-        store.note_plan([experiment.address(point) for point in points])
-        mine = shard(points, *engine.part)
-        todo = plan(experiment, mine, store, retry_failed=engine.retry_failed)
-        name = experiment.name
-        there = todo.total - len(todo.missing)
-        if todo.missing and there:
-            sys.stderr.write(f"{name}: {there} of {todo.total} points are there already\n")
+        stores, plans = {}, {}
+        for sweep in sweeps:
+            experiment, name = sweep.experiment, sweep.experiment.name
+            origin = {**provenance(), "created_at": time.time()}
+            stores[name] = store = Store.open(sweep.folder, sweep.spec, origin)
+            store.note_plan([experiment.address(point) for point in sweep.points])
+            mine = shard(sweep.points, *engine.part)
+            plans[name] = plan(experiment, mine, store, retry_failed=engine.retry_failed)
+        there = {name: todo.total - len(todo.missing) for name, todo in plans.items()}
+        for name, todo in plans.items():
+            if todo.missing and there[name]:
+                sys.stderr.write(
+                    f"{name}: {there[name]} of {todo.total} points are there already\n"
+                )
 
-        def tell_what_is_there() -> None:
-            if there and not scratch:
-                note_kept(name, f"{there} of {todo.total} points of {name} are in {folder}")
+        def note(name: str) -> None:
+            if there[name] and not scratch:
+                parts = f"{there[name]} of {plans[name].total} points of {name}"
+                note_kept(name, f"{parts} are in {stores[name].path}")
 
-        with meter(name, todo.flops) as progress, orderly_interrupt() as stopping:
+        begun: list[str] = []
 
-            def on_receipt(receipt) -> None:
-                nonlocal there
-                there += receipt.points
-                tell_what_is_there()
+        def title() -> str:
+            """Return which experiments are being measured, and how far they are."""
+            if len(plans) == 1:
+                return next(iter(plans))
+            counts = [(name, there[name], plans[name].total) for name in begun]
+            going = [f"{name} {done}/{total}" for name, done, total in counts if done < total]
+            return ", ".join(going) or "all figures"
+
+        flops = sum(todo.flops for todo in plans.values())
+        with meter(title(), flops) as progress, orderly_interrupt() as stopping:
+
+            def on_receipt(receipt: "Receipt") -> None:
+                there[receipt.name] += receipt.points
+                note(receipt.name)
+                if receipt.name not in begun:
+                    begun.append(receipt.name)
+                progress.title = title()
                 progress.advance(receipt.flops)
 
-            tell_what_is_there()
-
-            run(todo.tasks(), store.path, on_receipt=on_receipt, stopping=stopping)
+            for name in plans:
+                note(name)
+            tasks = (task for todo in plans.values() for task in todo.tasks())
+            run(tasks, on_receipt=on_receipt, stopping=stopping)
             if stopping():
                 raise KeyboardInterrupt
-    why = failures(store.outcomes(), map(experiment.address, mine))
-    tell_failures(name, todo.total, why)
-    if why and sum(failure.points for failure in why) == todo.total:
-        raise RuntimeError(f"all {todo.total} points of {name} failed")
-    return Measured(store, why)
+    found = []
+    for sweep in sweeps:
+        name, store = sweep.experiment.name, stores[sweep.experiment.name]
+        mine = shard(sweep.points, *engine.part)
+        why = failures(store.outcomes(), map(sweep.experiment.address, mine))
+        tell_failures(name, len(mine), why)
+        found.append(Measured(name, store, len(mine), why))
+    return found
 
 
 @contextmanager
 def _runner(engine: Engine) -> Iterator[Callable[..., None]]:
-    """Yield the engine as (tasks, store, on_receipt, stopping) → None."""
+    """Yield the engine as (tasks, on_receipt, stopping) → None."""
     from gapless.sweep import run_in_process, run_on_workers
 
     limit = engine.task_timeout

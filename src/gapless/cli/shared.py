@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, Token
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
+
+from gapless import machine
+from gapless.amounts import duration, memory
 
 if TYPE_CHECKING:
     from gapless.page.panels import Picture
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
 MOST_NUMBERS = 10_000
 LINE_EVERY_S = 5.0
 """How often progress is told where stderr is no terminal."""
+USABLE = 0.9
+"""Share of the memory that a command may ask for."""
 
 
 def numbers(text: str, option: str) -> list[float]:
@@ -85,13 +91,22 @@ def check_memory(
     options: str = "n, alpha",
     remedy: str = "--n, --alpha or --runs-per-design",
 ) -> None:
-    """Raise ``ValueError`` that names the bytes if they exceed what this machine has."""
-    present = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > 0.9 * present:
+    """Raise ``ValueError`` if so many bytes exceed what there is here; see `has_room`."""
+    if not has_room(needed):
         raise ValueError(
-            f"{options}: these sizes need {needed:.3g} bytes ({needed / 2**30:,.1f} GiB) and this "
-            f"machine has {present / 2**30:,.1f} GiB; lower {remedy}"
+            f"{options}: these sizes need {memory(needed)} and this machine has "
+            f"{memory(machine.memory_limit())}; lower {remedy}"
         )
+
+
+def has_room(needed: float) -> bool:
+    """Return whether so many bytes fit into the memory of this machine, with a tenth to spare."""
+    return needed <= USABLE * machine.memory_limit()
+
+
+def most_that_fit(each: float) -> int:
+    """Return how many processes of so many bytes fit into the memory of this machine."""
+    return int(USABLE * machine.memory_limit() / each)
 
 
 def check_writable(path: Path, option: str) -> None:
@@ -113,6 +128,14 @@ def save_picture(path: Path | None, picture: "Callable[..., Picture]", *shown: A
         save(picture(*shown), path)
 
 
+class _Times(ProgressColumn):
+    """How long it has taken, and how long it will."""
+
+    def render(self, task: Task) -> Text:
+        left = "" if task.time_remaining is None else f", {duration(task.time_remaining)} left"
+        return Text(duration(task.elapsed or 0.0) + left)
+
+
 class Meter:
     """Tells how far a long computation is: a bar on a terminal, lines elsewhere; on stderr."""
 
@@ -126,9 +149,7 @@ class Meter:
                 TextColumn("{task.description}"),
                 BarColumn(),
                 TextColumn("{task.percentage:3.0f} %"),
-                TimeElapsedColumn(),
-                TextColumn("ETA"),
-                TimeRemainingColumn(),
+                _Times(),
                 console=console,
             )
             self._task = self._bar.add_task(title, total=1.0)
@@ -140,12 +161,14 @@ class Meter:
         share = min(1.0, self.done / self.total)
         now = time.monotonic()
         if self._bar is not None:
-            self._bar.update(self._task, completed=share)
+            self._bar.update(self._task, completed=share, description=self.title)
         elif now - self._told >= LINE_EVERY_S and share > 0:
             self._told = now
             spent = now - self._begun
             eta = spent * (1 - share) / share
-            sys.stderr.write(f"{self.title}: {share:.0%}, {spent:.0f} s, ETA {eta:.0f} s\n")
+            sys.stderr.write(
+                f"{self.title}: {share:.0%}, {duration(spent)}, {duration(eta)} left\n"
+            )
             sys.stderr.flush()
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from gapless.amounts import duration, memory
 from gapless.cli.failing import failures_json, tell_failures
 from gapless.cli.shared import Json, print_json, table_text
 from gapless.files import shown, tell
@@ -42,7 +43,13 @@ def status(dir: Path, /, *, as_json: Json = False) -> None:
     ]
     if as_json:
         return print_json({"stores": rows, "refused": refused})
-    _print_rows([r | {"damaged": len(r["damaged"])} for r in rows], hide=("faults", "failures"))
+    read = [
+        row
+        | {"damaged": len(row["damaged"])}
+        | {"size": memory(state.size), "seconds": duration(state.seconds)}
+        for row, (_, state) in zip(rows, states, strict=True)
+    ]
+    _print_rows(read, hide=("faults", "failures"))
     for row in rows:
         tell(f"{fault}; left out" for fault in row["faults"])
     for name, state in states:

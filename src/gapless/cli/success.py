@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gapless.cli.failing import failures_json
-from gapless.cli.running import HERE, Engine, run_plan
+from gapless.cli.running import HERE, Engine, Sweep, run_sweeps
 from gapless.cli.shared import Json, Whole, check_memory, numbers, print_json, table_text
 from gapless.interrupts import scratch_folder
 
@@ -87,14 +87,20 @@ def success(
     spec = {"experiment": experiment.name, "version": experiment.version, **spec}
     with scratch_folder() as scratch:
         folder = scratch / "success" if out is None else out
-        store, failures = run_plan(experiment, points, folder, spec, engine, scratch=out is None)
-        records = store.read().to_pandas()
+        sweep = Sweep(experiment, points, folder, spec)
+        (measured,) = run_sweeps([sweep], engine, scratch=out is None)
+        measured.check()
+        records = measured.store.read().to_pandas()
     addresses = {experiment.address(point) for point in points}
     records = records[records.address.isin(addresses)]
     rows = figure.reduce(records, runs, tolerance).rows()
     if as_json:
         answer = template.model_dump(exclude={"alpha", "index", "save_at"}, mode="json")
-        answer |= {"tolerance": tolerance, "rows": rows, "failures": failures_json(failures)}
+        answer |= {
+            "tolerance": tolerance,
+            "rows": rows,
+            "failures": failures_json(measured.failures),
+        }
         print_json(answer)
     else:
         sys.stdout.write(_summary(rows))

@@ -7,6 +7,7 @@ from contextlib import suppress
 import pandas as pd
 import pyarrow as pa
 
+from gapless.amounts import duration
 from gapless.files import shown, tell
 from gapless.page.html import html_table
 from gapless.store import Store, StoreError, status
@@ -63,7 +64,7 @@ def origin(store: Store, table: pd.DataFrame) -> str:
         known["points"] = f"{state.planned - state.missing} of {state.planned} planned"
     known |= {key: str(value) for key, value in (spec | origin).items()}
     if "wall_s" in table:
-        known["computing time"] = f"{table.wall_s.sum():,.4g} s"
+        known["computing time"] = duration(float(table.wall_s.sum()))
     if "gradients" in table and table.gradients.notna().any():
         total = float(table.gradients.sum())
         known["gradients"] = f"{total:.4g}, {total / len(table):.4g} a run"

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager
-from pathlib import Path
 from typing import cast
 
 from distributed import Client, Event, get_worker
@@ -43,7 +42,6 @@ def connect(address: str) -> Client:
 
 def run_on_cluster(
     tasks: Iterable[Task],
-    store: Path,
     client: Client,
     on_receipt: OnReceipt,
     *,
@@ -52,7 +50,7 @@ def run_on_cluster(
 ) -> None:
     """Work through the tasks on the workers of a Dask client; see `engine.drive`.
 
-    Workers must have one thread each, import this package and see `store` under the same path.
+    Workers must have one thread each, import this package and see the stores under the same path.
     Two tasks for each worker are submitted at a time, and each is released when its receipt is
     here. A task that takes too long ends its worker, which its nanny starts again.
 
@@ -63,28 +61,30 @@ def run_on_cluster(
     """
     if max(_threads(client).values(), default=1) > 1:
         raise ValueError("scheduler: workers must have one thread each (--nthreads 1)")
-    # resolved here: a relative path means another folder to a worker
-    folder = Path(store).resolve()
-    drive(Cluster(client, folder, time_limit), tasks, folder, on_receipt, stopping)
+    drive(Cluster(client, time_limit), tasks, on_receipt, stopping)
 
 
 class Cluster:
     """A `Crew` of the workers of a Dask client."""
 
-    def __init__(self, client: Client, store: Path, time_limit: float | None) -> None:
-        self.client, self.store, self.time_limit = client, store, time_limit
+    def __init__(self, client: Client, time_limit: float | None) -> None:
+        self.client, self.time_limit = client, time_limit
         self.executor = client.get_executor(pure=False)
         self.running: dict[Future[Receipt], tuple[Task, str]] = {}
 
-    def room(self) -> int:
-        """Return how many tasks are wanted to keep two at every worker."""
-        return 2 * max(1, len(_threads(self.client))) - len(self.running)
+    def idle(self) -> list[int]:
+        """Return a lane for every task that is wanted to keep two at each worker.
 
-    def submit(self, task: Task) -> None:
+        There is one lane: which worker gets a task is for the scheduler to say.
+        """
+        return [0] * (2 * max(1, len(_threads(self.client))) - len(self.running))
+
+    def submit(self, task: Task, lane: int = 0) -> None:
         """Hand the task to the scheduler."""
+        del lane
         token = f"gapless-{uuid.uuid4().hex}"
         limit = self.time_limit or task.time_limit
-        future = self.executor.submit(_work_once, task, self.store, token, limit)
+        future = self.executor.submit(_work_once, task, token, limit)
         self.running[future] = task, token
 
     def busy(self) -> bool:
@@ -130,7 +130,7 @@ def _threads(client: Client) -> dict[str, int]:
     return cast("dict[str, int]", client.nthreads())
 
 
-def _work_once(task: Task, store: Path, token: str, time_limit: float) -> Receipt:
+def _work_once(task: Task, token: str, time_limit: float) -> Receipt:
     """Do the task unless it has been begun before.
 
     Dask gives the task of a dead worker to the next one by itself; counting tries and cutting
@@ -143,7 +143,7 @@ def _work_once(task: Task, store: Path, token: str, time_limit: float) -> Receip
     pin_threads()
     # without a nanny to start it again, the worker must live on
     with _ends_process_after(time_limit if get_worker().nanny else 0.0):
-        return work(task, store)
+        return work(task)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from pathlib import Path
 
 from gapless.figures.experiment import Experiment
 from gapless.figures.load import look_here
@@ -21,11 +22,13 @@ LEAST_SPEED = 5e8
 class Task:
     """Points that one worker measures one after the other and stores as one part.
 
-    Of their experiment it has the `name` alone: a worker loads no figure. `addresses` are those of
-    the points, and `attempt` counts how often they are tried, this time included.
+    Of their experiment it has the `name` alone: a worker loads no figure. `store` is the folder of
+    the records, `addresses` are those of the points, and `attempt` counts how often they are tried,
+    this time included.
     """
 
     name: str
+    store: Path
     points: tuple[Point, ...]
     addresses: tuple[str, ...]
     flops: float
@@ -63,11 +66,12 @@ def _unpickled(_: None, *parts) -> Task:
 
 @dataclass(frozen=True)
 class Plan:
-    """The points of an experiment that its store lacks."""
+    """The points of an experiment that its store lacks, and the folder of that store, if any."""
 
     experiment: Experiment
     total: int
     missing: tuple[Point, ...]
+    store: Path | None = None
 
     @cached_property
     def costs(self) -> tuple[Cost, ...]:
@@ -85,7 +89,11 @@ class Plan:
         return max((cost.bytes for cost in self.costs), default=0.0)
 
     def tasks(self) -> Iterator[Task]:
-        """Yield the missing points in order, in tasks of about `TASK_FLOPS`."""
+        """Yield the missing points in order, in tasks of about `TASK_FLOPS`.
+
+        Raises ``ValueError`` if the plan was made without a store: there records would have no
+        place.
+        """
         bundle: list[Point] = []
         flops = 0.0
         for point, cost in zip(self.missing, self.costs, strict=True):
@@ -99,7 +107,9 @@ class Plan:
 
     def _task(self, points: Sequence[Point], flops: float) -> Task:
         addresses = tuple(self.experiment.address(point) for point in points)
-        return Task(self.experiment.name, tuple(points), addresses, flops)
+        if self.store is None:
+            raise ValueError("store: a plan without one has no tasks; give it to `plan`")
+        return Task(self.experiment.name, self.store, tuple(points), addresses, flops)
 
 
 def plan(
@@ -121,7 +131,9 @@ def plan(
         return address not in found or (why is not None and (retry_failed or passes(why)))
 
     missing = tuple(point for point in points if lacking(experiment.address(point)))
-    return Plan(experiment, len(points), missing)
+    # resolved here: a relative path means another folder to a worker elsewhere
+    folder = None if store is None else store.path.resolve()
+    return Plan(experiment, len(points), missing, folder)
 
 
 def shard(points: Sequence[Point], index: int, count: int) -> Sequence[Point]:

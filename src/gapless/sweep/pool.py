@@ -16,6 +16,7 @@ from pathlib import Path
 from pickle import PicklingError
 from typing import Any
 
+from gapless.amounts import duration
 from gapless.interrupts import deaf_children
 from gapless.sweep.engine import OnReceipt, Stopping, WorkerLostError, drive, never
 from gapless.sweep.plan import Task
@@ -37,7 +38,6 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 def run_on_workers(
     tasks: Iterable[Task],
-    store: Path,
     workers: int,
     on_receipt: OnReceipt,
     *,
@@ -57,9 +57,12 @@ def run_on_workers(
         If the points cannot be sent to another process.
     """
     _check_main()
-    pool = Pool(workers, store, time_limit)
+    tasks = list(tasks)
+    if not tasks:
+        return
+    pool = Pool(min(workers, len(tasks)), time_limit)
     try:
-        drive(pool, tasks, store, on_receipt, stopping)
+        drive(pool, tasks, on_receipt, stopping)
     finally:
         pool.stop()
 
@@ -79,9 +82,9 @@ def _check_main() -> None:
 class Worker:
     """A process, the pipe to it, and the task that it has."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self) -> None:
         self.connection, theirs = _SPAWN.Pipe()
-        self.process = _SPAWN.Process(target=_serve, args=(theirs, store), daemon=True)
+        self.process = _SPAWN.Process(target=_serve, args=(theirs,), daemon=True)
         with deaf_children():
             self.process.start()
         theirs.close()
@@ -113,19 +116,18 @@ class Worker:
 class Pool:
     """A `Crew` of workers on this machine; each that dies is replaced."""
 
-    def __init__(self, workers: int, store: Path, time_limit: float | None = None) -> None:
-        self.store, self.time_limit = store, time_limit
-        self.workers = [Worker(store) for _ in range(workers)]
+    def __init__(self, workers: int, time_limit: float | None = None) -> None:
+        self.time_limit = time_limit
+        self.workers = [Worker() for _ in range(workers)]
         self.stillborn = 0
 
-    def room(self) -> int:
-        """Return how many workers wait for a task."""
-        return sum(worker.ready and worker.task is None for worker in self.workers)
+    def idle(self) -> list[int]:
+        """Return the numbers of the workers that wait for a task."""
+        return [i for i, one in enumerate(self.workers) if one.ready and one.task is None]
 
-    def submit(self, task: Task) -> None:
-        """Give the task to a worker that waits."""
-        idle = next(worker for worker in self.workers if worker.ready and worker.task is None)
-        idle.begin(task, self.time_limit or task.time_limit)
+    def submit(self, task: Task, lane: int) -> None:
+        """Give the task to the worker of this number, which waits."""
+        self.workers[lane].begin(task, self.time_limit or task.time_limit)
 
     def busy(self) -> bool:
         """Return whether a worker has a task."""
@@ -149,7 +151,7 @@ class Pool:
                 if task is not None:
                     yield task, message
             elif time.monotonic() > worker.deadline:
-                yield from self._replace(index, f"took longer than {worker.time_limit:g} s")
+                yield from self._replace(index, f"took longer than {duration(worker.time_limit)}")
 
     def _replace(self, index: int, reason: str) -> Iterator[tuple[Task, WorkerLostError]]:
         lost = self.workers[index]
@@ -162,7 +164,7 @@ class Pool:
                 raise RuntimeError(GUARD)
             if self.stillborn > MOST_STILLBORN:
                 raise RuntimeError(f"workers die as they start, with exit code {code}. {GUARD}")
-        self.workers[index] = Worker(self.store)
+        self.workers[index] = Worker()
         if lost.task is not None:
             yield lost.task, WorkerLostError(reason.format(code))
 
@@ -180,7 +182,7 @@ def _received(connection: Any) -> Any:
         return DEAD
 
 
-def _serve(connection: Connection, store: Path) -> None:
+def _serve(connection: Connection) -> None:
     """Be a worker: do one task after the other until the pipe ends."""
     pin_threads()
     # the pipe ends when the driver does
@@ -189,7 +191,7 @@ def _serve(connection: Connection, store: Path) -> None:
         while True:
             try:
                 task = connection.recv()
-                answer = work(task, store)
+                answer = work(task)
             except (EOFError, BrokenPipeError):
                 raise
             except Exception as error:

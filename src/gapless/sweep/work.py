@@ -25,19 +25,20 @@ PROVENANCE_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of a task: its records are on disk."""
+    """What became of a task of the experiment called `name`: its records are on disk."""
 
+    name: str
     points: int
     failed: int
     flops: float
     seconds: float
 
 
-def work(task: Task, store: Path) -> Receipt:
+def work(task: Task) -> Receipt:
     """Measure the points of a task and store their records as one part."""
     started = time.perf_counter()
     tables, failed = [], 0
-    with checkpoints_in(store / "checkpoints"):
+    with checkpoints_in(task.store / "checkpoints"):
         for point, address in zip(task.points, task.addresses, strict=True):
             begun = time.perf_counter()
             try:
@@ -46,20 +47,21 @@ def work(task: Task, store: Path) -> Receipt:
                 failed += 1
                 table = point.failed(reason_of(error))
             tables.append(_stamped(table, address, time.perf_counter() - begun))
-        Store(store).append(_together(tables))
+        Store(task.store).append(_together(tables))
         for point in task.points:
             Checkpoint(point).discard()
-    return Receipt(len(task.points), failed, task.flops, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return Receipt(task.name, len(task.points), failed, task.flops, seconds)
 
 
-def give_up(task: Task, store: Path, reason: str) -> Receipt:
+def give_up(task: Task, reason: str) -> Receipt:
     """Store the points of a task as failed, with the reason."""
     tables = [
         _stamped(point.failed(reason), address, 0.0)
         for point, address in zip(task.points, task.addresses, strict=True)
     ]
-    Store(store).append(_together(tables))
-    return Receipt(len(task.points), len(task.points), task.flops, 0.0)
+    Store(task.store).append(_together(tables))
+    return Receipt(task.name, len(task.points), len(task.points), task.flops, 0.0)
 
 
 def _together(tables: list[pa.Table]) -> pa.Table:
