@@ -7,15 +7,13 @@ signal are |⟨v, W*⟩|/(|v||W*|), between 0 and 1, never squared.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from gapless.arrays import Array, compiled, jax, jnp, pytree
 from gapless.flags import as_ever
 from gapless.inputs import number, real_array, whole
 from gapless.linalg import (
@@ -41,11 +39,7 @@ BLOCK = 4
 """Vectors in the start block of fewer runs: four cost little more than one in a pass over X."""
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["operator", "direction", "value"],
-    meta_fields=[],
-)
+@pytree(data=["operator", "direction", "value"])
 @dataclass(frozen=True, eq=False)
 class Deflated:
     """P A P + c u uᵀ for each of K operators A: the unit vector u becomes an eigenvector.
@@ -104,7 +98,7 @@ def hessian_operator(
         return Deflated(hessian, direction, mean + 2 * jnp.sqrt(square) - mu)
 
 
-@jax.jit
+@compiled()
 def _curvature(problem: Problem, w: Float[Array, "K N"]) -> tuple[Array, Array]:
     """Return d = ½ℓ″ of every sample, (K, M), and μ, (K,)."""
     yhat = problem.student_labels(w)
@@ -112,7 +106,7 @@ def _curvature(problem: Problem, w: Float[Array, "K N"]) -> tuple[Array, Array]:
     return problem.loss.d2(yhat, problem.labels) / 2, mu
 
 
-@as_ever()
+@as_ever(loading=False)
 def hessian_matrix(
     problem: Problem, w: Float[Array, "K N"], run: int, *, deflate_radial: bool = False
 ) -> np.ndarray:
@@ -147,7 +141,7 @@ def hessian_matrix(
     return matrix
 
 
-@as_ever()
+@as_ever(loading=False)
 def spectrum(
     problem: Problem, w: Float[Array, "K N"], run: int, *, deflate_radial: bool = False
 ) -> np.ndarray:
@@ -156,13 +150,13 @@ def spectrum(
     return np.asarray(scipy.linalg.eigh(matrix, eigvals_only=True, driver="evr"), float)
 
 
-@as_ever()
+@as_ever(loading=False)
 def negative_count(problem: Problem, w: Float[Array, "K N"], run: int) -> int:
     """Return the index of the Hessian: how many eigenvalues of one run are negative."""
     return int((spectrum(problem, w, run) < 0).sum())
 
 
-@as_ever()
+@as_ever(loading=False)
 def lowest_eigenpairs(
     problem: Problem,
     w: Float[Array, "K N"],
@@ -216,7 +210,7 @@ def lowest_eigenpairs(
     return extreme_eigenpairs(operator, start, count, tolerance=tolerance)
 
 
-@as_ever()
+@as_ever(loading=False)
 def spectral_density(
     problem: Problem,
     w: Float[Array, "K N"],
@@ -256,7 +250,7 @@ def smoothed(quadrature: Quadrature, grid: np.ndarray, width: float) -> np.ndarr
     return (peaks * quadrature.weights[:, None, :]).sum(axis=2)
 
 
-@as_ever()
+@as_ever(loading=False)
 def signal_overlap(
     vectors: Float[Array, "K k N"], teacher: Float[Array, "K N"] | None
 ) -> np.ndarray:
@@ -276,7 +270,7 @@ def signal_overlap(
     )
 
 
-@as_ever()
+@as_ever(loading=False)
 def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[Array, "K k"]:
     """Return max over samples of ⟨v, x⟩²/(|v|²|x|²): how far v is one sample's own direction.
 
@@ -293,7 +287,7 @@ def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[
         return _top_sample_share(problem, vectors)
 
 
-@jax.jit
+@compiled()
 def _top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[Array, "K k"]:
     runs, count, n = vectors.shape
     image = (vectors.reshape(-1, n) @ problem.sensing.T) ** 2

@@ -1,13 +1,11 @@
 """The precision of a computation, set for its length whatever the user's global flags say."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, get_args
 
-import jax
-import jax.numpy as jnp
-from jax.core import Tracer
-
+from gapless.arrays import jax, jnp
 from gapless.flags import as_ever
 
 Dtype = Literal["float32", "float64", "float16"]
@@ -44,7 +42,7 @@ def checked_key(name: str, key: Any) -> Any:
 
 def is_traced(*arrays: Any) -> bool:
     """Return whether one of them stands for an array inside a function that JAX compiles."""
-    return any(isinstance(array, Tracer) for array in arrays)
+    return "jax" in sys.modules and any(isinstance(array, jax.core.Tracer) for array in arrays)
 
 
 @contextmanager

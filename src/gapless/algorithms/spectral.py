@@ -4,11 +4,10 @@ Its exact asymptotic overlap is `gapless.theory.spectral.spectral_overlap`; the 
 stand in `gapless.channels`.
 """
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from gapless.arrays import Array, jax, jnp
 from gapless.channels import Preprocessing, preprocessing
 from gapless.flags import as_ever
 from gapless.inputs import number, real_array
@@ -22,7 +21,7 @@ TOLERANCE = 1e-4
 """Residual over spectral width: the vector's error is this times width over gap."""
 
 
-@as_ever()
+@as_ever(loading=False)
 def spectral_estimate(
     problem: Problem,
     *,

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from gapless.algorithms.spectral import spectral_estimate
+from gapless.arrays import Array, compiled, jnp
 from gapless.channels import preprocessing
 from gapless.design import Design
 from gapless.inputs import number, real_array, shaped
@@ -121,7 +120,7 @@ def warm_states(
         return found
 
 
-@jax.jit
+@compiled()
 def _warm_states(teacher: Array, random: Array, overlap: float | Array) -> Array:
     n = teacher.shape[1]
 

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from gapless.arrays import Array, library, repeat
 from gapless.chebyshev import MAX_STAGES, coefficient_table, stability_and_error
 
 State = Float[Array, "K N"]
@@ -68,7 +67,8 @@ def chebyshev_step(
     symmetric, which is what the method needs. `stages` may be traced: one compiled loop serves
     all of them.
     """
-    mu, nu, mu_tilde, gamma_tilde = jnp.asarray(coefficient_table(), w.dtype)[:, stages]
+    xp = library(w)
+    mu, nu, mu_tilde, gamma_tilde = xp.asarray(coefficient_table(), w.dtype)[:, stages]
     hv = h[:, None]
 
     def stage(j: Int[Array, ""], last: tuple[State, State]) -> tuple[State, State]:
@@ -78,7 +78,7 @@ def chebyshev_step(
 
     # recursion in Y_j − W: rounding then shrinks with the step instead of growing like s²
     first = mu_tilde[1] * hv * velocity
-    return w + jax.lax.fori_loop(2, stages + 1, stage, (jnp.zeros_like(w), first))[1]
+    return w + repeat(w, 2, stages + 1, stage, (xp.zeros_like(w), first))[1]
 
 
 def adams_bashforth_step(
@@ -100,9 +100,10 @@ def stable_length(
     Chebyshev: h λ ≤ β(s) = (w₀ + 1)/w₁. Adams–Bashforth: h (1 + h/h₋) λ ≤ 1.6; it is stable up to
     2, but there a stiff component rings on undamped.
     """
-    beta = jnp.asarray(stability_and_error()[0], stiffness.dtype)[stages]
-    one = h_before * (jnp.sqrt(1 + 4 * 1.6 / (h_before * stiffness)) - 1) / 2
-    return jnp.where(stages == 1, one, beta / stiffness)
+    xp = library(stiffness)
+    beta = xp.asarray(stability_and_error()[0], stiffness.dtype)[stages]
+    one = h_before * (xp.sqrt(1 + 4 * 1.6 / (h_before * stiffness)) - 1) / 2
+    return xp.where(stages == 1, one, beta / stiffness)
 
 
 def error_constant(
@@ -112,10 +113,11 @@ def error_constant(
 
     Chebyshev: 1/6 − b_s w₁³ T_s‴(w₀)/6. Adams–Bashforth: 1/6 + h₋/4h.
     """
-    table = jnp.asarray(stability_and_error()[1], h.dtype)[stages]
-    return jnp.where(stages == 1, 1 / 6 + h_before / (4 * h), table)
+    xp = library(h)
+    table = xp.asarray(stability_and_error()[1], h.dtype)[stages]
+    return xp.where(stages == 1, 1 / 6 + h_before / (4 * h), table)
 
 
 def normalise(w: State) -> State:
     """Return W scaled back to the sphere of radius √N."""
-    return w * (w.shape[1] ** 0.5 / jnp.linalg.norm(w, axis=1, keepdims=True))
+    return w * (w.shape[1] ** 0.5 / library(w).linalg.norm(w, axis=1, keepdims=True))

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from math import log2
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from gapless.arrays import Array, jnp
 from gapless.flow.loop import begin, follow
 from gapless.flow.outcome import ZERO_ENERGY, Outcome, outcomes
 from gapless.flow.solvers import GradientDescent, GradientFlow, Solver
 from gapless.flow.state import State
 from gapless.flow.stops import STRICTEST, Stopping, recorded_levels
 from gapless.flow.units import in_units
-from gapless.problem import Problem, precision
+from gapless.problem import Problem
 
 FLOW = GradientFlow()
 """The flow itself."""
@@ -163,8 +163,8 @@ def integrate(
     problem, scale = in_units(problem)
     stop = stop.in_units_of(scale)
     on_grid, solver = solver.on_grid, stop.suited(solver.in_time_of(scale))
-    with precision(problem.dtype):
-        state = begin(problem, jnp.asarray(start, problem.dtype), solver)
+    with problem.computing():
+        state = begin(problem, problem.array(start), solver)
         first = _values(problem, state, scale)
         saved: list[Observables] = []
         if resume is not None:
@@ -174,7 +174,7 @@ def integrate(
         journey = stop.set_out(state)
     observed = []
     for time in times[len(saved) :]:
-        with precision(problem.dtype):
+        with problem.computing():
             alone = save_at is None  # nothing to record on the way
             journey = follow(problem, journey, time * scale, solver, stop, shrink=alone)
             saved.append(_values(problem, journey.state, scale))
@@ -185,7 +185,7 @@ def integrate(
             on_save(Partway(journey.state, first, saved))
         if progress is not None:
             progress(time, int(np.asarray(journey.state.running).sum()))
-    with precision(problem.dtype):
+    with problem.computing():
         if times[-1] < t_max:
             journey = follow(problem, journey, t_max * scale, solver, stop)
         state = journey.state

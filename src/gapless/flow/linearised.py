@@ -10,11 +10,10 @@ the way, where stepping takes several gradients for each decade of the energy.
 
 from functools import partial
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from gapless.arrays import Array, compiled, jax, jnp
 from gapless.flow.explicit import normalise
 from gapless.flow.solvers import NEAR, energy_rounding
 from gapless.flow.state import State, select
@@ -114,7 +113,7 @@ def tangent_product(
     return project(hessian(project(v)))
 
 
-@jax.jit
+@compiled()
 def _linear_flow(problem: Problem, teacher: Float[Array, "K N"], state: State):
     """Return who is close to the signal, the signal, P H P there and the tangent part of δ."""
     signed = problem.signed_overlap(state.w)
@@ -130,7 +129,7 @@ def _linear_flow(problem: Problem, teacher: Float[Array, "K N"], state: State):
     return near, signal, jax.tree_util.Partial(tangent_product, hessian, unit), delta
 
 
-@jax.jit
+@compiled()
 def _arrive(
     problem: Problem,
     state: State,

@@ -1,17 +1,21 @@
 """The loop: every run of a batch stepped to a time, with its first passages noted."""
 
-from functools import partial
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+import numpy as np
+from jaxtyping import Bool, Float, Int
 
+from gapless.arrays import Array, compiled, jax, jnp, library, repeat_while
 from gapless.flow.explicit import normalise
 from gapless.flow.linearised import finish
 from gapless.flow.solvers import Solver
 from gapless.flow.state import State
 from gapless.flow.stops import Journey, Stopping, cubic, recorded_levels
 from gapless.problem import Problem
+
+Program = TypeVar("Program", bound=Callable[..., Any])
 
 OPERATIONS_PER_CALL = 3e10
 """A compiled loop comes back after about so many, within a second or so: interrupts are answered
@@ -25,7 +29,25 @@ SMALLEST_BATCH = 16
 """Below so many runs a product with X costs nearly the same however few they are."""
 
 
-@partial(jax.jit, static_argnames="solver")
+def _at_once_in_numpy(**options: Any) -> Callable[[Program], Program]:
+    """Return a decorator: compiled, but where the problem is in NumPy run as it stands."""
+
+    def decorate(function: Program) -> Program:
+        program = compiled(**options)(function)
+
+        @wraps(function)
+        def call(problem: Problem, *arguments: Any) -> Any:
+            if not problem.in_numpy:
+                return program(problem, *arguments)
+            with problem.computing():
+                return function(problem.for_loops(), *arguments)
+
+        return cast(Program, call)
+
+    return decorate
+
+
+@_at_once_in_numpy(static_argnames="solver")
 def begin(problem: Problem, start: Float[Array, "K N"], solver: Solver) -> State:
     """Return the state of runs that set out from `start`, put on the sphere, at t = 0."""
     w = normalise(start)
@@ -48,6 +70,7 @@ def follow(
     `shrink` is to go on with the others, when enough have, as a smaller batch. Runs that the
     solver pauses near the signal are taken on by the linearised flow.
     """
+    shrink = shrink and not problem.in_numpy
     sizes = _smaller(problem.n, len(journey.state.t)) if shrink else ()
     journey = _in_batches(problem, journey, time, solver, stop, sizes)
     if not solver.linear_below:
@@ -96,7 +119,7 @@ def _in_batches(
     return _put_back(journey, rows, part)
 
 
-@partial(jax.jit, static_argnames=("solver", "size"))
+@compiled(static_argnames=("solver", "size"))
 def _those_left(
     problem: Problem, journey: Journey, time: Float[Array, ""] | float, solver: Solver, size: int
 ):
@@ -109,12 +132,12 @@ def _those_left(
     return rows, (few.labels, few.teacher), part, going.any()
 
 
-@jax.jit
+@compiled()
 def _put_back(journey: Journey, rows: Array, part: Journey) -> Journey:
     return jax.tree.map(lambda column, new: column.at[rows].set(new), journey, part)
 
 
-@partial(jax.jit, static_argnames=("solver", "least"))
+@_at_once_in_numpy(static_argnames=("solver", "least"))
 def _some_steps(
     problem: Problem,
     journey: Journey,
@@ -128,9 +151,9 @@ def _some_steps(
 
     Comes back after the step that makes more than `most` gradients in all.
     """
-    problem = problem.for_loops()
-    goal = jnp.asarray(time, journey.state.t.dtype)
-    levels = jnp.asarray([recorded_levels(problem.n)], journey.state.t.dtype)
+    problem, like = problem.for_loops(), journey.state.t
+    goal = library(like).asarray(time, like.dtype)
+    levels = library(like).asarray([recorded_levels(problem.n)], like.dtype)
 
     def goes_on(journey: Journey) -> Bool[Array, ""]:
         return _going(problem, journey.state, goal, solver).sum() > least
@@ -143,8 +166,9 @@ def _some_steps(
         made += (new.gradients - journey.state.gradients).max()
         return stop.judge(problem, journey, new, going), made
 
-    journey, _ = jax.lax.while_loop(
-        lambda carry: goes_on(carry[0]) & (carry[1] <= most), body, (journey, jnp.array(0))
+    made = library(like).asarray(0)
+    journey, _ = repeat_while(
+        like, lambda carry: goes_on(carry[0]) & (carry[1] <= most), body, (journey, made)
     )
     return journey, goes_on(journey)
 
@@ -160,16 +184,16 @@ def _note_passages(old: State, new: State, levels: Array) -> State:
 
     The slopes at both ends are exact: dt/d(log e) = −e/|∇L − μW|² N.
     """
-    tiny = jnp.finfo(old.energy.dtype).tiny
-    x0, x1, level = (jnp.log(jnp.maximum(e, tiny)) for e in (old.energy, new.energy, levels))
-    span = jnp.minimum(x1 - x0, -tiny)
-    slope0, slope1 = (-s.energy / jnp.maximum(s.speed2, tiny) * span for s in (old, new))
-    u = jnp.clip((level - x0[:, None]) / span[:, None], 0, 1)
+    xp, tiny = library(levels), np.finfo(old.energy.dtype).tiny
+    x0, x1, level = (xp.log(xp.maximum(e, tiny)) for e in (old.energy, new.energy, levels))
+    span = xp.minimum(x1 - x0, -tiny)
+    slope0, slope1 = (-s.energy / xp.maximum(s.speed2, tiny) * span for s in (old, new))
+    u = xp.clip((level - x0[:, None]) / span[:, None], 0, 1)
     length = (new.t - old.t)[:, None]
     when = cubic(u, length, slope0[:, None], slope1[:, None])
-    when = old.t[:, None] + jnp.clip(when, 0, length)
-    first = (new.energy[:, None] <= levels) & jnp.isnan(old.passage)
+    when = old.t[:, None] + xp.clip(when, 0, length)
+    first = (new.energy[:, None] <= levels) & xp.isnan(old.passage)
     return new._replace(
-        passage=jnp.where(first, when, old.passage),
-        passage_gradients=jnp.where(first, new.gradients[:, None], old.passage_gradients),
+        passage=xp.where(first, when, old.passage),
+        passage_gradients=xp.where(first, new.gradients[:, None], old.passage_gradients),
     )

@@ -2,10 +2,9 @@
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
+from gapless.arrays import Array, library
 from gapless.problem import Evaluation
 
 
@@ -42,6 +41,7 @@ class State(NamedTuple):
         cls, w: Float[Array, "K N"], here: Evaluation, length: Float[Array, " K"], levels: int
     ) -> "State":
         """Return the state of runs that set out from W at t = 0 with first steps `length`."""
+        xp = library(w)
         finite = is_finite(here)
         (k, n), dtype = w.shape, w.dtype
         return cls(
@@ -50,19 +50,19 @@ class State(NamedTuple):
             energy=here.energy,
             mu=here.mu,
             speed2=here.speed2,
-            t=jnp.zeros(k, dtype),
+            t=xp.zeros(k, dtype),
             length=length,
             before=here.velocity,
             h_before=length,
-            direction=here.velocity / jnp.sqrt(n * here.speed2 + 1e-30)[:, None],
-            stiffness=jnp.zeros(k, dtype),
+            direction=here.velocity / xp.sqrt(n * here.speed2 + 1e-30)[:, None],
+            stiffness=xp.zeros(k, dtype),
             energy_start=here.energy,
             running=finite,
             finite=finite,
-            steps=jnp.zeros(k, int),
-            gradients=jnp.ones(k, int),
-            passage=jnp.full((k, levels), jnp.nan, dtype),
-            passage_gradients=jnp.full((k, levels), -1, int),
+            steps=xp.zeros(k, int),
+            gradients=xp.ones(k, int),
+            passage=xp.full((k, levels), xp.nan, dtype),
+            passage_gradients=xp.full((k, levels), -1, int),
         )
 
     def moved(self, w: Float[Array, "K N"], here: Evaluation) -> "State":
@@ -95,11 +95,14 @@ class State(NamedTuple):
 
 def is_finite(here: Evaluation) -> Bool[Array, " K"]:
     """Return which runs have a finite energy and velocity."""
-    return jnp.isfinite(here.energy) & jnp.isfinite(here.speed2)
+    return library(here.energy).isfinite(here.energy) & library(here.energy).isfinite(here.speed2)
 
 
 def select(mask: Bool[Array, " K"], yes: State, no: State) -> State:
     """Return, run by run, the state `yes` where the mask holds and `no` elsewhere."""
-    return jax.tree.map(
-        lambda a, b: jnp.where(mask.reshape(mask.shape + (1,) * (a.ndim - 1)), a, b), yes, no
+    xp = library(mask)
+    found = (
+        xp.where(mask.reshape(mask.shape + (1,) * (a.ndim - 1)), a, b)
+        for a, b in zip(yes, no, strict=True)
     )
+    return State(*found)

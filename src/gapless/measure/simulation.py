@@ -6,10 +6,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from gapless.algorithms.starts import parse_start, start_states
+from gapless.arrays import Array
 from gapless.flow import (
     ACCURATE,
     FLOW,

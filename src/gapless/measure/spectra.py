@@ -1,8 +1,8 @@
 """Spectra of runs at given states: eigenvalues, eigenvectors and theory beside them."""
 
-import jax
 import numpy as np
 
+from gapless.arrays import jax
 from gapless.flow import State
 from gapless.hessian import lowest_eigenpairs, signal_overlap, top_sample_share
 from gapless.labels import LabelLaw

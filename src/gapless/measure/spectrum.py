@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from gapless.arrays import Array
 from gapless.design import Design
 from gapless.flow import AtEnergy, Outcome, State, integrate
 from gapless.losses import Loss, quartic

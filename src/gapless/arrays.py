@@ -1,0 +1,128 @@
+"""One source for two array libraries: NumPy, which answers at once, and JAX, which compiles first.
+
+Functions of the flow take their library from their arrays (`library`), so that a few runs that
+are looked at once do not wait for a compiler. JAX is loaded when something of it is first used:
+theory, and runs in NumPy, do without.
+"""
+
+import sys
+from collections.abc import Callable
+from functools import cache, wraps
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import jax as jax
+    import jax.numpy as jnp
+    from jax import Array as Array
+    from jax import lax as lax
+
+    _F = TypeVar("_F", bound=Callable[..., Any])
+    _T = TypeVar("_T")
+
+    def compiled(**options: Any) -> Callable[[_F], _F]:
+        """Return a decorator: `jax.jit` with its options, applied when first called."""
+        ...
+else:
+    Array = Any  # of either library
+
+    class _Late:
+        """A module that is loaded when something of it is first used."""
+
+        def __init__(self, name: str) -> None:
+            self._name = name
+
+        def __getattr__(self, part: str) -> Any:
+            found = getattr(_loaded(self._name), part)
+            setattr(self, part, found)
+            return found
+
+    jax, jnp, lax = _Late("jax"), _Late("jax.numpy"), _Late("jax.lax")
+
+    def compiled(**options: Any) -> Callable:
+        """Return a decorator: `jax.jit` with its options, applied when first called."""
+
+        def decorate(function: Callable) -> Callable:
+            @cache
+            def program() -> Callable:
+                return jax.jit(function, **options)
+
+            @wraps(function)
+            def call(*arguments: Any, **named: Any) -> Any:
+                return program()(*arguments, **named)
+
+            return call
+
+        return decorate
+
+
+_registrations: list[Callable[[], Any]] = []
+
+
+def _loaded(name: str) -> Any:
+    module = import_module(name)
+    while _registrations:
+        _registrations.pop()()
+    return module
+
+
+def when_loaded(register: Callable[[], Any]) -> None:
+    """Call `register` before anything of JAX is used here: it tells JAX of a class of ours."""
+    if "jax" in sys.modules:
+        register()
+    else:
+        _registrations.append(register)
+
+
+def pytree(*, data: list[str], static: list[str] | None = None) -> "Callable[[type[_T]], type[_T]]":
+    """Return a decorator of dataclasses that compiled functions may be given.
+
+    Parameters
+    ----------
+    data, static
+        Names of the fields that hold arrays, and of those that programs are compiled for.
+    """
+
+    def decorate(kind: "type[_T]") -> "type[_T]":
+        when_loaded(
+            lambda: jax.tree_util.register_dataclass(
+                kind, data_fields=data, meta_fields=static or []
+            )
+        )
+        return kind
+
+    return decorate
+
+
+def library(array: Any) -> Any:
+    """Return the module that computes with an array: NumPy for one of NumPy's, else JAX's."""
+    return np if isinstance(array, np.ndarray | np.generic) else jnp
+
+
+def repeat(like: Any, first: Any, last: Any, body: Callable[[Any, Any], Any], carry: Any) -> Any:
+    """Return `carry` after ``body(i, carry)`` for i = first … last − 1, compiled as `like` is."""
+    if library(like) is jnp:
+        return lax.fori_loop(first, last, body, carry)
+    for i in range(int(first), int(last)):
+        carry = body(i, carry)
+    return carry
+
+
+def repeat_while(
+    like: Any, goes_on: Callable[[Any], Any], body: Callable[[Any], Any], carry: Any
+) -> Any:
+    """Return `carry` after ``body(carry)`` while it `goes_on`, compiled as `like` is."""
+    if library(like) is jnp:
+        return lax.while_loop(goes_on, body, carry)
+    while goes_on(carry):
+        carry = body(carry)
+    return carry
+
+
+def choose(predicate: Any, yes: Callable[[], Any], no: Callable[[], Any]) -> Any:
+    """Return ``yes()`` where the predicate holds, else ``no()``."""
+    if library(predicate) is jnp:
+        return lax.cond(predicate, yes, no)
+    return yes() if predicate else no()
