@@ -13,7 +13,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
-from gapless.arrays import Array, compiled, jax, jnp, pytree
+from gapless.arrays import Array, compiled, jax, jnp, library, pytree
 from gapless.flags import as_ever
 from gapless.inputs import number, real_array, whole
 from gapless.linalg import (
@@ -82,9 +82,9 @@ def hessian_operator(
     Raises ``ValueError`` for states that are not (K, N) finite vectors near the sphere.
     """
     w = problem.states(w)
-    with precision(problem.dtype):
+    with problem.computing():
         # compiled apart: what returns X from a compiled function copies it
-        curvature, mu = _curvature(problem, w)
+        curvature, mu = (_curvature.__wrapped__ if problem.in_numpy else _curvature)(problem, w)
         if not (np.isfinite(mu).all() and np.isfinite(curvature).all()):
             raise ValueError(
                 f"w, labels: the Hessian overflows {problem.dtype} here; give labels and states of "
@@ -94,8 +94,8 @@ def hessian_operator(
         if not deflate_radial:
             return hessian
         mean, square = curvature.sum(axis=1) / problem.n, (curvature**2).sum(axis=1) / problem.n
-        direction = w / jnp.linalg.norm(w, axis=1, keepdims=True)
-        return Deflated(hessian, direction, mean + 2 * jnp.sqrt(square) - mu)
+        direction = w / library(w).linalg.norm(w, axis=1, keepdims=True)
+        return Deflated(hessian, direction, mean + 2 * library(w).sqrt(square) - mu)
 
 
 @compiled()
@@ -103,7 +103,9 @@ def _curvature(problem: Problem, w: Float[Array, "K N"]) -> tuple[Array, Array]:
     """Return d = ½ℓ″ of every sample, (K, M), and μ, (K,)."""
     yhat = problem.student_labels(w)
     mu = (problem.loss.d1(yhat, problem.labels) * yhat).sum(axis=1) / (2 * problem.n)
-    return problem.loss.d2(yhat, problem.labels) / 2, mu
+    curvature = problem.loss.d2(yhat, problem.labels) / 2
+    # in NumPy losses may answer in float64
+    return curvature.astype(problem.dtype), mu.astype(problem.dtype)
 
 
 @as_ever(loading=False)
@@ -119,8 +121,10 @@ def hessian_matrix(
     (`gapless.inputs.NoSuchRun`, an ``IndexError`` too).
     """
     run = problem.run_index(run)
-    state = problem.states(w)[run : run + 1]
-    operator = hessian_operator(_only(problem, run), state, deflate_radial=deflate_radial)
+    # in NumPy: nothing is compiled for products that are made once
+    state = np.asarray(problem.states(w))[run : run + 1]
+    one = problem.at_once().of_runs(np.array([run]))
+    operator = hessian_operator(one, state, deflate_radial=deflate_radial)
     gram = operator.operator if isinstance(operator, Deflated) else operator
     weight = np.asarray(gram.weight[0])
     sensing = np.asarray(gram.sensing).astype(weight.dtype, copy=False)
@@ -200,8 +204,7 @@ def lowest_eigenpairs(
         joined = [np.concatenate(part) for part in zip(*each, strict=True)]
         values, vectors, residuals, width = joined
         found = residuals.max(axis=1) <= tolerance
-        with precision(problem.dtype):
-            return Eigenpairs(values, jnp.asarray(vectors), residuals, width, 0, found)
+        return Eigenpairs(values, problem.array(vectors), residuals, width, 0, found)
     if previous is not None:
         previous = real_array("previous", previous, (runs, None, problem.n))
     operator = hessian_operator(problem, w, deflate_radial=deflate_radial)
@@ -280,10 +283,12 @@ def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[
     Raises ``ValueError`` for vectors that are not (K, k, N), not finite, or vanish.
     """
     vectors = real_array("vectors", vectors, (problem.k, None, problem.n))
+    vectors = problem.array(vectors)
+    if not np.asarray(vectors).any(axis=2).all():
+        raise ValueError("vectors: one of them vanishes; it must be a direction")
+    if problem.in_numpy:
+        return _top_sample_share.__wrapped__(problem, vectors)
     with precision(problem.dtype):
-        vectors = jnp.asarray(vectors, problem.dtype)
-        if not np.asarray(vectors).any(axis=2).all():
-            raise ValueError("vectors: one of them vanishes; it must be a direction")
         return _top_sample_share(problem, vectors)
 
 
@@ -294,11 +299,6 @@ def _top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float
     norms = (problem.sensing**2).sum(axis=1)
     share = (image / norms[None]).max(axis=1).reshape(runs, count)
     return share / (vectors**2).sum(axis=2)
-
-
-def _only(problem: Problem, run: int) -> Problem:
-    """Return the problem with one run."""
-    return problem.of_runs(jnp.array([run]))
 
 
 def _start(

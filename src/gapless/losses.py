@@ -215,15 +215,15 @@ def check_for_runs(loss: Loss, dtype: str) -> None:
     """
     check_consistent(loss)
     narrow = dtype != "float64"
-    if not _is_built_in(loss):
+    if not is_built_in(loss):
         loss_checks.check_traced(loss.name, loss.functions, "float32" if narrow else "float64")
     if narrow:
         loss_checks.check_range(loss.name, loss.value)
-        if not _is_built_in(loss):
+        if not is_built_in(loss):
             loss_checks.check_float32(loss.name, loss.functions)
 
 
-def _is_built_in(loss: Loss) -> bool:
+def is_built_in(loss: Loss) -> bool:
     """Return whether a loss is one of the families here, whose digits the tests vouch for."""
     return loss.name.partition(":")[0] in _FAMILIES and parse_loss(loss.name) is loss
 

@@ -47,11 +47,13 @@ def spectral_estimate(
     """
     chosen = preprocessing("weak", problem.alpha) if transform is None else transform
     tolerance, runs, n = number("tolerance", tolerance, above=0), problem.k, problem.n
+    labels = np.asarray(problem.labels)
+    weight = np.asarray(chosen.transform(labels), problem.dtype)
+    real_array("transform", weight, (runs, problem.m))
+    if n <= DENSE_UP_TO:
+        return _dense(problem, weight, tolerance)
     with precision(problem.dtype):
-        weight = jnp.asarray(chosen.transform(problem.labels), problem.dtype)
-        real_array("transform", weight, (runs, problem.m))
-        if n <= DENSE_UP_TO:
-            return _dense(problem, np.asarray(weight), tolerance)
+        weight = jnp.asarray(weight)
         operator = WeightedGram(problem.sensing, weight, jnp.zeros(runs, weight.dtype))
         block = 1 if runs >= 4 else 4
         start = jax.random.normal(checked_key("key", key), (runs, block, n), weight.dtype)
@@ -75,7 +77,7 @@ def _dense(
         residuals.append([np.linalg.norm(image - spectrum[-1] * top) / width[-1]])
     pairs = Eigenpairs(
         values=np.array(values, float),
-        vectors=jnp.asarray(np.array(vectors)),
+        vectors=problem.array(np.array(vectors)),
         residuals=np.array(residuals, float),
         width=np.array(width, float),
         products=0,

@@ -7,11 +7,11 @@ import numpy as np
 from jaxtyping import Float
 
 from gapless.algorithms.spectral import spectral_estimate
-from gapless.arrays import Array, compiled, jnp
+from gapless.arrays import Array, compiled, jnp, library
 from gapless.channels import preprocessing
 from gapless.design import Design
 from gapless.inputs import number, real_array, shaped
-from gapless.precision import precision, precision_of
+from gapless.precision import precision_of
 from gapless.problem import Problem
 
 Kind = Literal["random", "spectral", "overlap"]
@@ -86,10 +86,8 @@ def start_states(design: Design, problem: Problem, start: Start) -> Float[Array,
     if start.kind == "random":
         return design.start()
     if start.kind == "spectral":
-        # in the problem's own precision, or JAX would mix the two
-        with precision(problem.dtype):
-            transform = preprocessing(start.transform, problem.alpha)
-            return spectral_estimate(problem, key=design.key("spectral"), transform=transform)[0]
+        transform = preprocessing(start.transform, problem.alpha)
+        return spectral_estimate(problem, key=design.key("spectral"), transform=transform)[0]
     if problem.teacher is None:
         raise ValueError("start: gaussian labels have no teacher to overlap with; use random")
     return warm_states(design.teacher(), design.start(), start.overlap)
@@ -113,8 +111,12 @@ def warm_states(
     shaped("random", random, teacher.shape)
     if abs(number("overlap", overlap)) > 1:
         raise ValueError(f"overlap: must lie between -1 and 1, not at {overlap}")
-    with precision_of(teacher, random):
-        found = _warm_states(jnp.asarray(teacher), jnp.asarray(random), overlap)
+    at_once = library(teacher) is np is library(random)
+    with np.errstate(all="ignore") if at_once else precision_of(teacher, random):
+        if at_once:
+            found = _warm_states.__wrapped__(teacher, random, overlap)
+        else:
+            found = _warm_states(jnp.asarray(teacher), jnp.asarray(random), overlap)
         if not np.isfinite(np.asarray(found)).all():
             raise ValueError("teacher, random: a run's vanishes, or both have one direction")
         return found
@@ -122,14 +124,14 @@ def warm_states(
 
 @compiled()
 def _warm_states(teacher: Array, random: Array, overlap: float | Array) -> Array:
-    n = teacher.shape[1]
+    xp, n = library(teacher), teacher.shape[1]
 
     def scaled(w: Array) -> Array:
-        return w * (n**0.5 / jnp.linalg.norm(w, axis=1, keepdims=True))
+        return w * (n**0.5 / xp.linalg.norm(w, axis=1, keepdims=True))
 
     signal = scaled(teacher)
     across = random - (random * signal).sum(axis=1, keepdims=True) / n * signal
     # of a vector along the signal only rounding is left
-    left, whole = (jnp.linalg.norm(w, axis=1, keepdims=True) for w in (across, random))
-    across = scaled(jnp.where(left > 64 * jnp.finfo(across.dtype).eps * whole, across, jnp.nan))
+    left, whole = (xp.linalg.norm(w, axis=1, keepdims=True) for w in (across, random))
+    across = scaled(xp.where(left > 64 * np.finfo(across.dtype).eps * whole, across, np.nan))
     return overlap * signal + (1 - overlap**2) ** 0.5 * across

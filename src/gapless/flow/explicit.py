@@ -93,8 +93,8 @@ def adams_bashforth_step(
 
 
 def stable_length(
-    stages: Int[Array, ""], stiffness: Float[Array, " K"], h_before: Float[Array, " K"]
-) -> Float[Array, " K"]:
+    stages: Int[Array, "*S"], stiffness: Float[Array, "... K"], h_before: Float[Array, "... K"]
+) -> Float[Array, "... K"]:
     """Return the longest stable h with so many stages; 1 stands for Adams–Bashforth.
 
     Chebyshev: h λ ≤ β(s) = (w₀ + 1)/w₁. Adams–Bashforth: h (1 + h/h₋) λ ≤ 1.6; it is stable up to
@@ -107,8 +107,8 @@ def stable_length(
 
 
 def error_constant(
-    stages: Int[Array, ""], h: Float[Array, " K"], h_before: Float[Array, " K"]
-) -> Float[Array, " K"]:
+    stages: Int[Array, "*S"], h: Float[Array, "... K"], h_before: Float[Array, "... K"]
+) -> Float[Array, "... K"]:
     """Return C of the local error W₁ − W(t + h) = −C h³ W‴; 1 stands for Adams–Bashforth.
 
     Chebyshev: 1/6 − b_s w₁³ T_s‴(w₀)/6. Adams–Bashforth: 1/6 + h₋/4h.

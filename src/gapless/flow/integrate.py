@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from gapless.arrays import Array, jnp
+from gapless.arrays import Array, library
 from gapless.flow.loop import begin, follow
 from gapless.flow.outcome import ZERO_ENERGY, Outcome, outcomes
 from gapless.flow.solvers import GradientDescent, GradientFlow, Solver
@@ -169,7 +169,7 @@ def integrate(
         saved: list[Observables] = []
         if resume is not None:
             _check_resume(resume, Partway(state, first, [first] * len(times)))
-            state = State(*map(jnp.asarray, resume.state))
+            state = State(*map(library(state.w).asarray, resume.state))
             first, saved = resume.start, list(resume.saved)
         journey = stop.set_out(state)
     observed = []

@@ -67,7 +67,7 @@ def finish(
     return _choose(jnp.asarray(made), moved, state), bool((near & ~made).any())
 
 
-_choose = jax.jit(select)
+_choose = compiled()(select)
 
 
 class _Decay:

@@ -321,17 +321,14 @@ def _choose(
     products are shared.
     """
     xp = library(stiffness)
-    quiet = _longest(problem, state) / stiffness
-
-    def furthest(stages: Int[Array, "S 1"]) -> Float[Array, "S K"]:
-        stable = xp.minimum(stable_length(stages, stiffness, state.h_before), quiet)
-        # the error constant of Adams–Bashforth depends on h itself: one fixed-point iteration
-        guess = xp.minimum(stable, state.length)
-        accurate = state.length / xp.cbrt(error_constant(stages, guess, state.h_before))
-        return xp.minimum(xp.minimum(0.8 * accurate, stable), remaining)
-
     counts = xp.arange(1, MAX_STAGES + 1)
-    reach = furthest(counts[:, None])
+    # one row for each number of stages
+    each, h_before, length = counts[:, None], state.h_before[None], state.length[None]
+    stable = stable_length(each, stiffness[None], h_before)
+    stable = xp.minimum(stable, (_longest(problem, state) / stiffness)[None])
+    # the error constant of Adams–Bashforth depends on h itself: one fixed-point iteration
+    accurate = length / xp.cbrt(error_constant(each, xp.minimum(stable, length), h_before))
+    reach = xp.minimum(xp.minimum(0.8 * accurate, stable), remaining[None])
     gain = xp.where(active[None], xp.log(reach), 0).sum(axis=1)
     price = xp.log(counts + 1 / POWER_EVERY) * active.sum()
     stages = counts[(gain - price).argmax()]

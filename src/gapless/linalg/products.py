@@ -177,7 +177,8 @@ def _at_once(
     flat, first = v.reshape(k * p, n), 0
     sums, totals = np.zeros((k, p), v.dtype), np.zeros_like(flat)
     for block in _blocks(x, v.dtype):
-        images = (flat @ block.T).reshape(k, p, len(block))
+        # twice as fast as the product with xᵀ, with the copy
+        images = np.ascontiguousarray((block @ flat.T).T).reshape(k, p, len(block))
         cost, weight = weigh(images, samples[:, None, first : first + len(block)])
         sums += cost.sum(axis=2)
         totals += weight.reshape(k * p, len(block)).astype(v.dtype, copy=False) @ block

@@ -1,7 +1,7 @@
 """Spectra of runs at a chosen moment: at the start, at a time, at an energy, at the threshold."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -38,6 +38,11 @@ class Moment:
     kind: Kind
     value: float | None = None
 
+    @property
+    def gradients(self) -> float:
+        """Expected gradients on the way: none to a random start, thousands to rest."""
+        return {"random": 1, "threshold": 3000}.get(self.kind, 300)
+
     def __str__(self) -> str:
         return self.kind if self.value is None else f"{self.kind}:{self.value:g}"
 
@@ -70,6 +75,7 @@ def spectrum_table(
     *,
     lowest: int = 3,
     deflate_radial: bool = False,
+    in_numpy: bool = False,
 ) -> pa.Table:
     """Return one row a run: where it is at the moment, and its Hessian's lowest eigenpairs there.
 
@@ -77,8 +83,9 @@ def spectrum_table(
     crossing was asked for, null otherwise); at the threshold ``outcome``, ``at_rest`` and
     ``speed2`` (|∇L − μW|²/N) of what was followed to rest, the twin or the run itself, null
     elsewhere; and those of `spectral_columns`, all null for a run that never reached the
-    moment.
+    moment. `in_numpy`: nothing is compiled, and the numbers are the same to rounding.
     """
+    design = replace(design, in_numpy=in_numpy)
     if not 1 <= lowest <= design.n:
         raise ValueError(f"lowest: must lie between 1 and n={design.n}, not {lowest}")
     problem = draw_problem(design, labels, loss)
