@@ -173,7 +173,7 @@ def _column(value: Any, kind: pa.DataType, size: int) -> pa.Array | pa.ChunkedAr
         return words([str(one) for one in value])
     if pa.types.is_list(kind) and all(_is_vector(one) for one in value):
         ends = np.cumsum([0, *map(len, value)], dtype=np.int32)
-        rows = np.concatenate([[], *value])
+        rows = np.concatenate(value) if len(value) else np.zeros(0)
         return pa.ListArray.from_arrays(arrow(ends), arrow(rows)).cast(kind)
     return pa.array(list(value), kind)
 

@@ -12,7 +12,7 @@ from gapless.arrays import Array
 from gapless.design import Design
 from gapless.flow import AtEnergy, Outcome, State, integrate
 from gapless.losses import Loss, quartic
-from gapless.measure.point import finite
+from gapless.measure.point import arrow, finite, words
 from gapless.measure.spectra import spectral_columns
 from gapless.measure.threshold import T_TWIN, at_rest, twin_threshold
 from gapless.problem import LabelKind, Problem, draw_problem
@@ -101,13 +101,13 @@ def spectrum_table(
     ended, none = found.outcome, pa.nulls(design.k)
     return pa.table(
         {
-            "design": [design.index] * design.k,
-            "run": np.arange(design.k),
-            "reached": found.reached,
+            "design": arrow(np.full(design.k, design.index)),
+            "run": arrow(np.arange(design.k)),
+            "reached": arrow(np.asarray(found.reached)),
             "time": finite(found.time),
             "threshold_energy": none if found.energy is None else finite(found.energy),
-            "outcome": none if ended is None else [str(one) for one in ended],
-            "at_rest": none if ended is None else [at_rest(one) for one in ended],
+            "outcome": none if ended is None else words([str(one) for one in ended]),
+            "at_rest": none if ended is None else arrow(np.array([at_rest(one) for one in ended])),
             "speed2": none if found.speed2 is None else finite(found.speed2),
             **{name: finite(values, found.reached) for name, values in spectra.items()},
         }
