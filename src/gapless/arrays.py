@@ -5,6 +5,7 @@ are looked at once do not wait for a compiler. JAX is loaded when something of i
 theory, and runs in NumPy, do without.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from functools import cache, wraps
@@ -47,15 +48,36 @@ else:
         def decorate(function: Callable) -> Callable:
             @cache
             def program() -> Callable:
-                return jax.jit(function, **options)
+                return jax.jit(function, compiler_options=_compiler_options(), **options)
 
             @wraps(function)
             def call(*arguments: Any, **named: Any) -> Any:
+                # within another program it is a part of that one
+                parts = jax.tree.leaves((arguments, named))
+                if any(isinstance(part, jax.core.Tracer) for part in parts):
+                    return function(*arguments, **named)
                 return program()(*arguments, **named)
 
             return call
 
         return decorate
+
+
+QUICK = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}
+"""Options of XLA on a CPU with which programs are compiled in half the time. They run as fast:
+their time goes into matrix products, which are no compiled code (docs/benchmarks.md)."""
+
+
+@cache
+def _compiler_options() -> dict[str, Any]:
+    """Return `QUICK` where this backend knows it and the user has not said another level."""
+    if jax.default_backend() != "cpu" or "optimization_level" in os.environ.get("XLA_FLAGS", ""):
+        return {}
+    try:
+        jax.jit(lambda: 0, compiler_options=QUICK)()
+    except Exception:  # another version has other options
+        return {}
+    return QUICK
 
 
 _registrations: list[Callable[[], Any]] = []

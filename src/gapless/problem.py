@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from jaxtyping import Float, Int
 
-from gapless.arrays import Array, jax, jnp, library, when_loaded
+from gapless.arrays import Array, compiled, jax, jnp, library, when_loaded
 from gapless.design import Design
 from gapless.flags import as_ever
 from gapless.inputs import (
@@ -242,8 +242,15 @@ class Problem:
             if not chosen:
                 raise ValueError("runs: at least one must be chosen")
             runs = np.array(chosen)
+            return self._only(runs)
         teacher = None if self.teacher is None else self.teacher[runs]
         labels = self.labels[runs]
+        return _made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
+
+    def _only(self, runs: np.ndarray) -> "Problem":
+        """Return what `of_runs` does; rows are chosen in NumPy, where nothing is compiled."""
+        labels = self.array(np.asarray(self.labels)[runs])
+        teacher = None if self.teacher is None else self.array(np.asarray(self.teacher)[runs])
         return _made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
 
     def at_once(self) -> "Problem":
@@ -332,9 +339,7 @@ class Problem:
     def _overlap_with(
         self, w: Float[Array, "K N"], teacher: Float[Array, "K N"]
     ) -> Float[Array, " K"]:
-        xp = library(w)
-        norms = xp.sqrt(_dot(w, w) * _dot(teacher, teacher))
-        return xp.clip(_dot(w, teacher) / norms, -1, 1)
+        return (_cosine.__wrapped__ if self.in_numpy else _cosine)(w, teacher)
 
     @as_ever(loading=False)
     def overlap(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
@@ -478,6 +483,12 @@ def generalisation_error(overlap: np.ndarray, loss: Loss, alpha: float) -> np.nd
                 "quadrature resolves"
             )
     return np.reshape(alpha / 2 * np.array([mean for mean, _ in means]), q.shape)
+
+
+@compiled()
+def _cosine(a: Float[Array, "K N"], b: Float[Array, "K N"]) -> Float[Array, " K"]:
+    xp = library(a)
+    return xp.clip(_dot(a, b) / xp.sqrt(_dot(a, a) * _dot(b, b)), -1, 1)
 
 
 def _dot(a: Float[Array, "K N"], b: Float[Array, "K N"]) -> Float[Array, " K"]:

@@ -188,20 +188,20 @@ def integrate(
     with problem.computing():
         if times[-1] < t_max:
             journey = follow(problem, journey, t_max * scale, solver, stop)
-        state = journey.state
+        state, here = journey.state, journey.state.on_host()
         last = _values(problem, state, scale)
-        at_rest = np.asarray(state.speed2) < stop.speed2
-        crossed = np.asarray(stop.arrived(problem, state))
+        at_rest = here.speed2 < stop.speed2
+        crossed = stop.arrived(problem, here)
         # a run that never set out was below the energy to stop at
-        stopped = crossed | ~np.asarray(state.running | (state.steps > 0))
+        stopped = crossed | ~(here.running | (here.steps > 0))
         levels = recorded_levels(problem.n)
         outcome = outcomes(
             overlap=np.abs(last.signed_overlap),
             has_signal=has_signal,
-            zero=np.isfinite(np.asarray(state.passage)[:, levels.index(ZERO_ENERGY)]),
+            zero=np.isfinite(here.passage[:, levels.index(ZERO_ENERGY)]),
             at_rest=at_rest,
             stopped=stopped,
-            finite=np.asarray(state.finite),
+            finite=here.finite,
         )
         return Trajectory(
             t=np.array([on_grid(time) for time in times]),
@@ -209,15 +209,15 @@ def integrate(
             start=first,
             end=last,
             outcome=outcome,
-            reason=_reasons(state, solver, outcome, t_max * scale),
+            reason=_reasons(here, solver, outcome, t_max * scale),
             at_rest=at_rest,
             crossed=crossed,
-            stopped_at=solver.time(state) / scale,
-            steps=np.asarray(state.steps),
-            gradients=np.asarray(state.gradients),
+            stopped_at=solver.time(here) / scale,
+            steps=here.steps,
+            gradients=here.gradients,
             levels=np.array(levels) * scale,
-            passage=np.asarray(state.passage, float) / scale,
-            passage_gradients=np.asarray(state.passage_gradients),
+            passage=here.passage.astype(float) / scale,
+            passage_gradients=here.passage_gradients,
             state=state.in_units_of(scale),
             observed=observed,
         )
@@ -281,7 +281,7 @@ def _reasons(
     state: State, solver: Solver, outcome: tuple[Outcome, ...], t_max: float
 ) -> tuple[str, ...]:
     """Return why runs timed out before their time; empty for all others."""
-    exhausted, running = np.asarray(solver.exhausted(state)), np.asarray(state.running)
+    exhausted, running = solver.exhausted(state), state.running
     early = np.array([end is Outcome.time_out for end in outcome]) & (exhausted | ~running)
     found = [""] * len(outcome)
     for k in np.flatnonzero(early):

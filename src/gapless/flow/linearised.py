@@ -53,21 +53,20 @@ def finish(
     lasting = np.minimum(reached[:, 0], t_max - begun)
     amplitude = space.overlaps * np.exp(-space.nodes * lasting[:, None])
     passage = begun[:, None] + reached[:, 1:]
-    gradients = jnp.array(space.nodes.shape[1] + 1)
+    gradients = np.array(space.nodes.shape[1] + 1, np.int32)
     moved = _arrive(problem, state, signal, delta, space.vectors, amplitude, lasting, gradients)
     new = np.isnan(np.asarray(state.passage)) & (passage <= (begun + lasting)[:, None])
+    # from here on in NumPy: nothing is compiled for what is done once
+    moved, state = moved.on_host(), state.on_host()
     moved = moved._replace(
-        passage=jnp.where(new, jnp.asarray(passage, state.t.dtype), state.passage),
-        passage_gradients=jnp.where(new, moved.gradients[:, None], state.passage_gradients),
-        running=jnp.asarray(begun + lasting >= t_max),
+        passage=np.where(new, passage.astype(state.t.dtype), state.passage),
+        passage_gradients=np.where(new, moved.gradients[:, None], state.passage_gradients),
+        running=begun + lasting >= t_max,
     )
     expected, measured = decay.energy(lasting), np.asarray(moved.energy, float)
-    slack = AGREES * expected + np.asarray(energy_rounding(problem, jnp.asarray(expected)))
+    slack = AGREES * expected + energy_rounding(problem, expected.astype(state.t.dtype))
     made = near & (np.abs(measured - expected) < slack)
-    return _choose(jnp.asarray(made), moved, state), bool((near & ~made).any())
-
-
-_choose = compiled()(select)
+    return select(made, moved, state), bool((near & ~made).any())
 
 
 class _Decay:

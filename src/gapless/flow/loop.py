@@ -1,13 +1,13 @@
 """The loop: every run of a batch stepped to a time, with its first passages noted."""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from gapless.arrays import Array, compiled, jax, jnp, library, repeat_while
+from gapless.arrays import Array, compiled, jax, library, repeat_while
 from gapless.flow.explicit import normalise
 from gapless.flow.linearised import finish
 from gapless.flow.solvers import Solver
@@ -106,35 +106,26 @@ def _in_batches(
 ) -> Journey:
     """Step the runs to `time`, those that are left in batches of ever smaller sizes."""
     least, *smaller = sizes or (0,)
-    most, goes_on = _gradients_per_call(problem, len(journey.state.t)), True
-    while goes_on:
-        journey, goes_on = _some_steps(problem, journey, time, solver, stop, least, most)
-    if not least:
+    most = _gradients_per_call(problem, len(journey.state.t))
+    while True:
+        journey, going = _some_steps(problem, journey, time, solver, stop, least, most)
+        left = np.flatnonzero(going)
+        if len(left) <= least:
+            break
+    if not len(left):
         return journey
-    rows, (labels, teacher), part, some = _those_left(problem, journey, time, solver, least)
-    if not some:
-        return journey
-    few = problem.with_labels(labels, teacher)
-    part = _in_batches(few, part, time, solver, stop, tuple(smaller))
-    return _put_back(journey, rows, part)
+    # those that still go, filled up with others; in NumPy, since it is done once
+    rows = np.argsort(~np.asarray(going), kind="stable")[:least]
+    part = jax.tree.map(lambda column: np.asarray(column)[rows], journey)
+    part = _in_batches(problem.of_runs(rows), part, time, solver, stop, tuple(smaller))
+    return jax.tree.map(partial(_with_rows, rows), journey, part)
 
 
-@compiled(static_argnames=("solver", "size"))
-def _those_left(
-    problem: Problem, journey: Journey, time: Float[Array, ""] | float, solver: Solver, size: int
-):
-    """Return a batch with the runs that still go, filled up with others, and whether any goes."""
-    going = _going(problem, journey.state, jnp.asarray(time), solver)
-    rows = jnp.argsort(~going, stable=True)[:size]
-    part = jax.tree.map(lambda column: column[rows], journey)
-    # X, the one thing that does not change, stays out of what is copied
-    few = problem.of_runs(rows)
-    return rows, (few.labels, few.teacher), part, going.any()
-
-
-@compiled()
-def _put_back(journey: Journey, rows: Array, part: Journey) -> Journey:
-    return jax.tree.map(lambda column, new: column.at[rows].set(new), journey, part)
+def _with_rows(rows: np.ndarray, column: Array, new: Array) -> np.ndarray:
+    """Return a copy of a column with other rows in some places."""
+    found = np.array(column)
+    found[rows] = new
+    return found
 
 
 @_at_once_in_numpy(static_argnames=("solver", "least"))
@@ -146,8 +137,8 @@ def _some_steps(
     stop: Stopping,
     least: int,
     most: Int[Array, ""] | int,
-) -> tuple[Journey, Bool[Array, ""]]:
-    """Step while more than `least` runs are on their way; return also whether more are.
+) -> tuple[Journey, Bool[Array, " K"]]:
+    """Step while more than `least` runs are on their way; return also which runs still are.
 
     Comes back after the step that makes more than `most` gradients in all.
     """
@@ -155,22 +146,24 @@ def _some_steps(
     goal = library(like).asarray(time, like.dtype)
     levels = library(like).asarray([recorded_levels(problem.n)], like.dtype)
 
-    def goes_on(journey: Journey) -> Bool[Array, ""]:
-        return _going(problem, journey.state, goal, solver).sum() > least
+    def going_in(journey: Journey) -> Bool[Array, " K"]:
+        return _going(problem, journey.state, goal, solver)
 
     def body(carry: tuple[Journey, Array]) -> tuple[Journey, Array]:
         journey, made = carry
-        going = _going(problem, journey.state, goal, solver)
+        going = going_in(journey)
         new = solver.attempt(problem, journey.state, stop.goal(journey, goal), going)
         new = _note_passages(journey.state, new, levels)
         made += (new.gradients - journey.state.gradients).max()
         return stop.judge(problem, journey, new, going), made
 
     made = library(like).asarray(0)
-    journey, _ = repeat_while(
-        like, lambda carry: goes_on(carry[0]) & (carry[1] <= most), body, (journey, made)
-    )
-    return journey, goes_on(journey)
+
+    def goes_on(carry: tuple[Journey, Array]) -> Bool[Array, ""]:
+        return (going_in(carry[0]).sum() > least) & (carry[1] <= most)
+
+    journey, _ = repeat_while(like, goes_on, body, (journey, made))
+    return journey, going_in(journey)
 
 
 def _going(

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from gapless.arrays import Array, library
@@ -64,6 +65,10 @@ class State(NamedTuple):
             passage=xp.full((k, levels), xp.nan, dtype),
             passage_gradients=xp.full((k, levels), -1, int),
         )
+
+    def on_host(self) -> "State":
+        """Return the state in NumPy: nothing is compiled for what is done to it once."""
+        return State(*map(np.asarray, self))
 
     def moved(self, w: Float[Array, "K N"], here: Evaluation) -> "State":
         """Return the state at W, where `here` was evaluated; clock and counters untouched."""

@@ -172,15 +172,15 @@ class AtEnergy(Stopping):
 
     def set_out(self, state: State) -> Journey:
         """Return the beginning of a journey; ``ValueError`` for energies of the wrong shape."""
-        xp = library(state.energy)
         k = len(state.energy)
         if np.shape(self.energy) not in ((), (1,), (k,)):
             raise ValueError(
                 f"energy: one number or one for each of {k} runs, not {np.shape(self.energy)}"
             )
-        target = xp.broadcast_to(xp.asarray(self.energy, state.energy.dtype), (k,))
-        state = state._replace(running=state.running & (state.energy > target))
-        nowhere = xp.full_like(state.t, xp.inf)
+        energy = np.asarray(state.energy)
+        target = np.broadcast_to(np.asarray(self.energy, energy.dtype), (k,))
+        state = state._replace(running=np.asarray(state.running) & (energy > target))
+        nowhere = np.full_like(energy, np.inf)
         return Journey(state, Bracket(target, nowhere, nowhere, state.energy, state.speed2))
 
     def goal(self, journey: Journey, goal: Float[Array, ""]) -> Array:

@@ -79,7 +79,12 @@ def times_transpose(v: Float[Array, "p N"], x: Float[Array, "M N"]) -> Float[Arr
     with precision_of(v):
         if len(v) == 1 and x.dtype == v.dtype:
             return (x @ v[0])[None]
-        return _labels(v, x) if _in_blocks(x, v) else v @ x.T
+        return _labels(v, x) if _in_blocks(x, v) else _product(v, x)
+
+
+@compiled()
+def _product(v: Float[Array, "p N"], x: Float[Array, "M N"]) -> Float[Array, "p M"]:
+    return v @ x.T
 
 
 def _blocks(x: np.ndarray, dtype: Any) -> Iterator[np.ndarray]:
