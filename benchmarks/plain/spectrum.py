@@ -1,6 +1,6 @@
 """The Hessian where a run's energy falls to that of its shuffled twin, as one would write it down.
 
-    python benchmarks/plain/spectrum.py --n 512 --alpha 10 --runs 4
+python benchmarks/plain/spectrum.py --n 512 --alpha 10 --runs 4
 """
 
 import argparse

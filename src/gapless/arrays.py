@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+Array = Any
+"""An array of either library."""
+
 if TYPE_CHECKING:
     import jax as jax
     import jax.numpy as jnp
-    from jax import Array as Array
     from jax import lax as lax
 
     _F = TypeVar("_F", bound=Callable[..., Any])
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
         """Return a decorator: `jax.jit` with its options, applied when first called."""
         ...
 else:
-    Array = Any  # of either library
 
     class _Late:
         """A module that is loaded when something of it is first used."""
@@ -53,8 +54,7 @@ else:
             @wraps(function)
             def call(*arguments: Any, **named: Any) -> Any:
                 # within another program it is a part of that one
-                parts = jax.tree.leaves((arguments, named))
-                if any(isinstance(part, jax.core.Tracer) for part in parts):
+                if is_traced(*jax.tree.leaves((arguments, named))):
                     return function(*arguments, **named)
                 return program()(*arguments, **named)
 
@@ -118,9 +118,23 @@ def pytree(*, data: list[str], static: list[str] | None = None) -> "Callable[[ty
     return decorate
 
 
+def is_traced(*arrays: Any) -> bool:
+    """Return whether one of them stands for an array inside a function that JAX compiles."""
+    if "jax" not in sys.modules:
+        return False
+    from jax.core import Tracer
+
+    return any(isinstance(array, Tracer) for array in arrays)
+
+
 def library(array: Any) -> Any:
     """Return the module that computes with an array: NumPy for one of NumPy's, else JAX's."""
     return np if isinstance(array, np.ndarray | np.generic) else jnp
+
+
+def at_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what was `compiled` as it stands, for arrays of NumPy's."""
+    return vars(function)["__wrapped__"]
 
 
 def repeat(like: Any, first: Any, last: Any, body: Callable[[Any, Any], Any], carry: Any) -> Any:

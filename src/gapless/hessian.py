@@ -13,7 +13,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
-from gapless.arrays import Array, compiled, jax, jnp, library, pytree
+from gapless.arrays import Array, at_once, compiled, jax, jnp, library, pytree
 from gapless.flags import as_ever
 from gapless.inputs import number, real_array, whole
 from gapless.linalg import (
@@ -84,7 +84,7 @@ def hessian_operator(
     w = problem.states(w)
     with problem.computing():
         # compiled apart: what returns X from a compiled function copies it
-        curvature, mu = (_curvature.__wrapped__ if problem.in_numpy else _curvature)(problem, w)
+        curvature, mu = (at_once(_curvature) if problem.in_numpy else _curvature)(problem, w)
         if not (np.isfinite(mu).all() and np.isfinite(curvature).all()):
             raise ValueError(
                 f"w, labels: the Hessian overflows {problem.dtype} here; give labels and states of "
@@ -287,7 +287,7 @@ def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[
     if not np.asarray(vectors).any(axis=2).all():
         raise ValueError("vectors: one of them vanishes; it must be a direction")
     if problem.in_numpy:
-        return _top_sample_share.__wrapped__(problem, vectors)
+        return at_once(_top_sample_share)(problem, vectors)
     with precision(problem.dtype):
         return _top_sample_share(problem, vectors)
 

@@ -1,6 +1,5 @@
 """The precision of a computation, set for its length whatever the user's global flags say."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, get_args
@@ -38,11 +37,6 @@ def checked_key(name: str, key: Any) -> Any:
         if raw or (typed and key.shape == ()):
             return key
     raise ValueError(f"{name}: must be one key of jax.random, such as jax.random.key(0)")
-
-
-def is_traced(*arrays: Any) -> bool:
-    """Return whether one of them stands for an array inside a function that JAX compiles."""
-    return "jax" in sys.modules and any(isinstance(array, jax.core.Tracer) for array in arrays)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from jaxtyping import Float, Int
 
-from gapless.arrays import Array, compiled, jax, jnp, library, when_loaded
+from gapless.arrays import Array, at_once, compiled, is_traced, jax, jnp, library, when_loaded
 from gapless.design import Design
 from gapless.flags import as_ever
 from gapless.inputs import (
@@ -31,8 +31,8 @@ from gapless.labels import LabelLaw
 from gapless.linalg import sample_by_sample, through_rows, times_transpose
 from gapless.losses import Loss, check_for_runs, divided, quartic
 from gapless.precision import Dtype as Dtype
-from gapless.precision import is_traced, precision_of
 from gapless.precision import precision as precision
+from gapless.precision import precision_of
 from gapless.quadrature import bivariate_gaussian
 
 LabelKind = Literal["teacher", "shuffled", "gaussian"]
@@ -256,8 +256,8 @@ class Problem:
     def at_once(self) -> "Problem":
         """Return this problem in NumPy, where nothing is compiled; X is not looked at again."""
         parts = (self.sensing, self.labels, self.teacher)
-        arrays = (None if part is None else np.asarray(part) for part in parts)
-        return _made(*arrays, self.loss, has_signal=self.has_signal)
+        x, y, teacher = (None if part is None else np.asarray(part) for part in parts)
+        return _made(x, y, teacher, self.loss, has_signal=self.has_signal)
 
     def with_labels(self, labels: Array, teacher: Array | None) -> "Problem":
         """Return the problem of some of its own runs, as they are; X is not looked at again."""
@@ -339,7 +339,7 @@ class Problem:
     def _overlap_with(
         self, w: Float[Array, "K N"], teacher: Float[Array, "K N"]
     ) -> Float[Array, " K"]:
-        return (_cosine.__wrapped__ if self.in_numpy else _cosine)(w, teacher)
+        return (at_once(_cosine) if self.in_numpy else _cosine)(w, teacher)
 
     @as_ever(loading=False)
     def overlap(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:

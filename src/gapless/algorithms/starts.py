@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gapless.algorithms.spectral import spectral_estimate
-from gapless.arrays import Array, compiled, jnp, library
+from gapless.arrays import Array, at_once, compiled, jnp, library
 from gapless.channels import preprocessing
 from gapless.design import Design
 from gapless.inputs import number, real_array, shaped
@@ -111,10 +111,10 @@ def warm_states(
     shaped("random", random, teacher.shape)
     if abs(number("overlap", overlap)) > 1:
         raise ValueError(f"overlap: must lie between -1 and 1, not at {overlap}")
-    at_once = library(teacher) is np is library(random)
-    with np.errstate(all="ignore") if at_once else precision_of(teacher, random):
-        if at_once:
-            found = _warm_states.__wrapped__(teacher, random, overlap)
+    in_numpy = library(teacher) is np is library(random)
+    with np.errstate(all="ignore") if in_numpy else precision_of(teacher, random):
+        if in_numpy:
+            found = at_once(_warm_states)(teacher, random, overlap)
         else:
             found = _warm_states(jnp.asarray(teacher), jnp.asarray(random), overlap)
         if not np.isfinite(np.asarray(found)).all():

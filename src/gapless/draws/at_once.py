@@ -54,7 +54,7 @@ def directions(parent: Key, k: int, n: int) -> Float32[np.ndarray, "K N"]:
 
 def normals(parent: Key, k: int, m: int) -> Float32[np.ndarray, "K M"]:
     """Draw K vectors of M numbers N(0, 1), from a key for each."""
-    return np.stack([normal(fold_in(parent, i), (m,)) for i in np.arange(k, dtype=np.uint32)])
+    return np.stack([normal(own, (m,)) for own in fold_in(parent, np.arange(k, dtype=np.uint32))])
 
 
 def permuted(parent: Key, labels: Float[np.ndarray, "K M"]) -> Float[np.ndarray, "K M"]:

@@ -51,31 +51,31 @@ def placed(x: Array | np.ndarray, block: Array, first: int) -> Float[Array, "M N
     return _placed(jnp.asarray(x), block, np.int32(first))
 
 
-def _children(key: Key, count: int) -> Array:
+def _children(key: Array, count: int) -> Array:
     fold = partial(jax.random.fold_in, jax.random.wrap_key_data(key, impl=GENERATOR))
     return jax.vmap(fold)(jnp.arange(count))
 
 
 @compiled(static_argnums=(2, 3))
-def _rows(key: Key, block: Array, count: int, n: int, root: Array) -> Array:
+def _rows(key: Array, block: Array, count: int, n: int, root: Array) -> Array:
     own = jax.random.fold_in(jax.random.wrap_key_data(key, impl=GENERATOR), block)
     # the divisor is an argument: as a constant it would be made a factor, which rounds otherwise
     return jax.random.normal(own, (count, n), jnp.float32) / root
 
 
 @compiled(static_argnums=(1, 2))
-def _directions(key: Key, k: int, n: int) -> Array:
+def _directions(key: Array, k: int, n: int) -> Array:
     w = _normals(key, k, n)
     return w * (n**0.5 / jnp.linalg.norm(w, axis=1, keepdims=True))
 
 
 @compiled(static_argnums=(1, 2))
-def _normals(key: Key, k: int, m: int) -> Array:
+def _normals(key: Array, k: int, m: int) -> Array:
     return jax.vmap(lambda own: jax.random.normal(own, (m,), jnp.float32))(_children(key, k))
 
 
 @compiled()
-def _permuted(key: Key, labels: Array) -> Array:
+def _permuted(key: Array, labels: Array) -> Array:
     return jax.vmap(jax.random.permutation)(_children(key, len(labels)), labels)
 
 

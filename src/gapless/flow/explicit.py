@@ -71,7 +71,7 @@ def chebyshev_step(
     mu, nu, mu_tilde, gamma_tilde = xp.asarray(coefficient_table(), w.dtype)[:, stages]
     hv = h[:, None]
 
-    def stage(j: Int[Array, ""], last: tuple[State, State]) -> tuple[State, State]:
+    def stage(j: int | Int[Array, ""], last: tuple[State, State]) -> tuple[State, State]:
         older, old = last
         slope = mu_tilde[j] * field(w + old) + gamma_tilde[j] * velocity
         return old, mu[j] * old + nu[j] * older + hv * slope

@@ -164,18 +164,23 @@ def _column(value: Any, kind: pa.DataType, size: int) -> pa.Array | pa.ChunkedAr
     if isinstance(value, str):
         return pa.repeat(words([value])[0], size)
     if _is_single(value):
-        return arrow(np.full(size, value)).cast(kind)
+        return _of_kind(arrow(np.full(size, value)), kind)
     if isinstance(value, (pa.Array, pa.ChunkedArray)):
-        return value.cast(kind)
+        return _of_kind(value, kind)
     if _is_vector(value):
-        return arrow(value).cast(kind)
+        return _of_kind(arrow(value), kind)
     if kind == pa.string() and all(isinstance(one, str) for one in value):
         return words([str(one) for one in value])
     if pa.types.is_list(kind) and all(_is_vector(one) for one in value):
         ends = np.cumsum([0, *map(len, value)], dtype=np.int32)
         rows = np.concatenate(value) if len(value) else np.zeros(0)
-        return pa.ListArray.from_arrays(arrow(ends), arrow(rows)).cast(kind)
+        return _of_kind(pa.ListArray.from_arrays(arrow(ends), arrow(rows)), kind)
     return pa.array(list(value), kind)
+
+
+def _of_kind(column: Any, kind: pa.DataType) -> Any:
+    # a cast loads Arrow's functions
+    return column if column.type == kind else column.cast(kind)
 
 
 def _is_vector(value: Any) -> bool:
