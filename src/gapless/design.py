@@ -91,6 +91,7 @@ class Design:
     @property
     def m(self) -> int:
         """M = ⌊αN + ½⌋, the number of samples."""
+        # rounded half up, so that M is no matter of parity as with round()
         return floor(self.alpha * self.n + 0.5)
 
     @property
@@ -104,12 +105,18 @@ class Design:
 
     def key(self, name: str) -> Array:
         """Return the key of the child `name`: seed → N → M → design → name."""
+        # N and M, not α: designs of one shape are one, however α was written
         key = self._key(name)
         return key if self.in_numpy else compiled.wrapped(key)
 
     def _key(self, name: str) -> at_once.Key:
         children = (self.n, self.m, self.index, crc32(name.encode()))
         return at_once.key(self.seed, children)
+
+    def run_keys(self, name: str) -> Array:
+        """Return the K keys of the child `name`, one a run."""
+        keys = at_once.fold_in(self._key(name), np.arange(self.k, dtype=np.uint32))
+        return keys if self.in_numpy else compiled.wrapped(keys)
 
     def sensing(self, dtype: str = "float32") -> Float[Array, "M N"]:
         """Draw the sensing matrix X, i.i.d. N(0, 1/N): rows of unit norm on average.

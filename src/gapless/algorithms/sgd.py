@@ -1,13 +1,14 @@
 """Mini-batch gradient descent on the sphere: the flow's relative in discrete time."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from gapless.arrays import Array, compiled, jax, jnp
 from gapless.flags import as_ever
 from gapless.inputs import number, whole
 from gapless.precision import checked_key, precision
 from gapless.problem import Problem
+from gapless.sphere import normalise, tangent
 
 MOST_STEPS = 2**31 - 1
 
@@ -65,20 +66,24 @@ def _descend(
     problem: Problem,
     start: Array,
     key: Array,
-    rate: float,
+    rate: float | Float[Array, ""],
     batch: int,
-    steps: int,
+    steps: Int[Array, ""] | int,
     replacement: bool,
 ) -> Array:
     m, n = problem.m, problem.n
+    # samples that do not fill a batch are left out of their pass
     per_pass = m // batch
 
     def chosen(step: Array, order: Array) -> tuple[Array, Array]:
+        # with replacement no order is kept
         if replacement:
             return jax.random.randint(jax.random.fold_in(key, step), (batch,), 0, m), order
         place = step % per_pass
         order = jax.lax.cond(
+            # a new order at the beginning of every pass
             place == 0,
+            # from the number of the pass: an order depends on that and the key alone
             lambda: jax.random.permutation(jax.random.fold_in(key, step // per_pass), m),
             lambda: order,
         )
@@ -87,22 +92,21 @@ def _descend(
     def step(i: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         w, order = carry
         rows, order = chosen(i, order)
+        # B N numbers are gathered, where a gradient of all samples reads M N
         x, y = problem.sensing[rows], problem.labels[:, rows]
+        # M/B: the batch's gradient is an unbiased estimate of the whole one
         gradient = problem.loss.d1(w @ x.T, y) / 2 @ x * (m / batch)
-        tangent = gradient - (gradient * w).sum(axis=1, keepdims=True) / n * w
-        return normalised_states(w - rate * tangent), order
+        # the tangent part of ∇L is ∇L − μW of Eq. 2, with the batch's own μ of Eq. 3
+        return normalise(w - rate * tangent(gradient, w / n**0.5)), order
 
-    first = (normalised_states(start), jnp.arange(m))
+    # this order is never used: step 0 begins a pass and draws its own
+    first = (normalise(start), jnp.arange(m))
     return jax.lax.fori_loop(0, steps, step, first)[0]
 
 
 def finite_states(w: Float[Array, "K N"], names: str) -> Float[Array, "K N"]:
     """Return the states; ``ValueError`` that blames the step where a run has left the sphere."""
+    # an overflow leaves NaN, or zero where a finite vector was divided by an infinite norm
     if not (np.isfinite(np.asarray(w)).all() and np.asarray(w).any(axis=1).all()):
         raise ValueError(f"{names}: a step overflows {w.dtype}, so the states are lost; lower it")
     return w
-
-
-def normalised_states(w: Float[Array, "K N"]) -> Float[Array, "K N"]:
-    """Return W scaled back to the sphere of radius √N."""
-    return w * (w.shape[1] ** 0.5 / jnp.linalg.norm(w, axis=1, keepdims=True))

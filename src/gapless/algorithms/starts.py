@@ -13,6 +13,7 @@ from gapless.design import Design
 from gapless.inputs import number, real_array, shaped
 from gapless.precision import precision_of
 from gapless.problem import Problem
+from gapless.sphere import normalise, tangent
 
 Kind = Literal["random", "spectral", "overlap"]
 
@@ -56,6 +57,7 @@ def parse_start(text: str) -> Start:
         return Start()
     if kind == "spectral":
         try:
+            # α = 1 stands in for one that is not known here: only the name is looked up
             return Start("spectral", transform=preprocessing(argument or "weak", 1.0).name)
         except ValueError as error:
             raise ValueError(f"start: {error}") from None
@@ -64,6 +66,7 @@ def parse_start(text: str) -> Start:
             overlap = float(argument)
         except ValueError:
             overlap = float("nan")
+        # NaN fails this comparison as well
         if not -1 <= overlap <= 1:
             raise ValueError(f"start: the overlap must lie between -1 and 1, not {argument!r}")
         return Start("overlap", overlap)
@@ -84,6 +87,7 @@ def start_states(design: Design, problem: Problem, start: Start) -> Float[Array,
             f"{problem.k} in {problem.n}; pass the design that the problem was drawn from"
         )
     if start.kind == "random":
+        # the design's own, so that a shuffled twin and other protocols set out from the same states
         return design.start()
     if start.kind == "spectral":
         transform = preprocessing(start.transform, problem.alpha)
@@ -124,14 +128,14 @@ def warm_states(
 
 @compiled()
 def _warm_states(teacher: Array, random: Array, overlap: float | Array) -> Array:
-    xp, n = library(teacher), teacher.shape[1]
-
-    def scaled(w: Array) -> Array:
-        return w * (n**0.5 / xp.linalg.norm(w, axis=1, keepdims=True))
-
-    signal = scaled(teacher)
-    across = random - (random * signal).sum(axis=1, keepdims=True) / n * signal
+    xp = library(teacher)
+    # what comes from outside need not be of length √N
+    signal = normalise(teacher)
+    # W⊥ is normalised apart, so that the overlap is m exactly and not on average
+    across = tangent(random, signal / teacher.shape[1] ** 0.5)
     # of a vector along the signal only rounding is left
     left, whole = (xp.linalg.norm(w, axis=1, keepdims=True) for w in (across, random))
-    across = scaled(xp.where(left > 64 * np.finfo(across.dtype).eps * whole, across, np.nan))
+    # NaN marks it for the caller, since a compiled function cannot raise
+    across = normalise(xp.where(left > 64 * np.finfo(across.dtype).eps * whole, across, np.nan))
+    # the parts are orthogonal and both of length √N, so their sum is on the sphere
     return overlap * signal + (1 - overlap**2) ** 0.5 * across

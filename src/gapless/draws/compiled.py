@@ -8,12 +8,12 @@ from jaxtyping import Float, Float32, Int, UInt32
 from gapless.arrays import Array, compiled, jax, jnp
 from gapless.flags import GENERATOR, as_ever
 
-Key = UInt32[np.ndarray, "2"]
+Key = UInt32[np.ndarray, "... 2"]
 """As `gapless.draws.at_once` makes it: nothing is compiled for a few folds."""
 
 
 def wrapped(key: Key) -> Array:
-    """Return a key for the functions of `jax.random`."""
+    """Return keys for the functions of `jax.random`."""
     with as_ever():
         return jax.random.wrap_key_data(jnp.asarray(key), impl=GENERATOR)
 

@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from gapless.arrays import Array, compiled, jax, library, repeat_while
-from gapless.flow.explicit import normalise
 from gapless.flow.linearised import finish
 from gapless.flow.solvers import Solver
 from gapless.flow.state import State
 from gapless.flow.stops import Journey, Stopping, cubic, recorded_levels
 from gapless.problem import Problem
+from gapless.sphere import normalise
 
 Program = TypeVar("Program", bound=Callable[..., Any])
 
@@ -50,6 +50,7 @@ def _at_once_in_numpy(**options: Any) -> Callable[[Program], Program]:
 @_at_once_in_numpy(static_argnames="solver")
 def begin(problem: Problem, start: Float[Array, "K N"], solver: Solver) -> State:
     """Return the state of runs that set out from `start`, put on the sphere, at t = 0."""
+    # what is called a start may be as long as a unit vector (`Problem.states`)
     w = normalise(start)
     here = problem.evaluate(w)
     return State.at(w, here, solver.first(here), len(recorded_levels(problem.n)))
@@ -75,9 +76,11 @@ def follow(
     journey = _in_batches(problem, journey, time, solver, stop, sizes)
     if not solver.linear_below:
         return journey
+    # the linear flow ends where a stepped run would: one criterion for both
     floor = float(stop.energy_for(problem))
     state, left = finish(problem, journey.state, time, recorded_levels(problem.n), floor)
     journey = journey._replace(state=state)
+    # a run whose minimum is not the signal goes on by steps
     if left:
         journey = _in_batches(problem, journey, time, solver.divisible(), stop, sizes)
     return journey
@@ -105,6 +108,7 @@ def _in_batches(
     sizes: tuple[int, ...],
 ) -> Journey:
     """Step the runs to `time`, those that are left in batches of ever smaller sizes."""
+    # 0: with no size left to shrink to, the loop runs while any run is on its way
     least, *smaller = sizes or (0,)
     most = _gradients_per_call(problem, len(journey.state.t))
     while True:
@@ -115,8 +119,10 @@ def _in_batches(
     if not len(left):
         return journey
     # those that still go, filled up with others; in NumPy, since it is done once
+    # stable: runs keep their order, so that results do not depend on the sort
     rows = np.argsort(~np.asarray(going), kind="stable")[:least]
     part = jax.tree.map(lambda column: np.asarray(column)[rows], journey)
+    # X is shared and stays where it is: only labels, teachers and states are copied
     part = _in_batches(problem.of_runs(rows), part, time, solver, stop, tuple(smaller))
     return jax.tree.map(partial(_with_rows, rows), journey, part)
 
@@ -143,6 +149,7 @@ def _some_steps(
     Comes back after the step that makes more than `most` gradients in all.
     """
     problem, like = problem.for_loops(), journey.state.t
+    # in the precision of the clock, with which it is compared
     goal = library(like).asarray(time, like.dtype)
     levels = library(like).asarray([recorded_levels(problem.n)], like.dtype)
 
@@ -154,6 +161,7 @@ def _some_steps(
         going = going_in(journey)
         new = solver.attempt(problem, journey.state, stop.goal(journey, goal), going)
         new = _note_passages(journey.state, new, levels)
+        # gradients are what takes time, and steps take from one to twelve of them
         made += (new.gradients - journey.state.gradients).max()
         return stop.judge(problem, journey, new, going), made
 
@@ -169,6 +177,7 @@ def _some_steps(
 def _going(
     problem: Problem, state: State, goal: Float[Array, ""], solver: Solver
 ) -> Bool[Array, " K"]:
+    # ended for good, come to the goal, or left to the linear flow: three reasons not to step
     return state.running & solver.pending(state, goal) & ~solver.paused(problem, state)
 
 
@@ -177,14 +186,19 @@ def _note_passages(old: State, new: State, levels: Array) -> State:
 
     The slopes at both ends are exact: dt/d(log e) = −e/|∇L − μW|² N.
     """
-    xp, tiny = library(levels), np.finfo(old.energy.dtype).tiny
+    xp = library(levels)
+    # an energy of exactly zero has no logarithm
+    tiny = np.finfo(old.energy.dtype).tiny
     x0, x1, level = (xp.log(xp.maximum(e, tiny)) for e in (old.energy, new.energy, levels))
+    # the energy falls; a span of zero (rejected step) must not divide
     span = xp.minimum(x1 - x0, -tiny)
     slope0, slope1 = (-s.energy / xp.maximum(s.speed2, tiny) * span for s in (old, new))
     u = xp.clip((level - x0[:, None]) / span[:, None], 0, 1)
     length = (new.t - old.t)[:, None]
     when = cubic(u, length, slope0[:, None], slope1[:, None])
+    # within the step, whatever the cubic does
     when = old.t[:, None] + xp.clip(when, 0, length)
+    # NaN in `passage` marks levels not reached before
     first = (new.energy[:, None] <= levels) & xp.isnan(old.passage)
     return new._replace(
         passage=xp.where(first, when, old.passage),

@@ -15,11 +15,11 @@ from gapless.flow.explicit import (
     chebyshev_step,
     error_constant,
     euler,
-    normalise,
     stable_length,
 )
 from gapless.flow.state import State, is_finite, select
 from gapless.problem import Evaluation, Problem
+from gapless.sphere import normalise
 
 SAFETY = 1.2
 """The power method comes from below: steps are kept stable for so many times its estimate."""
@@ -133,6 +133,7 @@ class GradientDescent(Solver):
     def pending(self, state: State, goal: Array) -> Bool[Array, " K"]:
         """Return which runs have not come to the time `goal`."""
         xp = library(goal)
+        # in whole steps: t accumulated in float32 would miss the goal by its rounding
         return state.steps < xp.round(goal / self.rate)
 
     def time(self, state: State) -> np.ndarray:
@@ -152,8 +153,10 @@ class GradientDescent(Solver):
         )
         w = normalise(w)
         here = problem.evaluate(w)
+        # a diverged step is not kept: the record holds the last finite values
         finite = is_finite(here)
         steps = state.steps + 1
+        # counted, not accumulated: `time` reads the same
         moved = state.moved(w, here)._replace(t=steps * state.length, steps=steps)
         lost = state._replace(running=xp.zeros_like(finite), finite=xp.zeros_like(finite))
         return select(finite, moved, lost)._replace(gradients=state.gradients + self.method.stages)
@@ -215,7 +218,9 @@ class GradientFlow(Solver):
     def first(self, here: Evaluation) -> Float[Array, " K"]:
         """Return a first step that moves W by √tolerance/10 of the radius: soon outgrown."""
         xp = library(here.energy)
+        # 1e-30: a start at rest divides by no zero; of runs that are not finite any step will do
         speed = xp.sqrt(xp.where(is_finite(here), here.speed2, 1) + 1e-30)
+        # `speed2` is |V|²/N, so h √speed2 is the way in units of the radius
         return 0.1 * self.tolerance**0.5 / speed
 
     def exhausted(self, state: State) -> Bool[Array, " K"]:
@@ -246,12 +251,18 @@ class GradientFlow(Solver):
         here = problem.evaluate(w)
         constant = error_constant(stages, h, state.h_before)
         error = _local_error(state, here, h, constant)
+        # the whole error counts here, its part along the flow too, which the clock takes below
         share = xp.linalg.norm(error, axis=1) / self.tolerated(state)
         finite = is_finite(here) & xp.isfinite(share)
         descends = here.energy <= state.energy + energy_rounding(problem, state.energy)
+        # along the exact flow de/dt = −|∇L − μW|²/N ≤ 0: a rise beyond rounding is an error
         keep = finite & (share <= 1) & descends
+        # `length` is in units free of the method's C: h_accurate = length/∛C
         taken = h * xp.cbrt(constant)
+        # the error goes like h³, so the next step like ∛(1/share); 4: no jump on one lucky
+        # estimate
         length = xp.minimum(taken / xp.cbrt(xp.maximum(share, 1e-9)), 4 * state.length)
+        # not finite tells nothing of how far off: a tenth, to be back in few attempts
         shorter = xp.where(finite, xp.minimum(length, 0.5 * taken), 0.1 * taken)
         moved = state.moved(w, here)._replace(
             t=xp.where(last, goal, xp.minimum(state.t + h + _lag(state, error, h), goal)),
@@ -278,6 +289,7 @@ class GradientFlow(Solver):
         below which nothing can be told.
         """
         xp = library(state.energy)
+        # near a solution e is quadratic in the distance, hence the root
         scale = xp.sqrt(xp.maximum(state.energy, 0) / state.energy_start)
         epsilon = float(np.finfo(state.w.dtype).eps)
         return (self.tolerance * scale + 8 * epsilon) * state.w.shape[1] ** 0.5
@@ -321,18 +333,27 @@ def _choose(
     products are shared.
     """
     xp = library(stiffness)
+    # 1 stands for Adams–Bashforth, which takes one gradient as Euler's method would
     counts = xp.arange(1, MAX_STAGES + 1)
     # one row for each number of stages
     each, h_before, length = counts[:, None], state.h_before[None], state.length[None]
+    # accuracy, stability and rounding are bounds of three kinds: the least decides; `_longest` is
+    # a bound on h λ
     stable = stable_length(each, stiffness[None], h_before)
     stable = xp.minimum(stable, (_longest(problem, state) / stiffness)[None])
     # the error constant of Adams–Bashforth depends on h itself: one fixed-point iteration
-    accurate = length / xp.cbrt(error_constant(each, xp.minimum(stable, length), h_before))
+    guess = xp.minimum(stable, length)
+    # C h³ W‴ is tolerated at h = length/∛C, whatever the method
+    accurate = length / xp.cbrt(error_constant(each, guess, h_before))
+    # 0.8: a step that fails costs all its gradients
     reach = xp.minimum(xp.minimum(0.8 * accurate, stable), remaining[None])
+    # log: a geometric mean, which no single run with a long step can decide
     gain = xp.where(active[None], xp.log(reach), 0).sum(axis=1)
+    # a power iteration each POWER_EVERY steps is a gradient too, shared by them
     price = xp.log(counts + 1 / POWER_EVERY) * active.sum()
     stages = counts[(gain - price).argmax()]
     h = reach[stages - 1]
+    # before the split below, which must not hide that the goal is in reach
     last = remaining <= h
     # near the goal two even steps rather than a long one and a stub
     h = xp.where(last, remaining, xp.minimum(h, remaining / 2))
@@ -344,6 +365,7 @@ def _stiffness(
 ) -> tuple[Float[Array, "K N"], Float[Array, " K"], Int[Array, ""]]:
     """Return direction and stiffness, renewed every few steps, and the products that took."""
     xp = library(active)
+    # the batch renews together: runs that have ended do not count
     steps = xp.where(active, state.steps, 0).max()
     due = (steps % POWER_EVERY == 0) | (steps < 4)
     direction, stiffness = choose(
@@ -358,11 +380,14 @@ def power_iteration(
     problem: Problem, state: State
 ) -> tuple[Float[Array, "K N"], Float[Array, " K"]]:
     """Return the next direction and stiffness |J v|, J v by a difference over 1 % of the radius."""
+    # long against rounding in W, short against the scale on which J changes
     length = 0.01 * problem.n**0.5
     ahead = problem.evaluate(state.w + length * state.direction).velocity
+    # of the field as it is stepped: −H of Eq. 4 but for terms along W, since μ depends on W
     product = (ahead - state.velocity) / length
     xp = library(product)
     stiffness = xp.linalg.norm(product, axis=1)
+    # a vanishing product (a flat start) leaves direction and estimate as they were
     ok = xp.isfinite(stiffness) & (stiffness > 0)
     direction = product / xp.where(ok, stiffness, 1)[:, None]
     return (
@@ -375,8 +400,10 @@ def _local_error(
     state: State, here: Evaluation, h: Float[Array, " K"], constant: Float[Array, " K"]
 ) -> Float[Array, "K N"]:
     """Return −C h³ W‴, with W‴ = V″ from the last three velocities: computed W less true W."""
+    # divided differences on uneven steps; their second is V″/2
     slope = (here.velocity - state.velocity) / h[:, None]
     slope_before = (state.velocity - state.before) / state.h_before[:, None]
+    # gradients that are known anyway: the estimate costs no product with X
     third = 2 * (slope - slope_before) / (h + state.h_before)[:, None]
     return -(constant * h**3)[:, None] * third
 
@@ -391,4 +418,5 @@ def _lag(state: State, error: Float[Array, "K N"], h: Float[Array, " K"]) -> Flo
     lag = (error * state.velocity).sum(axis=1) / (
         state.w.shape[1] * state.speed2 + np.finfo(h.dtype).tiny
     )
+    # where the estimate fails the clock must still advance: at most a third of the step
     return xp.clip(lag, -0.3 * h, 0.3 * h)

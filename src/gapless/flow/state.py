@@ -53,16 +53,22 @@ class State(NamedTuple):
             speed2=here.speed2,
             t=xp.zeros(k, dtype),
             length=length,
+            # V₋ = V makes Adams–Bashforth's first step one of Euler's
             before=here.velocity,
             h_before=length,
+            # a unit vector, |V|² = N speed2; 1e-30 lets a start at rest pass
             direction=here.velocity / xp.sqrt(n * here.speed2 + 1e-30)[:, None],
+            # unknown: the power method is due in the first steps
             stiffness=xp.zeros(k, dtype),
+            # errors are judged against √(e/e(0)), the distance to a solution relative to the start
             energy_start=here.energy,
             running=finite,
             finite=finite,
             steps=xp.zeros(k, int),
+            # the evaluation at the start is one
             gradients=xp.ones(k, int),
             passage=xp.full((k, levels), xp.nan, dtype),
+            # −1: not reached; counts have no NaN
             passage_gradients=xp.full((k, levels), -1, int),
         )
 
@@ -84,6 +90,7 @@ class State(NamedTuple):
         """Return the state of a loss ℓ/s as that of ℓ: energies × s, squared speeds × s², t/s."""
         if scale == 1:
             return self
+        # ℓ/s runs on the clock t s (docs/conventions.md, scale of a loss)
         powers = {
             1: ("velocity", "energy", "mu", "before", "stiffness", "energy_start"),
             2: ("speed2",),
@@ -106,6 +113,7 @@ def is_finite(here: Evaluation) -> Bool[Array, " K"]:
 def select(mask: Bool[Array, " K"], yes: State, no: State) -> State:
     """Return, run by run, the state `yes` where the mask holds and `no` elsewhere."""
     xp = library(mask)
+    # the mask is over runs, the first axis of every column
     found = (
         xp.where(mask.reshape(mask.shape + (1,) * (a.ndim - 1)), a, b)
         for a, b in zip(yes, no, strict=True)

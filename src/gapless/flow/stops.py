@@ -15,6 +15,7 @@ from gapless.problem import Problem
 
 Scalar = float | Float[Array, ""]
 
+# 1e-8 is the paper's criterion, applied to records afterwards; the others show what it decides
 LEVELS = (1e-4, 1e-6, 1e-8, 1e-10)
 """Energies L/N, in units of the loss's scale s, whose first-passage times every run records."""
 
@@ -105,8 +106,10 @@ class Stop(Stopping):
         self, problem: Problem, journey: Journey, new: State, going: Bool[Array, " K"]
     ) -> Journey:
         """Return the runs that are `going` where they have come to, ended if it is far enough."""
+        # both end a run here; which of them it was, `outcomes` decides
         ended = (new.energy <= self.energy_for(problem)) | (new.speed2 < self.speed2)
         new = new._replace(running=new.running & ~ended)
+        # the batch steps all its runs: those that had ended keep the state that they ended in
         return Journey(select(going, new, journey.state))
 
     def energy_for(self, problem: Problem) -> Scalar:
@@ -118,7 +121,9 @@ class Stop(Stopping):
         if self.energy is not None:
             return self.energy
         epsilon = float(np.finfo(problem.dtype).eps)
+        # four times what rounding leaves, so that every run that gets there is seen
         reachable = 0.5 * epsilon**2 * problem.alpha * problem.n
+        # with N large L = 1e-8 s is the stricter of the two
         strictest = min(LEVELS[-1], ZERO_ENERGY / problem.n)
         return strictest if strictest > reachable else max(LEVELS[-1], reachable)
 
@@ -164,6 +169,7 @@ class AtEnergy(Stopping):
 
     def in_units_of(self, scale: float) -> "AtEnergy":
         """Return the stop for the loss ℓ/s."""
+        # targets are energies of ℓ; tolerance and squared speed are in units of s and s² already
         return replace(self, energy=np.asarray(self.energy, float) / scale)
 
     def suited(self, solver: Solver) -> Solver:
@@ -178,7 +184,9 @@ class AtEnergy(Stopping):
                 f"energy: one number or one for each of {k} runs, not {np.shape(self.energy)}"
             )
         energy = np.asarray(state.energy)
+        # in the precision of the energies, with which it is compared at every step
         target = np.broadcast_to(np.asarray(self.energy, energy.dtype), (k,))
+        # e only falls, so a run that sets out below its target never comes to it
         state = state._replace(running=np.asarray(state.running) & (energy > target))
         nowhere = np.full_like(energy, np.inf)
         return Journey(state, Bracket(target, nowhere, nowhere, state.energy, state.speed2))
@@ -198,11 +206,13 @@ class AtEnergy(Stopping):
         xp = library(new.energy)
         del problem
         old, bracket = journey.state, _bracket(journey)
+        # below the window: the longer step is taken back
         past = going & (new.energy < bracket.target - self.tolerance)
         there = going & ~past & (new.energy <= bracket.target + self.tolerance)
         state = select(going & ~past, new, old)
         at_rest = going & (state.speed2 < self.speed2)
         state = state._replace(
+            # a step that is taken back was paid for all the same
             gradients=xp.where(going, new.gradients, old.gradients),
             running=state.running & ~there & ~at_rest,
         )
@@ -223,6 +233,7 @@ class AtEnergy(Stopping):
         xp = library(state.energy)
         del problem
         target = xp.asarray(self.energy, state.energy.dtype)
+        # one that set out below ended at once, but did not come to the energy
         from_above = state.energy_start > target
         return ~state.running & from_above & (state.energy <= target + self.tolerance)
 
@@ -243,11 +254,14 @@ def _next_goal(state: State, bracket: Bracket) -> Float[Array, " K"]:
     shrinks whatever the cubic does.
     """
     xp = library(state.t)
+    # no time past the crossing yet: nothing to interpolate, steps are free
     known = xp.isfinite(bracket.below)
     length = xp.where(known, bracket.below - state.t, 1)
     span = xp.where(known, bracket.energy_below - state.energy, -1)
+    # the share of the fall in energy that lies before the target
     u = xp.clip((bracket.target - state.energy) / span, 0, 1)
     tiny = np.finfo(u.dtype).tiny
+    # dt/du = −span/(|∇L − μW|²/N), exact at both ends
     slopes = (-span / xp.maximum(v2, tiny) for v2 in (state.speed2, bracket.speed2_below))
     when = xp.clip(cubic(u, length, *slopes), 0.01 * length, 0.99 * length)
     return xp.where(known, state.t + when, xp.inf)
@@ -255,4 +269,6 @@ def _next_goal(state: State, bracket: Bracket) -> Float[Array, " K"]:
 
 def cubic(u: Array, length: Array, slope0: Array, slope1: Array) -> Array:
     """Return p(u) for 0 ≤ u ≤ 1: p(0) = 0, p(1) = length, with the slopes p′(0) and p′(1)."""
+    # Hermite's cubic for t as a function of e (or log e): its slopes dt/de are known exactly at
+    # both ends, and no equation has to be solved for the time of a level
     return u**2 * (3 - 2 * u) * length + u * (1 - u) ** 2 * slope0 - u**2 * (1 - u) * slope1

@@ -37,7 +37,7 @@ def root_between(function: Callable[[float], float], low: float, high: float) ->
 
 
 @dataclass(frozen=True, eq=False)
-class Solution:
+class Root:
     """Root of a system, with the Jacobian that found it (for the next, finer solve)."""
 
     x: np.ndarray
@@ -46,16 +46,17 @@ class Solution:
     @property
     def condition(self) -> float:
         """‖Jacobian⁻¹‖, at least 1: what noise in the equations is multiplied by in x."""
+        # x holds logarithms and the equations are relative, so this amplifies relative errors
         return max(1.0, float(np.linalg.norm(np.linalg.inv(self.jacobian), 2)))
 
 
-def solve(
+def solve_system(
     residuals: Callable[[np.ndarray], np.ndarray],
     start: np.ndarray,
     jacobian: np.ndarray | None = None,
     tolerance: float = 1e-13,
     names: tuple[str, ...] = ("chi", "z"),
-) -> Solution:
+) -> Root:
     """Return the root of a small smooth system in logarithms, by Broyden's method.
 
     Parameters
@@ -77,20 +78,25 @@ def solve(
     jacobian = _differences(residuals, x, residual) if jacobian is None else jacobian.copy()
     smallest = np.inf
     for _ in range(60):
+        # least squares: where the Jacobian is singular (a fold) it still answers with a step
         step = -np.linalg.lstsq(jacobian, residual, rcond=None)[0]
+        # in logarithms a step of ½ is a factor 1.6: further the model is not trusted
         step *= min(1.0, 0.5 / max(np.abs(step).max(), 1e-300))
         new = residuals(x + step)
         for _ in range(8):
+            # a residual may double on the way round a bend; 1e-12 lets rounding pass near a root
             if np.abs(new).max() < 2 * np.abs(residual).max() + 1e-12:
                 break
             step = step / 4
             new = residuals(x + step)
         x, change, residual = x + step, new - residual, new
         size = np.abs(step).max()
+        # rounding of the equations, not the method, then sets the step
         stalled = size >= smallest / 2 and size < 1e-10
         if size <= tolerance or (residual == 0).all() or stalled:
-            return Solution(x, jacobian)
+            return Root(x, jacobian)
         smallest = min(smallest, size)
+        # Broyden's rank-one update: no further evaluations
         jacobian += np.outer(change - jacobian @ step, step) / (step @ step)
     iterate = dict(zip(names, map(float, np.exp(x)), strict=True))
     raise NotConverged("saddle point", iterate, residual)
@@ -99,6 +105,8 @@ def solve(
 def _differences(
     residuals: Callable[[np.ndarray], np.ndarray], x: np.ndarray, at_x: np.ndarray
 ) -> np.ndarray:
+    # truncation of 1e-5 against the noise of the equations (1e-11) over 1e-5: the first Jacobian
+    # is good to that, and Broyden's updates improve it
     step = 1e-5
     columns = [(residuals(x + step * unit) - at_x) / step for unit in np.eye(x.size)]
     return np.stack(columns, axis=1)

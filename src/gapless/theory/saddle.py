@@ -9,7 +9,7 @@ import numpy as np
 from gapless.losses import Loss
 from gapless.quadrature import LEVELS, Level, error_of
 from gapless.theory.measure import LabelMeasure, label_measure
-from gapless.theory.roots import Solution, solve
+from gapless.theory.roots import Root, solve_system
 
 Equations = Callable[[LabelMeasure], tuple[float, float]]
 Values = dict[str, Any]
@@ -23,17 +23,21 @@ has lost 8 to 10 digits at the nearest nodes."""
 
 def measure_at(loss: Loss, x: np.ndarray, level: Level) -> LabelMeasure:
     """Return the measure at x = (log χ, log z)."""
+    # logarithms keep χ and z positive, and make a loss in other units a shift of x
     return label_measure(loss, float(np.exp(x[0])), float(np.exp(x[1])), level)
 
 
 def stationarity(measure: LabelMeasure) -> float:
     """Return (χ(χ+z)/4) E[(∂V)²]; Eq. 12 is α times this = 1."""
     chi, z = measure.chi, measure.z
+    # ∂V = ℓ′ at the minimiser, by the envelope theorem (replica.md §2)
     return chi * (chi + z) / 4 * measure.mean(measure.d1**2)
 
 
 def marginality(measure: LabelMeasure) -> float:
     """Return E[(χ ∂²V/2)²] without the kink's delta; Eq. 13 is α times this = 1."""
+    # ∂²V = ℓ″/J and d = ℓ″/2, hence χ ∂²V/2 = χ d/J; the delta of a jump at field zero is left
+    # out, as in the paper, and `LabelMeasure.kink` holds its mass
     return measure.mean((measure.chi * measure.d / measure.jacobian) ** 2)
 
 
@@ -41,6 +45,7 @@ def marginal_state(alpha: float) -> Equations:
     """Return Eqs. 12 and 13 at ``alpha``, as logarithms."""
 
     def equations(measure: LabelMeasure) -> tuple[float, float]:
+        # logarithms: residuals are relative, and α is a shift that drops out of their difference
         return np.log(alpha * stationarity(measure)), np.log(alpha * marginality(measure))
 
     return equations
@@ -53,9 +58,9 @@ def solve_saddle(
     level: Level,
     jacobian: np.ndarray | None = None,
     tolerance: float = 1e-13,
-) -> Solution:
+) -> Root:
     """Return (log χ, log z) that solve two equations at one level; raises `NotConverged`."""
-    return solve(
+    return solve_system(
         lambda x: np.array(equations(measure_at(loss, x, level))), guess, jacobian, tolerance
     )
 
@@ -91,16 +96,20 @@ def refine(
         Natural sizes of those that are differences of larger terms; the others' is themselves.
     """
     sketch = solve_saddle(loss, equations, guess, LEVELS[0], tolerance=1e-6)
+    # the Jacobian goes on from level to level: none is made by differences again
     coarse = _step(loss, equations, values, sketch.x, LEVELS[1], sketch.jacobian)
     fine, error = coarse, {}
     for level in LEVELS[2:]:
         fine = _step(loss, equations, values, coarse[0].x, level, coarse[0].jacobian)
+        # what rounding in the equations moves the root by
         noise = ROUND_OFF * fine[0].condition
         natural = sizes(fine[2])
         error = _errors(coarse[2], fine[2], natural, noise)
+        # two levels cannot agree better than the equations are known: 10 times the noise will do
         if _agree(fine[2], error, natural, max(ENOUGH, 10 * noise)):
             break
         coarse = fine
+    # The last change is the error of the level before, so it bounds that of the values returned.
     return Refined(fine[0].x, fine[1], fine[2], error)
 
 
@@ -111,15 +120,15 @@ def _step(
     guess: np.ndarray,
     level: Level,
     jacobian: np.ndarray | None,
-) -> tuple[Solution, LabelMeasure, Values]:
+) -> tuple[Root, LabelMeasure, Values]:
     last: list[LabelMeasure] = []
 
     def residuals(x: np.ndarray) -> np.ndarray:
         last[:] = [measure_at(loss, x, level)]
         return np.array(equations(last[0]))
 
-    solution = solve(residuals, guess, jacobian)
-    # `solve` looks last at the root.
+    solution = solve_system(residuals, guess, jacobian)
+    # `solve_system` looks last at the root.
     return solution, last[0], values(last[0])
 
 
@@ -132,6 +141,7 @@ def _errors(coarse: Values, fine: Values, sizes: Values, noise: float) -> Values
     for name, value in fine.items():
         if isinstance(value, dict):
             error[name] = _errors(coarse[name], value, {}, noise)
+        # near the transition an outlier may exist at one level and not at the other
         elif value is None or coarse[name] is None:
             error[name] = None
         else:

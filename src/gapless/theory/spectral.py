@@ -18,12 +18,14 @@ def spectral_overlap(transform: Preprocessing, alpha: float) -> tuple[float, flo
 
     0 where no eigenvalue leaves the bulk. Raises ``ValueError`` unless alpha is positive.
     """
+    # the change from one refinement to the next bounds the error of the finer
     coarse, fine = (_overlap(transform, alpha, level) for level in LEVELS[2:4])
     return fine, error_of(coarse, fine)
 
 
 def _overlap(transform: Preprocessing, alpha: float, level: Level) -> float:
     y, weight = half_gaussian(transform.breaks, level)
+    # the sign: the top of Σ T x xᵀ is the bottom of its negative
     curvatures = bulk.Curvatures(-transform.transform(y), y**2, weight, alpha)
     return bulk.outlier(curvatures).overlap or 0.0
 
@@ -39,6 +41,7 @@ def best_overlap(alpha: float) -> float:
     Luo, Alghamdi and Lu (2018); derived in docs/derivations/baselines.md §1.
     """
     alpha = ratio(alpha)
+    # E(y² − 1)² = 2: at q = 0 the equation reads 2α = 1
     if alpha <= 0.5:
         return 0.0
     y, weight = half_gaussian((), LEVELS[3])
@@ -48,4 +51,5 @@ def best_overlap(alpha: float) -> float:
             alpha * (1 - square) * float(weight @ ((y**2 - 1) ** 2 / (1 + square * (y**2 - 1)))) - 1
         )
 
+    # the unknown is q²; the power ½ makes the overlap linear, as it is reported everywhere
     return root_between(excess, 1e-14, 1 - 1e-14) ** 0.5
