@@ -49,10 +49,12 @@ def spectral_estimate(
     tolerance, runs, n = number("tolerance", tolerance, above=0), problem.k, problem.n
     # T knows |y| alone, so the sign that a label does not have plays no part
     labels = np.asarray(problem.labels)
-    weight = np.asarray(chosen.transform(labels), problem.dtype)
+    with np.errstate(all="ignore"):  # what is not finite is refused by name
+        weight = np.asarray(chosen.transform(labels), problem.dtype)
     real_array("transform", weight, (runs, problem.m))
     if n <= DENSE_UP_TO:
-        return _dense(problem, weight, tolerance)
+        with problem.computing():
+            return _dense(problem, weight, tolerance)
     with precision(problem.dtype):
         # d = T(y) and no shift: Σ T x xᵀ by the same products as the Hessian
         weight = jnp.asarray(weight)
