@@ -78,6 +78,7 @@ slurm: $(VENV)/.dev
 benchmarks: $(VENV)/.dev
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/theory.py
+	$(BIN)/python benchmarks/first_look.py --program now=$(BIN)/gapless
 	$(BIN)/python benchmarks/eigenpairs.py --crossover
 
 # gapless beside other packages on the same work, in an environment of its own: an hour

@@ -11,6 +11,7 @@ OF_THE_WHOLE = {
     "test_docs.py",
     "test_environment.py",
     "test_faults.py",
+    "test_first_look.py",
     "test_gpu.py",
     "test_hostile_inputs.py",
     "test_packaging.py",

@@ -6,15 +6,21 @@ Nothing is imported here that takes time: interrupts are answered from the start
 import os
 import sys
 
+ASKS_ONLY = frozenset({"--help", "-h", "--version"})
+"""Arguments with which nothing is computed, hence nothing compiled."""
+
 
 def main() -> int:
     """Run the command line of this process; return its exit code."""
     _look_here_last()
-    from gapless import interrupts, program_cache, surroundings
+    from gapless import interrupts, surroundings
 
     surroundings.put_in_order()  # opens what is closed, or the pipe of interrupts were stderr
     interrupts.watch()
-    program_cache.use()
+    if ASKS_ONLY.isdisjoint(sys.argv):
+        from gapless import program_cache
+
+        program_cache.use()
     from gapless.cli import main as run
 
     code = surroundings.finish(run())

@@ -8,20 +8,18 @@ compared on the same instances.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from math import floor
+from typing import Any
 from zlib import crc32
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Int, UInt
+from jaxtyping import Float, Float32
 
 from gapless.amounts import memory
-from gapless.flags import GENERATOR, as_ever
+from gapless.arrays import Array
+from gapless.draws import at_once, compiled
 from gapless.inputs import number, whole
-from gapless.sphere import normalise
 
 ROWS_PER_BLOCK = 512
 """Sensing vectors are drawn in blocks of this many, each block with a key of its own."""
@@ -51,6 +49,9 @@ class Design:
         K, the number of teachers and starts; `default_runs_per_design` when None. Runs are
         prefix-stable: the first ones do not change when more are asked for. N, M, K and index
         are below 2³².
+    in_numpy
+        Draw in NumPy, where nothing is compiled; the numbers are the same to rounding. Problems
+        drawn so are followed in NumPy too (`gapless.flow.integrate`): for a few runs, once.
 
     Raises
     ------
@@ -63,6 +64,7 @@ class Design:
     seed: int
     index: int = 0
     runs: int | None = None
+    in_numpy: bool = field(default=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         # kept as Python's own numbers: NumPy's wrap at 2³² or 2⁶⁴ in silence
@@ -98,101 +100,62 @@ class Design:
         """K, the number of runs on this design."""
         return default_runs_per_design(self.n) if self.runs is None else self.runs
 
-    @as_ever()
-    def key(self, name: str) -> jax.Array:
+    @property
+    def _draws(self) -> Any:
+        return at_once if self.in_numpy else compiled
+
+    def key(self, name: str) -> Array:
         """Return the key of the child `name`: seed → N → M → design → name."""
         # N and M, not α: designs of one shape are one, however α was written
+        key = self._key(name)
+        return key if self.in_numpy else compiled.wrapped(key)
+
+    def _key(self, name: str) -> at_once.Key:
         children = (self.n, self.m, self.index, crc32(name.encode()))
-        return _descend(jnp.uint32(self.seed), jnp.array(children, jnp.uint32))
+        return at_once.key(self.seed, children)
 
-    @as_ever()
-    def run_keys(self, name: str) -> jax.Array:
+    def run_keys(self, name: str) -> Array:
         """Return the K keys of the child `name`, one a run."""
-        return _fold_all(self.key(name), self.k)
+        keys = at_once.fold_in(self._key(name), np.arange(self.k, dtype=np.uint32))
+        return keys if self.in_numpy else compiled.wrapped(keys)
 
-    @as_ever()
     def sensing(self, dtype: str = "float32") -> Float[Array, "M N"]:
         """Draw the sensing matrix X, i.i.d. N(0, 1/N): rows of unit norm on average.
 
         Drawn in float32 and rounded to `dtype` block by block, so that X is in memory once.
         """
-        if self.m <= ROWS_PER_BLOCK:
-            return next(self.sensing_blocks()).astype(dtype)
-        x = jnp.zeros((self.m, self.n), dtype)
+        x: Any = np.zeros((self.m, self.n), dtype)
         for index, block in enumerate(self.sensing_blocks()):
-            x = _place(x, block, jnp.array(index * ROWS_PER_BLOCK))
+            first = index * ROWS_PER_BLOCK
+            if self.in_numpy:
+                x[first : first + ROWS_PER_BLOCK] = block
+            else:
+                x = compiled.placed(x, block, first)
         return x
 
     def sensing_blocks(self) -> Iterator[Float32[Array, "B N"]]:
         """Draw X block by block of rows, for matrices that do not fit in memory."""
-        key = self.key("sensing")
+        key = self._key("sensing")
         for first in range(0, self.m, ROWS_PER_BLOCK):
-            yield self._rows(key, first)
+            block = self._draws.rows(key, first // ROWS_PER_BLOCK, ROWS_PER_BLOCK, self.n)
+            yield block[: self.m - first] if self.in_numpy else block
 
-    @as_ever()
-    def _rows(self, key: jax.Array, first: int) -> Float32[Array, "B N"]:
-        key = jax.random.fold_in(key, first // ROWS_PER_BLOCK)
-        # whole blocks are drawn and cut, so that rows do not depend on how many are asked for
-        return _normal(key, ROWS_PER_BLOCK, self.n)[: self.m - first] / self.n**0.5
-
-    @as_ever()
     def teacher(self) -> Float32[Array, "K N"]:
         """Draw the teachers W*, uniform on the sphere of radius √N."""
-        return _sphere(self.run_keys("teacher"), self.n)
+        return self._draws.directions(self._key("teacher"), self.k, self.n)
 
-    @as_ever()
     def start(self) -> Float32[Array, "K N"]:
         """Draw the random starts W(0), uniform on the sphere of radius √N (Eq. 2)."""
-        return _sphere(self.run_keys("start"), self.n)
+        return self._draws.directions(self._key("start"), self.k, self.n)
 
-    @as_ever()
     def gaussian_labels(self) -> Float32[Array, "K M"]:
         """Draw labels y ~ N(0, 1) that share no information with X."""
-        return jax.vmap(lambda key: jax.random.normal(key, (self.m,), jnp.float32))(
-            self.run_keys("labels")
-        )
+        return self._draws.normals(self._key("labels"), self.k, self.m)
 
-    @as_ever()
     def label_noise(self) -> Float32[Array, "K M"]:
         """Draw noise n ~ N(0, 1) of the labels; scaled by whoever adds it, so twins share it."""
-        return jax.vmap(lambda key: jax.random.normal(key, (self.m,), jnp.float32))(
-            self.run_keys("noise")
-        )
+        return self._draws.normals(self._key("noise"), self.k, self.m)
 
-    @as_ever()
     def shuffle(self, labels: Float[Array, "K M"]) -> Float[Array, "K M"]:
         """Permute each run's labels at random (a permutation of its own for each run)."""
-        return jax.vmap(jax.random.permutation)(self.run_keys("labels"), labels)
-
-
-# compiled, since an operation at a time these few cost more than a small design's X
-@jax.jit
-def _descend(seed: UInt[Array, ""], children: UInt[Array, " c"]) -> jax.Array:
-    # written out, since `jax.random.key` would ask JAX's flags for a generator and an offset
-    key = jax.random.wrap_key_data(jnp.stack([jnp.zeros_like(seed), seed]), impl=GENERATOR)
-    for child in range(len(children)):
-        key = jax.random.fold_in(key, children[child])
-    return key
-
-
-@partial(jax.jit, static_argnums=1)
-def _fold_all(key: jax.Array, count: int) -> jax.Array:
-    return jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(count))
-
-
-@partial(jax.jit, donate_argnums=0)
-def _place(
-    x: Float[Array, "M N"], block: Float[Array, "B N"], first: Int[Array, ""]
-) -> Float[Array, "M N"]:
-    return jax.lax.dynamic_update_slice_in_dim(x, block.astype(x.dtype), first, 0)
-
-
-@partial(jax.jit, static_argnums=(1, 2))
-def _normal(key: jax.Array, rows: int, n: int) -> Float32[Array, "B N"]:
-    return jax.random.normal(key, (rows, n), jnp.float32)
-
-
-@partial(jax.jit, static_argnums=1)
-def _sphere(keys: jax.Array, n: int) -> Float32[Array, "K N"]:
-    w = jax.vmap(lambda key: jax.random.normal(key, (n,), jnp.float32))(keys)
-    return normalise(w)
+        return self._draws.permuted(self._key("labels"), labels)

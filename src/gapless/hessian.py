@@ -7,15 +7,13 @@ signal are |⟨v, W*⟩|/(|v||W*|), between 0 and 1, never squared.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from gapless.arrays import Array, at_once, compiled, jax, jnp, library, pytree
 from gapless.flags import as_ever
 from gapless.inputs import number, real_array, whole
 from gapless.linalg import (
@@ -41,14 +39,10 @@ BLOCK = 4
 """Vectors in the start block of fewer runs: four cost little more than one in a pass over X."""
 
 
-_curvature = jax.jit(Problem.curvature)
+_curvature = compiled()(Problem.curvature)
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["operator", "direction", "value"],
-    meta_fields=[],
-)
+@pytree(data=["operator", "direction", "value"])
 @dataclass(frozen=True, eq=False)
 class Deflated:
     """P A P + c u uᵀ for each of K operators A: the unit vector u becomes an eigenvector.
@@ -92,9 +86,11 @@ def hessian_operator(
     Raises ``ValueError`` for states that are not (K, N) finite vectors near the sphere.
     """
     w = problem.states(w)
-    with precision(problem.dtype):
+    with problem.computing():
         # compiled apart: what returns X from a compiled function copies it
-        curvature, mu = _curvature(problem, w)
+        curvature, mu = (at_once(_curvature) if problem.in_numpy else _curvature)(problem, w)
+        if problem.in_numpy:  # where losses may answer in float64
+            curvature, mu = curvature.astype(problem.dtype), mu.astype(problem.dtype)
         if not (np.isfinite(mu).all() and np.isfinite(curvature).all()):
             raise ValueError(
                 f"w, labels: the Hessian overflows {problem.dtype} here; give labels and states of "
@@ -107,11 +103,12 @@ def hessian_operator(
         # αE[d] and αE[d²]: mean and variance of the bulk before μ is subtracted
         mean, square = curvature.sum(axis=1) / problem.n, (curvature**2).sum(axis=1) / problem.n
         # W is on the sphere only up to rounding and the caller's factor
-        direction = w / jnp.linalg.norm(w, axis=1, keepdims=True)
-        return Deflated(hessian, direction, mean + 2 * jnp.sqrt(square) - mu)
+        xp = library(w)
+        direction = w / xp.linalg.norm(w, axis=1, keepdims=True)
+        return Deflated(hessian, direction, mean + 2 * xp.sqrt(square) - mu)
 
 
-@as_ever()
+@as_ever(loading=False)
 def hessian_matrix(
     problem: Problem, w: Float[Array, "K N"], run: int, *, deflate_radial: bool = False
 ) -> np.ndarray:
@@ -124,9 +121,11 @@ def hessian_matrix(
     (`gapless.inputs.NoSuchRun`, an ``IndexError`` too).
     """
     run = problem.run_index(run)
-    state = problem.states(w)[run : run + 1]
+    # in NumPy: nothing is compiled for products that are made once
+    state = np.asarray(problem.states(w))[run : run + 1]
     # of one run, so that the labels of the others are not computed for it
-    operator = hessian_operator(_only(problem, run), state, deflate_radial=deflate_radial)
+    one = problem.at_once().of_runs(np.array([run]))
+    operator = hessian_operator(one, state, deflate_radial=deflate_radial)
     gram = operator.operator if isinstance(operator, Deflated) else operator
     weight = np.asarray(gram.weight[0])
     sensing = np.asarray(gram.sensing).astype(weight.dtype, copy=False)
@@ -151,7 +150,7 @@ def hessian_matrix(
     return matrix
 
 
-@as_ever()
+@as_ever(loading=False)
 def spectrum(
     problem: Problem, w: Float[Array, "K N"], run: int, *, deflate_radial: bool = False
 ) -> np.ndarray:
@@ -160,14 +159,14 @@ def spectrum(
     return np.asarray(scipy.linalg.eigh(matrix, eigvals_only=True, driver="evr"), float)
 
 
-@as_ever()
+@as_ever(loading=False)
 def negative_count(problem: Problem, w: Float[Array, "K N"], run: int) -> int:
     """Return the index of the Hessian: how many eigenvalues of one run are negative."""
     # the radial direction is counted like any other: W is not projected out
     return int((spectrum(problem, w, run) < 0).sum())
 
 
-@as_ever()
+@as_ever(loading=False)
 def lowest_eigenpairs(
     problem: Problem,
     w: Float[Array, "K N"],
@@ -213,8 +212,7 @@ def lowest_eigenpairs(
         values, vectors, residuals, width = joined
         # residuals are relative to the width, as those of Lanczos
         found = residuals.max(axis=1) <= tolerance
-        with precision(problem.dtype):
-            return Eigenpairs(values, jnp.asarray(vectors), residuals, width, 0, found)
+        return Eigenpairs(values, problem.array(vectors), residuals, width, 0, found)
     if previous is not None:
         previous = real_array("previous", previous, (runs, None, problem.n))
     operator = hessian_operator(problem, w, deflate_radial=deflate_radial)
@@ -223,7 +221,7 @@ def lowest_eigenpairs(
     return extreme_eigenpairs(operator, start, count, tolerance=tolerance)
 
 
-@as_ever()
+@as_ever(loading=False)
 def spectral_density(
     problem: Problem,
     w: Float[Array, "K N"],
@@ -265,7 +263,7 @@ def smoothed(quadrature: Quadrature, grid: np.ndarray, width: float) -> np.ndarr
     return (peaks * quadrature.weights[:, None, :]).sum(axis=2)
 
 
-@as_ever()
+@as_ever(loading=False)
 def signal_overlap(
     vectors: Float[Array, "K k N"], teacher: Float[Array, "K N"] | None
 ) -> np.ndarray:
@@ -287,7 +285,7 @@ def signal_overlap(
     )
 
 
-@as_ever()
+@as_ever(loading=False)
 def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[Array, "K k"]:
     """Return max over samples of ⟨v, x⟩²/(|v|²|x|²): how far v is one sample's own direction.
 
@@ -297,14 +295,16 @@ def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[
     Raises ``ValueError`` for vectors that are not (K, k, N), not finite, or vanish.
     """
     vectors = real_array("vectors", vectors, (problem.k, None, problem.n))
+    vectors = problem.array(vectors)
+    if not np.asarray(vectors).any(axis=2).all():
+        raise ValueError("vectors: one of them vanishes; it must be a direction")
+    if problem.in_numpy:
+        return at_once(_top_sample_share)(problem, vectors)
     with precision(problem.dtype):
-        vectors = jnp.asarray(vectors, problem.dtype)
-        if not np.asarray(vectors).any(axis=2).all():
-            raise ValueError("vectors: one of them vanishes; it must be a direction")
         return _top_sample_share(problem, vectors)
 
 
-@jax.jit
+@compiled()
 def _top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[Array, "K k"]:
     runs, count, n = vectors.shape
     # ⟨v, x⟩² for all vectors of all runs in one product with X
@@ -313,11 +313,6 @@ def _top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float
     norms = (problem.sensing**2).sum(axis=1)
     share = (image / norms[None]).max(axis=1).reshape(runs, count)
     return share / (vectors**2).sum(axis=2)
-
-
-def _only(problem: Problem, run: int) -> Problem:
-    """Return the problem with one run."""
-    return problem.of_runs(jnp.array([run]))
 
 
 def _start(

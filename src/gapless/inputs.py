@@ -10,7 +10,6 @@ from math import inf, isfinite
 from typing import Any
 
 import numpy as np
-from scipy.special import gammainccinv, gammaincinv
 
 HIGHEST_RATIO = 1e8
 """The largest α that theory answers for. There a threshold state differs from its limit α → ∞ by
@@ -136,6 +135,8 @@ def check_row_norms(name: str, x: Any) -> None:
     no more than a quarter. Rows of norm 1, entries ±1/√N and orthogonal columns of length √(M/N)
     hit 1 exactly.
     """
+    from scipy.special import gammainccinv, gammaincinv  # takes a while to load
+
     m, n = x.shape
     squares = []
     for first in range(0, m, ROWS_PER_LOOK):

@@ -228,17 +228,17 @@ def check_for_runs(loss: Loss, dtype: str) -> None:
     check_consistent(loss)
     # float16 is how X is stored; such runs compute in float32
     narrow = dtype != "float64"
-    if not _is_built_in(loss):
+    if not is_built_in(loss):
         loss_checks.check_traced(loss.name, loss.functions, "float32" if narrow else "float64")
     if narrow:
         # |∇L|² goes like ℓ², which float32 must hold as well
         loss_checks.check_range(loss.name, loss.value)
-        if not _is_built_in(loss):
-            # differences of nearly equal numbers near ŷ = ±y lose their digits before e is 1e-8
+        # differences of nearly equal numbers near ŷ = ±y lose their digits before e is 1e-8
+        if not is_built_in(loss):
             loss_checks.check_float32(loss.name, loss.functions)
 
 
-def _is_built_in(loss: Loss) -> bool:
+def is_built_in(loss: Loss) -> bool:
     """Return whether a loss is one of the families here, whose digits the tests vouch for."""
     return loss.name.partition(":")[0] in _FAMILIES and parse_loss(loss.name) is loss
 

@@ -4,10 +4,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, get_args
 
-import jax
-import jax.numpy as jnp
-from jax.core import Tracer
-
+from gapless.arrays import jax, jnp
 from gapless.flags import as_ever
 
 Dtype = Literal["float32", "float64", "float16"]
@@ -40,11 +37,6 @@ def checked_key(name: str, key: Any) -> Any:
         if raw or (typed and key.shape == ()):
             return key
     raise ValueError(f"{name}: must be one key of jax.random, such as jax.random.key(0)")
-
-
-def is_traced(*arrays: Any) -> bool:
-    """Return whether one of them stands for an array inside a function that JAX compiles."""
-    return any(isinstance(array, Tracer) for array in arrays)
 
 
 @contextmanager

@@ -6,15 +6,15 @@ carries K runs on one X, so states are (K, N) and both products are matrix-matri
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, Literal, NamedTuple, get_args
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from gapless.arrays import Array, at_once, compiled, is_traced, jax, jnp, library, when_loaded
 from gapless.design import Design
 from gapless.flags import as_ever
 from gapless.inputs import (
@@ -30,8 +30,8 @@ from gapless.labels import LabelLaw
 from gapless.linalg import sample_by_sample, through_rows, times_transpose
 from gapless.losses import Loss, check_for_runs, divided, quartic
 from gapless.precision import Dtype as Dtype
-from gapless.precision import is_traced, precision_of
 from gapless.precision import precision as precision
+from gapless.precision import precision_of
 
 LabelKind = Literal["teacher", "shuffled", "gaussian"]
 FARTHEST = 1e4
@@ -59,19 +59,20 @@ Method = Callable[..., Any]
 def _at_states(*names: str) -> Callable[[Method], Method]:
     """Return a decorator of methods of states: inputs are checked, the precision is the problem's.
 
-    Inside a compiled function nothing is looked at: whoever calls it has looked.
+    Inside a loop nothing is looked at: whoever calls it has looked.
     """
 
     def decorate(method: Method) -> Method:
         @wraps(method)
         def call(self: "Problem", *arrays: Any) -> Any:
-            if is_traced(self.sensing, self.labels, *arrays):
+            if self._in_loop or is_traced(self.sensing, self.labels, *arrays):
                 return method(self, *arrays)
-            with precision(self.dtype):
+            with self.computing():
                 given = [self.states(a, n) for a, n in zip(arrays, names, strict=True)]
                 found = method(self, *given)
                 # inputs are finite, so anything else is an overflow
-                if not all(np.isfinite(part).all() for part in jax.tree.leaves(found)):
+                parts = found if isinstance(found, tuple) else (found,)
+                if not all(np.isfinite(part).all() for part in parts):
                     raise ValueError(
                         f"{', '.join(names)}, labels: {method.__name__} overflows {self.dtype} "
                         "here; give labels and states of order one, or a float64 problem"
@@ -120,6 +121,8 @@ class Problem:
     has_signal: bool = True
     # the labels in a second layout, sample by sample, where `for_loops` has made it
     _across: Float[Array, "M K"] | None = field(default=None, init=False, repr=False)
+    # whether states need no look, because a loop made them
+    _in_loop: bool = field(default=False, init=False, repr=False)
 
     def __post_init__(self) -> None:
         arrays = {"sensing": self.sensing, "labels": self.labels, "teacher": self.teacher}
@@ -177,7 +180,16 @@ class Problem:
     @property
     def dtype(self) -> Dtype:
         """The precision computed in (X may be stored in a narrower one)."""
-        return "float64" if self.labels.dtype == jnp.float64 else "float32"
+        return "float64" if self.labels.dtype == np.float64 else "float32"
+
+    @property
+    def in_numpy(self) -> bool:
+        """Whether the arrays are NumPy's: of a design drawn in NumPy (`at_once`)."""
+        return isinstance(self.sensing, np.ndarray)
+
+    def computing(self) -> AbstractContextManager:
+        """Return a context in which the problem computes: its precision, no warning at infinity."""
+        return np.errstate(all="ignore") if self.in_numpy else precision(self.dtype)
 
     @property
     def alpha(self) -> float:
@@ -208,8 +220,14 @@ class Problem:
                 f"{name}: run {run} has a vector of length {length[run]:.3g}; states lie on the "
                 f"sphere of radius √N = {self.n**0.5:.4g}, rescale it"
             )
+        return self.array(found)
+
+    def array(self, values: Any) -> Array:
+        """Return values as an array of the problem's library and precision."""
+        if self.in_numpy:
+            return np.asarray(values, self.dtype)
         with precision(self.dtype):
-            return jnp.asarray(found, self.dtype)
+            return jnp.asarray(values, self.dtype)
 
     def run_index(self, run: Any) -> int:
         """Return the number of one run, 0 … K − 1; negative numbers count from the end.
@@ -231,10 +249,23 @@ class Problem:
             chosen = [self.run_index(run) for run in np.atleast_1d(np.asarray(runs))]
             if not chosen:
                 raise ValueError("runs: at least one must be chosen")
-            runs = jnp.array(chosen)
+            runs = np.array(chosen)
+            return self._only(runs)
         teacher = None if self.teacher is None else self.teacher[runs]
         labels = self.labels[runs]
         return _made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
+
+    def _only(self, runs: np.ndarray) -> "Problem":
+        """Return what `of_runs` does; rows are chosen in NumPy, where nothing is compiled."""
+        labels = self.array(np.asarray(self.labels)[runs])
+        teacher = None if self.teacher is None else self.array(np.asarray(self.teacher)[runs])
+        return _made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
+
+    def at_once(self) -> "Problem":
+        """Return this problem in NumPy, where nothing is compiled; X is not looked at again."""
+        parts = (self.sensing, self.labels, self.teacher)
+        x, y, teacher = (None if part is None else np.asarray(part) for part in parts)
+        return _made(x, y, teacher, self.loss, has_signal=self.has_signal)
 
     def with_labels(self, labels: Array, teacher: Array | None) -> "Problem":
         """Return the problem of some of its own runs, as they are; X is not looked at again."""
@@ -248,10 +279,9 @@ class Problem:
     def for_loops(self) -> "Problem":
         """Return this problem ready for many gradients: the labels also in a second layout."""
         # transposed once, not at every gradient of the loop
-        across = sample_by_sample(self.labels, self.n)
-        return _made(
-            self.sensing, self.labels, self.teacher, self.loss, across, has_signal=self.has_signal
-        )
+        across = None if self.in_numpy else sample_by_sample(self.labels, self.n)
+        parts = (self.sensing, self.labels, self.teacher, self.loss, across)
+        return _made(*parts, has_signal=self.has_signal, in_loop=True)
 
     @_at_states("w")
     def student_labels(self, w: Float[Array, "K N"]) -> Float[Array, "K M"]:
@@ -321,28 +351,25 @@ class Problem:
         # two products with X, 4 M N operations a run: H itself would take M N² and N² numbers
         return curvature * (v @ self.sensing.T) @ self.sensing - mu[:, None] * v
 
-    @as_ever()
+    @as_ever(loading=False)
     def signed_overlap(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return m = ⟨W, W*⟩/(|W||W*|); NaN where there is no teacher."""
         if self.teacher is None:
             w = w if is_traced(w) else self.states(w)
-            return jnp.full(w.shape[0], jnp.nan, w.dtype)
+            return library(w).full(w.shape[0], np.nan, w.dtype)
         return self._overlap_with(w, self.teacher)
 
     @_at_states("w", "teacher")
     def _overlap_with(
         self, w: Float[Array, "K N"], teacher: Float[Array, "K N"]
     ) -> Float[Array, " K"]:
-        # both norms: W is on the sphere only up to rounding
-        norms = jnp.sqrt(_dot(w, w) * _dot(teacher, teacher))
-        # rounding may pass 1 near the signal, where 1 − |q| is what is asked for
-        return jnp.clip(_dot(w, teacher) / norms, -1, 1)
+        return (at_once(_cosine) if self.in_numpy else _cosine)(w, teacher)
 
-    @as_ever()
+    @as_ever(loading=False)
     def overlap(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return q = |⟨W, W*⟩|/(|W||W*|), between 0 and 1."""
         # the losses are even: −W* is the signal as well
-        return jnp.abs(self.signed_overlap(w))
+        return abs(self.signed_overlap(w))
 
     def label_law(self, w: Float[Array, "K N"], run: int) -> LabelLaw:
         """Return the empirical law of (ŷ, y) of one run.
@@ -363,6 +390,7 @@ def _made(
     across: Any = None,
     *,
     has_signal: bool = True,
+    in_loop: bool = False,
 ) -> Problem:
     """Return a problem of parts that are right already, or stand in for arrays.
 
@@ -371,7 +399,8 @@ def _made(
     """
     problem = object.__new__(Problem)
     parts = {"sensing": sensing, "labels": labels, "teacher": teacher, "_across": across}
-    for name, part in (parts | {"loss": loss, "has_signal": has_signal}).items():
+    known = {"loss": loss, "has_signal": has_signal, "_in_loop": in_loop}
+    for name, part in (parts | known).items():
         object.__setattr__(problem, name, part)
     return problem
 
@@ -392,7 +421,7 @@ def _whole(loss: Loss, parts: Iterable[Any]) -> Problem:
     return _made(sensing, labels, teacher, loss, across)
 
 
-jax.tree_util.register_pytree_node(Problem, _flat, _whole)
+when_loaded(lambda: jax.tree_util.register_pytree_node(Problem, _flat, _whole))
 
 
 def _near(length: np.ndarray) -> np.ndarray:
@@ -432,7 +461,7 @@ def draw_problem(
     if not (isinstance(labels, str) and labels in get_args(LabelKind)):
         raise ValueError(f"labels: {labels!r} is not one of teacher, shuffled, gaussian")
     # before anything is drawn: an unknown dtype is refused at no cost
-    context = precision(dtype)
+    context = np.errstate(all="ignore") if design.in_numpy else precision(dtype)
     check_for_runs(loss, dtype)
     with context:
         sensing = design.sensing(dtype)
@@ -464,6 +493,15 @@ def check_noise(noise: float) -> None:
 def _with_noise(design: Design, y: Float[Array, "K M"], noise: float) -> Float[Array, "K M"]:
     # Δ is a variance, hence its root; without noise nothing is drawn
     return y if noise == 0 else y + noise**0.5 * design.label_noise().astype(y.dtype)
+
+
+@compiled()
+def _cosine(a: Float[Array, "K N"], b: Float[Array, "K N"]) -> Float[Array, " K"]:
+    xp = library(a)
+    # both norms: W is on the sphere only up to rounding
+    norms = xp.sqrt(_dot(a, a) * _dot(b, b))
+    # rounding may pass 1 near the signal, where 1 − |q| is what is asked for
+    return xp.clip(_dot(a, b) / norms, -1, 1)
 
 
 def _dot(a: Float[Array, "K N"], b: Float[Array, "K N"]) -> Float[Array, " K"]:

@@ -13,9 +13,7 @@ import platform
 import re
 import shutil
 import stat
-import subprocess
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -115,6 +113,8 @@ def _prepared(folder: Path) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for each in (folder.parent, folder):
             _check_owner(each)
+        import tempfile  # takes a while to load
+
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
@@ -207,6 +207,8 @@ def _processor() -> str:
         # all cores of a machine, since they may be of two kinds
         found += sorted({f"{name}: {value}" for name, value in _FEATURES.findall(text)})
     else:
+        import subprocess
+
         command = ["sysctl", "-n", "machdep.cpu.brand_string"]
         try:
             found.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)

@@ -1,12 +1,13 @@
 """The sphere of radius √N: states put on it, and vectors made tangent to it."""
 
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
+
+from gapless.arrays import Array, library
 
 
 def normalise(w: Float[Array, "K N"]) -> Float[Array, "K N"]:
     """Return W scaled back to the sphere of radius √N."""
-    return w * (w.shape[1] ** 0.5 / jnp.linalg.norm(w, axis=1, keepdims=True))
+    return w * (w.shape[1] ** 0.5 / library(w).linalg.norm(w, axis=1, keepdims=True))
 
 
 def tangent(v: Float[Array, "K N"], unit: Float[Array, "K N"]) -> Float[Array, "K N"]:

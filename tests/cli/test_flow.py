@@ -20,7 +20,14 @@ def test_flow_answers_in_lists_of_runs_by_times(capsys, tmp_path):
     assert (flow["m"], flow["alpha"], len(flow["stopped_at"])) == (192, 6.0, 5)
     assert picture.stat().st_size > 0
     more = answer(capsys, *FLOW, "--runs", "70", "--save-at", "0.01,0.1,1.2")
-    assert more["energy"][:5] == flow["energy"]
+    # the same draws; at another K runs share other steps, whose errors are 2e-2 at most (on the
+    # last decades e falls so fast that a small error of the clock is a large one of e)
+    early, expected = (np.array(run["energy"])[:5, :2] for run in (more, flow))
+    np.testing.assert_allclose(early, expected, rtol=2e-2)
+    same = answer(
+        capsys, *FLOW, "--runs", "9", "--runs-per-design", "5", "--save-at", "0.01,0.1,1.2"
+    )
+    assert same["energy"][:5] == flow["energy"]
     assert more["design"] == [0] * 64 + [1] * 6
 
 

@@ -6,13 +6,11 @@ Barbier et al. (2019), arXiv 1708.03395; docs/derivations/baselines.md §2.
 """
 
 from dataclasses import dataclass
-from functools import partial
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from gapless.arrays import Array, compiled, jax, jnp
 from gapless.channels import posterior_score, posterior_score_slope
 from gapless.flags import as_ever
 from gapless.inputs import number, whole
@@ -90,7 +88,7 @@ def amp(
     return AMPRun(np.asarray(overlaps, float), np.asarray(variances, float), estimate)
 
 
-@partial(jax.jit, static_argnames="iterations")
+@compiled(static_argnames="iterations")
 def _iterate(
     problem: Problem,
     start: Array,

@@ -1,12 +1,9 @@
 """Langevin dynamics on the sphere at a temperature: the flow with thermal noise."""
 
-from functools import partial
-
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from gapless.algorithms.sgd import MOST_STEPS, finite_states
+from gapless.arrays import Array, compiled, jax, jnp
 from gapless.flags import as_ever
 from gapless.inputs import number, whole
 from gapless.precision import checked_key, precision
@@ -53,7 +50,7 @@ def langevin(
         return finite_states(w, "rate, temperature"), energies
 
 
-@partial(jax.jit, static_argnames="steps")
+@compiled(static_argnames="steps")
 def _walk(
     problem: Problem,
     start: Array,

@@ -1,12 +1,9 @@
 """Mini-batch gradient descent on the sphere: the flow's relative in discrete time."""
 
-from functools import partial
-
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from gapless.arrays import Array, compiled, jax, jnp
 from gapless.flags import as_ever
 from gapless.inputs import number, whole
 from gapless.precision import checked_key, precision
@@ -64,7 +61,7 @@ def sgd(
         )
 
 
-@partial(jax.jit, static_argnames=("batch", "replacement"))
+@compiled(static_argnames=("batch", "replacement"))
 def _descend(
     problem: Problem,
     start: Array,

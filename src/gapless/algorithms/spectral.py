@@ -4,11 +4,10 @@ Its exact asymptotic overlap is `gapless.theory.spectral.spectral_overlap`; the 
 stand in `gapless.channels`.
 """
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from gapless.arrays import Array, jax, jnp
 from gapless.channels import Preprocessing, preprocessing
 from gapless.flags import as_ever
 from gapless.inputs import number, real_array
@@ -22,7 +21,7 @@ TOLERANCE = 1e-4
 """Residual over spectral width: the vector's error is this times width over gap."""
 
 
-@as_ever()
+@as_ever(loading=False)
 def spectral_estimate(
     problem: Problem,
     *,
@@ -48,13 +47,17 @@ def spectral_estimate(
     """
     chosen = preprocessing("weak", problem.alpha) if transform is None else transform
     tolerance, runs, n = number("tolerance", tolerance, above=0), problem.k, problem.n
+    # T knows |y| alone, so the sign that a label does not have plays no part
+    labels = np.asarray(problem.labels)
+    with np.errstate(all="ignore"):  # what is not finite is refused by name
+        weight = np.asarray(chosen.transform(labels), problem.dtype)
+    real_array("transform", weight, (runs, problem.m))
+    if n <= DENSE_UP_TO:
+        with problem.computing():
+            return _dense(problem, weight, tolerance)
     with precision(problem.dtype):
-        # T knows |y| alone, so the sign that a label does not have plays no part
-        weight = jnp.asarray(chosen.transform(problem.labels), problem.dtype)
-        real_array("transform", weight, (runs, problem.m))
-        if n <= DENSE_UP_TO:
-            return _dense(problem, np.asarray(weight), tolerance)
         # d = T(y) and no shift: Σ T x xᵀ by the same products as the Hessian
+        weight = jnp.asarray(weight)
         operator = WeightedGram(problem.sensing, weight, jnp.zeros(runs, weight.dtype))
         # as for the Hessian: few runs fill the product with X by a block
         block = 1 if runs >= 4 else 4
@@ -83,7 +86,7 @@ def _dense(
         residuals.append([np.linalg.norm(image - spectrum[-1] * top) / width[-1]])
     pairs = Eigenpairs(
         values=np.array(values, float),
-        vectors=jnp.asarray(np.array(vectors)),
+        vectors=problem.array(np.array(vectors)),
         residuals=np.array(residuals, float),
         width=np.array(width, float),
         products=0,

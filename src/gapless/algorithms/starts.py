@@ -3,16 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from gapless.algorithms.spectral import spectral_estimate
+from gapless.arrays import Array, at_once, compiled, jnp, library
 from gapless.channels import preprocessing
 from gapless.design import Design
 from gapless.inputs import number, real_array, shaped
-from gapless.precision import precision, precision_of
+from gapless.precision import precision_of
 from gapless.problem import Problem
 from gapless.sphere import normalise, tangent
 
@@ -91,10 +90,8 @@ def start_states(design: Design, problem: Problem, start: Start) -> Float[Array,
         # the design's own, so that a shuffled twin and other protocols set out from the same states
         return design.start()
     if start.kind == "spectral":
-        # in the problem's own precision, or JAX would mix the two
-        with precision(problem.dtype):
-            transform = preprocessing(start.transform, problem.alpha)
-            return spectral_estimate(problem, key=design.key("spectral"), transform=transform)[0]
+        transform = preprocessing(start.transform, problem.alpha)
+        return spectral_estimate(problem, key=design.key("spectral"), transform=transform)[0]
     if problem.teacher is None:
         raise ValueError("start: gaussian labels have no teacher to overlap with; use random")
     return warm_states(design.teacher(), design.start(), start.overlap)
@@ -118,22 +115,27 @@ def warm_states(
     shaped("random", random, teacher.shape)
     if abs(number("overlap", overlap)) > 1:
         raise ValueError(f"overlap: must lie between -1 and 1, not at {overlap}")
-    with precision_of(teacher, random):
-        found = _warm_states(jnp.asarray(teacher), jnp.asarray(random), overlap)
+    in_numpy = library(teacher) is np is library(random)
+    with np.errstate(all="ignore") if in_numpy else precision_of(teacher, random):
+        if in_numpy:
+            found = at_once(_warm_states)(teacher, random, overlap)
+        else:
+            found = _warm_states(jnp.asarray(teacher), jnp.asarray(random), overlap)
         if not np.isfinite(np.asarray(found)).all():
             raise ValueError("teacher, random: a run's vanishes, or both have one direction")
         return found
 
 
-@jax.jit
+@compiled()
 def _warm_states(teacher: Array, random: Array, overlap: float | Array) -> Array:
+    xp = library(teacher)
     # what comes from outside need not be of length √N
     signal = normalise(teacher)
     # W⊥ is normalised apart, so that the overlap is m exactly and not on average
     across = tangent(random, signal / teacher.shape[1] ** 0.5)
     # of a vector along the signal only rounding is left
-    left, whole = (jnp.linalg.norm(w, axis=1, keepdims=True) for w in (across, random))
+    left, whole = (xp.linalg.norm(w, axis=1, keepdims=True) for w in (across, random))
     # NaN marks it for the caller, since a compiled function cannot raise
-    across = normalise(jnp.where(left > 64 * jnp.finfo(across.dtype).eps * whole, across, jnp.nan))
+    across = normalise(xp.where(left > 64 * np.finfo(across.dtype).eps * whole, across, np.nan))
     # the parts are orthogonal and both of length √N, so their sum is on the sphere
     return overlap * signal + (1 - overlap**2) ** 0.5 * across

@@ -142,6 +142,7 @@ class Meter:
     def __init__(self, title: str, total: float) -> None:
         self.title, self.total, self.done = title, max(total, 1e-300), 0.0
         self._begun = self._told = time.monotonic()
+        self._paced: tuple[float, float] | None = None
         self._bar: Progress | None = None
         console = Console(stderr=True)
         if console.is_terminal:
@@ -164,12 +165,20 @@ class Meter:
             self._bar.update(self._task, completed=share, description=self.title)
         elif now - self._told >= LINE_EVERY_S and share > 0:
             self._told = now
-            spent = now - self._begun
-            eta = spent * (1 - share) / share
-            sys.stderr.write(
-                f"{self.title}: {share:.0%}, {duration(spent)}, {duration(eta)} left\n"
-            )
+            spent, left = now - self._begun, self._left(now, share)
+            eta = "" if left is None else f", {duration(left)} left"
+            sys.stderr.write(f"{self.title}: {share:.0%}, {duration(spent)}{eta}\n")
             sys.stderr.flush()
+        if self._paced is None:
+            self._paced = now, share
+
+    def _left(self, now: float, share: float) -> float | None:
+        """Return the seconds left at the pace since the first share; None before there is one.
+
+        Before the first share programs are compiled, which is not done again.
+        """
+        begun, there = self._paced or (now, share)
+        return (now - begun) * (1 - share) / (share - there) if share > there else None
 
     def close(self) -> None:
         """Take the bar away."""

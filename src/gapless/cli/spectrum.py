@@ -55,13 +55,16 @@ def spectrum(
     deflate_radial
         Lift the radial direction W into the bulk (never to zero).
     runs_per_design
-        K, how many runs share one sensing matrix; a fixed function of N by default.
+        K, how many runs share one sensing matrix; by default all, up to 64 (fewer beyond N = 2048).
+        Numbers at another K agree to rounding and to the tolerance of the steps.
     as_json
         Print one JSON object.
     """
+    from gapless.flow import numpy_is_sooner
+    from gapless.hessian import DENSE_BELOW
     from gapless.losses import parse_loss
     from gapless.measure.crossing import CrossingPoint
-    from gapless.measure.design_point import check_runs
+    from gapless.measure.design_point import check_runs, points_of_few
     from gapless.measure.spectrum import Moment, parse_moment, spectrum_table
 
     check_runs(runs, runs_per_design)
@@ -75,19 +78,24 @@ def spectrum(
     point = CrossingPoint(n=n, alpha=alpha, seed=seed, runs=runs_per_design, loss=loss)
     if not 1 <= lowest <= n:
         raise ValueError(f"lowest: must lie between 1 and n={n}, not {lowest}")
+    points = points_of_few(point, runs)
+    point = points[0]
     check_memory(point.cost().bytes)
-    designs = -(-runs // point.design.k)
+    chosen, design = parse_loss(loss), point.design
+    in_numpy = n <= DENSE_BELOW and numpy_is_sooner(
+        chosen, "float32", design.k, design.m, moment.gradients * len(points)
+    )
     records = []
-    with meter("spectrum", designs) as progress:
-        for index in range(designs):
-            design = point.model_copy(update={"index": index}).design
+    with meter("spectrum", len(points)) as progress:
+        for here in points:
             records += spectrum_table(
-                design,
+                here.design,
                 moment,
                 labels,
-                parse_loss(loss),
+                chosen,
                 lowest=lowest,
                 deflate_radial=deflate_radial,
+                in_numpy=in_numpy,
             ).to_pylist()
             progress.advance(1)
     records = records[:runs]

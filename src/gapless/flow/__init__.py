@@ -13,6 +13,7 @@ from gapless.flow.integrate import (
     paper_budget,
 )
 from gapless.flow.outcome import Outcome
+from gapless.flow.route import numpy_is_sooner
 from gapless.flow.solvers import GradientDescent, GradientFlow, Solver
 from gapless.flow.state import State
 from gapless.flow.stops import LEVELS, AtEnergy, Stop
@@ -39,5 +40,6 @@ __all__ = [
     "euler",
     "integrate",
     "loss_scale",
+    "numpy_is_sooner",
     "paper_budget",
 ]

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from gapless.arrays import Array, library, repeat
 from gapless.chebyshev import MAX_STAGES, coefficient_table, stability_and_error
 
 States = Float[Array, "K N"]
@@ -69,11 +68,12 @@ def chebyshev_step(
     symmetric, which is what the method needs. `stages` may be traced: one compiled loop serves
     all of them.
     """
+    xp = library(w)
     # the table is float64; cast to W's dtype, or float32 states would be promoted
-    mu, nu, mu_tilde, gamma_tilde = jnp.asarray(coefficient_table(), w.dtype)[:, stages]
+    mu, nu, mu_tilde, gamma_tilde = xp.asarray(coefficient_table(), w.dtype)[:, stages]
     hv = h[:, None]
 
-    def stage(j: Int[Array, ""], last: tuple[States, States]) -> tuple[States, States]:
+    def stage(j: int | Int[Array, ""], last: tuple[States, States]) -> tuple[States, States]:
         older, old = last
         # `old`, `older` are Y_{j−1} − W, Y_{j−2} − W: so the term (1 − μ_j − ν_j) Y_0 drops out
         slope = mu_tilde[j] * field(w + old) + gamma_tilde[j] * velocity
@@ -81,7 +81,7 @@ def chebyshev_step(
 
     # recursion in Y_j − W: rounding then shrinks with the step instead of growing like s²
     first = mu_tilde[1] * hv * velocity
-    return w + jax.lax.fori_loop(2, stages + 1, stage, (jnp.zeros_like(w), first))[1]
+    return w + repeat(w, 2, stages + 1, stage, (xp.zeros_like(w), first))[1]
 
 
 def adams_bashforth_step(
@@ -97,27 +97,29 @@ def adams_bashforth_step(
 
 
 def stable_length(
-    stages: Int[Array, ""], stiffness: Float[Array, " K"], h_before: Float[Array, " K"]
-) -> Float[Array, " K"]:
+    stages: Int[Array, "*S"], stiffness: Float[Array, "... K"], h_before: Float[Array, "... K"]
+) -> Float[Array, "... K"]:
     """Return the longest stable h with so many stages; 1 stands for Adams–Bashforth.
 
     Chebyshev: h λ ≤ β(s) = (w₀ + 1)/w₁. Adams–Bashforth: h (1 + h/h₋) λ ≤ 1.6; it is stable up to
     2, but there a stiff component rings on undamped.
     """
+    xp = library(stiffness)
     # β(s) ≈ 0.54 (s² − 1) at the damping ε = 2 of `gapless.chebyshev`
-    beta = jnp.asarray(stability_and_error()[0], stiffness.dtype)[stages]
+    beta = xp.asarray(stability_and_error()[0], stiffness.dtype)[stages]
     # the positive root of h (1 + h/h₋) λ = 1.6
-    one = h_before * (jnp.sqrt(1 + 4 * 1.6 / (h_before * stiffness)) - 1) / 2
-    return jnp.where(stages == 1, one, beta / stiffness)
+    one = h_before * (xp.sqrt(1 + 4 * 1.6 / (h_before * stiffness)) - 1) / 2
+    return xp.where(stages == 1, one, beta / stiffness)
 
 
 def error_constant(
-    stages: Int[Array, ""], h: Float[Array, " K"], h_before: Float[Array, " K"]
-) -> Float[Array, " K"]:
+    stages: Int[Array, "*S"], h: Float[Array, "... K"], h_before: Float[Array, "... K"]
+) -> Float[Array, "... K"]:
     """Return C of the local error W₁ − W(t + h) = −C h³ W‴; 1 stands for Adams–Bashforth.
 
     Chebyshev: 1/6 − b_s w₁³ T_s‴(w₀)/6. Adams–Bashforth: 1/6 + h₋/4h.
     """
-    table = jnp.asarray(stability_and_error()[1], h.dtype)[stages]
+    xp = library(h)
+    table = xp.asarray(stability_and_error()[1], h.dtype)[stages]
     # 5/12 at equal steps, the constant of the textbooks
-    return jnp.where(stages == 1, 1 / 6 + h_before / (4 * h), table)
+    return xp.where(stages == 1, 1 / 6 + h_before / (4 * h), table)

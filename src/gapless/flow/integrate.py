@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from math import log2
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from gapless.arrays import Array, library
 from gapless.flow.loop import begin, follow
 from gapless.flow.outcome import ZERO_ENERGY, Outcome, outcomes
 from gapless.flow.solvers import GradientDescent, GradientFlow, Solver
 from gapless.flow.state import State
 from gapless.flow.stops import STRICTEST, Stopping, recorded_levels
 from gapless.flow.units import in_units
-from gapless.problem import Problem, precision
+from gapless.problem import Problem
 
 FLOW = GradientFlow()
 """The flow itself."""
@@ -163,18 +163,18 @@ def integrate(
     problem, scale = in_units(problem)
     stop = stop.in_units_of(scale)
     on_grid, solver = solver.on_grid, stop.suited(solver.in_time_of(scale))
-    with precision(problem.dtype):
-        state = begin(problem, jnp.asarray(start, problem.dtype), solver)
+    with problem.computing():
+        state = begin(problem, problem.array(start), solver)
         first = _values(problem, state, scale)
         saved: list[Observables] = []
         if resume is not None:
             _check_resume(resume, Partway(state, first, [first] * len(times)))
-            state = State(*map(jnp.asarray, resume.state))
+            state = State(*map(library(state.w).asarray, resume.state))
             first, saved = resume.start, list(resume.saved)
         journey = stop.set_out(state)
     observed = []
     for time in times[len(saved) :]:
-        with precision(problem.dtype):
+        with problem.computing():
             alone = save_at is None  # nothing to record on the way
             journey = follow(problem, journey, time * scale, solver, stop, shrink=alone)
             saved.append(_values(problem, journey.state, scale))
@@ -185,23 +185,23 @@ def integrate(
             on_save(Partway(journey.state, first, saved))
         if progress is not None:
             progress(time, int(np.asarray(journey.state.running).sum()))
-    with precision(problem.dtype):
+    with problem.computing():
         if times[-1] < t_max:
             journey = follow(problem, journey, t_max * scale, solver, stop)
-        state = journey.state
+        state, here = journey.state, journey.state.on_host()
         last = _values(problem, state, scale)
-        at_rest = np.asarray(state.speed2) < stop.speed2
-        crossed = np.asarray(stop.arrived(problem, state))
+        at_rest = here.speed2 < stop.speed2
+        crossed = stop.arrived(problem, here)
         # a run that never set out was below the energy to stop at
-        stopped = crossed | ~np.asarray(state.running | (state.steps > 0))
+        stopped = crossed | ~(here.running | (here.steps > 0))
         levels = recorded_levels(problem.n)
         outcome = outcomes(
             overlap=np.abs(last.signed_overlap),
             has_signal=has_signal,
-            zero=np.isfinite(np.asarray(state.passage)[:, levels.index(ZERO_ENERGY)]),
+            zero=np.isfinite(here.passage[:, levels.index(ZERO_ENERGY)]),
             at_rest=at_rest,
             stopped=stopped,
-            finite=np.asarray(state.finite),
+            finite=here.finite,
         )
         return Trajectory(
             t=np.array([on_grid(time) for time in times]),
@@ -209,15 +209,15 @@ def integrate(
             start=first,
             end=last,
             outcome=outcome,
-            reason=_reasons(state, solver, outcome, t_max * scale),
+            reason=_reasons(here, solver, outcome, t_max * scale),
             at_rest=at_rest,
             crossed=crossed,
-            stopped_at=solver.time(state) / scale,
-            steps=np.asarray(state.steps),
-            gradients=np.asarray(state.gradients),
+            stopped_at=solver.time(here) / scale,
+            steps=here.steps,
+            gradients=here.gradients,
             levels=np.array(levels) * scale,
-            passage=np.asarray(state.passage, float) / scale,
-            passage_gradients=np.asarray(state.passage_gradients),
+            passage=here.passage.astype(float) / scale,
+            passage_gradients=here.passage_gradients,
             state=state.in_units_of(scale),
             observed=observed,
         )
@@ -281,7 +281,7 @@ def _reasons(
     state: State, solver: Solver, outcome: tuple[Outcome, ...], t_max: float
 ) -> tuple[str, ...]:
     """Return why runs timed out before their time; empty for all others."""
-    exhausted, running = np.asarray(solver.exhausted(state)), np.asarray(state.running)
+    exhausted, running = solver.exhausted(state), state.running
     early = np.array([end is Outcome.time_out for end in outcome]) & (exhausted | ~running)
     found = [""] * len(outcome)
     for k in np.flatnonzero(early):

@@ -10,11 +10,10 @@ the way, where stepping takes several gradients for each decade of the energy.
 
 from functools import partial
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from gapless.arrays import Array, compiled, jax, jnp
 from gapless.flow.solvers import NEAR, energy_rounding
 from gapless.flow.state import State, select
 from gapless.linalg import WeightedGram, krylov
@@ -59,22 +58,21 @@ def finish(
     amplitude = space.overlaps * np.exp(-space.nodes * lasting[:, None])
     passage = begun[:, None] + reached[:, 1:]
     # a Lanczos step costs one pass over X like a gradient, the evaluation at the end one more
-    gradients = jnp.array(space.nodes.shape[1] + 1)
+    gradients = np.array(space.nodes.shape[1] + 1, np.int32)
     moved = _arrive(problem, state, signal, delta, space.vectors, amplitude, lasting, gradients)
     # a level passed before is kept: `passage` is the first time
     new = np.isnan(np.asarray(state.passage)) & (passage <= (begun + lasting)[:, None])
+    # from here on in NumPy: nothing is compiled for what is done once
+    moved, state = moved.on_host(), state.on_host()
     moved = moved._replace(
-        passage=jnp.where(new, jnp.asarray(passage, state.t.dtype), state.passage),
-        passage_gradients=jnp.where(new, moved.gradients[:, None], state.passage_gradients),
-        running=jnp.asarray(begun + lasting >= t_max),
+        passage=np.where(new, passage.astype(state.t.dtype), state.passage),
+        passage_gradients=np.where(new, moved.gradients[:, None], state.passage_gradients),
+        running=begun + lasting >= t_max,
     )
     expected, measured = decay.energy(lasting), np.asarray(moved.energy, float)
-    slack = AGREES * expected + np.asarray(energy_rounding(problem, jnp.asarray(expected)))
+    slack = AGREES * expected + energy_rounding(problem, expected.astype(state.t.dtype))
     made = near & (np.abs(measured - expected) < slack)
-    return _choose(jnp.asarray(made), moved, state), bool((near & ~made).any())
-
-
-_choose = jax.jit(select)
+    return select(made, moved, state), bool((near & ~made).any())
 
 
 class _Decay:
@@ -118,7 +116,7 @@ def tangent_product(
     return project(hessian(project(v)))
 
 
-@jax.jit
+@compiled()
 def _linear_flow(problem: Problem, teacher: Float[Array, "K N"], state: State):
     """Return who is close to the signal, the signal, P H P there and the tangent part of δ."""
     signed = problem.signed_overlap(state.w)
@@ -136,7 +134,7 @@ def _linear_flow(problem: Problem, teacher: Float[Array, "K N"], state: State):
     return near, signal, jax.tree_util.Partial(tangent_product, hessian, unit), delta
 
 
-@jax.jit
+@compiled()
 def _arrive(
     problem: Problem,
     state: State,

@@ -1,17 +1,21 @@
 """The loop: every run of a batch stepped to a time, with its first passages noted."""
 
-from functools import partial
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any, TypeVar, cast
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+import numpy as np
+from jaxtyping import Bool, Float, Int
 
+from gapless.arrays import Array, compiled, jax, library, repeat_while
 from gapless.flow.linearised import finish
 from gapless.flow.solvers import Solver
 from gapless.flow.state import State
 from gapless.flow.stops import Journey, Stopping, cubic, recorded_levels
 from gapless.problem import Problem
 from gapless.sphere import normalise
+
+Program = TypeVar("Program", bound=Callable[..., Any])
 
 OPERATIONS_PER_CALL = 3e10
 """A compiled loop comes back after about so many, within a second or so: interrupts are answered
@@ -25,7 +29,25 @@ SMALLEST_BATCH = 16
 """Below so many runs a product with X costs nearly the same however few they are."""
 
 
-@partial(jax.jit, static_argnames="solver")
+def _at_once_in_numpy(**options: Any) -> Callable[[Program], Program]:
+    """Return a decorator: compiled, but where the problem is in NumPy run as it stands."""
+
+    def decorate(function: Program) -> Program:
+        program = compiled(**options)(function)
+
+        @wraps(function)
+        def call(problem: Problem, *arguments: Any) -> Any:
+            if not problem.in_numpy:
+                return program(problem, *arguments)
+            with problem.computing():
+                return function(problem.for_loops(), *arguments)
+
+        return cast(Program, call)
+
+    return decorate
+
+
+@_at_once_in_numpy(static_argnames="solver")
 def begin(problem: Problem, start: Float[Array, "K N"], solver: Solver) -> State:
     """Return the state of runs that set out from `start`, put on the sphere, at t = 0."""
     # what is called a start may be as long as a unit vector (`Problem.states`)
@@ -49,6 +71,7 @@ def follow(
     `shrink` is to go on with the others, when enough have, as a smaller batch. Runs that the
     solver pauses near the signal are taken on by the linearised flow.
     """
+    shrink = shrink and not problem.in_numpy
     sizes = _smaller(problem.n, len(journey.state.t)) if shrink else ()
     journey = _in_batches(problem, journey, time, solver, stop, sizes)
     if not solver.linear_below:
@@ -87,40 +110,31 @@ def _in_batches(
     """Step the runs to `time`, those that are left in batches of ever smaller sizes."""
     # 0: with no size left to shrink to, the loop runs while any run is on its way
     least, *smaller = sizes or (0,)
-    most, goes_on = _gradients_per_call(problem, len(journey.state.t)), True
-    while goes_on:
-        journey, goes_on = _some_steps(problem, journey, time, solver, stop, least, most)
-    if not least:
+    most = _gradients_per_call(problem, len(journey.state.t))
+    while True:
+        journey, going = _some_steps(problem, journey, time, solver, stop, least, most)
+        left = np.flatnonzero(going)
+        if len(left) <= least:
+            break
+    if not len(left):
         return journey
-    rows, (labels, teacher), part, some = _those_left(problem, journey, time, solver, least)
-    if not some:
-        return journey
-    # X is shared and stays where it is: only labels, teachers and states are copied
-    few = problem.with_labels(labels, teacher)
-    part = _in_batches(few, part, time, solver, stop, tuple(smaller))
-    return _put_back(journey, rows, part)
-
-
-@partial(jax.jit, static_argnames=("solver", "size"))
-def _those_left(
-    problem: Problem, journey: Journey, time: Float[Array, ""] | float, solver: Solver, size: int
-):
-    """Return a batch with the runs that still go, filled up with others, and whether any goes."""
-    going = _going(problem, journey.state, jnp.asarray(time), solver)
+    # those that still go, filled up with others; in NumPy, since it is done once
     # stable: runs keep their order, so that results do not depend on the sort
-    rows = jnp.argsort(~going, stable=True)[:size]
-    part = jax.tree.map(lambda column: column[rows], journey)
-    # X, the one thing that does not change, stays out of what is copied
-    few = problem.of_runs(rows)
-    return rows, (few.labels, few.teacher), part, going.any()
+    rows = np.argsort(~np.asarray(going), kind="stable")[:least]
+    part = jax.tree.map(lambda column: np.asarray(column)[rows], journey)
+    # X is shared and stays where it is: only labels, teachers and states are copied
+    part = _in_batches(problem.of_runs(rows), part, time, solver, stop, tuple(smaller))
+    return jax.tree.map(partial(_with_rows, rows), journey, part)
 
 
-@jax.jit
-def _put_back(journey: Journey, rows: Array, part: Journey) -> Journey:
-    return jax.tree.map(lambda column, new: column.at[rows].set(new), journey, part)
+def _with_rows(rows: np.ndarray, column: Array, new: Array) -> np.ndarray:
+    """Return a copy of a column with other rows in some places."""
+    found = np.array(column)
+    found[rows] = new
+    return found
 
 
-@partial(jax.jit, static_argnames=("solver", "least"))
+@_at_once_in_numpy(static_argnames=("solver", "least"))
 def _some_steps(
     problem: Problem,
     journey: Journey,
@@ -129,32 +143,35 @@ def _some_steps(
     stop: Stopping,
     least: int,
     most: Int[Array, ""] | int,
-) -> tuple[Journey, Bool[Array, ""]]:
-    """Step while more than `least` runs are on their way; return also whether more are.
+) -> tuple[Journey, Bool[Array, " K"]]:
+    """Step while more than `least` runs are on their way; return also which runs still are.
 
     Comes back after the step that makes more than `most` gradients in all.
     """
-    problem = problem.for_loops()
+    problem, like = problem.for_loops(), journey.state.t
     # in the precision of the clock, with which it is compared
-    goal = jnp.asarray(time, journey.state.t.dtype)
-    levels = jnp.asarray([recorded_levels(problem.n)], journey.state.t.dtype)
+    goal = library(like).asarray(time, like.dtype)
+    levels = library(like).asarray([recorded_levels(problem.n)], like.dtype)
 
-    def goes_on(journey: Journey) -> Bool[Array, ""]:
-        return _going(problem, journey.state, goal, solver).sum() > least
+    def going_in(journey: Journey) -> Bool[Array, " K"]:
+        return _going(problem, journey.state, goal, solver)
 
     def body(carry: tuple[Journey, Array]) -> tuple[Journey, Array]:
         journey, made = carry
-        going = _going(problem, journey.state, goal, solver)
+        going = going_in(journey)
         new = solver.attempt(problem, journey.state, stop.goal(journey, goal), going)
         new = _note_passages(journey.state, new, levels)
         # gradients are what takes time, and steps take from one to twelve of them
         made += (new.gradients - journey.state.gradients).max()
         return stop.judge(problem, journey, new, going), made
 
-    journey, _ = jax.lax.while_loop(
-        lambda carry: goes_on(carry[0]) & (carry[1] <= most), body, (journey, jnp.array(0))
-    )
-    return journey, goes_on(journey)
+    made = library(like).asarray(0)
+
+    def goes_on(carry: tuple[Journey, Array]) -> Bool[Array, ""]:
+        return (going_in(carry[0]).sum() > least) & (carry[1] <= most)
+
+    journey, _ = repeat_while(like, goes_on, body, (journey, made))
+    return journey, going_in(journey)
 
 
 def _going(
@@ -169,20 +186,21 @@ def _note_passages(old: State, new: State, levels: Array) -> State:
 
     The slopes at both ends are exact: dt/d(log e) = −e/|∇L − μW|² N.
     """
+    xp = library(levels)
     # an energy of exactly zero has no logarithm
-    tiny = jnp.finfo(old.energy.dtype).tiny
-    x0, x1, level = (jnp.log(jnp.maximum(e, tiny)) for e in (old.energy, new.energy, levels))
+    tiny = np.finfo(old.energy.dtype).tiny
+    x0, x1, level = (xp.log(xp.maximum(e, tiny)) for e in (old.energy, new.energy, levels))
     # the energy falls; a span of zero (rejected step) must not divide
-    span = jnp.minimum(x1 - x0, -tiny)
-    slope0, slope1 = (-s.energy / jnp.maximum(s.speed2, tiny) * span for s in (old, new))
-    u = jnp.clip((level - x0[:, None]) / span[:, None], 0, 1)
+    span = xp.minimum(x1 - x0, -tiny)
+    slope0, slope1 = (-s.energy / xp.maximum(s.speed2, tiny) * span for s in (old, new))
+    u = xp.clip((level - x0[:, None]) / span[:, None], 0, 1)
     length = (new.t - old.t)[:, None]
     when = cubic(u, length, slope0[:, None], slope1[:, None])
     # within the step, whatever the cubic does
-    when = old.t[:, None] + jnp.clip(when, 0, length)
+    when = old.t[:, None] + xp.clip(when, 0, length)
     # NaN in `passage` marks levels not reached before
-    first = (new.energy[:, None] <= levels) & jnp.isnan(old.passage)
+    first = (new.energy[:, None] <= levels) & xp.isnan(old.passage)
     return new._replace(
-        passage=jnp.where(first, when, old.passage),
-        passage_gradients=jnp.where(first, new.gradients[:, None], old.passage_gradients),
+        passage=xp.where(first, when, old.passage),
+        passage_gradients=xp.where(first, new.gradients[:, None], old.passage_gradients),
     )

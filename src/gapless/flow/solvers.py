@@ -4,11 +4,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from math import isfinite
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
+from gapless.arrays import Array, choose, library
 from gapless.chebyshev import MAX_STAGES
 from gapless.flow.explicit import (
     Method,
@@ -61,12 +60,14 @@ class Solver(ABC):
 
     def exhausted(self, state: State) -> Bool[Array, " K"]:
         """Return which runs have no steps left."""
-        return jnp.zeros_like(state.running)
+        xp = library(state.running)
+        return xp.zeros_like(state.running)
 
     def paused(self, problem: Problem, state: State) -> Bool[Array, " K"]:
         """Return which runs wait for the linearised flow."""
+        xp = library(state.running)
         del problem
-        return jnp.zeros_like(state.running)
+        return xp.zeros_like(state.running)
 
     @abstractmethod
     def time(self, state: State) -> np.ndarray:
@@ -126,12 +127,14 @@ class GradientDescent(Solver):
 
     def first(self, here: Evaluation) -> Float[Array, " K"]:
         """Return the first step of each run."""
-        return jnp.full_like(here.energy, self.rate)
+        xp = library(here.energy)
+        return xp.full_like(here.energy, self.rate)
 
     def pending(self, state: State, goal: Array) -> Bool[Array, " K"]:
         """Return which runs have not come to the time `goal`."""
+        xp = library(goal)
         # in whole steps: t accumulated in float32 would miss the goal by its rounding
-        return state.steps < jnp.round(goal / self.rate)
+        return state.steps < xp.round(goal / self.rate)
 
     def time(self, state: State) -> np.ndarray:
         """Return the time each run has reached: counted, not accumulated."""
@@ -143,6 +146,7 @@ class GradientDescent(Solver):
 
     def attempt(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
         """Return the state after one step of every run; a non-finite one ends its run."""
+        xp = library(state.w)
         del goal, active
         w = self.method.step(
             lambda w: problem.evaluate(w).velocity, state.w, state.velocity, state.length
@@ -154,7 +158,7 @@ class GradientDescent(Solver):
         steps = state.steps + 1
         # counted, not accumulated: `time` reads the same
         moved = state.moved(w, here)._replace(t=steps * state.length, steps=steps)
-        lost = state._replace(running=jnp.zeros_like(finite), finite=jnp.zeros_like(finite))
+        lost = state._replace(running=xp.zeros_like(finite), finite=xp.zeros_like(finite))
         return select(finite, moved, lost)._replace(gradients=state.gradients + self.method.stages)
 
 
@@ -213,8 +217,9 @@ class GradientFlow(Solver):
 
     def first(self, here: Evaluation) -> Float[Array, " K"]:
         """Return a first step that moves W by √tolerance/10 of the radius: soon outgrown."""
+        xp = library(here.energy)
         # 1e-30: a start at rest divides by no zero; of runs that are not finite any step will do
-        speed = jnp.sqrt(jnp.where(is_finite(here), here.speed2, 1) + 1e-30)
+        speed = xp.sqrt(xp.where(is_finite(here), here.speed2, 1) + 1e-30)
         # `speed2` is |V|²/N, so h √speed2 is the way in units of the radius
         return 0.1 * self.tolerance**0.5 / speed
 
@@ -232,6 +237,7 @@ class GradientFlow(Solver):
 
     def attempt(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
         """Try one step of every run, to `goal` at most; keep it or shorten the next."""
+        xp = library(state.w)
         direction, stiffness, products = _stiffness(problem, state, active)
         remaining = goal - state.t
         stages, h, last = _choose(problem, state, SAFETY * stiffness, remaining, active)
@@ -240,26 +246,26 @@ class GradientFlow(Solver):
         many = chebyshev_step(
             lambda w: problem.evaluate(w).velocity, state.w, state.velocity, h, stages
         )
-        w = jnp.where(stages == 1, one, many)
+        w = xp.where(stages == 1, one, many)
         w = normalise(w)
         here = problem.evaluate(w)
         constant = error_constant(stages, h, state.h_before)
         error = _local_error(state, here, h, constant)
         # the whole error counts here, its part along the flow too, which the clock takes below
-        share = jnp.linalg.norm(error, axis=1) / self.tolerated(state)
-        finite = is_finite(here) & jnp.isfinite(share)
+        share = xp.linalg.norm(error, axis=1) / self.tolerated(state)
+        finite = is_finite(here) & xp.isfinite(share)
         descends = here.energy <= state.energy + energy_rounding(problem, state.energy)
         # along the exact flow de/dt = −|∇L − μW|²/N ≤ 0: a rise beyond rounding is an error
         keep = finite & (share <= 1) & descends
         # `length` is in units free of the method's C: h_accurate = length/∛C
-        taken = h * jnp.cbrt(constant)
+        taken = h * xp.cbrt(constant)
         # the error goes like h³, so the next step like ∛(1/share); 4: no jump on one lucky
         # estimate
-        length = jnp.minimum(taken / jnp.cbrt(jnp.maximum(share, 1e-9)), 4 * state.length)
+        length = xp.minimum(taken / xp.cbrt(xp.maximum(share, 1e-9)), 4 * state.length)
         # not finite tells nothing of how far off: a tenth, to be back in few attempts
-        shorter = jnp.where(finite, jnp.minimum(length, 0.5 * taken), 0.1 * taken)
+        shorter = xp.where(finite, xp.minimum(length, 0.5 * taken), 0.1 * taken)
         moved = state.moved(w, here)._replace(
-            t=jnp.where(last, goal, jnp.minimum(state.t + h + _lag(state, error, h), goal)),
+            t=xp.where(last, goal, xp.minimum(state.t + h + _lag(state, error, h), goal)),
             length=length,
             before=state.velocity,
             h_before=h,
@@ -282,9 +288,10 @@ class GradientFlow(Solver):
         start's, so that the error stays relative to what is left; plus the rounding of W itself,
         below which nothing can be told.
         """
+        xp = library(state.energy)
         # near a solution e is quadratic in the distance, hence the root
-        scale = jnp.sqrt(jnp.maximum(state.energy, 0) / state.energy_start)
-        epsilon = float(jnp.finfo(state.w.dtype).eps)
+        scale = xp.sqrt(xp.maximum(state.energy, 0) / state.energy_start)
+        epsilon = float(np.finfo(state.w.dtype).eps)
         return (self.tolerance * scale + 8 * epsilon) * state.w.shape[1] ** 0.5
 
 
@@ -294,14 +301,15 @@ def energy_rounding(problem: Problem, energy: Float[Array, " K"]) -> Float[Array
     A sum of M terms is known to 8 ε √M relative. Close to zero energy the terms themselves are
     differences of O(1) labels, each off by 8 ε: that adds 2 √(e r) + r with r = α (8 ε)².
     """
-    epsilon = 8 * float(jnp.finfo(energy.dtype).eps)
+    xp = library(energy)
+    epsilon = 8 * float(np.finfo(energy.dtype).eps)
     residual = problem.alpha * epsilon**2
-    return energy * epsilon * problem.m**0.5 + 2 * jnp.sqrt(energy * residual) + residual
+    return energy * epsilon * problem.m**0.5 + 2 * xp.sqrt(energy * residual) + residual
 
 
 def velocity_rounding(problem: Problem) -> float:
     """Return how well a component of the velocity is known: 8 ε √α."""
-    return 8 * float(jnp.finfo(problem.dtype).eps) * problem.alpha**0.5
+    return 8 * float(np.finfo(problem.dtype).eps) * problem.alpha**0.5
 
 
 def _longest(problem: Problem, state: State) -> Float[Array, " K"]:
@@ -310,8 +318,9 @@ def _longest(problem: Problem, state: State) -> Float[Array, " K"]:
     A step moves W by h times the rounding of the velocity whatever the damping. Near a minimum
     this must stay below the distance left, |V|/λ, or no run would ever come to rest.
     """
-    quiet = 0.3 * jnp.sqrt(state.speed2) / velocity_rounding(problem)
-    return jnp.maximum(quiet, 1)
+    xp = library(state.speed2)
+    quiet = 0.3 * xp.sqrt(state.speed2) / velocity_rounding(problem)
+    return xp.maximum(quiet, 1)
 
 
 def _choose(
@@ -323,43 +332,43 @@ def _choose(
     All runs of the batch take the s with the largest geometric mean of h(s) per gradient: their
     products are shared.
     """
-    # `_longest` is a bound on h λ: in units of time
-    quiet = _longest(problem, state) / stiffness
-
-    def furthest(stages: Int[Array, ""]) -> Float[Array, " K"]:
-        # accuracy, stability and rounding are bounds of three kinds: the least decides
-        stable = jnp.minimum(stable_length(stages, stiffness, state.h_before), quiet)
-        # the error constant of Adams–Bashforth depends on h itself: one fixed-point iteration
-        guess = jnp.minimum(stable, state.length)
-        # C h³ W‴ is tolerated at h = length/∛C, whatever the method
-        accurate = state.length / jnp.cbrt(error_constant(stages, guess, state.h_before))
-        # 0.8: a step that fails costs all its gradients
-        return jnp.minimum(jnp.minimum(0.8 * accurate, stable), remaining)
-
+    xp = library(stiffness)
     # 1 stands for Adams–Bashforth, which takes one gradient as Euler's method would
-    counts = jnp.arange(1, MAX_STAGES + 1)
-    reach = jax.vmap(furthest)(counts)
+    counts = xp.arange(1, MAX_STAGES + 1)
+    # one row for each number of stages
+    each, h_before, length = counts[:, None], state.h_before[None], state.length[None]
+    # accuracy, stability and rounding are bounds of three kinds: the least decides; `_longest` is
+    # a bound on h λ
+    stable = stable_length(each, stiffness[None], h_before)
+    stable = xp.minimum(stable, (_longest(problem, state) / stiffness)[None])
+    # the error constant of Adams–Bashforth depends on h itself: one fixed-point iteration
+    guess = xp.minimum(stable, length)
+    # C h³ W‴ is tolerated at h = length/∛C, whatever the method
+    accurate = length / xp.cbrt(error_constant(each, guess, h_before))
+    # 0.8: a step that fails costs all its gradients
+    reach = xp.minimum(xp.minimum(0.8 * accurate, stable), remaining[None])
     # log: a geometric mean, which no single run with a long step can decide
-    gain = jnp.where(active[None], jnp.log(reach), 0).sum(axis=1)
+    gain = xp.where(active[None], xp.log(reach), 0).sum(axis=1)
     # a power iteration each POWER_EVERY steps is a gradient too, shared by them
-    price = jnp.log(counts + 1 / POWER_EVERY) * active.sum()
+    price = xp.log(counts + 1 / POWER_EVERY) * active.sum()
     stages = counts[(gain - price).argmax()]
     h = reach[stages - 1]
     # before the split below, which must not hide that the goal is in reach
     last = remaining <= h
     # near the goal two even steps rather than a long one and a stub
-    h = jnp.where(last, remaining, jnp.minimum(h, remaining / 2))
-    return stages, jnp.where(active, h, state.h_before), last
+    h = xp.where(last, remaining, xp.minimum(h, remaining / 2))
+    return stages, xp.where(active, h, state.h_before), last
 
 
 def _stiffness(
     problem: Problem, state: State, active: Array
 ) -> tuple[Float[Array, "K N"], Float[Array, " K"], Int[Array, ""]]:
     """Return direction and stiffness, renewed every few steps, and the products that took."""
+    xp = library(active)
     # the batch renews together: runs that have ended do not count
-    steps = jnp.where(active, state.steps, 0).max()
+    steps = xp.where(active, state.steps, 0).max()
     due = (steps % POWER_EVERY == 0) | (steps < 4)
-    direction, stiffness = jax.lax.cond(
+    direction, stiffness = choose(
         due,
         lambda: power_iteration(problem, state),
         lambda: (state.direction, state.stiffness),
@@ -376,13 +385,14 @@ def power_iteration(
     ahead = problem.evaluate(state.w + length * state.direction).velocity
     # of the field as it is stepped: −H of Eq. 4 but for terms along W, since μ depends on W
     product = (ahead - state.velocity) / length
-    stiffness = jnp.linalg.norm(product, axis=1)
+    xp = library(product)
+    stiffness = xp.linalg.norm(product, axis=1)
     # a vanishing product (a flat start) leaves direction and estimate as they were
-    ok = jnp.isfinite(stiffness) & (stiffness > 0)
-    direction = product / jnp.where(ok, stiffness, 1)[:, None]
+    ok = xp.isfinite(stiffness) & (stiffness > 0)
+    direction = product / xp.where(ok, stiffness, 1)[:, None]
     return (
-        jnp.where(ok[:, None], direction, state.direction),
-        jnp.where(ok, stiffness, state.stiffness),
+        xp.where(ok[:, None], direction, state.direction),
+        xp.where(ok, stiffness, state.stiffness),
     )
 
 
@@ -404,8 +414,9 @@ def _lag(state: State, error: Float[Array, "K N"], h: Float[Array, " K"]) -> Flo
     An error along the flow is a displacement in time. On a decaying component, V at the start of
     the step gives it to second order in h λ (at its end it would come out 1.5 times too large).
     """
+    xp = library(h)
     lag = (error * state.velocity).sum(axis=1) / (
-        state.w.shape[1] * state.speed2 + jnp.finfo(h.dtype).tiny
+        state.w.shape[1] * state.speed2 + np.finfo(h.dtype).tiny
     )
     # where the estimate fails the clock must still advance: at most a third of the step
-    return jnp.clip(lag, -0.3 * h, 0.3 * h)
+    return xp.clip(lag, -0.3 * h, 0.3 * h)

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+import numpy as np
+from jaxtyping import Bool, Float, Int
 
+from gapless.arrays import Array, library
 from gapless.problem import Evaluation
 
 
@@ -42,6 +42,7 @@ class State(NamedTuple):
         cls, w: Float[Array, "K N"], here: Evaluation, length: Float[Array, " K"], levels: int
     ) -> "State":
         """Return the state of runs that set out from W at t = 0 with first steps `length`."""
+        xp = library(w)
         finite = is_finite(here)
         (k, n), dtype = w.shape, w.dtype
         return cls(
@@ -50,26 +51,30 @@ class State(NamedTuple):
             energy=here.energy,
             mu=here.mu,
             speed2=here.speed2,
-            t=jnp.zeros(k, dtype),
+            t=xp.zeros(k, dtype),
             length=length,
             # V₋ = V makes Adams–Bashforth's first step one of Euler's
             before=here.velocity,
             h_before=length,
             # a unit vector, |V|² = N speed2; 1e-30 lets a start at rest pass
-            direction=here.velocity / jnp.sqrt(n * here.speed2 + 1e-30)[:, None],
+            direction=here.velocity / xp.sqrt(n * here.speed2 + 1e-30)[:, None],
             # unknown: the power method is due in the first steps
-            stiffness=jnp.zeros(k, dtype),
+            stiffness=xp.zeros(k, dtype),
             # errors are judged against √(e/e(0)), the distance to a solution relative to the start
             energy_start=here.energy,
             running=finite,
             finite=finite,
-            steps=jnp.zeros(k, int),
+            steps=xp.zeros(k, int),
             # the evaluation at the start is one
-            gradients=jnp.ones(k, int),
-            passage=jnp.full((k, levels), jnp.nan, dtype),
+            gradients=xp.ones(k, int),
+            passage=xp.full((k, levels), xp.nan, dtype),
             # −1: not reached; counts have no NaN
-            passage_gradients=jnp.full((k, levels), -1, int),
+            passage_gradients=xp.full((k, levels), -1, int),
         )
+
+    def on_host(self) -> "State":
+        """Return the state in NumPy: nothing is compiled for what is done to it once."""
+        return State(*map(np.asarray, self))
 
     def moved(self, w: Float[Array, "K N"], here: Evaluation) -> "State":
         """Return the state at W, where `here` was evaluated; clock and counters untouched."""
@@ -102,14 +107,15 @@ class State(NamedTuple):
 
 def is_finite(here: Evaluation) -> Bool[Array, " K"]:
     """Return which runs have a finite energy and velocity."""
-    return jnp.isfinite(here.energy) & jnp.isfinite(here.speed2)
+    return library(here.energy).isfinite(here.energy) & library(here.energy).isfinite(here.speed2)
 
 
 def select(mask: Bool[Array, " K"], yes: State, no: State) -> State:
     """Return, run by run, the state `yes` where the mask holds and `no` elsewhere."""
-    return jax.tree.map(
-        # the mask is over runs, the first axis of every column
-        lambda a, b: jnp.where(mask.reshape(mask.shape + (1,) * (a.ndim - 1)), a, b),
-        yes,
-        no,
+    xp = library(mask)
+    # the mask is over runs, the first axis of every column
+    found = (
+        xp.where(mask.reshape(mask.shape + (1,) * (a.ndim - 1)), a, b)
+        for a, b in zip(yes, no, strict=True)
     )
+    return State(*found)

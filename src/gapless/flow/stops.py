@@ -2,14 +2,12 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 
+from gapless.arrays import Array, library, pytree
 from gapless.flow.outcome import REST_SPEED2, ZERO_ENERGY
 from gapless.flow.solvers import Solver
 from gapless.flow.state import State, select
@@ -85,7 +83,7 @@ class Stopping(ABC):
         """Return which runs have ended at the energy asked for."""
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["energy", "speed2"], meta_fields=[])
+@pytree(data=["energy", "speed2"])
 @dataclass(frozen=True)
 class Stop(Stopping):
     """Stop a run at rest, or once its energy is low enough.
@@ -122,7 +120,7 @@ class Stop(Stopping):
         """
         if self.energy is not None:
             return self.energy
-        epsilon = float(jnp.finfo(problem.dtype).eps)
+        epsilon = float(np.finfo(problem.dtype).eps)
         # four times what rounding leaves, so that every run that gets there is seen
         reachable = 0.5 * epsilon**2 * problem.alpha * problem.n
         # with N large L = 1e-8 s is the stricter of the two
@@ -134,9 +132,7 @@ class Stop(Stopping):
         return ~state.running & (state.energy <= self.energy_for(problem))
 
 
-@partial(
-    jax.tree_util.register_dataclass, data_fields=["energy", "tolerance", "speed2"], meta_fields=[]
-)
+@pytree(data=["energy", "tolerance", "speed2"])
 @dataclass(frozen=True, eq=False)
 class AtEnergy(Stopping):
     """Stop each run where its energy first is a given one.
@@ -187,16 +183,18 @@ class AtEnergy(Stopping):
             raise ValueError(
                 f"energy: one number or one for each of {k} runs, not {np.shape(self.energy)}"
             )
+        energy = np.asarray(state.energy)
         # in the precision of the energies, with which it is compared at every step
-        target = jnp.broadcast_to(jnp.asarray(self.energy, state.energy.dtype), (k,))
+        target = np.broadcast_to(np.asarray(self.energy, energy.dtype), (k,))
         # e only falls, so a run that sets out below its target never comes to it
-        state = state._replace(running=state.running & (state.energy > target))
-        nowhere = jnp.full_like(state.t, jnp.inf)
+        state = state._replace(running=np.asarray(state.running) & (energy > target))
+        nowhere = np.full_like(energy, np.inf)
         return Journey(state, Bracket(target, nowhere, nowhere, state.energy, state.speed2))
 
     def goal(self, journey: Journey, goal: Float[Array, ""]) -> Array:
         """Return how far steps may go: to where the cubic meets the energy."""
-        return jnp.minimum(_bracket(journey).goal, goal)
+        xp = library(goal)
+        return xp.minimum(_bracket(journey).goal, goal)
 
     def judge(
         self, problem: Problem, journey: Journey, new: State, going: Bool[Array, " K"]
@@ -205,6 +203,7 @@ class AtEnergy(Stopping):
 
         What the longer step has taught is where the energy lies between the two.
         """
+        xp = library(new.energy)
         del problem
         old, bracket = journey.state, _bracket(journey)
         # below the window: the longer step is taken back
@@ -214,13 +213,13 @@ class AtEnergy(Stopping):
         at_rest = going & (state.speed2 < self.speed2)
         state = state._replace(
             # a step that is taken back was paid for all the same
-            gradients=jnp.where(going, new.gradients, old.gradients),
+            gradients=xp.where(going, new.gradients, old.gradients),
             running=state.running & ~there & ~at_rest,
         )
         bracket = bracket._replace(
-            below=jnp.where(past, new.t, bracket.below),
-            energy_below=jnp.where(past, new.energy, bracket.energy_below),
-            speed2_below=jnp.where(past, new.speed2, bracket.speed2_below),
+            below=xp.where(past, new.t, bracket.below),
+            energy_below=xp.where(past, new.energy, bracket.energy_below),
+            speed2_below=xp.where(past, new.speed2, bracket.speed2_below),
         )
         return Journey(state, bracket._replace(goal=_next_goal(state, bracket)))
 
@@ -231,8 +230,9 @@ class AtEnergy(Stopping):
 
     def arrived(self, problem: Problem, state: State) -> Bool[Array, " K"]:
         """Return which runs have ended at the energy asked for."""
+        xp = library(state.energy)
         del problem
-        target = jnp.asarray(self.energy, state.energy.dtype)
+        target = xp.asarray(self.energy, state.energy.dtype)
         # one that set out below ended at once, but did not come to the energy
         from_above = state.energy_start > target
         return ~state.running & from_above & (state.energy <= target + self.tolerance)
@@ -253,17 +253,18 @@ def _next_goal(state: State, bracket: Bracket) -> Float[Array, " K"]:
     Inverse interpolation (`cubic`), kept within the middle 98 % of the bracket, so that it
     shrinks whatever the cubic does.
     """
+    xp = library(state.t)
     # no time past the crossing yet: nothing to interpolate, steps are free
-    known = jnp.isfinite(bracket.below)
-    length = jnp.where(known, bracket.below - state.t, 1)
-    span = jnp.where(known, bracket.energy_below - state.energy, -1)
+    known = xp.isfinite(bracket.below)
+    length = xp.where(known, bracket.below - state.t, 1)
+    span = xp.where(known, bracket.energy_below - state.energy, -1)
     # the share of the fall in energy that lies before the target
-    u = jnp.clip((bracket.target - state.energy) / span, 0, 1)
-    tiny = jnp.finfo(u.dtype).tiny
+    u = xp.clip((bracket.target - state.energy) / span, 0, 1)
+    tiny = np.finfo(u.dtype).tiny
     # dt/du = −span/(|∇L − μW|²/N), exact at both ends
-    slopes = (-span / jnp.maximum(v2, tiny) for v2 in (state.speed2, bracket.speed2_below))
-    when = jnp.clip(cubic(u, length, *slopes), 0.01 * length, 0.99 * length)
-    return jnp.where(known, state.t + when, jnp.inf)
+    slopes = (-span / xp.maximum(v2, tiny) for v2 in (state.speed2, bracket.speed2_below))
+    when = xp.clip(cubic(u, length, *slopes), 0.01 * length, 0.99 * length)
+    return xp.where(known, state.t + when, xp.inf)
 
 
 def cubic(u: Array, length: Array, slope0: Array, slope1: Array) -> Array:

@@ -2,11 +2,10 @@
 
 from typing import Literal, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from gapless.arrays import Array, compiled, jax, jnp
 from gapless.inputs import number, whole
 from gapless.linalg.lanczos import (
     begin,
@@ -190,6 +189,6 @@ def _measured(
     )
 
 
-@jax.jit
+@compiled()
 def _apply(operator: Operator, v: Float[Array, "K p N"]) -> Float[Array, "K p N"]:
     return operator(v)

@@ -7,8 +7,9 @@ Lanczos quadrature", SIAM J. Matrix Anal. Appl. 38 (2017) 1075-1099.
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from gapless.arrays import Array
 from gapless.inputs import real_array, whole
 from gapless.linalg.lanczos import (
     begin,

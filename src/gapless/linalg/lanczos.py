@@ -9,15 +9,12 @@ K. Wu and H. Simon, "Thick-restart Lanczos method", SIAM J. Matrix Anal. Appl. 2
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from gapless.arrays import Array, compiled, jnp, lax
 from gapless.inputs import real_array
 from gapless.linalg.products import Operator
 from gapless.precision import precision_of
@@ -66,7 +63,7 @@ def check_finite(projection: Array) -> None:
         raise ValueError("operator: its products are not finite; look at its weights and shift")
 
 
-@partial(jax.jit, static_argnums=1)
+@compiled(static_argnums=1)
 def begin(start: Float[Array, "K p N"], size: int) -> Process:
     """Return the process whose first block spans `start`, with room for `size` vectors more."""
     runs, block, n = start.shape
@@ -78,7 +75,7 @@ def begin(start: Float[Array, "K p N"], size: int) -> Process:
     return Process(basis, projection, jnp.zeros((runs, block, block), start.dtype), jnp.array(0))
 
 
-@jax.jit
+@compiled()
 def extend(operator: Operator, process: Process, steps: Array | int) -> Process:
     """Process `steps` more blocks: multiply the newest, orthogonalise against all before it.
 
@@ -158,7 +155,7 @@ def restart(process: Process, theta: np.ndarray, ritz: np.ndarray, keep: int) ->
     return _rebase(process, jnp.asarray(ritz[:, :, :keep], dtype), jnp.asarray(theta, dtype))
 
 
-@jax.jit
+@compiled()
 def _rebase(process: Process, chosen: Float[Array, "K B j"], theta: Array) -> Process:
     _, filled, keep = chosen.shape
     block = process.coupling.shape[1]
@@ -173,7 +170,7 @@ def _rebase(process: Process, chosen: Float[Array, "K B j"], theta: Array) -> Pr
     return Process(basis, projection, process.coupling, jnp.array(keep))
 
 
-@jax.jit
+@compiled()
 def combined(basis: Float[Array, "K B N"], ritz: Float[Array, "K S j"]) -> Float[Array, "K j N"]:
     """Return the Ritz vectors: combinations of the first S vectors of the basis."""
     return jnp.einsum("kbn,kbj->kjn", basis[:, : ritz.shape[1]], ritz)

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from gapless.algorithms import amp, langevin, parse_start, sgd, start_states, warm_states
+from gapless.arrays import Array
 from gapless.design import Design
 from gapless.flow import Outcome, integrate, paper_budget
 from gapless.losses import amplitude, normalised, quartic

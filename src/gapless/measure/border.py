@@ -7,12 +7,12 @@ the border of the Hessian decides whether it opens a descent direction.
 
 from typing import Any
 
-import jax
 import numpy as np
 import pyarrow as pa
 import scipy.linalg
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from gapless.arrays import Array, jax
 from gapless.flow import integrate
 from gapless.hessian import hessian_matrix
 from gapless.inputs import real_array

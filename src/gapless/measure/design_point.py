@@ -65,6 +65,19 @@ def sweep_points(template: P, alphas: Sequence[float], runs: int) -> list[P]:
     return [here.model_copy(update={"index": i}) for here in checked for i in range(ceil(runs / k))]
 
 
+def points_of_few(template: P, runs: int) -> list[P]:
+    """Return the points that hold `runs` runs, where single runs are looked at.
+
+    Designs have `default_runs_per_design` runs and the last one those that are left: no more are
+    computed than are asked for. Where the template says K, all designs have K.
+    """
+    check_runs(runs)
+    k = template.runs or min(runs, default_runs_per_design(template.n))
+    whole, left = divmod(runs, k)
+    sizes = [k] * whole + [k if template.runs else left] * (left > 0)
+    return [template.model_copy(update={"index": i, "runs": size}) for i, size in enumerate(sizes)]
+
+
 def sweep_runs_per_design(n: int) -> int:
     """Return K of a sweep, where it is left open: more than where single runs are looked at.
 

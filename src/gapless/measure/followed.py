@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import jax
 import numpy as np
 import pyarrow as pa
 
+from gapless.arrays import jax
 from gapless.flow import integrate
 from gapless.generalisation import generalisation_error
 from gapless.hessian import lowest_eigenpairs, signal_overlap, spectrum, top_sample_share

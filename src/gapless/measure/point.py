@@ -1,7 +1,7 @@
 """A point of a figure: frozen, checked parameters that measure themselves, and their cost."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -111,16 +111,45 @@ def finite(values: Any, present: np.ndarray | None = None) -> pa.Array:
     values = np.asarray(values)
     absent = np.zeros(len(values), bool) if present is None else ~np.asarray(present)
     if values.ndim == 1:
-        return pa.array(values, mask=absent | ~np.isfinite(values))
-    inner = pa.array(values.ravel().astype(float), mask=~np.isfinite(values).ravel())
-    ends = pa.array(np.arange(len(values) + 1) * values.shape[1], pa.int32())
-    return pa.ListArray.from_arrays(ends, inner, mask=pa.array(absent))
+        return arrow(values, absent | ~np.isfinite(values))
+    inner = arrow(values.ravel().astype(float), ~np.isfinite(values).ravel())
+    ends = arrow((np.arange(len(values) + 1) * values.shape[1]).astype(np.int32))
+    return pa.ListArray.from_arrays(ends, inner, mask=arrow(absent))
+
+
+def arrow(values: np.ndarray, absent: np.ndarray | None = None) -> pa.Array:
+    """Return numbers or truth values as a column, null where they are absent.
+
+    `pa.array` would load pandas, which takes as long as a small simulation.
+
+    Parameters
+    ----------
+    values, absent : shape (R,)
+        NumPy arrays.
+    """
+    validity = None if absent is None else _bitmap(~absent)
+    if values.dtype == bool:
+        return pa.Array.from_buffers(pa.bool_(), len(values), [validity, _bitmap(values)])
+    kind, data = pa.from_numpy_dtype(values.dtype), pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(kind, len(values), [validity, data])
+
+
+def words(values: Sequence[str]) -> pa.Array:
+    """Return a column of text, as `arrow` does of numbers."""
+    text = [value.encode() for value in values]
+    ends = np.cumsum([0, *map(len, text)], dtype=np.int32)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(text))]
+    return pa.Array.from_buffers(pa.string(), len(text), buffers)
+
+
+def _bitmap(values: np.ndarray) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(values, bitorder="little"))
 
 
 def counted(values: Any) -> pa.Array:
     """Return a column of counts, null where one is negative: not reached."""
     values = np.asarray(values)
-    return pa.array(values, mask=values < 0)
+    return arrow(values, values < 0)
 
 
 def _is_single(value: Any) -> bool:
@@ -130,12 +159,29 @@ def _is_single(value: Any) -> bool:
 def _column(value: Any, kind: pa.DataType, size: int) -> pa.Array | pa.ChunkedArray:
     if value is None:
         return pa.nulls(size, kind)
-    if isinstance(value, np.generic):
-        value = value.item()
+    if isinstance(value, pa.Scalar):
+        return pa.repeat(value, size)
+    if isinstance(value, str):
+        return pa.repeat(words([value])[0], size)
     if _is_single(value):
-        return pa.repeat(value if isinstance(value, pa.Scalar) else pa.scalar(value, kind), size)
+        return _of_kind(arrow(np.full(size, value)), kind)
     if isinstance(value, (pa.Array, pa.ChunkedArray)):
-        return value.cast(kind)
-    if isinstance(value, np.ndarray) and value.ndim == 1:
-        return pa.array(value).cast(kind)
+        return _of_kind(value, kind)
+    if _is_vector(value):
+        return _of_kind(arrow(value), kind)
+    if kind == pa.string() and all(isinstance(one, str) for one in value):
+        return words([str(one) for one in value])
+    if pa.types.is_list(kind) and all(_is_vector(one) for one in value):
+        ends = np.cumsum([0, *map(len, value)], dtype=np.int32)
+        rows = np.concatenate(value) if len(value) else np.zeros(0)
+        return _of_kind(pa.ListArray.from_arrays(arrow(ends), arrow(rows)), kind)
     return pa.array(list(value), kind)
+
+
+def _of_kind(column: Any, kind: pa.DataType) -> Any:
+    # a cast loads Arrow's functions
+    return column if column.type == kind else column.cast(kind)
+
+
+def _is_vector(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "biuf"

@@ -1,15 +1,17 @@
 """One simulation: a design, labels, a loss and a protocol → one record for each of its runs."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from pydantic import model_serializer, model_validator
 
 from gapless.algorithms.starts import parse_start, start_states
+from gapless.arrays import Array
 from gapless.flow import (
     ACCURATE,
     FLOW,
@@ -145,14 +147,17 @@ class Simulation(DesignPoint):
         """Return the columns of the design, what was followed, and how."""
         return super().identity() | {"dtype": self.precision, "t_max": self.budget}
 
-    def measure(self, on_share: Callable[[float], None] | None = None) -> pa.Table:
+    def measure(
+        self, on_share: Callable[[float], None] | None = None, *, in_numpy: bool = False
+    ) -> pa.Table:
         """Return the records of `RECORDS`, one a run.
 
         `on_share` is called with the share of the save times that was reached since its last call.
+        `in_numpy`: nothing is compiled, and the records are the same to rounding.
         """
         times = max(1, len(self.save_at))
         progress = None if on_share is None else lambda *_: on_share(1 / times)
-        problem, trajectory = simulate(self, progress)
+        problem, trajectory = simulate(self, progress, in_numpy=in_numpy)
         moments = label_moments(problem, trajectory.state.w)
         saved = trajectory.t if self.save_at else trajectory.t[:0]
         end, passage = trajectory.end, trajectory.passage
@@ -181,36 +186,42 @@ class Simulation(DesignPoint):
             **{name: values[:, : len(saved)] for name, values in over_time.items()},
         )
 
+    @property
+    def gradients(self) -> float:
+        """Expected gradients, products of the whole batch: a fit to measured counts."""
+        if self.protocol == "paper":
+            return self.budget / PAPER.rate
+        if self.save_at:
+            return 80 + 30 * self.budget + 3 * len(self.save_at)
+        return 50 + 35 * self.budget
+
     def cost(self) -> Cost:
         """Return what the simulation is expected to take.
 
-        Gradients: a fit to measured counts, in products of the whole batch. A gradient of K runs
-        is 4KMN operations and two reads of X, which take as long as 20 more runs would.
+        A gradient of K runs is 4KMN operations and two reads of X, which take as long as 20 more
+        runs would.
         """
-        if self.protocol == "paper":
-            gradients = self.budget / PAPER.rate
-        elif self.save_at:
-            gradients = 80 + 30 * self.budget + 3 * len(self.save_at)
-        else:
-            gradients = 50 + 35 * self.budget
         width = 2 if self.precision == "float64" else 1
         design = self.design
-        flops = 4.0 * (design.k + 20) * design.m * design.n * gradients * width
+        flops = 4.0 * (design.k + 20) * design.m * design.n * self.gradients * width
         shapes = (design.m, self.n, design.k, len(self.save_at))
         switches = (self.labels, self.loss, self.protocol, self.precision)
         return Cost(flops, self.bytes, (*shapes, *switches))
 
 
-def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Problem, Trajectory]:
+def simulate(
+    point: Simulation, progress: Progress | None = None, *, in_numpy: bool = False
+) -> tuple[Problem, Trajectory]:
     """Draw the instances of `point` and follow all K runs; return both."""
+    design = replace(point.design, in_numpy=in_numpy)
     problem = draw_problem(
-        point.design, point.labels, parse_loss(point.loss), point.precision, point.noise
+        design, point.labels, parse_loss(point.loss), point.precision, point.noise
     )
     checkpoint = Checkpoint(point)
     follow = partial(
         integrate,
         problem,
-        start_states(point.design, problem, parse_start(point.start)),
+        start_states(design, problem, parse_start(point.start)),
         point.budget,
         solver=point.solver,
         save_at=point.save_at or None,

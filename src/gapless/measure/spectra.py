@@ -1,8 +1,8 @@
 """Spectra of runs at given states: eigenvalues, eigenvectors and theory beside them."""
 
-import jax
 import numpy as np
 
+from gapless.arrays import Array
 from gapless.flow import State
 from gapless.hessian import lowest_eigenpairs, signal_overlap, top_sample_share
 from gapless.labels import LabelLaw
@@ -16,7 +16,7 @@ def spectral_columns(
     state: State,
     labels: LabelKind,
     *,
-    key: jax.Array,
+    key: Array,
     lowest: int = 3,
     tolerance: float = 1e-5,
     deflate_radial: bool = False,

@@ -1,17 +1,18 @@
 """Spectra of runs at a chosen moment: at the start, at a time, at an energy, at the threshold."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from gapless.arrays import Array
 from gapless.design import Design
 from gapless.flow import AtEnergy, Outcome, State, integrate
 from gapless.losses import Loss, quartic
-from gapless.measure.point import finite
+from gapless.measure.point import arrow, finite, words
 from gapless.measure.spectra import spectral_columns
 from gapless.measure.threshold import T_TWIN, at_rest, twin_threshold
 from gapless.problem import LabelKind, Problem, draw_problem
@@ -36,6 +37,11 @@ class Moment:
 
     kind: Kind
     value: float | None = None
+
+    @property
+    def gradients(self) -> float:
+        """Expected gradients on the way: none to a random start, thousands to rest."""
+        return {"random": 1, "threshold": 3000}.get(self.kind, 300)
 
     def __str__(self) -> str:
         return self.kind if self.value is None else f"{self.kind}:{self.value:g}"
@@ -69,6 +75,7 @@ def spectrum_table(
     *,
     lowest: int = 3,
     deflate_radial: bool = False,
+    in_numpy: bool = False,
 ) -> pa.Table:
     """Return one row a run: where it is at the moment, and its Hessian's lowest eigenpairs there.
 
@@ -76,8 +83,9 @@ def spectrum_table(
     crossing was asked for, null otherwise); at the threshold ``outcome``, ``at_rest`` and
     ``speed2`` (|∇L − μW|²/N) of what was followed to rest, the twin or the run itself, null
     elsewhere; and those of `spectral_columns`, all null for a run that never reached the
-    moment.
+    moment. `in_numpy`: nothing is compiled, and the numbers are the same to rounding.
     """
+    design = replace(design, in_numpy=in_numpy)
     if not 1 <= lowest <= design.n:
         raise ValueError(f"lowest: must lie between 1 and n={design.n}, not {lowest}")
     problem = draw_problem(design, labels, loss)
@@ -93,13 +101,13 @@ def spectrum_table(
     ended, none = found.outcome, pa.nulls(design.k)
     return pa.table(
         {
-            "design": [design.index] * design.k,
-            "run": np.arange(design.k),
-            "reached": found.reached,
+            "design": arrow(np.full(design.k, design.index)),
+            "run": arrow(np.arange(design.k)),
+            "reached": arrow(np.asarray(found.reached)),
             "time": finite(found.time),
             "threshold_energy": none if found.energy is None else finite(found.energy),
-            "outcome": none if ended is None else [str(one) for one in ended],
-            "at_rest": none if ended is None else [at_rest(one) for one in ended],
+            "outcome": none if ended is None else words([str(one) for one in ended]),
+            "at_rest": none if ended is None else arrow(np.array([at_rest(one) for one in ended])),
             "speed2": none if found.speed2 is None else finite(found.speed2),
             **{name: finite(values, found.reached) for name, values in spectra.items()},
         }

@@ -36,7 +36,7 @@ def curvatures(law: LabelLaw, loss: Loss, alpha: float) -> Curvatures:
     return Curvatures(d, law.teacher**2, law.weight, alpha)
 
 
-@as_ever()
+@as_ever(loading=False)
 def bulk_edge(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None = None) -> BulkEdge:
     """Return the left edge λ₋ of the bulk of ½ Σ ∂²ℓ x xᵀ, Eqs. 5 and 6.
 
@@ -51,7 +51,7 @@ def bulk_edge(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None =
     return bulk.edge(curvatures(law, loss, alpha), gamma_bar)
 
 
-@as_ever()
+@as_ever(loading=False)
 def outlier(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None = None) -> Outlier:
     """Return the eigenvalue below the bulk along the signal and its overlap, None without one.
 
@@ -61,7 +61,7 @@ def outlier(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None = N
     return bulk.outlier(curvatures(law, loss, alpha), gamma_bar)
 
 
-@as_ever()
+@as_ever(loading=False)
 def bulk_density(law: LabelLaw, loss: Loss, alpha: float, grid: np.ndarray) -> np.ndarray:
     """Return the density of eigenvalues of ½ Σ ∂²ℓ x xᵀ at ``grid``, shape of ``grid``.
 
@@ -145,7 +145,7 @@ def _below_edge(atoms: Curvatures, chi: float, gap: float) -> float:
     return float(np.exp(root_between(excess, low, high)))
 
 
-@as_ever()
+@as_ever(loading=False)
 def bbp_threshold(loss: Loss) -> BBPThreshold:
     """Return α_BBP in its three readings, each solved together with Eqs. 12 and 13.
 
@@ -236,7 +236,7 @@ class RandomStart:
     error: float
 
 
-@as_ever()
+@as_ever(loading=False)
 def bbp_at_random_start(loss: Loss) -> RandomStart:
     """Return α above which the Hessian at a random student has an outlier along the signal.
 

@@ -146,7 +146,7 @@ def complexity(measure: LabelMeasure, alpha: float) -> float:
     return measure.z * (energy(measure, alpha) - free_energy(measure, alpha))
 
 
-@as_ever()
+@as_ever(loading=False)
 def threshold_state(loss: Loss, alpha: float) -> ThresholdState:
     """Return the marginal 1RSB state at ``alpha``, Eqs. 12 and 13.
 
@@ -321,7 +321,7 @@ def chi_at(loss: Loss, alpha: float, z: float, guess: float, level: Level) -> fl
     raise NotConverged("Eq. 12", {"alpha": alpha, "z": z, "chi": guess}, np.array([at]))
 
 
-@as_ever()
+@as_ever(loading=False)
 def ground_state(loss: Loss, alpha: float) -> GroundState:
     """Return the 1RSB ground state: f stationary in χ (Eq. 12) and in z (Σ = 0).
 
@@ -369,7 +369,7 @@ def _refine_ground_state(loss: Loss, alpha: float, guess: np.ndarray) -> GroundS
     return GroundState(alpha=float(alpha), error=found.error, **found.values)
 
 
-@as_ever()
+@as_ever(loading=False)
 def complexity_curve(
     loss: Loss, alpha: float, z: np.ndarray | None = None, points: int = 41
 ) -> ComplexityCurve:

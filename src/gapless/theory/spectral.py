@@ -12,7 +12,7 @@ from gapless.theory import bulk
 from gapless.theory.roots import root_between
 
 
-@as_ever()
+@as_ever(loading=False)
 def spectral_overlap(transform: Preprocessing, alpha: float) -> tuple[float, float]:
     """Return q = |⟨v, W*⟩|/√N of the top eigenvector of Σ T(y) x xᵀ as N → ∞, and its error.
 
@@ -30,7 +30,7 @@ def _overlap(transform: Preprocessing, alpha: float, level: Level) -> float:
     return bulk.outlier(curvatures).overlap or 0.0
 
 
-@as_ever()
+@as_ever(loading=False)
 def best_overlap(alpha: float) -> float:
     """Return the overlap of T = 1 − 1/y², the largest of all.
 

@@ -49,7 +49,7 @@ def next_square(s: float, alpha: float, noise: float = 0.0) -> float:
     return known / (1 + known)
 
 
-@as_ever()
+@as_ever(loading=False)
 def state_evolution(
     overlap: float, alpha: float, iterations: int, noise: float = 0.0
 ) -> np.ndarray:
@@ -99,7 +99,7 @@ class Thresholds:
     error: float
 
 
-@as_ever()
+@as_ever(loading=False)
 @cache
 def thresholds() -> Thresholds:
     """Return the three thresholds.
@@ -130,7 +130,7 @@ def thresholds() -> Thresholds:
     )
 
 
-@as_ever()
+@as_ever(loading=False)
 def uninformed_overlap(alpha: float) -> float:
     """Return q of the fixed point that the iteration reaches from q → 0⁺, noiseless.
 

@@ -127,7 +127,7 @@ class Run:
         return replace(self, state=self.state.with_packed(arrays), saved=tuple(saved))
 
 
-@as_ever()
+@as_ever(loading=False)
 def solve(
     dynamics: Dynamics,
     ensemble: Ensemble,

@@ -1,0 +1,163 @@
+"""A first look waits for no compiler: NumPy and compiled routes agree, and programs are few."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from gapless.design import Design
+from gapless.flow import FLOW, AtEnergy, GradientFlow, Stop, integrate, numpy_is_sooner
+from gapless.losses import amplitude, loss_from_value, normalised, quartic
+from gapless.measure.design_point import points_of_few
+from gapless.measure.point import arrow, words
+from gapless.measure.simulation import Simulation
+from gapless.measure.spectrum import parse_moment, spectrum_table
+from gapless.problem import draw_problem
+
+# 2³³ > 700² counters are never needed here, and blocks of rows end within one
+SHAPES = [(24, 3.0, 5), (96, 7.3, 3), (300, 4.0, 2)]
+# float32 keeps 24 bits; logarithm, polynomial and square root of the two routes differ by a few
+ROUNDING = 2e-6
+
+
+@pytest.mark.parametrize(("n", "alpha", "runs"), SHAPES)
+def test_draws_in_numpy_are_the_compiled_ones(n: int, alpha: float, runs: int) -> None:
+    design = Design(n, alpha, seed=3, index=1, runs=runs)
+    at_once = Design(n, alpha, seed=3, index=1, runs=runs, in_numpy=True)
+    for name in ("sensing", "teacher", "start", "gaussian_labels", "label_noise"):
+        found, expected = getattr(at_once, name)(), np.asarray(getattr(design, name)())
+        assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+        np.testing.assert_allclose(found, expected, rtol=ROUNDING, atol=1e-7, err_msg=name)
+    labels = np.asarray(design.gaussian_labels())
+    np.testing.assert_array_equal(at_once.shuffle(labels), np.asarray(design.shuffle(labels)))
+
+
+def test_a_block_that_reaches_past_the_end_leaves_the_rows_before_it() -> None:
+    design = Design(8, 129.5, seed=0)  # M = 1036: two blocks of 512 rows and 12 more
+    blocks = np.concatenate([np.asarray(block) for block in design.sensing_blocks()])
+    np.testing.assert_array_equal(np.asarray(design.sensing()), blocks[: design.m])
+
+
+@pytest.mark.parametrize("loss", [quartic, amplitude, normalised(1.0)], ids=lambda loss: loss.name)
+@pytest.mark.parametrize("stop", [Stop(), AtEnergy(1.0)], ids=["rest", "energy"])
+def test_the_flow_in_numpy_is_the_compiled_one(loss, stop) -> None:
+    design = Design(24, 6.0, seed=1, runs=3)
+    problem = draw_problem(design, "shuffled", loss, "float64")
+    solver, times = GradientFlow(tolerance=1e-3), [0.05, 0.1, 0.2]
+    expected, found = (
+        integrate(one, design.start(), 0.2, solver=solver, stop=stop, save_at=times)
+        for one in (problem, problem.at_once())
+    )
+    assert found.outcome == expected.outcome
+    np.testing.assert_array_equal(found.gradients, expected.gradients)
+    # float64: 1e-16 grows along a flow of a few e-folds, and the error of a step decides its length
+    np.testing.assert_allclose(found.energy, expected.energy, rtol=1e-7)
+    np.testing.assert_allclose(found.state.w, np.asarray(expected.state.w), rtol=0, atol=1e-6)
+
+
+def test_spectra_in_numpy_are_the_compiled_ones() -> None:
+    design = Design(32, 6.0, seed=2, runs=3)
+    moment = parse_moment("time:0.01")
+    found, expected = (
+        spectrum_table(design, moment, in_numpy=in_numpy).to_pydict() for in_numpy in (True, False)
+    )
+    for name in ("energy", "eigenvalues", "hessian_edge"):
+        # of the spectral width, of order ten: float32 and the steps of FLOW
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-3, atol=1e-2, err_msg=name)
+
+
+def test_who_asks_for_eight_runs_gets_a_design_of_eight() -> None:
+    template = Simulation(n=32, alpha=4.0, seed=0)
+    assert [point.runs for point in points_of_few(template, 8)] == [8]
+    assert [point.runs for point in points_of_few(template, 130)] == [64, 64, 2]
+    assert [point.index for point in points_of_few(template, 130)] == [0, 1, 2]
+    told = template.model_copy(update={"runs": 5})
+    assert [point.runs for point in points_of_few(told, 8)] == [5, 5]
+
+
+def test_runs_do_not_depend_on_how_many_share_their_design() -> None:
+    few, many = (Simulation(n=32, alpha=6.0, seed=4, runs=k, save_at=(0.05,)) for k in (3, 7))
+    found, expected = few.measure(), many.measure().slice(0, 3)
+    assert found["runs"].to_pylist() == [3] * 3
+    for name, tolerance in (("overlap_start", 1e-6), ("energy_t", FLOW.tolerance)):
+        values = (np.array(table[name].to_pylist()) for table in (found, expected))
+        np.testing.assert_allclose(*values, rtol=tolerance, atol=1e-6, err_msg=name)
+
+
+def test_long_computations_and_losses_of_ones_own_are_compiled() -> None:
+    assert numpy_is_sooner(quartic, "float32", 8, 640, 300)
+    assert not numpy_is_sooner(quartic, "float32", 8, 640, 1e6)
+    assert not numpy_is_sooner(quartic, "float32", 64, 10**6, 300)
+    assert not numpy_is_sooner(quartic, "float16", 8, 640, 300)
+    own = loss_from_value(lambda yhat, y: (yhat**2 - y**2) ** 2, "own")
+    assert not numpy_is_sooner(own, "float32", 8, 640, 300)
+
+
+@pytest.mark.parametrize("kind", [float, np.float32, int, np.int32, bool])
+def test_columns_are_those_of_arrow(kind: type) -> None:
+    values = (np.arange(19) % 3).astype(kind)
+    absent = np.arange(19) % 4 == 0
+    assert arrow(values).equals(pa.array(values))
+    assert arrow(values, absent).equals(pa.array(values, mask=absent))
+    assert words(["", "é", "trapped"]).equals(pa.array(["", "é", "trapped"]))
+
+
+COUNT = """
+import json, sys
+import gapless.program_cache
+gapless.program_cache.use()
+from gapless.cli import main
+counted = {}
+for command in json.loads(sys.argv[1]):
+    before, compiled = "jax" in sys.modules, 0
+    if before:
+        from jax import monitoring
+        monitoring.clear_event_listeners()
+        events = []
+        monitoring.register_event_duration_secs_listener(lambda name, *_, **__: events.append(name))
+    assert main(command.split()) == 0, command
+    made = events.count("/jax/core/compile/backend_compile_duration") if before else 0
+    counted[command] = made if before else -("jax" in sys.modules)
+    if command == "cache":
+        import jax
+json.dump(counted, sys.stderr)
+"""
+WITHOUT_JAX = (
+    "--help",
+    "theory state --alpha 10",
+    "theory threshold",
+    "flow --n 32 --alpha 6 --runs 8",
+    "flow --n 32 --alpha 6 --runs 4 --labels shuffled --start spectral --noise 0.01",
+    "spectrum --n 32 --alpha 6 --runs 4",
+    "dmft --alpha 4 --t-max 0.2 --step 0.02 --paths 2000 --replicas 2",
+)
+COMPILED = {
+    # draw: X by block, its place, directions, labels; then begin, loop, overlap; and a probe
+    "flow --n 32 --alpha 6 --runs 2 --dtype float16": 10,
+    "flow --n 32 --alpha 6 --runs 3 --dtype float16 --labels shuffled --noise 0.1": 12,
+    # the same, a smaller batch, and the linear flow: where, two of Lanczos, Ritz vectors, arrival
+    "success --n 33 --alpha 6 --runs 200": 16,
+    # nothing is compiled for a second time
+    "success --n 33 --alpha 6 --runs 201": 0,
+}
+
+
+def test_a_verb_compiles_a_program_for_each_thing_that_it_does(tmp_path: Path) -> None:
+    commands = [*WITHOUT_JAX, "cache", *COMPILED]
+    run = subprocess.run(
+        [sys.executable, "-c", COUNT, json.dumps(commands)],
+        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    counted = json.loads(run.stderr[run.stderr.rindex("{") :])
+    assert {command: counted[command] for command in WITHOUT_JAX} == dict.fromkeys(WITHOUT_JAX, 0)
+    for command, most in COMPILED.items():
+        assert counted[command] <= most, command
