@@ -93,9 +93,7 @@ def _field(loss: Loss, chi: float, h: np.ndarray, y: np.ndarray) -> np.ndarray:
     return h + chi / 2 * evaluate(loss.d1, h, y)
 
 
-def onsets(
-    loss: Loss, chi: float, state: Callable[[np.ndarray], np.ndarray]
-) -> list[float]:
+def onsets(loss: Loss, chi: float, state: Callable[[np.ndarray], np.ndarray]) -> list[float]:
     """Return the y in (0, `UPPER`) at which ``state``, true or false at each y, changes.
 
     A change where 1 + χ ℓ″(0, y)/2 vanishes is known to round-off, any other to bisection's.

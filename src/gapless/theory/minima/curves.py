@@ -54,7 +54,9 @@ class Kind:
         """
         # Without a boundary ω may cross zero, where the minima become gapped.
         omega = "gap" if self.boundary(at.gamma) == 0 else "omega"
-        return self._question(("gamma", "force", omega), ("force", "spectrum", "edge"), more, energy)
+        return self._question(
+            ("gamma", "force", omega), ("force", "spectrum", "edge"), more, energy
+        )
 
     def gapped(self, *more: tuple[str, str], energy: float = 1.0) -> Question:
         """Return the question of the minima whose bulk edge lies above zero (ω = 0)."""
@@ -162,7 +164,7 @@ class Curve:
         return Multipliers(*(float(np.interp(x, logs, column)) for column in columns.T[:-1]), alpha)
 
 
-def _followed(
+def followed(
     kind: Kind, first: Solved, ratio: float, end: float, *more: tuple[str, str]
 ) -> list[Solved]:
     """Return minima from ``first`` on as α changes, in steps of at most a factor ``ratio``.
@@ -185,10 +187,14 @@ def _followed(
                 alpha,
             )
         try:
-            found.append(kind.near(ahead, *more))
+            new = kind.near(ahead, *more)
         except (NotConverged, ValueError):
+            new = None
+        # Σ = 0 above the most numerous minima too: κ < 0.
+        if new is None or new.at.kappa < 0:
             step /= 2
             continue
+        found.append(new)
         step = float(np.clip(1.3 * step, -0.5, 0.5))
     return found
 
@@ -215,7 +221,7 @@ def most_numerous_curve(loss: Loss, annealed: bool) -> Curve:
             f"loss: {loss.name} has no minima that the count resolves at α = {HIGHEST_ALPHA:g}, "
             "from where it is continued"
         ) from None
-    return _curve(_followed(kind, first, 1 / 1.4, _THIN_ALPHA))
+    return _curve(followed(kind, first, 1 / 1.4, _THIN_ALPHA))
 
 
 @lru_cache(maxsize=32)
@@ -223,7 +229,7 @@ def thin_curve(loss: Loss, annealed: bool) -> Curve:
     """Return the most numerous minima from α = 1.5 down to the smallest where they are resolved."""
     kind = Kind(loss, annealed)
     first = kind.near(most_numerous_curve(loss, annealed).at[-1])
-    return _curve(_followed(kind, first, 1 / 1.1, 1.0))
+    return _curve(followed(kind, first, 1 / 1.1, 1.0))
 
 
 @lru_cache(maxsize=32)
@@ -234,8 +240,8 @@ def deepest_curve(loss: Loss, annealed: bool) -> Curve:
     """
     kind, pair = Kind(loss, annealed), ("kappa", "complexity")
     first = without_complexity(kind, kind.near(most_numerous_curve(loss, annealed).guess(10.0)))
-    down = _followed(kind, first, 1 / 1.3, 2.0, pair)
-    up = _followed(kind, first, 1.3, 100.0, pair)
+    down = followed(kind, first, 1 / 1.3, 2.0, pair)
+    up = followed(kind, first, 1.3, 100.0, pair)
     return _curve([*up[:0:-1], *down])
 
 
@@ -263,11 +269,19 @@ def without_complexity(kind: Kind, solved: Solved, sign: int = 1) -> Solved:
 
     Raises `NotConverged` where the walk ends with Σ > 0.
     """
-    found = along_kappa(kind, solved, lambda s: s.averages.complexity < 0, 0.5 * sign)
+    found = walk_to_end(kind, solved, sign)
     last = found[-1]
     if last.averages.complexity > 0:
-        raise NotConverged("deepest minima", last.at._asdict(), np.zeros(1))
+        raise NotConverged("minima with Σ = 0", last.at._asdict(), np.zeros(1))
     above, below = found[-2].averages.complexity, last.averages.complexity
-    kappa = np.interp(0, [below, above], [last.at.kappa, found[-2].at.kappa])
-    start = found[-2].at if abs(kappa - found[-2].at.kappa) < abs(kappa - last.at.kappa) else last.at
-    return kind.near(start._replace(kappa=float(kappa)), ("kappa", "complexity"))
+    kappa = float(np.interp(0, [below, above], [last.at.kappa, found[-2].at.kappa]))
+    near = min(found[-2:], key=lambda one: abs(one.at.kappa - kappa))
+    ends = kind.near(near.at._replace(kappa=kappa), ("kappa", "complexity"))
+    if ends.at.kappa * sign < 0:
+        raise NotConverged("minima with Σ = 0", ends.at._asdict(), np.zeros(1))
+    return ends
+
+
+def walk_to_end(kind: Kind, solved: Solved, sign: int) -> list[Solved]:
+    """Return minima from κ = 0 down (sign 1) or up in energy to the first with Σ < 0."""
+    return along_kappa(kind, solved, lambda s: s.averages.complexity < 0, 0.5 * sign)

@@ -17,9 +17,11 @@ from gapless.theory.minima.curves import (
     Kind,
     along_kappa,
     deepest_curve,
+    followed,
     large_alpha_guess,
     most_numerous_curve,
     thin_curve,
+    walk_to_end,
     without_complexity,
 )
 from gapless.theory.minima.law import MinimaMeasure, Multipliers
@@ -237,14 +239,29 @@ def _at_kappa(kind: Kind, top: Solved, kappa: float) -> Solved:
 
 
 def _deepest(kind: Kind, top: Solved) -> Solved:
-    if not kind.overlap:
-        curve = deepest_curve(kind.loss, kind.annealed)
-        if curve.lowest <= top.at.alpha <= curve.at[0].alpha:
-            try:
-                return kind.near(curve.guess(top.at.alpha), ("kappa", "complexity"))
-            except (NotConverged, ValueError):
-                pass
-    return without_complexity(kind, top)
+    """Return the minima with Σ = 0; ``ValueError`` with the range where they are not resolved."""
+    alpha, pair = top.at.alpha, ("kappa", "complexity")
+    if kind.overlap:
+        try:
+            return without_complexity(kind, top)
+        except NotConverged:
+            last = walk_to_end(kind, top, 1)[-1].averages
+            raise ValueError(
+                f"deepest: at alpha={alpha:g} and overlap {kind.overlap:g} minima are resolved "
+                f"down to energy {last.energy:.6g}, where Σ = {last.complexity:.3g} > 0; give an "
+                "energy above"
+            ) from None
+    curve = deepest_curve(kind.loss, kind.annealed)
+    first = kind.near(curve.guess(min(max(alpha, curve.lowest), curve.at[0].alpha)), pair)
+    if curve.lowest <= alpha <= curve.at[0].alpha and first.at.kappa > 0:
+        return first
+    found = followed(kind, first, 1.3 if alpha > first.at.alpha else 1 / 1.3, alpha, pair)[-1]
+    if not np.isclose(found.at.alpha, alpha, rtol=1e-12):
+        raise ValueError(
+            f"alpha: the deepest minima of the {kind.loss.name} loss are resolved as far as "
+            f"{found.at.alpha:.4g}, not at {alpha:g}; {'lower' if alpha > 10 else 'raise'} it"
+        )
+    return found
 
 
 def _at_energy(kind: Kind, top: Solved, energy: float) -> Solved:
@@ -252,12 +269,12 @@ def _at_energy(kind: Kind, top: Solved, energy: float) -> Solved:
     pair = ("kappa", "energy")
     try:
         found = kind.near(top.at, pair, energy=energy)
-        if found.averages.complexity >= 0:
+        deeper = energy < top.averages.energy
+        if found.averages.complexity >= 0 and (found.at.kappa > 0) == deeper:
             return found
     except (NotConverged, ValueError):
         pass
-    ends = [without_complexity(kind, top, sign) for sign in (1, -1)]
-    low, high = (end.averages.energy for end in ends)
+    low, high = sorted(_end(kind, top, sign) for sign in (1, -1))
     if not low <= energy <= high:
         raise ValueError(
             f"energy: at alpha={top.at.alpha:g} and overlap {kind.overlap:g} minima exist (Σ ≥ 0) "
@@ -268,15 +285,21 @@ def _at_energy(kind: Kind, top: Solved, energy: float) -> Solved:
     return kind.near(last.at, pair, energy=energy)
 
 
-def refined(
-    kind: Kind, at: Multipliers, *more: tuple[str, str], energy: float = 1.0
-) -> Minima:
+def _end(kind: Kind, top: Solved, sign: int) -> float:
+    """Return the energy at which Σ = 0, or the last that is resolved before."""
+    try:
+        return without_complexity(kind, top, sign).averages.energy
+    except NotConverged:
+        return walk_to_end(kind, top, sign)[-1].averages.energy
+
+
+def refined(kind: Kind, at: Multipliers, *more: tuple[str, str], energy: float = 1.0) -> Minima:
     """Return the state that ``at`` is near, solved on finer rules until two of them agree."""
     question = kind.refined(at, *more, energy=energy)
 
     def on(level: Level, start: Multipliers) -> tuple[Solved, dict[str, Any]]:
         solved = solve(question, start, level)
-        return solved, _values(solved.averages)
+        return solved, state_values(solved.averages)
 
     solved, coarse = on(LEVELS[1], at)
     fine, error = coarse, {}
@@ -288,6 +311,8 @@ def refined(
         if agree(fine, error, natural, max(ENOUGH, 10 * noise)):
             break
         coarse = fine
+    if "alpha" not in question.unknowns:
+        del error["alpha"]
     averages = solved.averages
     border = toward_signal(averages.measure, averages.measure.at.gamma) - fine["mu"]
     flags = {
@@ -307,7 +332,7 @@ def refined(
     )
 
 
-def _values(averages: Averages) -> dict[str, Any]:
+def state_values(averages: Averages) -> dict[str, Any]:
     """Return every reported number, under its name in `Minima`."""
     measure = averages.measure
     at = measure.at

@@ -88,9 +88,10 @@ class Averages:
         if held:
             across = covariance[np.ix_(held, free)]
             # Least squares: two constraints may coincide.
-            gram = gram - across.T @ np.linalg.lstsq(
-                covariance[np.ix_(held, held)], across, rcond=None
-            )[0]
+            gram = (
+                gram
+                - across.T @ np.linalg.lstsq(covariance[np.ix_(held, held)], across, rcond=None)[0]
+            )
         bend = 2 / at.gamma**3 - 2 * at.alpha * float(cubes[0])
         forms = np.array([1 / (np.sqrt(2) * means[0]), at.alpha * np.sqrt(at.omega / bend)])
         forms = forms[: len(free)]
@@ -241,7 +242,7 @@ def moved(at: Multipliers, step: Mapping[str, float]) -> Multipliers:
         field = "omega" if name == "gap" else name
         value = getattr(at, field)
         linear = name in ("kappa", "signal", "gap")
-        changed[field] = value + at.gamma * size if linear else value * float(np.exp(size))
+        changed[field] = float(value + at.gamma * size if linear else value * np.exp(size))
     return at._replace(**changed)
 
 
