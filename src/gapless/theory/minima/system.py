@@ -1,4 +1,4 @@
-"""The stationarity conditions of Eq. (L4) as one system, and its Jacobian in closed form.
+"""The conditions of Eq. (L6) as one system, and its Jacobian in closed form.
 
 The law is an exponential family in A, ω, κ and c, and nearly one in γ, so every derivative of an
 average is a covariance at the same nodes (docs/derivations/landscape.md §5): Newton's method costs
