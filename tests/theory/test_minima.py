@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.optimize import brentq
 
 from gapless.losses import Loss, amplitude, divided, loss_from_value, normalised, quartic
 from gapless.quadrature import LEVELS
@@ -12,6 +11,7 @@ from gapless.theory.minima.curves import Kind
 from gapless.theory.minima.law import MinimaMeasure, Multipliers, minima_measure
 from gapless.theory.minima.states import state_values, toward_signal
 from gapless.theory.minima.system import EQUATIONS, Question, moved, solve
+from gapless.theory.roots import root_between
 
 STATES = [
     (quartic, 2.0, {}),
@@ -159,11 +159,11 @@ class Atoms:
 
         pole = -1 / self.d.min() if self.d.min() < 0 else np.inf
         top = min(pole * (1 - 1e-9), 5 * at.gamma)
-        edge = top if slope(top) > 0 else brentq(slope, 1e-3 * at.gamma, top, xtol=1e-16)
+        edge = top if slope(top) > 0 else root_between(slope, 1e-3 * at.gamma, top)
         gap = psi(edge) - mu
         if gap < -1e-9:
             return -np.inf, gap
-        gamma = edge if gap < 1e-9 else brentq(lambda g: psi(g) - mu, 1e-4 * edge, edge)
+        gamma = edge if gap < 1e-9 else root_between(lambda g: psi(g) - mu, 1e-4 * edge, edge)
         determinant = at.alpha * float(w @ np.log1p(gamma * self.d)) - np.log(gamma) - 1
         force = np.log(at.alpha / 4 * float(w @ self.d1**2))
         return (1 - force) / 2 - at.alpha * kl + determinant - gamma * mu, gap
@@ -196,7 +196,7 @@ def test_the_law_maximises_the_count_among_laws_of_minima(loss, alpha):
         losses = []
         for size in (0.05, 0.1):
             # Back on the manifold λ₋ = μ, then also off it, to where the minima are gapped.
-            share = brentq(
+            share = root_between(
                 lambda b, size=size, eta=eta: atoms.functional(size * eta + b * push)[1], -0.1, 0.1
             )
             along = max(
@@ -268,10 +268,10 @@ def test_minima_lie_between_two_energies_of_zero_complexity(loss, alpha):
 
 def test_thresholds_are_where_the_border_turns():
     found = minima_threshold(normalised(1.0))
-    for state, which in ((found.most_numerous, {}), (found.deepest, {"deepest": True})):
+    for state, deepest in ((found.most_numerous, False), (found.deepest, True)):
         assert state is not None
         assert state.flags["border"] == pytest.approx(0, abs=1e-8)
-        at = [minima(normalised(1.0), state.alpha * x, **which) for x in (0.999, 1.001)]
+        at = [minima(normalised(1.0), state.alpha * x, deepest=deepest) for x in (0.999, 1.001)]
         assert [one.flags["unstable"] for one in at] == [False, True]
         assert [one.outlier is None for one in at] == [True, False]
 
@@ -302,7 +302,7 @@ def test_the_border_term_of_the_gradient_against_a_matrix():
     border = x.T @ (d * v) / np.sqrt(n)
     lam = float(np.linalg.eigvalsh(matrix)[0]) - 2
     measured = float(d @ v**2) / n - border @ np.linalg.solve(matrix - lam * np.eye(n), border)
-    gamma = brentq(lambda g: float(np.sum(d / (1 + g * d))) / n - 1 / g - lam, 1e-4, 0.3)
+    gamma = root_between(lambda g: float(np.sum(d / (1 + g * d))) / n - 1 / g - lam, 1e-4, 0.3)
     h = rng.standard_normal(m)
     one = np.ones(m)[:, None]
     measure = MinimaMeasure(

@@ -161,7 +161,8 @@ class Curve:
         logs = -np.log([at.alpha for at in self.at])
         x = float(np.clip(-np.log(alpha), logs[0], logs[-1]))
         columns = np.array(self.at)
-        return Multipliers(*(float(np.interp(x, logs, column)) for column in columns.T[:-1]), alpha)
+        values = [float(np.interp(x, logs, column)) for column in columns.T]
+        return Multipliers(*values)._replace(alpha=alpha)
 
 
 def followed(
@@ -179,13 +180,11 @@ def followed(
         ahead = last._replace(alpha=alpha)
         if len(found) > 1:
             share = np.log(alpha / last.alpha) / np.log(last.alpha / found[-2].at.alpha)
-            ahead = Multipliers(
-                *(
-                    now * (now / then) ** share if now > 0 and then > 0 else now
-                    for now, then in zip(last[:-1], found[-2].at[:-1], strict=True)
-                ),
-                alpha,
-            )
+            values = [
+                now * (now / then) ** share if now > 0 and then > 0 else now
+                for now, then in zip(last, found[-2].at, strict=True)
+            ]
+            ahead = Multipliers(*values)._replace(alpha=alpha)
         try:
             new = kind.near(ahead, *more)
         except (NotConverged, ValueError):

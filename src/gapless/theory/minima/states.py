@@ -182,10 +182,21 @@ def _most_numerous(kind: Kind, alpha: float) -> Solved:
         if alpha < curve.lowest:
             raise ValueError(
                 f"alpha: minima of the {kind.loss.name} loss are resolved from {curve.lowest:.4g} "
-                f"on, not at {alpha:g}: below, their labels crowd where 1 + γd vanishes; raise it"
+                f"on, not at {alpha:g}: {_why_not_below(plain, curve.at[-1])}; raise it"
             )
         found = plain.near(curve.guess(alpha))
     return _at_overlap(kind, found) if kind.overlap else found
+
+
+def _why_not_below(kind: Kind, last: Multipliers) -> str:
+    """Return why the minima are not followed to smaller α."""
+    try:
+        kind.near(last._replace(alpha=0.9 * last.alpha))
+    except NotConverged:
+        pass
+    except ValueError as reason:
+        return str(reason).removeprefix("loss: ")
+    return "below, their labels crowd where 1 + γd vanishes"
 
 
 def _at_overlap(kind: Kind, first: Solved) -> Solved:

@@ -303,17 +303,15 @@ def solve(
             return Solved(here, max(1.0, float(inverse)))
         smallest = min(smallest, size)
         step *= min(1.0, _LONGEST / size)
-        for _ in range(6):
-            try:
-                new = moved(at, dict(zip(question.unknowns, step, strict=True)))
-                ahead = question.averages(new, level)
-                left = _vector(question, ahead)
-            except FloatingPointError:
-                left = np.full(residual.shape, np.inf)
+        for shorter in 3.0 ** -np.arange(6):
+            pairs = zip(question.unknowns, shorter * step, strict=True)
+            ahead = question.averages(moved(at, dict(pairs)), level)
+            left = _vector(question, ahead)
             if np.abs(left).max() < 2 * np.abs(residual).max() + 1e-10:
                 break
-            step = step / 3
-        at, here, residual = new, ahead, left
+        else:
+            break
+        at, here, residual = ahead.measure.at, ahead, left
     raise NotConverged("minima", at._asdict(), residual)
 
 
