@@ -10,7 +10,7 @@ from gapless.losses import Loss
 from gapless.quadrature import LEVELS, half_gaussian_pair
 from gapless.theory.branch import HIGHEST_ALPHA
 from gapless.theory.measure import evaluate
-from gapless.theory.minima.law import Multipliers
+from gapless.theory.minima.law import Multipliers, stretches
 from gapless.theory.minima.system import Question, Solved, solve
 from gapless.theory.roots import NotConverged
 
@@ -80,10 +80,10 @@ class Kind:
         )
 
     def boundary(self, gamma: float) -> float:
-        """Return the share of teacher's labels at which 1 + γd(0, y) < 0."""
-        y = np.linspace(0.005, 9.995, 1000)
-        bounded = 1 + gamma / 2 * evaluate(self.loss.d2, np.zeros_like(y), y) < 0
-        return float(np.sqrt(2 / np.pi) * 0.01 * np.exp(-(y[bounded] ** 2) / 2).sum())
+        """Return the share of teacher's labels at which 1 + γd vanishes somewhere."""
+        y = np.linspace(0.025, 9.975, 200)
+        bounded = stretches(self.loss, gamma, y) > 0
+        return float(np.sqrt(2 / np.pi) * 0.05 * np.exp(-(y[bounded] ** 2) / 2).sum())
 
     def near(self, at: Multipliers, *more: tuple[str, str], energy: float = 1.0) -> Solved:
         """Return the minima near ``at``, marginal or else gapped: a starting point.
@@ -242,6 +242,25 @@ def deepest_curve(loss: Loss, annealed: bool) -> Curve:
     down = followed(kind, first, 1 / 1.3, 2.0, pair)
     up = followed(kind, first, 1.3, 100.0, pair)
     return _curve([*up[:0:-1], *down])
+
+
+def at_alpha(kind: Kind, curve: Curve, alpha: float, *more: tuple[str, str]) -> Solved:
+    """Return the minima at α, from a curve that reaches it: interpolated, or else followed.
+
+    Raises `NotConverged`.
+    """
+    try:
+        found = kind.near(curve.guess(alpha), *more)
+        if found.at.kappa >= 0:
+            return found
+    except (NotConverged, ValueError):
+        pass
+    nearest = min(curve.at, key=lambda at: abs(np.log(at.alpha / alpha)))
+    ratio = 1.1 if alpha > nearest.alpha else 1 / 1.1
+    last = followed(kind, kind.near(nearest, *more), ratio, alpha, *more)[-1]
+    if not np.isclose(last.at.alpha, alpha, rtol=1e-12):
+        raise NotConverged("minima", last.at._asdict(), np.zeros(1))
+    return last
 
 
 def along_kappa(

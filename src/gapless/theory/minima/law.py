@@ -10,8 +10,12 @@ from gapless.losses import Loss
 from gapless.quadrature import Level, half_gaussian, half_line
 from gapless.theory.measure import SCAN, evaluate, onsets, support_end
 
-_HALVINGS = 46
-"""Of a panel of the scan, ratio 1.5: the last zero of 1 + γd is then known to round-off."""
+_HALVINGS = 50
+"""Of a panel of the scan: the zeros of 1 + γd are then known to round-off."""
+_ABOUT = np.linspace(0.5, 1.5, 41)
+"""ŷ/y at which curvatures are looked at besides `SCAN`: every loss has its well at ŷ = y."""
+_MOST = 3
+"""Stretches of ŷ ≥ 0 with 1 + γd > 0 at one y."""
 
 
 class Multipliers(NamedTuple):
@@ -88,55 +92,93 @@ class MinimaMeasure:
         return LabelLaw(self.h[keep], teacher[keep], weight[keep])
 
 
-def support_start(loss: Loss, gamma: float, y: np.ndarray) -> np.ndarray:
-    """Return h₀(y) ≥ 0, the largest root of 1 + γd(h, y), 0 where there is none.
+@dataclass(frozen=True, eq=False)
+class Support:
+    """Stretches of ŷ ≥ 0 on which 1 + γd > 0, at each y.
 
-    Raises ``ValueError`` if 1 + γd is positive on both sides of a stretch where it is negative:
-    the support of the law would have a hole.
+    Parameters
+    ----------
+    outer : shape (A,)
+        Where the last one begins, which ends nowhere; 0 if 1 + γd vanishes nowhere.
+    low, high : shape (A, S)
+        The others; both equal ``outer`` where there are fewer.
     """
-    negative = 1 + gamma / 2 * evaluate(loss.d2, SCAN[None, :], y[:, None]) < 0
-    start = np.zeros_like(y)
-    rows = np.flatnonzero(negative.any(axis=1))
-    if rows.size == 0:
-        return start
-    negative = negative[rows]
-    last = negative.shape[1] - 1 - np.argmax(negative[:, ::-1], axis=1)
-    if (np.cumsum(~negative, axis=1)[np.arange(rows.size), last] > 0).any():
-        raise ValueError(
-            f"loss: the curvature of {loss.name} falls again as |ŷ| grows, so that minima have "
-            f"labels on both sides of a gap (at γ={gamma:.4g}); such a loss is not covered"
-        )
-    if (last == negative.shape[1] - 1).any():
+
+    outer: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def _scan(loss: Loss, gamma: float, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return increasing labels, shape (A, G), and whether 1 + γd > 0 there."""
+    both = [np.broadcast_to(SCAN, (y.size, SCAN.size)), y[:, None] * _ABOUT]
+    grid = np.sort(np.concatenate(both, axis=1), axis=1)
+    return grid, 1 + gamma / 2 * evaluate(loss.d2, grid, y[:, None]) > 0
+
+
+def support(loss: Loss, gamma: float, y: np.ndarray) -> Support:
+    """Return where 1 + γd(ŷ, y) > 0.
+
+    Raises ``ValueError`` where the curvature is below −1/γ at the largest labels, or there are more
+    than four stretches.
+    """
+    grid, positive = _scan(loss, gamma, y)
+    if not positive[:, -1].all():
         raise ValueError(
             f"loss: the curvature of {loss.name} is still below −1/γ at |ŷ| = {SCAN[-1]:g} "
             f"(γ={gamma:.4g}); such a loss is not covered"
         )
-    low, high, y = SCAN[last], SCAN[last + 1], y[rows]
-    for _ in range(_HALVINGS):
+    rows, left = np.nonzero(positive[:, 1:] != positive[:, :-1])
+    low, high, upward = grid[rows, left], grid[rows, left + 1], positive[rows, left + 1]
+    for _ in range(_HALVINGS if rows.size else 0):
         middle = (low + high) / 2
-        below = 1 + gamma / 2 * evaluate(loss.d2, middle, y) < 0
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    start[rows] = high
-    return start
+        above = (1 + gamma / 2 * evaluate(loss.d2, middle, y[rows]) > 0) == upward
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    # The end that lies within the support.
+    zero = np.where(upward, high, low)
+    ends = np.concatenate([zero, np.zeros(int(positive[:, 0].sum()))])
+    rows = np.concatenate([rows, np.flatnonzero(positive[:, 0])])
+    order = np.lexsort((ends, rows))
+    ends, rows = ends[order], rows[order]
+    count = np.bincount(rows, minlength=y.size)
+    inner = int((count.max() - 1) // 2)
+    if inner > _MOST:
+        raise ValueError(
+            f"loss: the curvature of {loss.name} crosses −1/γ more than {2 * _MOST + 1} times as "
+            f"|ŷ| grows (γ={gamma:.4g}); such a loss is not covered"
+        )
+    table = np.full((y.size, 2 * inner + 1), np.nan)
+    # Right-aligned: the last column is where the outer stretch begins.
+    offset = np.cumsum(count) - count
+    table[rows, np.arange(rows.size) - offset[rows] + table.shape[1] - count[rows]] = ends
+    outer = table[:, -1]
+    table = np.where(np.isnan(table), outer[:, None], table)
+    return Support(outer, table[:, 0:-1:2], table[:, 1::2])
 
 
-def _corners(loss: Loss, gamma: float) -> list[float]:
-    """Return the y at which the boundary of the support, 1 + γd = 0, appears or disappears."""
+def stretches(loss: Loss, gamma: float, y: np.ndarray) -> np.ndarray:
+    """Return how often 1 + γd changes sign as |ŷ| grows, at each y; 0 without a boundary."""
+    positive = _scan(loss, gamma, y)[1]
+    return np.count_nonzero(positive[:, 1:] != positive[:, :-1], axis=1)
 
-    def bounded(y: np.ndarray) -> np.ndarray:
-        return np.any(1 + gamma / 2 * evaluate(loss.d2, SCAN[:, None], y[None, :]) < 0, axis=0)
 
-    return onsets(loss, gamma, bounded)
+def _within(low: np.ndarray, high: np.ndarray, level: Level) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes and weights of ∫ over [low, high], graded to both ends, shape (A, B)."""
+    s = np.arange(level.lowest, -level.lowest, level.step)
+    share = 1 / (1 + np.exp(-s))
+    width = (high - low)[:, None]
+    return low[:, None] + width * share, width * (level.step * share * (1 - share))
 
 
 def minima_measure(
     loss: Loss, at: Multipliers, level: Level, overlap: float = 0.0, annealed: bool = False
 ) -> MinimaMeasure:
     """Return the law of labels at the minima with these multipliers, Eq. (L5), normalised."""
-    y, y_weight = half_gaussian(_corners(loss, at.gamma), level)
+    corners = onsets(loss, at.gamma, lambda y: stretches(loss, at.gamma, y))
+    y, y_weight = half_gaussian(corners, level)
     keep = y_weight > 1e-22
     y, y_weight = y[keep], y_weight[keep]
-    start = support_start(loss, at.gamma, y)
+    inside = support(loss, at.gamma, y)
     spread = 1 - overlap**2
     column = y[:, None]
 
@@ -146,9 +188,9 @@ def minima_measure(
         """Return −log of the weight, ∞ outside the support, and d/(1+γd)."""
         d = d2 / 2
         jacobian = 1 + at.gamma * d
-        inside = jacobian > 0
+        allowed = jacobian > 0
         # Beyond the support any finite value will do: the weight vanishes there.
-        jacobian = np.where(inside, jacobian, 1.0)
+        jacobian = np.where(allowed, jacobian, 1.0)
         response = d / jacobian
         cost = d1 * d1
         cost *= at.force
@@ -161,19 +203,23 @@ def minima_measure(
             cost -= at.signal * (d1 * (column - overlap * h))
         else:
             cost += h * h / 2
-        return np.where(inside, cost, np.inf), response
+        return np.where(allowed, cost, np.inf), response
 
     def look(h: np.ndarray) -> tuple[np.ndarray, ...]:
         return tuple(evaluate(f, h, column) for f in loss.functions)
 
     parts = []
     for sign in (-1, 1) if overlap else (1,):
-        stop = support_end(start, lambda h, s=sign: exponent(s * h, *look(s * h))[0])
-        h, h_weight = half_line(start, stop, level)
-        parts.append((sign * h, h_weight))
+        stop = support_end(inside.outer, lambda h, s=sign: exponent(s * h, *look(s * h))[0])
+        pieces = [half_line(inside.outer, stop, level)]
+        pieces += [
+            _within(low, high, level) for low, high in zip(inside.low.T, inside.high.T, strict=True)
+        ]
+        parts += [(sign * h, h_weight) for h, h_weight in pieces]
     h, h_weight = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
     value, d1, d2 = look(h)
     cost, response = exponent(h, value, d1, d2)
+    cost[h_weight == 0] = np.inf
     lowest = cost.min(axis=1, keepdims=True)
     weight = np.exp(np.subtract(lowest, cost, out=cost), out=cost)
     weight *= h_weight

@@ -16,6 +16,7 @@ from gapless.theory.measure import evaluate
 from gapless.theory.minima.curves import (
     Kind,
     along_kappa,
+    at_alpha,
     deepest_curve,
     followed,
     large_alpha_guess,
@@ -184,7 +185,7 @@ def _most_numerous(kind: Kind, alpha: float) -> Solved:
                 f"alpha: minima of the {kind.loss.name} loss are resolved from {curve.lowest:.4g} "
                 f"on, not at {alpha:g}: {_why_not_below(plain, curve.at[-1])}; raise it"
             )
-        found = plain.near(curve.guess(alpha))
+        found = at_alpha(plain, curve, alpha)
     return _at_overlap(kind, found) if kind.overlap else found
 
 
@@ -263,10 +264,10 @@ def _deepest(kind: Kind, top: Solved) -> Solved:
                 "energy above"
             ) from None
     curve = deepest_curve(kind.loss, kind.annealed)
-    first = kind.near(curve.guess(min(max(alpha, curve.lowest), curve.at[0].alpha)), pair)
-    if curve.lowest <= alpha <= curve.at[0].alpha and first.at.kappa > 0:
-        return first
-    found = followed(kind, first, 1.3 if alpha > first.at.alpha else 1 / 1.3, alpha, pair)[-1]
+    inside = min(max(alpha, curve.lowest), curve.at[0].alpha)
+    found = at_alpha(kind, curve, inside, pair)
+    if inside != alpha:
+        found = followed(kind, found, 1.3 if alpha > inside else 1 / 1.3, alpha, pair)[-1]
     if not np.isclose(found.at.alpha, alpha, rtol=1e-12):
         raise ValueError(
             f"alpha: the deepest minima of the {kind.loss.name} loss are resolved as far as "

@@ -7,7 +7,7 @@ import numpy as np
 
 from gapless.flags import as_ever
 from gapless.losses import Loss
-from gapless.theory.minima.curves import Curve, Kind, deepest_curve, most_numerous_curve
+from gapless.theory.minima.curves import Curve, Kind, at_alpha, deepest_curve, most_numerous_curve
 from gapless.theory.minima.states import Minima, check_countable, refined
 from gapless.theory.roots import NotConverged
 
@@ -81,5 +81,5 @@ def _crossing(kind: Kind, curve: Curve, *more: tuple[str, str]) -> Minima | None
     k = int(changes[0])
     logs = np.log([curve.at[k].alpha, curve.at[k + 1].alpha])
     share = border[k] / (border[k] - border[k + 1])
-    start = curve.guess(float(np.exp(logs[0] + share * (logs[1] - logs[0]))))
-    return refined(kind, kind.near(start, *more, BORDER).at, *more, BORDER)
+    start = at_alpha(kind, curve, float(np.exp(logs[0] + share * (logs[1] - logs[0]))), *more)
+    return refined(kind, kind.near(start.at, *more, BORDER).at, *more, BORDER)
