@@ -62,6 +62,7 @@ class LabelMeasure:
 
     def mean(self, g: np.ndarray) -> float:
         """Return E g for g given at the nodes, shape (A, B)."""
+        # first over h at given y, then over y: einsum stores no third (A, B) array
         return float(self.y_weight @ np.einsum("ab,ab->a", self.weight, g))
 
     def kink(self) -> float:
@@ -71,12 +72,14 @@ class LabelMeasure:
         """
         # p(r = 0|y) of a standard normal field
         density = np.exp(self.log_zero - self.log_norm) / np.sqrt(2 * np.pi)
+        # |V′(0⁺) − V′(0⁻)| = 4 h_min/χ by symmetry, halved as in ½∂²V (bbp.md §4)
         return float(self.y_weight @ (density * 2 * self.h_min / self.chi))
 
     def law(self) -> LabelLaw:
         """Return P(ŷ, y) folded to ŷ, y ≥ 0 (both signs of either are equally likely)."""
         teacher = np.broadcast_to(self.y[:, None], self.h.shape)
         weight = self.y_weight[:, None] * self.weight
+        # lighter atoms lie so far in both tails that no average sees them
         keep = weight > 1e-40
         return LabelLaw(self.h[keep], teacher[keep], weight[keep])
 
@@ -91,6 +94,7 @@ def evaluate(function: Pointwise, h: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _field(loss: Loss, chi: float, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+    # stationarity of (r − h)²/χ + ℓ(h, y) in h gives r, the ½ being that of 2(r − h)/χ = ℓ′
     return h + chi / 2 * evaluate(loss.d1, h, y)
 
 
@@ -112,6 +116,7 @@ def onsets(loss: Loss, chi: float, state: Callable[[np.ndarray], np.ndarray]) ->
         # A continuous onset is a root of J(0, y), known to round-off; any other is bisected.
         if jacobian_at_zero(low) * jacobian_at_zero(high) < 0:
             root = root_between(jacobian_at_zero, low, high)
+            # J(0, y) may vanish where nothing sets in: the state on both sides tells
             if state(np.array([root * (1 + 1e-7)]))[0] != state(np.array([root * (1 - 1e-7)]))[0]:
                 found.append(root)
                 continue
@@ -133,6 +138,7 @@ def corners(loss: Loss, chi: float) -> list[float]:
     """
 
     def jumps(y: np.ndarray) -> np.ndarray:
+        # r < 0 at some h > 0: the minimiser at field 0⁺ lies beyond, at a finite h_min
         return np.any(_field(loss, chi, SCAN[:, None], y[None, :]) < 0, axis=0)
 
     return onsets(loss, chi, jumps)
@@ -148,6 +154,7 @@ def support_end(start: np.ndarray, exponent: Callable[[np.ndarray], np.ndarray])
     """
     scan = start[:, None] + SCAN[None, 15:]
     reach = exponent(scan)
+    # the end need not be exact: the rule in h is uniform there, and what follows is below e^{−42}
     alive = reach < reach.min(axis=1, keepdims=True) + _NEGLIGIBLE
     last = alive.shape[1] - 1 - np.argmax(alive[:, ::-1], axis=1)
     return scan[np.arange(start.size), np.minimum(last + 1, scan.shape[1] - 1)]
@@ -169,6 +176,7 @@ def _largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
     rows = np.flatnonzero(negative.any(axis=1))
     if rows.size == 0:
         return h_min
+    # the last node with r < 0 and the one after it bracket the largest root
     last = negative.shape[1] - 1 - np.argmax(negative[rows, ::-1], axis=1)
     low, high, y = SCAN[last], SCAN[last + 1], y[rows]
     h = high.copy()
@@ -194,11 +202,13 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
     Raises ``ValueError`` if the minimiser of V jumps anywhere but at field zero, which the
     change of variable does not cover, or if the loss is not bounded below.
     """
+    # split at the corners, where the integral over h is singular like |y − y_c|^(−1/2)
     y, y_weight = half_gaussian(corners(loss, chi), level)
     h_min = _largest_root(loss, chi, y)
 
     def exponent(h: np.ndarray, value: np.ndarray, d1: np.ndarray) -> np.ndarray:
         # In place: the arrays do not fit the cache, and fresh memory costs more than arithmetic.
+        # It returns r²/2 + (z/2) V, with r = h + χℓ′/2 and V = χℓ′²/4 + ℓ (replica.md §3).
         r = chi / 2 * d1
         r += h
         r *= r
@@ -219,14 +229,19 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
     value, d1 = evaluate(loss.value, h, column), evaluate(loss.d1, h, column)
     d = evaluate(loss.d2, h, column) / 2
     jacobian = 1 + chi * d
+    # J < 0 means that r(h) turns back, so that some fields have two candidates; 1e-9 is rounding
+    # at the corner, where J → 0 without changing sign
     if (jacobian < -1e-9 * np.maximum(1, np.abs(chi * d))).any():
         raise ValueError(
             f"loss: for {loss.name} at χ={chi:.6g} the minimiser of (r−h)²/χ + ℓ(h, y) jumps at a "
             "field other than zero; only a jump at r=0 is covered"
         )
     energy = exponent(h, value, d1)
+    # the least exponent, at most y²/2 = 50 (h = y costs no loss), is taken out of the exponential:
+    # the largest weight is then of order one at every y
     lowest = energy.min(axis=1, keepdims=True)
     weight = np.exp(np.subtract(lowest, energy, out=energy), out=energy)
+    # dr = J dh turns the field's law into that of the minimiser (replica.md §4)
     weight *= jacobian
     weight *= h_weight
     norm = weight.sum(axis=1, keepdims=True)
@@ -248,5 +263,6 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
         jacobian=jacobian,
         h_min=h_min,
         log_norm=log_norm,
+        # r = 0 at h_min, so the Gaussian factor is 1 and V(0, y) = χℓ′²/4 + ℓ there
         log_zero=-z / 2 * (chi / 4 * edge_d1**2 + edge_value),
     )

@@ -1,19 +1,16 @@
-"""Laws of the counted minima: definition, maximum, limits, independent routes, refinement."""
-
-from itertools import pairwise
+"""Minima by energy and overlap: definition, limits, independent routes, refinement, refusals."""
 
 import numpy as np
 import pytest
-from scipy.integrate import quad
 
-from gapless.losses import Loss, amplitude, divided, loss_from_value, normalised, quartic
+from gapless.losses import amplitude, divided, loss_from_value, normalised, quartic
 from gapless.quadrature import LEVELS
 from gapless.theory import bulk_edge, complexity_curve, outlier, threshold_state
-from gapless.theory.minima import minima, minima_threshold
+from gapless.theory.minima import minima
 from gapless.theory.minima.curves import Kind
-from gapless.theory.minima.law import MinimaMeasure, Multipliers, minima_measure
+from gapless.theory.minima.law import MinimaMeasure, Multipliers
 from gapless.theory.minima.states import state_values, toward_signal
-from gapless.theory.minima.system import EQUATIONS, Question, moved, solve
+from gapless.theory.minima.system import solve
 from gapless.theory.roots import root_between
 
 STATES = [
@@ -103,119 +100,6 @@ def test_deeper_than_marginal_the_minima_are_gapped():
     assert not minima(loss, alpha).flags["gapped"]
 
 
-@pytest.mark.parametrize("annealed", [False, True])
-@pytest.mark.parametrize("overlap", [0.0, 0.3])
-def test_the_jacobian_is_that_of_the_equations(annealed, overlap):
-    # Away from any solution; central differences, step² times a third derivative.
-    at = Multipliers(0.08, 0.0015, 0.02, 0.01, 0.02 if overlap else 0.0, 9.0)
-    names = ("gamma", "force", "omega", "gap", "kappa", "alpha", *["signal"] * bool(overlap))
-    question = Question(quartic, names, EQUATIONS, overlap, annealed, 5.0)
-    jacobian = question.averages(at, LEVELS[2]).jacobian()
-    step = 1e-4
-    for name in names:
-        low, high = (
-            question.averages(moved(at, {name: size}), LEVELS[2]).residuals(5.0)
-            for size in (-step, step)
-        )
-        for equation in EQUATIONS:
-            if equation == "border" and overlap:
-                continue
-            slope = (high[equation] - low[equation]) / (2 * step)
-            assert slope == pytest.approx(jacobian[equation, name], rel=1e-5, abs=1e-5)
-
-
-class Atoms:
-    """K[ν] by its definition, Eq. (L4), on the atoms of a measure at overlap 0."""
-
-    def __init__(self, measure: MinimaMeasure) -> None:
-        self.measure = measure
-        at, h = measure.at, measure.h
-        self.kept = measure.weight > 1e-15
-        d = measure.response / (1 - at.gamma * measure.response)
-        self.h, self.d, self.d1 = h[self.kept], d[self.kept], measure.d1[self.kept]
-        # log(ν/N) at the nodes, up to the norm at each y: the exponent of Eq. (L5).
-        self.exponent = (
-            np.log1p(at.gamma * np.where(self.kept, d, 0))
-            - at.force * measure.d1**2
-            - (at.gamma + at.omega) / 2 * h * measure.d1
-            - at.kappa / 2 * measure.value
-            + at.omega * np.where(self.kept, measure.response, 0)
-        )
-
-    def functional(self, tilt: np.ndarray) -> tuple[float, float]:
-        """Return K and the gap λ₋ − μ of ν e^tilt, normalised at each y."""
-        m, at = self.measure, self.measure.at
-        weight = np.where(self.kept, m.weight * np.exp(tilt), 0)
-        norm = weight.sum(axis=1, keepdims=True)
-        weight /= norm
-        # KL(ν′|N) = KL(ν|N) + E′ of what changed; log Z_y is averaged already.
-        log_ratio = self.exponent + tilt - np.log(norm)
-        kl = float(m.y_weight @ np.sum(weight * log_ratio, axis=1)) - m.log_norm
-        w = (m.y_weight[:, None] * weight)[self.kept]
-        mu = at.alpha / 2 * float(w @ (self.h * self.d1))
-
-        def psi(gamma: float) -> float:
-            return at.alpha * float(w @ (self.d / (1 + gamma * self.d))) - 1 / gamma
-
-        def slope(gamma: float) -> float:
-            return 1 - at.alpha * float(w @ (gamma * self.d / (1 + gamma * self.d)) ** 2)
-
-        pole = -1 / self.d.min() if self.d.min() < 0 else np.inf
-        top = min(pole * (1 - 1e-9), 5 * at.gamma)
-        edge = top if slope(top) > 0 else root_between(slope, 1e-3 * at.gamma, top)
-        gap = psi(edge) - mu
-        if gap < -1e-9:
-            return -np.inf, gap
-        gamma = edge if gap < 1e-9 else root_between(lambda g: psi(g) - mu, 1e-4 * edge, edge)
-        determinant = at.alpha * float(w @ np.log1p(gamma * self.d)) - np.log(gamma) - 1
-        force = np.log(at.alpha / 4 * float(w @ self.d1**2))
-        return (1 - force) / 2 - at.alpha * kl + determinant - gamma * mu, gap
-
-
-@pytest.mark.parametrize(("loss", "alpha"), [(quartic, 4.0), (quartic, 10.0), (normalised(1.0), 4)])
-def test_the_law_maximises_the_count_among_laws_of_minima(loss, alpha):
-    state = minima(loss, alpha)
-    force = 1 / (2 * alpha * state.law.mean(lambda h, y: loss.d1(h, y) ** 2))
-    at = Multipliers(state.gamma, force, state.omega, 0.0, 0.0, alpha)
-    measure = minima_measure(loss, at, LEVELS[1])
-    atoms = Atoms(measure)
-    best, gap = atoms.functional(np.zeros(measure.h.shape))
-    assert best == pytest.approx(state.complexity, abs=1e-8)
-    assert gap == pytest.approx(0, abs=1e-7)
-
-    def centred(f):
-        return f - measure.rows(f)[:, None]
-
-    def inner(a, b):
-        return float(measure.y_weight @ measure.rows(a * b))
-
-    constraint = centred(np.where(atoms.kept, measure.response, 0) - measure.h * measure.d1 / 2)
-    push = centred(np.clip(constraint, -5, 5))
-    rng = np.random.default_rng(3)
-    for _ in range(4):
-        phase, wave, tilt = rng.uniform(0, 6), 3 * rng.normal(), rng.normal()
-        eta = centred(np.cos(wave * measure.h + tilt * measure.y[:, None] + phase))
-        eta -= push * inner(eta, constraint) / inner(push, constraint)
-        losses = []
-        for size in (0.05, 0.1):
-            # Back on the manifold λ₋ = μ, then also off it, to where the minima are gapped.
-            share = root_between(
-                lambda b, size=size, eta=eta: atoms.functional(size * eta + b * push)[1], -0.1, 0.1
-            )
-            along = max(
-                atoms.functional(size * eta + (share + nudge) * push)[0]
-                for nudge in (0, 1e-9, -1e-9)
-            )
-            gapped = max(
-                atoms.functional(size * eta + (share + nudge) * push)[0] for nudge in (3e-3, -3e-3)
-            )
-            assert gapped < along < best
-            losses.append((best - along) / size**2)
-        # No first order is left: halving the size divides the loss by four.
-        assert losses[0] == pytest.approx(losses[1], rel=0.1)
-    assert 0 < state.flags["second_variation"] < 1
-
-
 def test_overlap_zero_is_a_limit():
     # Two half lines of ŷ instead of one; the dependence on q is even.
     plain, close = minima(quartic, 8.0), minima(quartic, 8.0, overlap=1e-4)
@@ -267,26 +151,6 @@ def test_minima_lie_between_two_energies_of_zero_complexity(loss, alpha):
         assert (state.kappa > 0) == (inside < middle)
     with pytest.raises(ValueError, match="between"):
         minima(loss, alpha, energy=1.01 * high)
-
-
-def test_thresholds_are_where_the_border_turns():
-    found = minima_threshold(normalised(1.0))
-    for state, deepest in ((found.most_numerous, False), (found.deepest, True)):
-        assert state is not None
-        assert state.flags["border"] == pytest.approx(0, abs=1e-8)
-        at = [minima(normalised(1.0), state.alpha * x, deepest=deepest) for x in (0.999, 1.001)]
-        assert [one.flags["unstable"] for one in at] == [False, True]
-        assert [one.outlier is None for one in at] == [True, False]
-
-
-def test_published_thresholds_of_the_quartic_loss():
-    # The paper's Figure 5: runs escape "in general before α ≈ 11".
-    found = minima_threshold(quartic)
-    assert found.most_numerous is not None
-    assert found.deepest is not None
-    assert found.most_numerous.alpha == pytest.approx(11.1613613, abs=1e-6)
-    assert found.most_numerous.complexity > 0.03
-    assert found.deepest.alpha == pytest.approx(13.4294352, abs=1e-6)
 
 
 def test_the_border_term_of_the_gradient_against_a_matrix():
@@ -391,70 +255,3 @@ def test_a_loss_of_your_own_is_counted():
 def test_what_does_not_exist_is_refused_with_the_range(loss, alpha, which, words):
     with pytest.raises(ValueError, match=words):
         minima(loss, alpha, **which)
-
-
-holed = Loss(
-    "holed",
-    lambda h, y: (h**2 - y**2) ** 2 * (1 + h**2),
-    lambda h, y: 4 * h * (h**2 - y**2) * (1 + h**2) + 2 * h * (h**2 - y**2) ** 2,
-    lambda h, y: (
-        4 * (3 * h**2 - y**2) * (1 + h**2) + 16 * h**2 * (h**2 - y**2) + 2 * (h**2 - y**2) ** 2
-    ),
-    -np.inf,
-)
-"""ℓ = (ŷ² − y²)²(1 + ŷ²): for y² > 2 its curvature is positive about ŷ = 0 and about ŷ = y."""
-
-
-def test_labels_on_several_stretches_against_adaptive_quadrature():
-    at = Multipliers(0.04, 5e-4, 0.01, 0.01, 0.0, 5.0)
-    measure = minima_measure(holed, at, LEVELS[2])
-    for target in (0.5, 1.9, 2.6, 3.5):
-        row = int(np.argmin(np.abs(measure.y - target)))
-        y = float(measure.y[row])
-
-        def weight(h, y=y):
-            d1, d = holed.d1(h, y), holed.d2(h, y) / 2
-            inside = 1 + at.gamma * d
-            if inside <= 0:
-                return 0.0
-            cost = h**2 / 2 + at.force * d1**2 + (at.gamma + at.omega) / 2 * h * d1
-            cost += at.kappa / 2 * holed.value(h, y) - at.omega * d / inside
-            return inside * float(np.exp(-cost))
-
-        grid = np.linspace(0, 8, 4001)
-        sign = 1 + at.gamma * holed.d2(grid, y) / 2 > 0
-        ends = [float(grid[k]) for k in np.flatnonzero(sign[1:] != sign[:-1])]
-        norm, second = (
-            sum(
-                quad(lambda h, k=k: h**k * weight(h), a, b, epsabs=0, epsrel=1e-10, limit=200)[0]
-                for a, b in pairwise([0.0, *ends, y, y + 1, 8.0])
-            )
-            for k in (0, 2)
-        )
-        mean = float(measure.rows(measure.h**2)[row])
-        assert mean == pytest.approx(second / norm, rel=1e-7)
-
-
-@pytest.mark.slow
-def test_a_loss_whose_labels_lie_on_several_stretches():
-    check_errors(holed, 12.0, {})
-    state = minima(holed, 12.0)
-    assert state.bulk_edge == pytest.approx(state.mu, abs=1e-9 / state.gamma)
-    step = 1e-3 * state.energy
-    low, high = (minima(holed, 12.0, energy=state.energy + x) for x in (-step, step))
-    assert low.kappa > 0 > high.kappa
-    slope = (high.complexity - low.complexity) / (2 * step)
-    assert slope == pytest.approx((low.kappa + high.kappa) / 2, abs=1e-6)
-    assert state.flags["second_variation"] < 1
-
-
-def test_a_curvature_that_stays_low_is_refused():
-    falling = Loss(
-        "falling",
-        lambda h, y: h**2 - 0.1 * h**4 + 0 * y,
-        lambda h, y: 2 * h - 0.4 * h**3 + 0 * y,
-        lambda h, y: 2 - 1.2 * h**2 + 0 * y,
-        -np.inf,
-    )
-    with pytest.raises(ValueError, match="still below"):
-        minima_measure(falling, Multipliers(0.2, 0.001, 0.01, 0.0, 0.0, 5.0), LEVELS[0])
