@@ -228,10 +228,11 @@ def _at_overlap(kind: Kind, first: Solved) -> Solved:
 
 def _at_kappa(kind: Kind, top: Solved, kappa: float) -> Solved:
     """Return the minima at ``kappa``, at once or by steps."""
-    try:
-        return kind.near(top.at._replace(kappa=kappa))
-    except (NotConverged, ValueError):
-        pass
+    if abs(kappa) < 5 * top.at.gamma:
+        try:
+            return kind.near(top.at._replace(kappa=kappa))
+        except (NotConverged, ValueError):
+            pass
     sign = 1 if kappa > 0 else -1
 
     def passed(solved: Solved) -> bool:
