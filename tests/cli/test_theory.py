@@ -10,6 +10,11 @@ STATE_KEYS = {
     *("outlier_overlap", "moments", "flags", "error"),
 }
 
+MINIMA_KEYS = {
+    *("alpha", "overlap", "labels", "gamma", "omega", "kappa", "energy", "complexity", "mu"),
+    *("bulk_edge", "outlier", "moments", "flags", "error"),
+}
+
 
 def test_state_prints_every_value_with_its_error(capsys):
     state = answer(capsys, "theory", "state", "--alpha", "10")
@@ -19,15 +24,41 @@ def test_state_prints_every_value_with_its_error(capsys):
     assert state["outlier"] is state["outlier_overlap"] is state["error"]["outlier"] is None
     assert set(state["flags"]) == {
         *("negative_complexity", "below_ground_state", "kink_mass", "multiplier_mismatch"),
-        "other_branches",
+        *("outer_replicon", "outer_unstable", "other_branches"),
     }
 
 
 def test_threshold_names_its_readings(capsys):
     threshold = answer(capsys, "theory", "threshold", "--loss", "normalised:a=1")
-    assert set(threshold) == {"alpha_bbp", "error"}
+    assert set(threshold) == {"alpha_bbp", "error", "minima"}
     assert set(threshold["alpha_bbp"]) == set(threshold["error"])
     assert set(threshold["error"]) == {"edge", "multiplier", "unstable"}
+    assert set(threshold["minima"]) == {"most_numerous", "deepest"}
+    for state in threshold["minima"].values():
+        assert set(state) == {"alpha_bbp", "energy", "complexity", "error"}
+        assert set(state["error"]) == set(state) - {"error"}
+        assert state["alpha_bbp"] < threshold["alpha_bbp"]["edge"]
+
+
+def test_a_loss_whose_minima_are_not_counted_keeps_its_other_readings(capsys):
+    minima = answer(capsys, "theory", "threshold", "--loss", "amplitude")["minima"]
+    assert minima["most_numerous"] is minima["deepest"] is None
+    assert "kink" in minima["reason"]
+
+
+@pytest.mark.parametrize(
+    "which",
+    [[], ["--kappa", "0.03"], ["--deepest"], ["--energy", "7.5", "--overlap", "0.1"]],
+)
+def test_minima_print_every_value_with_its_error(capsys, which):
+    state = answer(capsys, "theory", "minima", "--alpha", "10", *which)
+    assert set(state) == MINIMA_KEYS
+    assert set(state["error"]) == MINIMA_KEYS - {"alpha", "overlap", "labels", "flags", "error"}
+    assert set(state["moments"]) == set(state["error"]["moments"]) == {"abs", "2", "3", "4"}
+    assert main(["theory", "minima", "--alpha", "10", *which]) == 0
+    table = capsys.readouterr().out
+    for name in (MINIMA_KEYS | set(state["flags"])) - {"moments", "flags", "error"}:
+        assert name in table
 
 
 def test_curve_gives_states_in_order_and_draws(capsys, tmp_path):
@@ -44,6 +75,12 @@ def test_curve_gives_states_in_order_and_draws(capsys, tmp_path):
         (["state", "--alpha", "1"], ["--alpha", "no marginal 1RSB state", "raise it"]),
         (["state", "--alpha", "nan"], ["--alpha", "positive number"]),
         (["state", "--alpha", "4", "--loss", "none"], ["--loss", "quartic"]),
+        (["minima", "--alpha", "1"], ["--alpha", "resolved from 1.1", "raise it"]),
+        (["minima", "--alpha", "10", "--energy", "5"], ["--energy", "between 7.0499 and 8.6"]),
+        (["minima", "--alpha", "10", "--overlap", "0.9"], ["--overlap", "up to overlap 0.3"]),
+        (["minima", "--alpha", "10", "--labels", "x"], ["--labels", "quenched, annealed"]),
+        (["minima", "--alpha", "10", "--kappa", "1", "--deepest"], ["--kappa", "leave"]),
+        (["minima", "--alpha", "10", "--loss", "amplitude"], ["--loss", "kink"]),
         (["curve", "--alpha", "4:2:1"], ["--alpha", "list"]),
         (["curve", "--alpha", "4", "--plot", "x.txt"], ["--plot", ".png"]),
     ],

@@ -2,9 +2,9 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from gapless.cli.shared import (
     Json,
@@ -18,7 +18,7 @@ from gapless.cli.shared import (
 
 app = App(
     name="theory",
-    help="Threshold states, bulk edge, outlier and BBP threshold as N → ∞ (1RSB).",
+    help="Threshold states (1RSB), minima (Kac–Rice), bulk edge, outlier, α_BBP as N → ∞.",
 )
 
 
@@ -47,23 +47,74 @@ def state(*, alpha: float, loss: str = "quartic", as_json: Json = False) -> None
     if as_json:
         print_json(record)
         return
-    rows: list[list[Any]] = [["alpha", record["alpha"], None]]
-    for name, error in record["error"].items():
-        if name == "moments":
-            rows += [[f"moment {k}", record[name][k], error[k]] for k in error]
-        else:
-            rows.append([name, record[name], error])
-    rows += [[name, value, None] for name, value in record["flags"].items()]
-    sys.stdout.write(table_text(("", "value", "error"), [_digits(row) for row in rows]))
+    _print_state(record)
+
+
+@app.command
+def minima(
+    *,
+    alpha: float,
+    loss: str = "quartic",
+    kappa: float | None = None,
+    energy: float | None = None,
+    deepest: Annotated[bool, Parameter(negative="")] = False,
+    overlap: float = 0.0,
+    labels: str = "quenched",
+    as_json: Json = False,
+) -> None:
+    """Print the minima of one energy and overlap, counted by the formula of Kac and Rice.
+
+    Without --kappa, --energy or --deepest: the most numerous ones. complexity is Σ, their number
+    e^(NΣ); bulk_edge and outlier are eigenvalues of ½ Σ ℓ″ x xᵀ, before μ is subtracted. The flag
+    unstable says that a signal with these labels gives a direction of descent.
+
+    Example: gapless theory minima --alpha 10 --energy 7.4
+
+    Parameters
+    ----------
+    alpha
+        Samples per dimension M/N.
+    loss
+        quartic, normalised:a=1, or module:name of your own (a function value(yhat, y)).
+    kappa
+        dΣ/de: positive below the most numerous minima.
+    energy
+        e = L/N.
+    deepest
+        The minima with Σ = 0.
+    overlap
+        With the teacher, from 0 to 1.
+    labels
+        quenched: Gaussian labels of a typical X; annealed: the number is averaged over labels too.
+    as_json
+        Print one JSON object.
+    """
+    from gapless.losses import parse_loss
+    from gapless.theory.minima import minima as counted
+
+    record = counted(
+        parse_loss(loss),
+        alpha,
+        kappa=kappa,
+        energy=energy,
+        deepest=deepest,
+        overlap=overlap,
+        labels=labels,
+    ).record()
+    if as_json:
+        print_json(record)
+        return
+    _print_state(record)
 
 
 @app.command
 def threshold(*, loss: str = "quartic", as_json: Json = False) -> None:
     """Print α_BBP, above which the Hessian of the threshold states has an outlier.
 
-    edge: the outlier leaves the bulk; multiplier: Eq. 7 as printed; unstable: the outlier's
-    eigenvalue of the Hessian becomes negative. Without a kink in the inner minimisation the three
-    coincide.
+    Of the 1RSB states in three readings: edge: the outlier leaves the bulk; multiplier: Eq. 7 as
+    printed; unstable: the outlier's eigenvalue of the Hessian becomes negative. Without a kink in
+    the inner minimisation the three coincide. Of the minima that exist, where they coincide:
+    the most numerous ones, and the deepest (Σ = 0).
 
     Example: gapless theory threshold --loss normalised:a=1
 
@@ -76,13 +127,30 @@ def threshold(*, loss: str = "quartic", as_json: Json = False) -> None:
     """
     from gapless.losses import parse_loss
     from gapless.theory import bbp_threshold
+    from gapless.theory.minima import minima_threshold
 
-    record = bbp_threshold(parse_loss(loss)).record()
+    chosen = parse_loss(loss)
+    record = bbp_threshold(chosen).record()
+    try:
+        record["minima"] = minima_threshold(chosen).record()
+    except ValueError as reason:
+        record["minima"] = {"most_numerous": None, "deepest": None, "reason": str(reason)}
     if as_json:
         print_json(record)
         return
-    rows = [[name, value, record["error"][name]] for name, value in record["alpha_bbp"].items()]
-    sys.stdout.write(table_text(("reading", "alpha_bbp", "error"), [_digits(row) for row in rows]))
+    rows = [
+        [f"1RSB, {name}", value, record["error"][name], None]
+        for name, value in record["alpha_bbp"].items()
+    ]
+    for name in ("most_numerous", "deepest"):
+        found = record["minima"][name] or {}
+        error = found.get("error", {}).get("alpha_bbp")
+        title = f"minima, {name.replace('_', ' ')}"
+        rows.append([title, found.get("alpha_bbp"), error, found.get("energy")])
+    headings = ("reading", "alpha_bbp", "error", "energy")
+    sys.stdout.write(table_text(headings, [[*_digits(row[:3]), row[3]] for row in rows]))
+    if "reason" in record["minima"]:
+        sys.stdout.write(f"no minima: {record['minima']['reason']}\n")
 
 
 @app.command
@@ -181,6 +249,19 @@ def curve(
     names = ("alpha", "energy", "ground_energy", "complexity", "chi", "z", "mu", "bulk_edge")
     names = (*names, "outlier", "outlier_overlap")
     sys.stdout.write(table_text(names, [[row[name] for name in names] for row in rows]))
+
+
+def _print_state(record: dict[str, Any]) -> None:
+    """Print every value of a state with its error, then the flags."""
+    rows: list[list[Any]] = []
+    for name, value in record.items():
+        error = record["error"].get(name)
+        if name == "moments":
+            rows += [[f"moment {k}", value[k], error[k]] for k in value]
+        elif name not in ("flags", "error"):
+            rows.append([name, value, error])
+    rows += [[name, value, None] for name, value in record["flags"].items()]
+    sys.stdout.write(table_text(("", "value", "error"), [_digits(row) for row in rows]))
 
 
 def _digits(row: list[Any]) -> list[Any]:

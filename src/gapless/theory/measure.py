@@ -6,6 +6,7 @@ field is r(h) = h + χ ℓ′(h, y)/2, so dr = J dh with J = 1 + χ ℓ″/2, an
 their mirror images.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ from gapless.theory.roots import root_between
 
 # Geometric scan of h: fine enough to find the last sign change of r(h) and the end of the support
 # of P(h|y), both of which are then made exact (the root) or need not be (the end).
-_SCAN = np.geomspace(1e-7, 1e3, 61)
+SCAN = np.geomspace(1e-7, 1e3, 61)
 _NEGLIGIBLE = 42.0
 """The support of P(h|y) ends where the weight has fallen by e^{−42} = 6e-19."""
 
@@ -97,6 +98,38 @@ def _field(loss: Loss, chi: float, h: np.ndarray, y: np.ndarray) -> np.ndarray:
     return h + chi / 2 * evaluate(loss.d1, h, y)
 
 
+def onsets(loss: Loss, chi: float, state: Callable[[np.ndarray], np.ndarray]) -> list[float]:
+    """Return the y in (0, `UPPER`) at which ``state``, true or false at each y, changes.
+
+    A change where 1 + χ ℓ″(0, y)/2 vanishes is known to round-off, any other to bisection's.
+    """
+
+    def jacobian_at_zero(y: float) -> float:
+        return float(1 + chi / 2 * evaluate(loss.d2, np.zeros(1), np.full(1, y))[0])
+
+    # from y = 10⁻⁴: corners of large χ lie close to zero
+    grid = np.concatenate([np.geomspace(1e-4, 0.05, 12), np.linspace(0.1, UPPER, 100)])
+    states = state(grid)
+    found = []
+    for k in np.flatnonzero(states[1:] != states[:-1]):
+        low, high = grid[k], grid[k + 1]
+        # A continuous onset is a root of J(0, y), known to round-off; any other is bisected.
+        if jacobian_at_zero(low) * jacobian_at_zero(high) < 0:
+            root = root_between(jacobian_at_zero, low, high)
+            # J(0, y) may vanish where nothing sets in: the state on both sides tells
+            if state(np.array([root * (1 + 1e-7)]))[0] != state(np.array([root * (1 - 1e-7)]))[0]:
+                found.append(root)
+                continue
+        for _ in range(50):
+            middle = (low + high) / 2
+            if state(np.array([middle]))[0] == states[k]:
+                low = middle
+            else:
+                high = middle
+        found.append((low + high) / 2)
+    return found
+
+
 def corners(loss: Loss, chi: float) -> list[float]:
     """Return the y in (0, `UPPER`) at which the jump of the minimiser sets in or ends.
 
@@ -106,45 +139,38 @@ def corners(loss: Loss, chi: float) -> list[float]:
 
     def jumps(y: np.ndarray) -> np.ndarray:
         # r < 0 at some h > 0: the minimiser at field 0⁺ lies beyond, at a finite h_min
-        return np.any(_field(loss, chi, _SCAN[:, None], y[None, :]) < 0, axis=0)
+        return np.any(_field(loss, chi, SCAN[:, None], y[None, :]) < 0, axis=0)
 
-    def jacobian_at_zero(y: float) -> float:
-        return float(1 + chi / 2 * evaluate(loss.d2, np.zeros(1), np.full(1, y))[0])
+    return onsets(loss, chi, jumps)
 
-    # from y = 10⁻⁴: corners of large χ lie close to zero
-    grid = np.concatenate([np.geomspace(1e-4, 0.05, 12), np.linspace(0.1, UPPER, 100)])
-    state = jumps(grid)
-    found = []
-    for k in np.flatnonzero(state[1:] != state[:-1]):
-        low, high = grid[k], grid[k + 1]
-        # A continuous onset is a root of J(0, y), known to round-off; any other is bisected.
-        if jacobian_at_zero(low) * jacobian_at_zero(high) < 0:
-            root = root_between(jacobian_at_zero, low, high)
-            # J(0, y) may vanish where no jump sets in: the scan on both sides tells
-            if jumps(np.array([root * (1 + 1e-7)]))[0] != jumps(np.array([root * (1 - 1e-7)]))[0]:
-                found.append(root)
-                continue
-        for _ in range(50):
-            middle = (low + high) / 2
-            if jumps(np.array([middle]))[0] == state[k]:
-                low = middle
-            else:
-                high = middle
-        found.append((low + high) / 2)
-    return found
+
+def support_end(start: np.ndarray, exponent: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return where the weight e^(−exponent) on [start, ∞) has become negligible, shape (A,).
+
+    Parameters
+    ----------
+    exponent
+        Maps labels, shape (A, B), to exponents.
+    """
+    scan = start[:, None] + SCAN[None, 15:]
+    reach = exponent(scan)
+    # the end need not be exact: the rule in h is uniform there, and what follows is below e^{−42}
+    alive = reach < reach.min(axis=1, keepdims=True) + _NEGLIGIBLE
+    last = alive.shape[1] - 1 - np.argmax(alive[:, ::-1], axis=1)
+    return scan[np.arange(start.size), np.minimum(last + 1, scan.shape[1] - 1)]
 
 
 def _largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
     """Return h_min(y) ≥ 0, the largest root of r(h) = h + χ ℓ′(h, y)/2."""
-    negative = _field(loss, chi, _SCAN[None, :], y[:, None]) < 0
+    negative = _field(loss, chi, SCAN[None, :], y[:, None]) < 0
     if negative[:, -1].any():
         raise ValueError(
             f"loss: {loss.name} is not bounded below at χ={chi:.6g}, the field r(h) = h + χ ℓ′/2 "
-            f"is still negative at h={_SCAN[-1]:g}"
+            f"is still negative at h={SCAN[-1]:g}"
         )
     # A cusp of ℓ at ŷ = 0 that points down would hold a whole range of fields at h = 0.
-    smooth = _SCAN[0] * (2 + chi * np.abs(evaluate(loss.d2, _SCAN[:1], y)))
-    if (_field(loss, chi, _SCAN[:1], y) > smooth).any():
+    smooth = SCAN[0] * (2 + chi * np.abs(evaluate(loss.d2, SCAN[:1], y)))
+    if (_field(loss, chi, SCAN[:1], y) > smooth).any():
         raise ValueError(f"loss: {loss.name} has a cusp at ŷ = 0, which is not covered")
     h_min = np.zeros_like(y)
     rows = np.flatnonzero(negative.any(axis=1))
@@ -152,7 +178,7 @@ def _largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
         return h_min
     # the last node with r < 0 and the one after it bracket the largest root
     last = negative.shape[1] - 1 - np.argmax(negative[rows, ::-1], axis=1)
-    low, high, y = _SCAN[last], _SCAN[last + 1], y[rows]
+    low, high, y = SCAN[last], SCAN[last + 1], y[rows]
     h = high.copy()
     for _ in range(100):
         field = _field(loss, chi, h, y)
@@ -195,13 +221,10 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
         return r
 
     column = y[:, None]
-    scan = h_min[:, None] + _SCAN[None, 15:]
-    reach = exponent(scan, evaluate(loss.value, scan, column), evaluate(loss.d1, scan, column))
-    # the end need not be exact: the rule in h is uniform there, and what follows is below e^{−42}
-    alive = reach < reach.min(axis=1, keepdims=True) + _NEGLIGIBLE
-    last = alive.shape[1] - 1 - np.argmax(alive[:, ::-1], axis=1)
-    stop = scan[np.arange(y.size), np.minimum(last + 1, scan.shape[1] - 1)]
-
+    stop = support_end(
+        h_min,
+        lambda h: exponent(h, evaluate(loss.value, h, column), evaluate(loss.d1, h, column)),
+    )
     h, h_weight = half_line(h_min, stop, level)
     value, d1 = evaluate(loss.value, h, column), evaluate(loss.d1, h, column)
     d = evaluate(loss.d2, h, column) / 2

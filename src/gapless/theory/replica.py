@@ -22,6 +22,7 @@ from gapless.theory.saddle import (
     marginal_state,
     marginality,
     measure_at,
+    outer_replicon,
     refine,
     solve_saddle,
     stationarity,
@@ -54,8 +55,10 @@ class ThresholdState:
     flags
         ``negative_complexity`` (Σ < 0: not a consistent state), ``below_ground_state`` (its
         energy lies below the 1RSB ground state's), ``kink_mass`` (the delta in ∂²V that Eq. 13
-        drops: what λ₋ − μ must be), ``multiplier_mismatch`` (λ₋ − μ as computed) and
-        ``other_branches`` (further marginal states at this α: χ, z, energy).
+        drops: what λ₋ − μ must be), ``multiplier_mismatch`` (λ₋ − μ as computed),
+        ``outer_replicon`` (α((χ+z)/z)² E_y[(⟨r²⟩_y − 1)²], to be ≤ 1 where states have overlap
+        0), ``outer_unstable`` (it is above 1) and ``other_branches`` (further marginal states at
+        this α: χ, z, energy).
     error
         Estimated absolute error of each value, under the same keys.
     """
@@ -183,6 +186,7 @@ def threshold_state(loss: Loss, alpha: float) -> ThresholdState:
             np.zeros(2),
         )
     values = found.values
+    replicon = alpha * outer_replicon(found.measure)
     flags = {
         "negative_complexity": values["complexity"] < 0,
         # what λ₋ − μ must be by an integration by parts (bbp.md §4), and what it is as computed:
@@ -191,6 +195,8 @@ def threshold_state(loss: Loss, alpha: float) -> ThresholdState:
         "multiplier_mismatch": values["bulk_edge"] - values["mu"],
         # Σ grows with e along the curve (dΣ/de = z > 0) and vanishes at the ground state.
         "below_ground_state": values["complexity"] < 0,
+        "outer_replicon": replicon,
+        "outer_unstable": replicon > 1,
         "other_branches": _other_branches(loss, alpha, guesses[1:]),
     }
     return ThresholdState(
@@ -203,7 +209,7 @@ def _guesses(loss: Loss, alpha: float) -> list[np.ndarray]:
 
     Raises ``ValueError`` for a loss that is not even, or without a state at alpha.
     """
-    _check_loss(loss)
+    check_loss(loss)
     # beyond the curve that is followed; there the limit is a good enough start
     if alpha >= HIGHEST_ALPHA:
         return [large_alpha_guess(loss, alpha)]
@@ -218,7 +224,7 @@ def _guesses(loss: Loss, alpha: float) -> list[np.ndarray]:
     return guesses
 
 
-def _check_loss(loss: Loss) -> None:
+def check_loss(loss: Loss) -> None:
     """Raise ``ValueError`` unless ℓ is even in ŷ and in y, which folding to a quadrant needs."""
     if isinstance(loss, Loss):
         # nine pairs of labels of order one, on which no odd part vanishes by chance

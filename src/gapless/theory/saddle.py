@@ -41,6 +41,16 @@ def marginality(measure: LabelMeasure) -> float:
     return measure.mean((measure.chi * measure.d / measure.jacobian) ** 2)
 
 
+def outer_replicon(measure: LabelMeasure) -> float:
+    """Return ((χ+z)/z)² E_y[(⟨r²⟩_y − 1)²]; α times this above 1: states' overlap 0 is unstable.
+
+    r is the field and ⟨⟩_y the 1RSB measure at y (docs/derivations/limits.md §1).
+    """
+    field = measure.h + measure.chi / 2 * measure.d1
+    spread = np.einsum("ab,ab->a", measure.weight, field * field) - 1
+    return (1 + measure.chi / measure.z) ** 2 * float(measure.y_weight @ spread**2)
+
+
 def marginal_state(alpha: float) -> Equations:
     """Return Eqs. 12 and 13 at ``alpha``, as logarithms."""
 
@@ -104,9 +114,9 @@ def refine(
         # what rounding in the equations moves the root by
         noise = ROUND_OFF * fine[0].condition
         natural = sizes(fine[2])
-        error = _errors(coarse[2], fine[2], natural, noise)
+        error = errors(coarse[2], fine[2], natural, noise)
         # two levels cannot agree better than the equations are known: 10 times the noise will do
-        if _agree(fine[2], error, natural, max(ENOUGH, 10 * noise)):
+        if agree(fine[2], error, natural, max(ENOUGH, 10 * noise)):
             break
         coarse = fine
     # The last change is the error of the level before, so it bounds that of the values returned.
@@ -136,11 +146,12 @@ def _size(name: str, value: float, sizes: Values) -> float:
     return float(sizes[name]) if name in sizes else abs(value)
 
 
-def _errors(coarse: Values, fine: Values, sizes: Values, noise: float) -> Values:
+def errors(coarse: Values, fine: Values, sizes: Values, noise: float) -> Values:
+    """Return the error of each value of ``fine``: its change, plus noise times its natural size."""
     error: Values = {}
     for name, value in fine.items():
         if isinstance(value, dict):
-            error[name] = _errors(coarse[name], value, {}, noise)
+            error[name] = errors(coarse[name], value, {}, noise)
         # near the transition an outlier may exist at one level and not at the other
         elif value is None or coarse[name] is None:
             error[name] = None
@@ -149,10 +160,11 @@ def _errors(coarse: Values, fine: Values, sizes: Values, noise: float) -> Values
     return error
 
 
-def _agree(values: Values, error: Values, sizes: Values, tolerance: float) -> bool:
+def agree(values: Values, error: Values, sizes: Values, tolerance: float) -> bool:
+    """Return whether every error is within ``tolerance``, relative to the value's natural size."""
     for name, value in values.items():
         if isinstance(value, dict):
-            if not _agree(value, error[name], {}, tolerance):
+            if not agree(value, error[name], {}, tolerance):
                 return False
         elif error[name] is not None and error[name] > tolerance * _size(name, value, sizes):
             return False

@@ -1,0 +1,305 @@
+"""Minima along α, κ and overlap: starting points for solvers (docs/derivations/landscape.md §5)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from gapless.losses import Loss
+from gapless.quadrature import LEVELS, half_gaussian_pair
+from gapless.theory.branch import HIGHEST_ALPHA
+from gapless.theory.measure import evaluate
+from gapless.theory.minima.law import Multipliers, stretches
+from gapless.theory.minima.system import Question, Solved, solve
+from gapless.theory.roots import NotConverged
+
+_SKETCH = 1e-6
+"""Tolerance of starting points."""
+_FEW = 12
+"""Newton steps that a starting point may take: more say that it was too far."""
+_THINNEST = 1e-4
+"""Of ω/γ where the law ends inside the labels' range: below, no rule here resolves its last drop
+e^{−(ω/γ)/(1+γd)}."""
+_THIN = 5e-3
+"""Of ω/γ: below, starting points too need a finer rule."""
+_NOBODY = 1e-9
+"""Labels of this probability may lie beyond the boundary without being cut off."""
+_THIN_ALPHA = 1.5
+"""Below, ω/γ is small, and following the minima takes as long as all the way from α = 1000."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One loss, law of the labels and overlap: what all minima of a family have in common.
+
+    Parameters
+    ----------
+    loss, annealed, overlap
+        As in `minima_measure`.
+    """
+
+    loss: Loss
+    annealed: bool = False
+    overlap: float = 0.0
+
+    def marginal(self, at: Multipliers, *more: tuple[str, str], energy: float = 1.0) -> Question:
+        """Return the question of the marginal minima near ``at``.
+
+        Parameters
+        ----------
+        more
+            Further pairs of an unknown and an equation: (kappa, energy), (kappa, complexity),
+            (alpha, border).
+        """
+        # Without a boundary ω may cross zero, where the minima become gapped.
+        omega = "gap" if self.boundary(at.gamma) == 0 else "omega"
+        return self._question(
+            ("gamma", "force", omega), ("force", "spectrum", "edge"), more, energy
+        )
+
+    def gapped(self, *more: tuple[str, str], energy: float = 1.0) -> Question:
+        """Return the question of the minima whose bulk edge lies above zero (ω = 0)."""
+        return self._question(("gamma", "force"), ("force", "spectrum"), more, energy)
+
+    def _question(
+        self,
+        unknowns: tuple[str, ...],
+        equations: tuple[str, ...],
+        more: tuple[tuple[str, str], ...],
+        energy: float,
+    ) -> Question:
+        pairs = (*more, ("signal", "signal")) if self.overlap else more
+        return Question(
+            self.loss,
+            (*unknowns, *(unknown for unknown, _ in pairs)),
+            (*equations, *(equation for _, equation in pairs)),
+            self.overlap,
+            self.annealed,
+            energy,
+        )
+
+    def boundary(self, gamma: float) -> float:
+        """Return the share of teacher's labels at which 1 + γd vanishes somewhere."""
+        y = np.linspace(0.025, 9.975, 200)
+        bounded = stretches(self.loss, gamma, y) > 0
+        return float(np.sqrt(2 / np.pi) * 0.05 * np.exp(-(y[bounded] ** 2) / 2).sum())
+
+    def near(self, at: Multipliers, *more: tuple[str, str], energy: float = 1.0) -> Solved:
+        """Return the minima near ``at``, marginal or else gapped: a starting point.
+
+        Raises `NotConverged`.
+        """
+        if at.omega == 0:
+            return self._without_edge(at, *more, energy=energy)
+        level = LEVELS[1] if at.omega < _THIN * at.gamma else LEVELS[0]
+        try:
+            found = solve(self.marginal(at, *more, energy=energy), at, level, _SKETCH, _FEW)
+        except NotConverged:
+            return self._without_edge(at, *more, energy=energy)
+        if found.at.omega < self._floor(found.at):
+            return self._without_edge(found.at, *more, energy=energy)
+        return found
+
+    def _floor(self, at: Multipliers) -> float:
+        """Return the smallest ω that the quadrature resolves."""
+        return _THINNEST * at.gamma if self.boundary(at.gamma) else 0.0
+
+    def _without_edge(self, at: Multipliers, *more: tuple[str, str], energy: float) -> Solved:
+        found = solve(
+            self.gapped(*more, energy=energy), at._replace(omega=0.0), LEVELS[0], _SKETCH, _FEW
+        )
+        if found.averages.marginality > 1 + 1e-6 or self.boundary(found.at.gamma) > _NOBODY:
+            raise NotConverged(
+                "minima (ω too small to be resolved)", found.at._asdict(), np.zeros(2)
+            )
+        return found
+
+    def refined(self, at: Multipliers, *more: tuple[str, str], energy: float = 1.0) -> Question:
+        """Return the question that ``at``, a solution of `near`, answers."""
+        if at.omega > 0:
+            return self.marginal(at, *more, energy=energy)
+        return self.gapped(*more, energy=energy)
+
+
+def large_alpha_guess(loss: Loss, alpha: float) -> Multipliers:
+    """Return the most numerous minima as α → ∞, where ŷ and y become independent.
+
+    F = 1 gives γ = 1/√(α E d²) and ψ = μ, to first order in γ,
+    ω/γ = 2E d²/(E d² + E ℓ′²/4) − 1.
+    """
+    h, y, weight = half_gaussian_pair(LEVELS[0])
+    curvature = float(weight @ (evaluate(loss.d2, h, y) / 2) ** 2)
+    square = float(weight @ evaluate(loss.d1, h, y) ** 2)
+    gamma = 1 / np.sqrt(alpha * curvature)
+    omega = gamma * (2 * curvature / (curvature + square / 4) - 1)
+    return Multipliers(gamma, 1 / (2 * alpha * square), max(omega, 0.01 * gamma), 0.0, 0.0, alpha)
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Minima along α, starting points for solvers.
+
+    Parameters
+    ----------
+    at
+        In order of falling α.
+    border
+        γ(φ − μ) there.
+    """
+
+    at: tuple[Multipliers, ...]
+    border: tuple[float, ...]
+
+    @property
+    def lowest(self) -> float:
+        """The smallest α that was reached."""
+        return self.at[-1].alpha
+
+    def guess(self, alpha: float) -> Multipliers:
+        """Return multipliers at ``alpha``, interpolated in log α, or those of the nearest end."""
+        logs = -np.log([at.alpha for at in self.at])
+        x = float(np.clip(-np.log(alpha), logs[0], logs[-1]))
+        columns = np.array(self.at)
+        values = [float(np.interp(x, logs, column)) for column in columns.T]
+        return Multipliers(*values)._replace(alpha=alpha)
+
+
+def followed(
+    kind: Kind, first: Solved, ratio: float, end: float, *more: tuple[str, str]
+) -> list[Solved]:
+    """Return minima from ``first`` on as α changes, in steps of at most a factor ``ratio``.
+
+    The steps are halved where the solver fails, and the curve ends where they would be short.
+    """
+    found, step = [first], np.log(ratio)
+    while abs(step) > 0.02 and (end - found[-1].at.alpha) * step > 0:
+        last = found[-1].at
+        alpha = last.alpha * float(np.exp(step))
+        alpha = min(alpha, end) if step > 0 else max(alpha, end)
+        ahead = last._replace(alpha=alpha)
+        if len(found) > 1:
+            share = np.log(alpha / last.alpha) / np.log(last.alpha / found[-2].at.alpha)
+            values = [
+                now * (now / then) ** share if now > 0 and then > 0 else now
+                for now, then in zip(last, found[-2].at, strict=True)
+            ]
+            ahead = Multipliers(*values)._replace(alpha=alpha)
+        try:
+            new = kind.near(ahead, *more)
+        except (NotConverged, ValueError):
+            new = None
+        # Σ = 0 above the most numerous minima too: κ < 0.
+        if new is None or new.at.kappa < 0:
+            step /= 2
+            continue
+        found.append(new)
+        step = float(np.clip(1.3 * step, -0.5, 0.5))
+    return found
+
+
+def _border(solved: Solved) -> float:
+    return solved.at.gamma * (solved.averages.phi - solved.averages.mu)
+
+
+def _curve(solved: list[Solved]) -> Curve:
+    return Curve(tuple(s.at for s in solved), tuple(_border(s) for s in solved))
+
+
+@lru_cache(maxsize=32)
+def most_numerous_curve(loss: Loss, annealed: bool) -> Curve:
+    """Return the most numerous minima (κ = 0) from α = 1000 down to 1.5.
+
+    Raises ``ValueError`` if there are none at α = 1000.
+    """
+    kind = Kind(loss, annealed)
+    try:
+        first = kind.near(large_alpha_guess(loss, HIGHEST_ALPHA))
+    except NotConverged:
+        raise ValueError(
+            f"loss: {loss.name} has no minima that the count resolves at α = {HIGHEST_ALPHA:g}, "
+            "from where it is continued"
+        ) from None
+    return _curve(followed(kind, first, 1 / 1.4, _THIN_ALPHA))
+
+
+@lru_cache(maxsize=32)
+def thin_curve(loss: Loss, annealed: bool) -> Curve:
+    """Return the most numerous minima from α = 1.5 down to the smallest where they are resolved."""
+    kind = Kind(loss, annealed)
+    first = kind.near(most_numerous_curve(loss, annealed).at[-1])
+    return _curve(followed(kind, first, 1 / 1.1, 1.0))
+
+
+@lru_cache(maxsize=32)
+def deepest_curve(loss: Loss, annealed: bool) -> Curve:
+    """Return the deepest minima (Σ = 0) along α, from 10 down to 2 and up to 100.
+
+    Raises `NotConverged` if they are not found at α = 10.
+    """
+    kind, pair = Kind(loss, annealed), ("kappa", "complexity")
+    first = without_complexity(kind, kind.near(most_numerous_curve(loss, annealed).guess(10.0)))
+    down = followed(kind, first, 1 / 1.3, 2.0, pair)
+    up = followed(kind, first, 1.3, 100.0, pair)
+    return _curve([*up[:0:-1], *down])
+
+
+def at_alpha(kind: Kind, curve: Curve, alpha: float, *more: tuple[str, str]) -> Solved:
+    """Return the minima at α, from a curve that reaches it: interpolated, or else followed.
+
+    Raises `NotConverged`.
+    """
+    try:
+        found = kind.near(curve.guess(alpha), *more)
+        if found.at.kappa >= 0:
+            return found
+    except (NotConverged, ValueError):
+        pass
+    nearest = min(curve.at, key=lambda at: abs(np.log(at.alpha / alpha)))
+    ratio = 1.1 if alpha > nearest.alpha else 1 / 1.1
+    last = followed(kind, kind.near(nearest, *more), ratio, alpha, *more)[-1]
+    if not np.isclose(last.at.alpha, alpha, rtol=1e-12):
+        raise NotConverged("minima", last.at._asdict(), np.zeros(1))
+    return last
+
+
+def along_kappa(
+    kind: Kind, solved: Solved, until: Callable[[Solved], bool], step: float
+) -> list[Solved]:
+    """Return minima at κ that changes by ``step`` γ, from ``solved`` to the first with ``until``.
+
+    Ends earlier where the steps would be short.
+    """
+    found = [solved]
+    while not until(found[-1]) and abs(step) > 0.02 and len(found) < 200:
+        last = found[-1].at
+        try:
+            found.append(kind.near(last._replace(kappa=last.kappa + step * last.gamma)))
+        except (NotConverged, ValueError):
+            step /= 2
+            continue
+        step *= 1.3
+    return found
+
+
+def without_complexity(kind: Kind, solved: Solved, sign: int = 1) -> Solved:
+    """Return the minima with Σ = 0 below (sign 1) or above (−1) those of κ = 0.
+
+    Raises `NotConverged` where the walk ends with Σ > 0.
+    """
+    found = walk_to_end(kind, solved, sign)
+    last = found[-1]
+    if last.averages.complexity > 0:
+        raise NotConverged("minima with Σ = 0", last.at._asdict(), np.zeros(1))
+    above, below = found[-2].averages.complexity, last.averages.complexity
+    kappa = float(np.interp(0, [below, above], [last.at.kappa, found[-2].at.kappa]))
+    near = min(found[-2:], key=lambda one: abs(one.at.kappa - kappa))
+    ends = kind.near(near.at._replace(kappa=kappa), ("kappa", "complexity"))
+    if ends.at.kappa * sign < 0:
+        raise NotConverged("minima with Σ = 0", ends.at._asdict(), np.zeros(1))
+    return ends
+
+
+def walk_to_end(kind: Kind, solved: Solved, sign: int) -> list[Solved]:
+    """Return minima from κ = 0 down (sign 1) or up in energy to the first with Σ < 0."""
+    return along_kappa(kind, solved, lambda s: s.averages.complexity < 0, 0.5 * sign)

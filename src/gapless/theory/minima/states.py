@@ -1,0 +1,432 @@
+"""Minima by energy and overlap: the states of Eq. (L5) and their errors."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gapless.flags import as_ever
+from gapless.inputs import number, ratio
+from gapless.labels import LabelLaw
+from gapless.losses import Loss
+from gapless.quadrature import LEVELS, Level
+from gapless.theory import bulk
+from gapless.theory.branch import HIGHEST_ALPHA
+from gapless.theory.measure import evaluate
+from gapless.theory.minima.curves import (
+    Kind,
+    along_kappa,
+    at_alpha,
+    deepest_curve,
+    followed,
+    large_alpha_guess,
+    most_numerous_curve,
+    thin_curve,
+    walk_to_end,
+    without_complexity,
+)
+from gapless.theory.minima.law import MinimaMeasure, Multipliers
+from gapless.theory.minima.system import Averages, Solved, solve
+from gapless.theory.replica import check_loss
+from gapless.theory.roots import NotConverged, root_between
+from gapless.theory.saddle import ENOUGH, ROUND_OFF, agree, errors
+
+LABELS = ("quenched", "annealed")
+_OVERLAP_STEP = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Minima:
+    """Minima of one energy and overlap, counted by Kac and Rice (docs/derivations/landscape.md).
+
+    Parameters
+    ----------
+    alpha
+        Samples per dimension, M/N.
+    overlap, labels
+        |⟨W, W*⟩|/N; "quenched" or "annealed".
+    gamma, omega, kappa
+        γ with ψ(γ) = μ; multiplier ω ≥ 0 of the bulk edge; κ = dΣ/de.
+    energy, complexity
+        e = (α/2) E ℓ; Σ: the number of such minima is e^{NΣ} on average over X.
+    mu
+        The multiplier of Eq. 3, (α/2) E[ŷ ℓ′].
+    bulk_edge
+        λ₋ of ½Σℓ″xxᵀ, before μ is subtracted; equal to μ at marginal minima.
+    outlier
+        Eigenvalue below λ₋ along the signal, before μ is subtracted; None without one.
+    moments
+        E|ŷ|^k, named ``abs``, ``2``, ``3``, ``4``.
+    law
+        P(ŷ, y) as quadrature atoms, folded to y ≥ 0 and, at overlap 0, to ŷ ≥ 0.
+    flags
+        ``gapped`` (the bulk edge lies above zero; otherwise the minima are marginal),
+        ``negative_complexity`` (Σ < 0: no such minima in a typical X), ``border`` (φ(γ) − μ),
+        ``unstable`` (it is negative: a signal with these labels gives a direction of descent) and
+        ``second_variation`` (below 1 the law is a maximum of the count, Eq. (L9)).
+    error
+        Estimated absolute error of each value, under the same keys.
+    """
+
+    alpha: float
+    overlap: float
+    labels: str
+    gamma: float
+    omega: float
+    kappa: float
+    energy: float
+    complexity: float
+    mu: float
+    bulk_edge: float
+    outlier: float | None
+    moments: dict[str, float]
+    law: LabelLaw = field(repr=False)
+    flags: dict[str, Any]
+    error: dict[str, Any]
+
+    def record(self) -> dict[str, Any]:
+        """Return all but the law, ready for JSON."""
+        return {name: value for name, value in vars(self).items() if name != "law"}
+
+
+@as_ever()
+def minima(
+    loss: Loss,
+    alpha: float,
+    *,
+    kappa: float | None = None,
+    energy: float | None = None,
+    deepest: bool = False,
+    overlap: float = 0.0,
+    labels: str = "quenched",
+) -> Minima:
+    """Return the law of labels at the minima of one energy and overlap, Eq. (L5).
+
+    Of ``kappa``, ``energy`` and ``deepest`` one may be given; without any the minima are the most
+    numerous ones, κ = 0. The first call for a loss follows them along α (about half a second,
+    the deepest ones another half), later ones take about 0.1 s.
+
+    Parameters
+    ----------
+    loss
+        Even in ŷ and y, with a continuous slope.
+    alpha
+        M/N.
+    kappa
+        dΣ/de: positive below the most numerous minima, negative above.
+    energy
+        e = L/N, in the units of Eq. 1; minima exist where Σ ≥ 0.
+    deepest
+        Take those with Σ = 0 below the most numerous ones.
+    overlap
+        ⟨W, W*⟩/N ≥ 0 with the teacher. At 0 the labels may as well be shuffled.
+    labels
+        "quenched": the teacher's labels y are Gaussian, as a typical X makes them; "annealed": the
+        number of minima is averaged over y too, so that it counts rare y.
+
+    Raises
+    ------
+    ValueError
+        If no such minimum exists, with the range of α, energy or overlap in which they do; for a
+        loss that is not even or has a kink, and for options that exclude each other.
+    NotConverged
+        With the last iterate.
+    """
+    annealed = check_countable(loss, labels)
+    alpha = ratio(alpha)
+    overlap = number("overlap", overlap, 0.0)
+    if overlap >= 1:
+        raise ValueError(f"overlap: must lie below 1, not at {overlap:g}")
+    if (kappa is not None) + (energy is not None) + bool(deepest) > 1:
+        raise ValueError("kappa: give one of kappa, energy and deepest; leave the others out")
+    kind = Kind(loss, annealed, overlap)
+    top = _most_numerous(kind, alpha)
+    if kappa is not None:
+        return refined(kind, _at_kappa(kind, top, number("kappa", kappa)).at)
+    if energy is not None:
+        energy = number("energy", energy, above=0)
+        found = _at_energy(kind, top, energy)
+        return refined(kind, found.at, ("kappa", "energy"), energy=energy)
+    if deepest:
+        return refined(kind, _deepest(kind, top).at, ("kappa", "complexity"))
+    return refined(kind, top.at)
+
+
+def check_countable(loss: Loss, labels: str) -> bool:
+    """Return whether labels are annealed, once the minima of a loss can be counted.
+
+    Raises ``ValueError`` unless ℓ is even in ŷ and in y with a slope that is continuous at ŷ = 0.
+    """
+    if labels not in LABELS:
+        raise ValueError(f"labels: must be one of {', '.join(LABELS)}, not {labels!r}")
+    check_loss(loss)
+    y = np.array([0.3, 1.0, 3.0])
+    slope = evaluate(loss.d1, np.full(3, 1e-9), y)
+    if (np.abs(slope) > 1e-6 * np.abs(evaluate(loss.d1, np.ones(3), y)).max()).any():
+        raise ValueError(
+            f"loss: {loss.name} has a kink at ŷ = 0, which its curvature does not see: the "
+            "marginal minima that are counted exist at no alpha, energy or overlap; take a loss "
+            "with a continuous slope, such as quartic or normalised:a=1"
+        )
+    return labels == "annealed"
+
+
+def _most_numerous(kind: Kind, alpha: float) -> Solved:
+    """Return the minima of κ = 0; ``ValueError`` with the range where there are none."""
+    plain = Kind(kind.loss, kind.annealed)
+    if alpha > HIGHEST_ALPHA:
+        found = plain.near(large_alpha_guess(kind.loss, alpha))
+    else:
+        curve = most_numerous_curve(kind.loss, kind.annealed)
+        if alpha < curve.lowest:
+            curve = thin_curve(kind.loss, kind.annealed)
+        if alpha < curve.lowest:
+            raise ValueError(
+                f"alpha: minima of the {kind.loss.name} loss are resolved from {curve.lowest:.4g} "
+                f"on, not at {alpha:g}: {_why_not_below(plain, curve.at[-1])}; raise it"
+            )
+        found = at_alpha(plain, curve, alpha)
+    return _at_overlap(kind, found) if kind.overlap else found
+
+
+def _why_not_below(kind: Kind, last: Multipliers) -> str:
+    """Return why the minima are not followed to smaller α."""
+    try:
+        kind.near(last._replace(alpha=0.9 * last.alpha))
+    except NotConverged:
+        pass
+    except ValueError as reason:
+        return str(reason).removeprefix("loss: ")
+    return "below, their labels crowd where 1 + γd vanishes"
+
+
+def _at_overlap(kind: Kind, first: Solved) -> Solved:
+    """Return the most numerous minima at an overlap, followed from those at overlap 0."""
+    found, overlap, step = first, 0.0, _OVERLAP_STEP
+    while overlap < kind.overlap:
+        ahead = min(overlap + step, kind.overlap)
+        try:
+            new = Kind(kind.loss, kind.annealed, ahead).near(found.at)
+        except (NotConverged, ValueError):
+            step /= 2
+            if step < 1e-3:
+                raise ValueError(
+                    f"overlap: at alpha={first.at.alpha:g} minima are resolved up to overlap "
+                    f"{overlap:.3f}, not at {kind.overlap:g}; lower it"
+                ) from None
+            continue
+        before, now = found.averages.complexity, new.averages.complexity
+        if now < 0:
+            last = overlap + (ahead - overlap) * before / (before - now)
+            raise ValueError(
+                f"overlap: at alpha={first.at.alpha:g} minima exist (Σ ≥ 0) up to overlap "
+                f"{last:.2f} or so, not at {kind.overlap:g}; lower it"
+            )
+        found, overlap = new, ahead
+    return found
+
+
+def _at_kappa(kind: Kind, top: Solved, kappa: float) -> Solved:
+    """Return the minima at ``kappa``, at once or by steps."""
+    if abs(kappa) < 5 * top.at.gamma:
+        try:
+            return kind.near(top.at._replace(kappa=kappa))
+        except (NotConverged, ValueError):
+            pass
+    sign = 1 if kappa > 0 else -1
+
+    def passed(solved: Solved) -> bool:
+        ahead = solved.at.kappa + 0.5 * sign * solved.at.gamma
+        return sign * (ahead - kappa) > 0
+
+    last = along_kappa(kind, top, passed, 0.4 * sign)[-1]
+    try:
+        return kind.near(last.at._replace(kappa=kappa))
+    except (NotConverged, ValueError):
+        side = "up to" if sign > 0 else "down to"
+        raise ValueError(
+            f"kappa: at alpha={top.at.alpha:g} minima are resolved {side} {last.at.kappa:.4g} "
+            f"(energy {last.averages.energy:.6g}, Σ = {last.averages.complexity:.3g}), not at "
+            f"{kappa:g}; move it toward 0"
+        ) from None
+
+
+def _deepest(kind: Kind, top: Solved) -> Solved:
+    """Return the minima with Σ = 0; ``ValueError`` with the range where they are not resolved."""
+    alpha, pair = top.at.alpha, ("kappa", "complexity")
+    if kind.overlap:
+        try:
+            return without_complexity(kind, top)
+        except NotConverged:
+            last = walk_to_end(kind, top, 1)[-1].averages
+            raise ValueError(
+                f"deepest: at alpha={alpha:g} and overlap {kind.overlap:g} minima are resolved "
+                f"down to energy {last.energy:.6g}, where Σ = {last.complexity:.3g} > 0; give an "
+                "energy above"
+            ) from None
+    curve = deepest_curve(kind.loss, kind.annealed)
+    inside = min(max(alpha, curve.lowest), curve.at[0].alpha)
+    found = at_alpha(kind, curve, inside, pair)
+    if inside != alpha:
+        found = followed(kind, found, 1.3 if alpha > inside else 1 / 1.3, alpha, pair)[-1]
+    if not np.isclose(found.at.alpha, alpha, rtol=1e-12):
+        raise ValueError(
+            f"alpha: the deepest minima of the {kind.loss.name} loss are resolved as far as "
+            f"{found.at.alpha:.4g}, not at {alpha:g}; {'lower' if alpha > 10 else 'raise'} it"
+        )
+    return found
+
+
+def _at_energy(kind: Kind, top: Solved, energy: float) -> Solved:
+    """Return the minima of one energy; ``ValueError`` with the range of those with Σ ≥ 0."""
+    pair = ("kappa", "energy")
+    try:
+        found = kind.near(top.at, pair, energy=energy)
+        deeper = energy < top.averages.energy
+        if found.averages.complexity >= 0 and (found.at.kappa > 0) == deeper:
+            return found
+    except (NotConverged, ValueError):
+        pass
+    low, high = sorted(_end(kind, top, sign) for sign in (1, -1))
+    if not low <= energy <= high:
+        raise ValueError(
+            f"energy: at alpha={top.at.alpha:g} and overlap {kind.overlap:g} minima exist (Σ ≥ 0) "
+            f"between {low:.6g} and {high:.6g}, not at {energy:g}"
+        )
+    sign = 1 if energy < top.averages.energy else -1
+    last = along_kappa(kind, top, lambda s: sign * (s.averages.energy - energy) < 0, 0.2 * sign)[-1]
+    return kind.near(last.at, pair, energy=energy)
+
+
+def _end(kind: Kind, top: Solved, sign: int) -> float:
+    """Return the energy at which Σ = 0, or the last that is resolved before."""
+    try:
+        return without_complexity(kind, top, sign).averages.energy
+    except NotConverged:
+        return walk_to_end(kind, top, sign)[-1].averages.energy
+
+
+def refined(kind: Kind, at: Multipliers, *more: tuple[str, str], energy: float = 1.0) -> Minima:
+    """Return the state that ``at`` is near, solved on finer rules until two of them agree."""
+    question = kind.refined(at, *more, energy=energy)
+
+    def on(level: Level, start: Multipliers) -> tuple[Solved, dict[str, Any]]:
+        solved = solve(question, start, level)
+        return solved, state_values(solved.averages)
+
+    solved, coarse = on(LEVELS[1], at)
+    fine, error = coarse, {}
+    for level in LEVELS[2:]:
+        solved, fine = on(level, solved.at)
+        noise = ROUND_OFF * solved.condition
+        natural = _natural_sizes(solved.averages, fine)
+        error = errors(coarse, fine, natural, noise)
+        if agree(fine, error, natural, max(ENOUGH, 10 * noise)):
+            break
+        coarse = fine
+    if "alpha" not in question.unknowns:
+        del error["alpha"]
+    averages = solved.averages
+    border = toward_signal(averages.measure, averages.measure.at.gamma) - fine["mu"]
+    flags = {
+        "gapped": bool(fine["omega"] == 0),
+        "negative_complexity": bool(fine["complexity"] < -error["complexity"]),
+        "border": border,
+        "unstable": bool(border < 0),
+        "second_variation": averages.second_variation,
+    }
+    return Minima(
+        overlap=kind.overlap,
+        labels=LABELS[kind.annealed],
+        law=averages.measure.law(),
+        flags=flags,
+        error=error,
+        **fine,
+    )
+
+
+def state_values(averages: Averages) -> dict[str, Any]:
+    """Return every reported number, under its name in `Minima`."""
+    measure = averages.measure
+    at = measure.at
+    size = np.abs(measure.h)
+    square = size * size
+    edge, gamma_bar = averages.psi, at.gamma
+    if at.omega == 0 and not Kind(measure.loss).boundary(at.gamma):
+        found = bulk.edge(_curvatures(measure))
+        edge, gamma_bar = found.value, found.gamma
+    moments = {"abs": size, "2": square, "3": square * size, "4": square * square}
+    return {
+        "alpha": at.alpha,
+        "gamma": at.gamma,
+        "omega": at.omega,
+        "kappa": at.kappa,
+        "energy": averages.energy,
+        "complexity": averages.complexity,
+        "mu": averages.mu,
+        "bulk_edge": edge,
+        "outlier": _outlier(measure, gamma_bar),
+        "moments": {name: measure.mean(power) for name, power in moments.items()},
+    }
+
+
+def _natural_sizes(averages: Averages, values: dict[str, Any]) -> dict[str, float]:
+    """Return the size of the terms whose difference a value is."""
+    at = averages.measure.at
+    inverse = abs(values["mu"]) + 1 / at.gamma
+    return {
+        "omega": at.gamma,
+        "kappa": at.gamma,
+        "complexity": 1 + at.alpha * abs(averages.measure.log_norm),
+        "mu": inverse,
+        "bulk_edge": inverse,
+        "outlier": inverse,
+    }
+
+
+def _responses(measure: MinimaMeasure, gamma: float) -> np.ndarray:
+    """Return d/(1+γd) at another γ."""
+    return measure.response / (1 - (measure.at.gamma - gamma) * measure.response)
+
+
+def _curvatures(measure: MinimaMeasure) -> bulk.Curvatures:
+    d = _responses(measure, 0.0)
+    y2 = np.broadcast_to(measure.y[:, None] ** 2, d.shape)
+    weight = measure.y_weight[:, None] * measure.weight
+    keep = weight > 1e-40
+    return bulk.Curvatures(d[keep], y2[keep], weight[keep], measure.at.alpha)
+
+
+def toward_signal(measure: MinimaMeasure, gamma: float) -> float:
+    """Return φ(γ), what the direction of the signal makes of γ, Eq. (L10).
+
+    At overlap 0 it is α E[dy²/(1+γd)]. At overlap q the label of the direction is
+    v = (y − qŷ)/√(1 − q²), and the gradient, which vanishes at a minimum, adds a term.
+    """
+    alpha, q = measure.at.alpha, measure.overlap
+    response = _responses(measure, gamma)
+    if not q:
+        return alpha * float(measure.y_weight @ (measure.rows(response) * measure.y**2))
+    v = (measure.y[:, None] - q * measure.h) / np.sqrt(1 - q**2)
+    along = response * v
+    found = measure.mean(along * v)
+    mixed = measure.mean(measure.d1 * along)
+    left = measure.mean(measure.d1**2 * (1 - gamma * response))
+    return alpha * (found + gamma * mixed**2 / left)
+
+
+def _outlier(measure: MinimaMeasure, gamma_bar: float) -> float | None:
+    """Return the eigenvalue below the bulk along the signal, where φ(γ) = ψ(γ), γ < γ̄."""
+
+    def psi(gamma: float) -> float:
+        return measure.at.alpha * measure.mean(_responses(measure, gamma)) - 1 / gamma
+
+    def difference(gamma: float) -> float:
+        return psi(gamma) - toward_signal(measure, gamma)
+
+    if not difference(gamma_bar) > 0:
+        return None
+    low = gamma_bar / 2
+    while difference(low) > 0:
+        low /= 4
+    return psi(root_between(difference, low, gamma_bar))

@@ -1,0 +1,320 @@
+"""The conditions of Eq. (L6) as one system, and its Jacobian in closed form.
+
+The law is an exponential family in A, ω, κ and c, and nearly one in γ, so every derivative of an
+average is a covariance at the same nodes (docs/derivations/landscape.md §5): Newton's method costs
+one evaluation of the measure a step.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from gapless.losses import Loss
+from gapless.quadrature import Level
+from gapless.theory.minima.law import MinimaMeasure, Multipliers, minima_measure
+from gapless.theory.roots import NotConverged
+
+EQUATIONS = ("force", "spectrum", "edge", "signal", "energy", "complexity", "border")
+"""What may be asked to vanish.
+
+force: 2αA E ℓ′² = 1; spectrum: ψ(γ) = μ; edge: F(γ) = 1; signal: E[ℓ′(y − qŷ)] = 0; energy: e is
+the one given; complexity: Σ = 0; border: φ(γ) = μ, at overlap 0.
+"""
+_LONGEST = 0.7
+"""Of a step, in logarithms."""
+
+
+@dataclass(frozen=True, eq=False)
+class Averages:
+    """Averages over the law and their derivatives, at one measure.
+
+    Parameters
+    ----------
+    measure
+        Nodes of the law.
+    """
+
+    measure: MinimaMeasure
+
+    @cached_property
+    def _functions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+        """Return means and covariances of six functions of the labels, and E r³, E r²y².
+
+        In order: ℓ′², r − ŷℓ′/2, r², ℓ, ℓ′(y − qŷ), ry² − ŷℓ′/2, with r = d/(1+γd).
+        """
+        m = self.measure
+        column = m.y[:, None]
+        square = m.d1 * m.d1
+        pull = m.h * m.d1 / 2
+        response2 = m.response * m.response
+        toward = m.d1 * (column - m.overlap * m.h)
+        functions = (
+            square,
+            m.response - pull,
+            response2,
+            m.value,
+            toward,
+            m.response * column**2 - pull,
+        )
+        weight = (m.y_weight[:, None] * m.weight).ravel()
+        flat = np.stack([f.ravel() for f in functions])
+        rows = np.stack([m.rows(f) for f in functions])
+        means = rows @ m.y_weight
+        second = (flat * weight) @ flat.T
+        if m.annealed:
+            covariance = second - np.outer(means, means)
+        else:
+            covariance = second - (rows * m.y_weight) @ rows.T
+        cubes = np.array(
+            [m.mean(response2 * m.response), float(m.y_weight @ (m.rows(response2) * m.y**2))]
+        )
+        return means, covariance, cubes, float(m.y_weight @ m.rows(pull))
+
+    @property
+    def second_variation(self) -> float:
+        """Largest share of α that the convex terms of K take back: below 1, ν is a maximum.
+
+        Eq. (L9): on laws that keep the constraints the second variation of K is −αE η² plus
+        the squares of two linear forms, whose Gram matrix this is the largest eigenvalue of.
+        """
+        m, at = self.measure, self.measure.at
+        means, covariance, cubes, _ = self._functions
+        constraints = {1: at.omega > 0, 3: at.kappa != 0, 4: m.overlap != 0}
+        held = [index for index, active in constraints.items() if active]
+        free = [0, 2] if at.omega > 0 else [0]
+        gram = covariance[np.ix_(free, free)]
+        if held:
+            across = covariance[np.ix_(held, free)]
+            # Least squares: two constraints may coincide.
+            gram = (
+                gram
+                - across.T @ np.linalg.lstsq(covariance[np.ix_(held, held)], across, rcond=None)[0]
+            )
+        bend = 2 / at.gamma**3 - 2 * at.alpha * float(cubes[0])
+        forms = np.array([1 / (np.sqrt(2) * means[0]), at.alpha * np.sqrt(at.omega / bend)])
+        forms = forms[: len(free)]
+        return float(np.linalg.eigvalsh(forms[:, None] * gram * forms)[-1]) / at.alpha
+
+    @property
+    def square(self) -> float:
+        """E ℓ′²."""
+        return float(self._functions[0][0])
+
+    @property
+    def mu(self) -> float:
+        """μ = (α/2) E[ŷℓ′], Eq. 3."""
+        return self.measure.at.alpha * self._functions[3]
+
+    @property
+    def psi(self) -> float:
+        """ψ(γ) = α E[d/(1+γd)] − 1/γ."""
+        at = self.measure.at
+        return at.alpha * float(self._functions[0][1]) + self.mu - 1 / at.gamma
+
+    @property
+    def phi(self) -> float:
+        """φ(γ) = α E[dy²/(1+γd)]."""
+        return self.measure.at.alpha * float(self._functions[0][5]) + self.mu
+
+    @property
+    def marginality(self) -> float:
+        """F(γ) = α E[(γd/(1+γd))²]."""
+        at = self.measure.at
+        return at.alpha * at.gamma**2 * float(self._functions[0][2])
+
+    @property
+    def energy(self) -> float:
+        """e = (α/2) E ℓ, Eq. 1."""
+        return self.measure.at.alpha / 2 * float(self._functions[0][3])
+
+    @property
+    def complexity(self) -> float:
+        """Σ at the stationary law, Eq. (L7)."""
+        m, at = self.measure, self.measure.at
+        found = -np.log(at.alpha * self.square / 4) / 2 - np.log(at.gamma)
+        found += at.alpha * m.log_norm + at.kappa * self.energy - at.omega / at.gamma
+        return float(found + np.log1p(-(m.overlap**2)) / 2)
+
+    def residuals(self, energy: float | None) -> dict[str, float]:
+        """Return what is left of each equation, of order one off the solution."""
+        at, means = self.measure.at, self._functions[0]
+        scale = at.gamma * at.alpha
+        found = {
+            "force": np.log(2 * at.alpha * at.force * means[0]),
+            "spectrum": scale * means[1] - 1,
+            "edge": np.log(self.marginality),
+            "signal": scale * means[4],
+            "complexity": self.complexity,
+            "border": scale * means[5],
+        }
+        if energy is not None:
+            found["energy"] = np.log(self.energy / energy)
+        return {name: float(value) for name, value in found.items()}
+
+    def jacobian(self) -> dict[tuple[str, str], float]:
+        """Return ∂(equation)/∂(unknown), unknowns as in `vector`."""
+        at = self.measure.at
+        means, covariance, cubes, _ = self._functions
+        scale = at.gamma * at.alpha
+        # Derivatives of log-weights, in terms of the functions, per unit of each unknown.
+        score = {
+            "gamma": np.array([0, 1, -at.omega, 0, 0, 0]) * at.gamma,
+            "force": np.array([-1.0, 0, 0, 0, 0, 0]) * at.force,
+            "omega": np.array([0, 1.0, 0, 0, 0, 0]) * at.omega,
+            "gap": np.array([0, 1.0, 0, 0, 0, 0]) * at.gamma,
+            "kappa": np.array([0, 0, 0, -0.5, 0, 0]) * at.gamma,
+            "signal": np.array([0, 0, 0, 0, 1.0, 0]) * at.gamma,
+            "alpha": np.zeros(6),
+        }
+        found: dict[tuple[str, str], float] = {}
+        for name, weights in score.items():
+            change = covariance @ weights
+            if name == "gamma":
+                change[1] -= at.gamma * means[2]
+                change[2] -= 2 * at.gamma * cubes[0]
+                change[5] -= at.gamma * cubes[1]
+            found["force", name] = change[0] / means[0]
+            found["spectrum", name] = scale * change[1]
+            found["edge", name] = change[2] / means[2]
+            found["signal", name] = scale * change[4]
+            found["border", name] = scale * change[5]
+            found["energy", name] = change[3] / means[3]
+            found["complexity", name] = (
+                -change[0] / means[0] / 2
+                + at.alpha * float(weights @ means)
+                + at.kappa * at.alpha / 2 * change[3]
+            )
+        # What stands beside the averages: α, γ, A, κ, ω.
+        for name in ("alpha", "gamma"):
+            found["spectrum", name] += scale * means[1]
+            found["signal", name] += scale * means[4]
+            found["border", name] += scale * means[5]
+        found["force", "alpha"] += 1
+        found["force", "force"] += 1
+        found["edge", "alpha"] += 1
+        found["edge", "gamma"] += 2
+        found["energy", "alpha"] += 1
+        found["complexity", "alpha"] += (
+            -0.5 + at.alpha * self.measure.log_norm + at.kappa * self.energy
+        )
+        found["complexity", "gamma"] += at.omega / at.gamma - 1
+        found["complexity", "omega"] -= at.omega / at.gamma
+        found["complexity", "gap"] -= 1
+        found["complexity", "kappa"] += at.gamma * self.energy
+        return found
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which state is meant: what is solved for, and what must vanish.
+
+    Parameters
+    ----------
+    loss, overlap, annealed
+        As in `minima_measure`.
+    unknowns
+        Names of `Multipliers`, the others keep their values; "gap" is ω without the logarithm,
+        which may then cross zero.
+    equations
+        As many of `EQUATIONS`.
+    energy
+        The energy that "energy" means.
+    """
+
+    loss: Loss
+    unknowns: tuple[str, ...]
+    equations: tuple[str, ...]
+    overlap: float = 0.0
+    annealed: bool = False
+    energy: float | None = None
+
+    def averages(self, at: Multipliers, level: Level) -> Averages:
+        """Return averages over the law with these multipliers."""
+        return Averages(minima_measure(self.loss, at, level, self.overlap, self.annealed))
+
+
+def moved(at: Multipliers, step: Mapping[str, float]) -> Multipliers:
+    """Return the multipliers after a step: of γ, A, ω and α in logarithms, of κ and c over γ."""
+    changed = {}
+    for name, size in step.items():
+        field = "omega" if name == "gap" else name
+        value = getattr(at, field)
+        linear = name in ("kappa", "signal", "gap")
+        changed[field] = float(value + at.gamma * size if linear else value * np.exp(size))
+    return at._replace(**changed)
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """A state at one level.
+
+    Parameters
+    ----------
+    averages
+        At the solution, or as near as the tolerance asked for.
+    condition
+        ‖Jacobian⁻¹‖, at least 1: what noise in the equations is multiplied by.
+    """
+
+    averages: Averages
+    condition: float
+
+    @property
+    def at(self) -> Multipliers:
+        """The multipliers."""
+        return self.averages.measure.at
+
+
+def solve(
+    question: Question,
+    start: Multipliers,
+    level: Level,
+    tolerance: float = 1e-12,
+    steps: int = 40,
+) -> Solved:
+    """Return the solution near ``start``, by Newton's method with steps cut where they are long.
+
+    Parameters
+    ----------
+    tolerance
+        On the step that is left, relative. Steps that round-off keeps from shrinking are accepted.
+    steps
+        How many are tried.
+
+    Raises `NotConverged` with the last multipliers.
+    """
+    at = start
+    here = question.averages(at, level)
+    residual = _vector(question, here)
+    smallest = np.inf
+    for _ in range(steps):
+        slopes = here.jacobian()
+        jacobian = np.array(
+            [[slopes[row, name] for name in question.unknowns] for row in question.equations]
+        )
+        if not (np.isfinite(jacobian).all() and np.isfinite(residual).all()):
+            break
+        step = -np.linalg.lstsq(jacobian, residual, rcond=None)[0]
+        size = float(np.abs(step).max())
+        if size <= tolerance or (size < 1e-9 and size >= smallest / 2):
+            inverse = np.linalg.norm(np.linalg.pinv(jacobian), 2)
+            return Solved(here, max(1.0, float(inverse)))
+        smallest = min(smallest, size)
+        step *= min(1.0, _LONGEST / size)
+        for shorter in 3.0 ** -np.arange(6):
+            pairs = zip(question.unknowns, shorter * step, strict=True)
+            ahead = question.averages(moved(at, dict(pairs)), level)
+            left = _vector(question, ahead)
+            if np.abs(left).max() < 2 * np.abs(residual).max() + 1e-10:
+                break
+        else:
+            break
+        at, here, residual = ahead.measure.at, ahead, left
+    raise NotConverged("minima", at._asdict(), residual)
+
+
+def _vector(question: Question, averages: Averages) -> np.ndarray:
+    found = averages.residuals(question.energy)
+    return np.array([found[name] for name in question.equations])

@@ -1,0 +1,85 @@
+"""α_BBP of the minima: where φ(γ) = μ along their curves (docs/derivations/landscape.md §4)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gapless.flags import as_ever
+from gapless.losses import Loss
+from gapless.theory.minima.curves import Curve, Kind, at_alpha, deepest_curve, most_numerous_curve
+from gapless.theory.minima.states import Minima, check_countable, refined
+from gapless.theory.roots import NotConverged
+
+BORDER = ("alpha", "border")
+
+
+@dataclass(frozen=True)
+class MinimaThreshold:
+    """The α above which a signal gives the minima a direction of descent.
+
+    Parameters
+    ----------
+    most_numerous, deepest
+        The minima of κ = 0 and of Σ = 0 at their α_BBP, which is their ``alpha``; None where
+        φ − μ does not change sign.
+    """
+
+    most_numerous: Minima | None
+    deepest: Minima | None
+
+    def record(self) -> dict[str, Any]:
+        """Return ``alpha_bbp``, ``energy``, ``complexity`` and errors of both, ready for JSON."""
+        return {name: _summary(state) for name, state in vars(self).items()}
+
+
+def _summary(state: Minima | None) -> dict[str, Any] | None:
+    if state is None:
+        return None
+    return {
+        "alpha_bbp": state.alpha,
+        "energy": state.energy,
+        "complexity": state.complexity,
+        "error": {
+            "alpha_bbp": state.error["alpha"],
+            "energy": state.error["energy"],
+            "complexity": state.error["complexity"],
+        },
+    }
+
+
+@as_ever()
+def minima_threshold(loss: Loss, labels: str = "quenched") -> MinimaThreshold:
+    """Return α_BBP of the most numerous and of the deepest minima: φ(γ) = μ.
+
+    Where φ − μ changes sign more than once the largest α counts. At α_BBP marginal minima have one
+    reading only: bulk edge, outlier and μ meet.
+
+    Parameters
+    ----------
+    loss, labels
+        As in `gapless.theory.minima.minima`.
+
+    Raises ``ValueError`` for a loss whose minima cannot be counted, `NotConverged` with the last
+    iterate.
+    """
+    annealed = check_countable(loss, labels)
+    kind = Kind(loss, annealed)
+    try:
+        deepest = _crossing(kind, deepest_curve(loss, annealed), ("kappa", "complexity"))
+    except NotConverged:
+        deepest = None
+    return MinimaThreshold(_crossing(kind, most_numerous_curve(loss, annealed)), deepest)
+
+
+def _crossing(kind: Kind, curve: Curve, *more: tuple[str, str]) -> Minima | None:
+    """Return the state with φ = μ at the largest α of a curve."""
+    border = np.array(curve.border)
+    changes = np.flatnonzero((border[:-1] < 0) & (border[1:] >= 0))
+    if changes.size == 0:
+        return None
+    k = int(changes[0])
+    logs = np.log([curve.at[k].alpha, curve.at[k + 1].alpha])
+    share = border[k] / (border[k] - border[k + 1])
+    start = at_alpha(kind, curve, float(np.exp(logs[0] + share * (logs[1] - logs[0]))), *more)
+    return refined(kind, kind.near(start.at, *more, BORDER).at, *more, BORDER)
