@@ -126,7 +126,7 @@ def corners(loss: Loss, chi: float) -> list[float]:
     return found
 
 
-def _largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
+def largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
     """Return h_min(y) ≥ 0, the largest root of r(h) = h + χ ℓ′(h, y)/2."""
     negative = _field(loss, chi, _SCAN[None, :], y[:, None]) < 0
     if negative[:, -1].any():
@@ -161,6 +161,15 @@ def _largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
     return h_min
 
 
+def refuse_other_jumps(loss: Loss, chi: float, d: np.ndarray) -> None:
+    """Raise ``ValueError`` where J = 1 + χ d is negative: the minimiser of V jumps there."""
+    if (1 + chi * d < -1e-9 * np.maximum(1, np.abs(chi * d))).any():
+        raise ValueError(
+            f"loss: for {loss.name} at χ={chi:.6g} the minimiser of (r−h)²/χ + ℓ(h, y) jumps at a "
+            "field other than zero; only a jump at r=0 is covered"
+        )
+
+
 def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasure:
     """Return the 1RSB measure e^{−r²/2 − (z/2) V(r, y)} Dy at (χ, z), normalised at each y.
 
@@ -168,7 +177,7 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
     change of variable does not cover, or if the loss is not bounded below.
     """
     y, y_weight = half_gaussian(corners(loss, chi), level)
-    h_min = _largest_root(loss, chi, y)
+    h_min = largest_root(loss, chi, y)
 
     def exponent(h: np.ndarray, value: np.ndarray, d1: np.ndarray) -> np.ndarray:
         # In place: the arrays do not fit the cache, and fresh memory costs more than arithmetic.
@@ -194,11 +203,7 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
     value, d1 = evaluate(loss.value, h, column), evaluate(loss.d1, h, column)
     d = evaluate(loss.d2, h, column) / 2
     jacobian = 1 + chi * d
-    if (jacobian < -1e-9 * np.maximum(1, np.abs(chi * d))).any():
-        raise ValueError(
-            f"loss: for {loss.name} at χ={chi:.6g} the minimiser of (r−h)²/χ + ℓ(h, y) jumps at a "
-            "field other than zero; only a jump at r=0 is covered"
-        )
+    refuse_other_jumps(loss, chi, d)
     energy = exponent(h, value, d1)
     lowest = energy.min(axis=1, keepdims=True)
     weight = np.exp(np.subtract(lowest, energy, out=energy), out=energy)
