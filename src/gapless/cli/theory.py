@@ -15,11 +15,15 @@ from gapless.cli._shared import (
     save_picture,
     table_text,
 )
+from gapless.cli.ground import ground
 
 app = App(
     name="theory",
     help="Threshold states, bulk edge, outlier and BBP threshold as N → ∞ (1RSB).",
 )
+
+
+app.command(ground)
 
 
 @app.command

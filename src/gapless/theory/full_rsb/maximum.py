@@ -8,6 +8,7 @@ gradients on a fine mesh then do (docs/derivations/full-rsb.md §5).
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import lsq_linear
 
 from gapless.theory.full_rsb.recursion import Action, Recursion
 from gapless.theory.roots import NotConverged
@@ -15,7 +16,7 @@ from gapless.theory.roots import NotConverged
 LEAST = 1e-6
 """Least rise of z, in its unit: z stays positive."""
 ENOUGH = 1e-13
-"""Rise of f left, relative to f, at which the maximum counts as found."""
+"""Rise of f left, relative to f, at which the maximum counts as found; rounding of f is less."""
 MOST_STEPS = 60
 
 
@@ -60,17 +61,15 @@ def maximise(
     if hessian is None:
         hessian = _differences(of, x, unit, slope)
     for _ in range(MOST_STEPS):
-        held = np.concatenate([[False], (x[1:] <= LEAST) & (slope[1:] <= 0)])
-        move = _newton(hessian, slope, held)
+        move = _to_the_top(hessian, slope, LEAST - x[1:])
         # f rises by half of this to the top of its parabola
         if slope @ move <= 2 * ENOUGH * abs(action.value):
             z = unit * np.cumsum(x[1:])
             return Maximum(of, z, float(np.exp(x[0])), unit, action, hessian)
-        change = np.abs(np.cumsum(move[1:]) / np.cumsum(x[1:])).max()
-        share = min(1.0, 0.3 / max(abs(move[0]), 0.3), 0.5 / max(float(change), 0.5))
+        change = float(np.abs(np.cumsum(move[1:]) / np.cumsum(x[1:])).max())
+        share = min(1.0, 0.3 / max(abs(move[0]), 0.3), 0.5 / max(change, 0.5))
         for _ in range(12):
             new = x + share * move
-            new[1:] = np.maximum(new[1:], LEAST)
             new_action, new_slope = _slope(of, new, unit)
             if new_action.value >= action.value - ENOUGH * abs(action.value):
                 break
@@ -104,20 +103,23 @@ def _differences(of: Recursion, x: np.ndarray, unit: float, slope: np.ndarray) -
     return (hessian + hessian.T) / 2
 
 
-def _newton(hessian: np.ndarray, slope: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """Return the step to the top of the parabola, in the unknowns that are not held.
+def _to_the_top(hessian: np.ndarray, slope: np.ndarray, lowest: np.ndarray) -> np.ndarray:
+    """Return the step to the top of the parabola at which no rise of z falls below its least.
 
-    In each direction |curvature| is taken, and no less than 1e-10 of the largest: the last steps
-    of z move f by less than its gradient is known to.
+    ``lowest`` are the least steps of the rises. In each direction |curvature| is taken, and no less
+    than 1e-10 of the largest: the last steps of z move f by less than its gradient is known to.
     """
-    free = np.flatnonzero(~held)
-    block = hessian[np.ix_(free, free)]
-    scale = 1 / np.sqrt(np.maximum(np.abs(np.diag(block)), 1e-300))
-    curvature, basis = np.linalg.eigh(block * np.outer(scale, scale))
-    curvature = np.maximum(np.abs(curvature), 1e-10 * np.abs(curvature).max())
-    move = np.zeros_like(slope)
-    move[free] = scale * (basis @ ((basis.T @ (scale * slope[free])) / curvature))
-    return move
+    scale = 1 / np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-300))
+    curvature, basis = np.linalg.eigh(hessian * np.outer(scale, scale))
+    root = np.sqrt(np.maximum(np.abs(curvature), 1e-10 * np.abs(curvature).max()))
+    # |A step − b|² is the parabola, A Aᵀ its curvature, in units of 1/scale
+    square = root[:, None] * basis.T
+    target = (basis.T @ (scale * slope)) / root
+    bounds = np.concatenate([[-np.inf], np.minimum(lowest, 0.0)]) / scale
+    step = np.linalg.solve(square, target)
+    if (step < bounds).any():
+        step = lsq_linear(square, target, (bounds, np.inf), method="bvls").x
+    return scale * step
 
 
 def _bfgs(hessian: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:

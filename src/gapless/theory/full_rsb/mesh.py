@@ -50,7 +50,7 @@ class Resolution:
     def overlaps(self) -> np.ndarray:
         """Return 0 = q₀ < … < q_K = 1, shape (K + 1,)."""
         beyond = 1 - BEND
-        count = round(self.per_halving * np.log2(beyond / self.last))
+        count = self.per_halving * round(np.log2(beyond / self.last))
         shrinking = 1 - beyond * (self.last / beyond) ** (np.arange(count + 1) / count)
         equal = np.arange(self.uniform) * (BEND / self.uniform)
         return np.concatenate([equal, shrinking, [1.0]])

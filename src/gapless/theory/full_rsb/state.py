@@ -5,7 +5,6 @@ The floor of the landscape: f is at its maximum over all non-decreasing z(q) and
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from math import inf
 from typing import Any
 
 import numpy as np
@@ -14,19 +13,17 @@ from gapless.flags import as_ever
 from gapless.inputs import ratio
 from gapless.labels import LabelLaw
 from gapless.losses import Loss
-from gapless.quadrature import LEVELS, half_line
-from gapless.theory import bulk
 from gapless.theory.full_rsb.maximum import Maximum, maximise
-from gapless.theory.full_rsb.mesh import FARTHEST, Resolution
-from gapless.theory.full_rsb.recursion import label_at, recursion
-from gapless.theory.measure import corners, evaluate, largest_root, refuse_other_jumps
+from gapless.theory.full_rsb.mesh import Resolution
+from gapless.theory.full_rsb.observables import Labels, label_values, profile
+from gapless.theory.full_rsb.recursion import recursion
 from gapless.theory.replica import ground_state
 from gapless.theory.roots import NotConverged
 
 SKETCH = Resolution(6, 1, 1e-2, 80, 5)
-COARSE_STEPS = Resolution(6, 1, 2.5e-4, 160, 10)
-WIDE_LAST_STEP = Resolution(12, 2, 1e-3, 200, 10)
-FINEST = Resolution(12, 2, 2.5e-4, 240, 10)
+COARSE_STEPS = Resolution(6, 1, 6.25e-5, 180, 10)
+WIDE_LAST_STEP = Resolution(12, 2, 2.5e-4, 220, 10)
+FINEST = Resolution(12, 2, 6.25e-5, 260, 10)
 REMAINDER = 0.25
 """Share of an extrapolation in the last step that is taken as its error; one step further on the
 extrapolated values move by 3 % of it (full-rsb.md §6)."""
@@ -66,7 +63,8 @@ class FullRSBState:
         the labels; what it lacks of 1 are labels about to cross zero) and ``discontinuity``
         (largest |αλ²E∫Pφ″² − 1| over the q between 0.05 and 0.95).
     error
-        Estimated absolute error of each value, under the same keys; that of z is a list.
+        Estimated absolute error of each value, under the same keys; that of z is the largest for
+        0.05 < q < 0.95, of its mean over two steps.
     """
 
     alpha: float
@@ -109,20 +107,8 @@ class FullRSBThreshold:
     error: float
 
 
-@dataclass(frozen=True, eq=False)
-class Labels:
-    """P(ŷ, y) of a maximum, and what follows from it at its own last step."""
-
-    law: LabelLaw
-    kink: float
-    values: dict[str, Any]
-    marginality: float
-
-
 @as_ever()
-def full_rsb_state(
-    loss: Loss, alpha: float, progress: Progress = lambda _: None
-) -> FullRSBState:
+def full_rsb_state(loss: Loss, alpha: float, progress: Progress = lambda _: None) -> FullRSBState:
     """Return the ground state of full replica symmetry breaking at ``alpha``.
 
     About 20 s on one core. Values are those of steps z_k that are halved from one mesh to the next;
@@ -179,30 +165,29 @@ def full_rsb_threshold(
                 "give near"
             )
         near = max(readings)
-    alpha, before = ratio(near), None
+    alpha = ratio(near)
     sketch = _first_sketch(loss, alpha)
+    seen: list[tuple[float, float]] = []
     for _ in range(6):
         state, sketch = _state(loss, alpha, sketch, lambda share: progress(share / 4))
         margin, error = state.margin, state.error["margin"]
-        if before is None:
-            ahead = 0.97 * alpha
-        else:
-            slope = (margin - before[1]) / (alpha - before[0])
+        ahead = 0.97 * alpha
+        if seen:
+            slope = (margin - seen[-1][1]) / (alpha - seen[-1][0])
             ahead = alpha - margin / slope
             if abs(margin) <= error:
                 return FullRSBThreshold(ahead, slope, error / abs(slope))
-        before = (alpha, margin)
+        seen.append((alpha, margin))
         alpha = float(np.clip(ahead, 0.8 * alpha, 1.2 * alpha))
-    raise NotConverged("α_BBP of the ground states", {"alpha": alpha}, np.array([before[1]]))
+    raise NotConverged("α_BBP of the ground states", {"alpha": seen[-1][0]}, np.array(seen[-1][1:]))
 
 
 def _first_sketch(loss: Loss, alpha: float) -> Maximum:
     """Return a coarse maximum, from the 1RSB ground state's χ and z."""
     one_step = ground_state(loss, alpha)
     of = recursion(loss, alpha, SKETCH, one_step.chi)
-    middle = of.mesh.middle
-    z = np.maximum.accumulate(1.2 * one_step.z * middle / np.sqrt(1 - middle))
-    return maximise(of, z, 0.9 * one_step.chi, one_step.z)
+    z = one_step.z * (0.1 + 1.2 * of.mesh.middle)
+    return maximise(of, z, one_step.chi, one_step.z)
 
 
 def _coarse(resolution: Resolution) -> Resolution:
@@ -250,8 +235,7 @@ def _state(
     values, error = _with_errors(at)
     change = np.abs(fine.action.value - np.array([m.action.value for m in (steps, wide, coarse)]))
     values["energy"], error["energy"] = fine.action.value, float(change.sum())
-    middle = fine.of.mesh.middle
-    error["z"] = sum(np.abs(fine.z - carried(m, middle)) for m in (steps, wide, coarse)).tolist()
+    error["z"] = _change_of_z(steps, fine)
     if values["margin"] <= 0:
         values["outlier"] = values["outlier_overlap"] = None
         error["outlier"] = error["outlier_overlap"] = None
@@ -308,9 +292,9 @@ def _with_errors(at: dict[str, Labels]) -> tuple[dict[str, Any], dict[str, Any]]
             return fine, None
         error = abs(fine - found["steps"]) + abs(fine - found["mesh"])
         last = fine - found["wide"]
-        if not extrapolated:
-            return fine, error + abs(last)
-        return fine + reach * last, error + REMAINDER * reach * abs(last) + (not reach) * abs(last)
+        if extrapolated and reach:
+            return fine + reach * last, error + REMAINDER * reach * abs(last)
+        return fine, error + abs(last)
 
     values: dict[str, Any] = {}
     error: dict[str, Any] = {}
@@ -323,123 +307,13 @@ def _with_errors(at: dict[str, Labels]) -> tuple[dict[str, Any], dict[str, Any]]
     return values, error
 
 
-def label_values(found: Maximum) -> Labels:
-    """Return the law of the labels of a maximum, and its values.
-
-    P(h|y) ∝ J e^{z φ_K(r(h))} E[(P_{K−1} e^{−z φ_{K−1}})(r(h) + √Δq x)] on h > h_min(y), z and Δq
-    those of the last step.
-    """
-    of, chi, z = found.of, found.chi, found.z[-1]
-    loss, mesh, y = of.loss, of.mesh, of.y
-    column = y[:, None]
-    h_min = largest_root(loss, chi, y)
-    stop = label_at(loss, chi, np.array([[FARTHEST]]), y, h_min)[0]
-    h, weight = half_line(h_min, stop, LEVELS[1])
-    value, d1 = evaluate(loss.value, h, column), evaluate(loss.d1, h, column)
-    d = evaluate(loss.d2, h, column) / 2
-    refuse_other_jumps(loss, chi, d)
-    flow = of.densities(found.action, found.z)[-1] - z * found.action.phi[-1]
-    x, gaussian = mesh.gaussian
-    width = np.sqrt(mesh.step[-1])
-
-    def density(row: int, place: np.ndarray, v: np.ndarray) -> np.ndarray:
-        ahead = mesh.at(flow[:, row], place[:, None] + width * x)
-        top = ahead.max(1)
-        return np.exp(top - z * v / 2) * (np.exp(ahead - top[:, None]) @ gaussian)
-
-    v = value + chi / 4 * d1**2
-    place = h + chi / 2 * d1
-    at_place = np.stack([density(k, place[k], v[k]) for k in range(y.size)])
-    weight = 2 * weight * (1 + chi * d) * at_place
-    norm = weight.sum(1)
-    weight *= (of.weight / norm)[:, None]
-    v_zero = evaluate(loss.value, h_min, y) + chi / 4 * evaluate(loss.d1, h_min, y) ** 2
-    at_zero = [density(k, np.zeros(1), v_zero[k : k + 1])[0] for k in range(y.size)]
-    kink = of.alpha * float(of.weight @ (np.array(at_zero) / norm * 2 * h_min / chi))
-    keep = weight > 1e-40
-    teacher = np.broadcast_to(column, h.shape)
-    law = LabelLaw(h[keep], teacher[keep], weight[keep])
-    return _labels(found, law, kink)
-
-
-def _labels(found: Maximum, law: LabelLaw, kink: float) -> Labels:
-    """Return what follows from a law of labels."""
-    loss, alpha, chi = found.of.loss, found.of.alpha, found.chi
-    d = evaluate(loss.d2, law.student, law.teacher) / 2
-    atoms = bulk.Curvatures(d, law.teacher**2, law.weight, alpha)
-    # At a corner J = 1 + χd vanishes inside the support of the labels: χ is the pole.
-    corner = any(
-        abs(1 + chi * float(evaluate(loss.d2, np.zeros(1), np.full(1, y))[0]) / 2) < 1e-6
-        for y in corners(loss, chi)
-    )
-    gamma_bar = chi if corner else bulk.edge(atoms).gamma
-    if gamma_bar == inf:
-        raise ValueError(
-            f"alpha: at {alpha:g} the spectrum of {loss.name} has zero modes and no edge; raise it"
-        )
-    spike = bulk.outlier(atoms, gamma_bar)
-    psi = atoms.psi(gamma_bar)
-    values = {
-        "chi": chi,
-        "mu": law.multiplier(loss, alpha),
-        "bulk_edge": psi,
-        "outlier": spike.value,
-        "outlier_overlap": spike.overlap,
-        "margin": psi - atoms.phi(gamma_bar),
-        "moments": law.moments(),
-    }
-    return Labels(law, kink, values, atoms.marginality(chi))
-
-
-def profile(found: Maximum) -> dict[str, np.ndarray]:
-    """Return λ, D and αλ²E∫Pφ″² at the overlaps q_1 … q_{K−1} of a maximum.
-
-    D(q) = ½∫₀^q dq/λ² − (α/2) E∫Pφ′² is δf/δz(q); on the support of dz it vanishes, and
-    αλ²E∫Pφ″² = 1. Each shape (K − 1,), in ``q``, ``lambda``, ``d``, ``replicon``.
-    """
-    of, action = found.of, found.action
-    mesh = of.mesh
-    rise = found.z * mesh.step
-    level = found.chi + np.cumsum(rise[::-1])[::-1]
-    squares = mesh.step / (level * (level - rise))
-    first, second = _derivatives(mesh)
-    slope, bend = [], []
-    for log_p, phi in zip(of.densities(action, found.z), action.phi[1:], strict=True):
-        weight = mesh.rule[:, None] * np.exp(log_p)
-        slope.append(of.weight @ (weight * first(phi) ** 2).sum(0))
-        bend.append(of.weight @ (weight * second(phi) ** 2).sum(0))
-    inner = level[1:]
-    return {
-        "q": mesh.q[1:-1],
-        "lambda": inner,
-        "d": np.cumsum(squares)[:-1] / 2 - of.alpha / 2 * np.array(slope),
-        "replicon": of.alpha * inner**2 * np.array(bend),
-    }
-
-
-def _derivatives(mesh):
-    """Return ∂/∂h and ∂²/∂h² of even functions at the nodes, by differences of order six in u."""
-    slope = mesh.scale * np.cosh(mesh.spacing * np.arange(mesh.fields))[:, None]
-
-    def padded(g: np.ndarray) -> np.ndarray:
-        tail = np.repeat(g[-1:], 3, axis=0)
-        return np.concatenate([g[3:0:-1], g, tail])
-
-    def by_u(g: np.ndarray, weights: tuple[float, ...], power: int) -> np.ndarray:
-        wide, n = padded(g), g.shape[0]
-        total = sum(c * wide[k : k + n] for k, c in enumerate(weights))
-        return total / mesh.spacing**power
-
-    one = tuple(c / 60 for c in (-1, 9, -45, 0, 45, -9, 1))
-    two = tuple(c / 180 for c in (2, -27, 270, -490, 270, -27, 2))
-
-    def first(g: np.ndarray) -> np.ndarray:
-        return by_u(g, one, 1) / slope
-
-    def second(g: np.ndarray) -> np.ndarray:
-        return (by_u(g, two, 2) - mesh.h[:, None] * first(g)) / slope**2
-
-    return first, second
+def _change_of_z(steps: Maximum, fine: Maximum) -> float:
+    """Return the largest difference of z between coarse steps and their parts, 0.05 < q < 0.95."""
+    ends = steps.of.mesh.q
+    total = np.concatenate([[0.0], np.cumsum(fine.z * fine.of.mesh.step)])
+    mean = np.diff(np.interp(ends, fine.of.mesh.q, total)) / np.diff(ends)
+    seen = (ends[:-1] > 0.05) & (ends[1:] < 0.95)
+    return float(np.abs(mean - steps.z)[seen].max())
 
 
 def _discontinuity(found: Maximum) -> float:
