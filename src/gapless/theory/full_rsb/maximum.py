@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import lsq_linear
 
-from gapless.theory.full_rsb.recursion import Action, Recursion
+from gapless.theory.full_rsb.recursion import Action, Recursion, entropy
 from gapless.theory.roots import NotConverged
 
 LEAST = 1e-6
 """Least rise of z, in its unit: z stays positive."""
 ENOUGH = 1e-13
-"""Rise of f left, relative to f, at which the maximum counts as found; rounding of f is less."""
+"""Rise of f left, relative to its terms, at which the maximum counts as found, above rounding."""
 MOST_STEPS = 60
 
 
@@ -58,12 +58,14 @@ def maximise(
     x = np.concatenate([[np.log(chi)], np.diff(z / unit, prepend=0.0)])
     x[1:] = np.maximum(x[1:], LEAST)
     action, slope = _slope(of, x, unit)
+    enough = ENOUGH * (abs(action.value) + abs(entropy(of.mesh.step, z, chi)[0]))
+    fresh = hessian is None
     if hessian is None:
         hessian = _differences(of, x, unit, slope)
     for _ in range(MOST_STEPS):
         move = _to_the_top(hessian, slope, LEAST - x[1:])
         # f rises by half of this to the top of its parabola
-        if slope @ move <= 2 * ENOUGH * abs(action.value):
+        if slope @ move <= 2 * enough:
             z = unit * np.cumsum(x[1:])
             return Maximum(of, z, float(np.exp(x[0])), unit, action, hessian)
         change = float(np.abs(np.cumsum(move[1:]) / np.cumsum(x[1:])).max())
@@ -71,12 +73,15 @@ def maximise(
         for _ in range(12):
             new = x + share * move
             new_action, new_slope = _slope(of, new, unit)
-            if new_action.value >= action.value - ENOUGH * abs(action.value):
+            if new_action.value >= action.value - enough:
                 break
             share /= 3
         else:
-            break
-        hessian = _bfgs(hessian, new - x, slope - new_slope)
+            if fresh:
+                break
+            hessian, fresh = _differences(of, x, unit, slope), True
+            continue
+        hessian, fresh = _bfgs(hessian, new - x, slope - new_slope), False
         x, action, slope = new, new_action, new_slope
     iterate = {"alpha": of.alpha, "chi": np.exp(x[0]), "z": unit * x[1:].sum()}
     raise NotConverged("full replica symmetry breaking", iterate, slope)

@@ -20,12 +20,25 @@ Rule = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """P(ŷ, y) of a maximum, and what follows from it at its own last step."""
+    """P(ŷ, y) of a maximum, and what follows from it at its own last step.
+
+    Parameters
+    ----------
+    kink
+        α E_y[p(r=0|y) h_min/χ] · 2, what the last step has left of the kink.
+    corner
+        Whether J = 1 + χd vanishes inside the support of the labels, so that γ̄ = χ is the pole.
+    marginality
+        F(χ).
+    values
+        Numbers by their names in `gapless.theory.FullRSBState`.
+    """
 
     law: LabelLaw
     kink: float
-    values: dict[str, Any]
+    corner: bool
     marginality: float
+    values: dict[str, Any]
 
 
 def label_values(found: Maximum) -> Labels:
@@ -72,7 +85,6 @@ def _labels(found: Maximum, law: LabelLaw, kink: float) -> Labels:
     loss, alpha, chi = found.of.loss, found.of.alpha, found.chi
     d = evaluate(loss.d2, law.student, law.teacher) / 2
     atoms = bulk.Curvatures(d, law.teacher**2, law.weight, alpha)
-    # At a corner J = 1 + χd vanishes inside the support of the labels: χ is the pole.
     corner = any(
         abs(1 + chi * float(evaluate(loss.d2, np.zeros(1), np.full(1, y))[0]) / 2) < 1e-6
         for y in corners(loss, chi)
@@ -93,7 +105,7 @@ def _labels(found: Maximum, law: LabelLaw, kink: float) -> Labels:
         "margin": psi - atoms.phi(gamma_bar),
         "moments": law.moments(),
     }
-    return Labels(law, kink, values, atoms.marginality(chi))
+    return Labels(law, kink, corner, atoms.marginality(chi), values)
 
 
 def profile(found: Maximum) -> dict[str, np.ndarray]:

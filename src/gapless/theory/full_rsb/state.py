@@ -301,6 +301,11 @@ def _with_errors(at: dict[str, Labels]) -> tuple[dict[str, Any], dict[str, Any]]
     for name in ("chi", "bulk_edge", "outlier", "outlier_overlap", "margin"):
         values[name], error[name] = one(lambda v, name=name: v[name], True)
     values["mu"], error["mu"] = one(lambda v: v["mu"], False)
+    if at["fine"].corner:
+        # there the edge is μ (full-rsb.md §2), so this is an error that no refinement need show
+        missed = abs(values["bulk_edge"] - values["mu"])
+        error["bulk_edge"] = max(error["bulk_edge"], missed)
+        error["margin"] = max(error["margin"], missed)
     values["moments"], error["moments"] = {}, {}
     for k in at["fine"].values["moments"]:
         values["moments"][k], error["moments"][k] = one(lambda v, k=k: v["moments"][k], False)
