@@ -21,8 +21,8 @@ import pandas as pd
 
 from gapless.algorithms.starts import parse_start, start_states
 from gapless.design import Design
-from gapless.flow.explicit import normalise
 from gapless.problem import LabelKind, draw_problem
+from gapless.sphere import normalise
 
 
 @jax.jit

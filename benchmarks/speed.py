@@ -27,12 +27,12 @@ from textbook import textbook_run
 from gapless.analyse.statistics import wilson
 from gapless.design import Design
 from gapless.flow import ACCURATE, FLOW, GradientFlow, State, Stop, integrate
-from gapless.flow.explicit import normalise
 from gapless.flow.loop import begin
 from gapless.flow.solvers import power_iteration
 from gapless.measure.design_point import sweep_points
 from gapless.measure.simulation import Simulation
 from gapless.problem import Dtype, Problem, draw_problem, precision
+from gapless.sphere import normalise
 
 ALPHA = 8.0
 TEXTBOOK_RUNS = {64: 40, 256: 6, 1024: 1}

@@ -1,5 +1,6 @@
 """Shapes are checked at every call under test; silent promotion of rank is an error."""
 
+import os
 import signal
 
 import hypothesis
@@ -7,11 +8,12 @@ import jax
 import pytest
 from jaxtyping import install_import_hook
 
-ARRAYS = ["design", "problem", "flow", "linalg", "hessian", "theory.dmft"]
+ARRAYS = ["design", "problem", "flow", "linalg", "hessian", "theory", "algorithms", "measure"]
 install_import_hook([f"gapless.{name}" for name in ARRAYS], "typechecker.checked")
 
 from gapless import program_cache  # noqa: E402
 from gapless.threads import pin_threads  # noqa: E402
+from places import ROOT, TESTS  # noqa: E402
 from seeds import SHIFT, move_seeds  # noqa: E402
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -25,6 +27,14 @@ hypothesis.settings.register_profile(
     "gapless", deadline=None, derandomize=not SHIFT, max_examples=50
 )
 hypothesis.settings.load_profile("gapless")
+
+
+@pytest.fixture
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let processes that a test starts import the tests and what these share."""
+    for folder in (str(ROOT), str(TESTS)):
+        monkeypatch.syspath_prepend(folder)
+        monkeypatch.setenv("PYTHONPATH", folder, prepend=os.pathsep)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from campaign_experiment import EXPERIMENT, RUNS, Square
 from gapless.store import Store, compact
-from gapless.store.store import PROVENANCE
+from gapless.store.records import PROVENANCE
 from gapless.sweep import Task, plan, run_in_process, run_on_workers, shard
 
 SEED = 6

@@ -15,7 +15,8 @@ from io import StringIO
 from itertools import zip_longest
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from places import ROOT
+
 PAGES = [
     ROOT / "README.md",
     *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts),

@@ -7,7 +7,9 @@ import json
 import re
 from pathlib import Path
 
-FOLDER = Path(__file__).parent.parent / "docs" / "notebooks"
+from places import ROOT
+
+FOLDER = ROOT / "docs" / "notebooks"
 CODE = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 
 

@@ -7,9 +7,10 @@ import pytest
 
 import examples
 from gapless.figures import NAMES
+from places import ROOT
 from settings import setting
 
-ROOT, PAGES = examples.ROOT, examples.PAGES
+PAGES = examples.PAGES
 NOTEBOOKS = ROOT / "docs" / "notebooks"
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,63 +15,16 @@ import pytest
 
 import gapless as gl
 from gapless.cli import main
-from gapless.cli._shared import save_picture
-from gapless.cli.explore import grid_cache
+from gapless.cli.shared import save_picture
 from gapless.page.panels import Axis, Panel, Picture, Series
 from gapless.store import Store
-from gapless.surroundings import forget_settings
-from gapless.sweep import work
-from gapless.threads import THREADS, pin_threads
+from hostile import HOSTILE
+from places import OLD_STORE
 from settings import setting
 
-STORE = Path(__file__).parent / "data" / "store-0.1"
 GAPLESS = [sys.executable, "-m", "gapless"]
+
 STATE = ["theory", "state", "--alpha", "10", "--json"]
-NOWHERE = "/proc/none"
-HOSTILE = {
-    "MPLBACKEND": ["module://matplotlib_inline.backend_inline", "nonsense"],
-    "MATPLOTLIBRC": [NOWHERE],
-    "MPLCONFIGDIR": [NOWHERE],
-    "JAX_DEFAULT_PRNG_IMPL": ["rbg", "nonsense"],
-    "JAX_THREEFRY_PARTITIONABLE": ["0"],
-    "JAX_RANDOM_SEED_OFFSET": ["3"],
-    "JAX_ENABLE_CUSTOM_PRNG": ["1"],
-    "JAX_DEBUG_NANS": ["1"],
-    "JAX_DEBUG_INFS": ["1"],
-    "JAX_DEBUG_KEY_REUSE": ["1"],
-    "JAX_CHECK_TRACER_LEAKS": ["1"],
-    "JAX_DISABLE_JIT": ["1"],
-    "JAX_ENABLE_X64": ["1"],
-    "JAX_NUMPY_DTYPE_PROMOTION": ["strict"],
-    "JAX_NUMPY_RANK_PROMOTION": ["raise"],
-    "JAX_DEFAULT_MATMUL_PRECISION": ["bfloat16", "nonsense"],
-    "JAX_TRANSFER_GUARD": ["disallow"],
-    "JAX_DISABLE_MOST_OPTIMIZATIONS": ["1"],
-    "JAX_COMPILATION_CACHE_DIR": [NOWHERE],
-    "JAX_PLATFORMS": ["nonsense", "cuda", "cpu"],
-    "XLA_FLAGS": ["--xla_no_such_flag=1", "--xla_force_host_platform_device_count=3", NOWHERE],
-    "OMP_NUM_THREADS": ["3", "0"],
-    "NPROC": ["3"],
-    "OPENBLAS_NUM_THREADS": ["3"],
-    "NPY_DISABLE_CPU_FEATURES": ["AVX2 FMA3"],
-    "SCIPY_ARRAY_API": ["1"],
-    "PYTHONWARNINGS": ["error"],
-    "PYTHONOPTIMIZE": ["2"],
-    "PYTHONHASHSEED": ["1"],
-    "PYTHONIOENCODING": ["ascii"],
-    "PYTHONUTF8": ["0"],
-    "LC_ALL": ["C", "de_DE.UTF-8", "nonsense"],
-    "TERM": ["dumb", "nonsense"],
-    "COLUMNS": ["20", "0", "nonsense"],
-    "FORCE_COLOR": ["1"],
-    "TZ": ["Asia/Kathmandu", "nonsense"],
-    "HOME": [None, NOWHERE],
-    "XDG_CACHE_HOME": [NOWHERE],
-    "TMPDIR": [NOWHERE],
-    "GIT_DIR": [NOWHERE],
-    "GIT_WORK_TREE": ["/"],
-}
-"""Variable → values that somebody may have set, each harmless alone to what set it."""
 
 
 def surroundings(**changes):
@@ -129,22 +81,6 @@ def test_flags_of_a_session_change_no_number_and_stop_nothing(spectra):
         assert np.geterr()["over"] == "raise"
 
 
-def test_settings_of_others_are_forgotten(monkeypatch):
-    for name, values in HOSTILE.items():
-        monkeypatch.setenv(name, values[0] or "")
-    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
-    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_max_isa=AVX2 --xla_none --xla_dump_to=dumps")
-    monkeypatch.setattr("sys.warnoptions", ["error"])
-    with warnings.catch_warnings():
-        forget_settings()
-        warnings.warn("not an error", DeprecationWarning, stacklevel=1)
-    left = {name for name in os.environ if name.startswith(("JAX_", "NPY_", "MPLB"))}
-    assert left == {"JAX_PLATFORMS"}
-    assert sys.warnoptions == []
-    assert os.environ["XLA_FLAGS"] == "--xla_cpu_max_isa=AVX2 --xla_dump_to=dumps"
-    assert os.environ["TZ"] == HOSTILE["TZ"][0]
-
-
 def test_a_process_that_finds_all_of_it_answers_the_same(capsys, tmp_path):
     for name in ("numpy", "jax", "code", "random", "select", "statistics"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the file of somebody else')")
@@ -188,9 +124,9 @@ def with_flags(name, value):
 
 STREAMS = [
     # (arguments, what redirects them, exit code, a word of stdout, a word of stderr)
-    (["status", STORE, "--json"], "<&- 2>&-", 0, '"points": 2', None),
-    (["status", STORE, "--json"], "| head -c 0", 0, None, None),
-    (["status", STORE, "--json"], "> /dev/full", 1, None, "written"),
+    (["status", OLD_STORE, "--json"], "<&- 2>&-", 0, '"points": 2', None),
+    (["status", OLD_STORE, "--json"], "| head -c 0", 0, None, None),
+    (["status", OLD_STORE, "--json"], "> /dev/full", 1, None, "written"),
     (["flow", "--help"], "2> /dev/full", 0, "Usage", None),
     (["flow", "--help"], ">&-", 0, None, None),
     (["flow", "--help"], ">&- 2>&- <&-", 0, None, None),
@@ -267,57 +203,3 @@ def test_pictures_take_no_style_from_the_user(tmp_path):
         save_picture(tmp_path / "styled.png", picture)
         assert mpl.rcParams["lines.linewidth"] == 9
     assert (tmp_path / "usual.png").read_bytes() == (tmp_path / "styled.png").read_bytes()
-
-
-def test_threads_are_the_user_s_only_by_our_own_variable(monkeypatch, capsys):
-    for name in THREADS:
-        monkeypatch.setenv(name, "7")
-    pin_threads()
-    assert {os.environ[name] for name in THREADS} == {"1"}
-    for wrong in ("0", "-1", "two", ""):
-        monkeypatch.setenv("GAPLESS_THREADS", wrong)
-        assert main(["status", str(STORE)]) == 2
-        assert "GAPLESS_THREADS must be a positive integer" in capsys.readouterr().err
-
-
-def test_no_cache_costs_nothing(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert grid_cache() == tmp_path / "gapless"
-    for nowhere in (NOWHERE, "/dev/null/below"):
-        monkeypatch.setenv("XDG_CACHE_HOME", nowhere)
-        assert grid_cache() is None
-    monkeypatch.delenv("XDG_CACHE_HOME")
-
-    def homeless():
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.setattr(Path, "home", homeless)
-    assert grid_cache() is None
-
-
-def test_a_commit_is_that_of_our_own_source_or_none(monkeypatch, tmp_path):
-    def git(*arguments):
-        who = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.org"]
-        command = ["git", "-C", str(tmp_path), *who, *arguments]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
-    def commit_of(package, tracked):
-        file = tmp_path / package / "sweep" / "work.py"
-        file.parent.mkdir(parents=True)
-        (tmp_path / package / "__init__.py").write_text("")
-        git(*(["add", "."] if tracked else ["status"]))
-        git("commit", "--allow-empty", "-m", "anything")
-        monkeypatch.setattr("gapless.sweep.work.__file__", str(file))
-        return work.commit()
-
-    git("init")
-    site = "lib/python3.11/site-packages/gapless"
-    assert commit_of(f".venv/{site}", tracked=False) is None
-    assert commit_of(f"vendored/{site}", tracked=True) is None
-    assert commit_of("third/src/gapless", tracked=True) is None
-    ours = commit_of("src/gapless", tracked=True)
-    assert ours == git("describe", "--always", "--abbrev=12")
-    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
-        monkeypatch.setenv(name, NOWHERE)
-        assert work.commit() == ours

@@ -21,6 +21,7 @@ import gapless.linalg as lin
 from gapless import theory
 from gapless.channels import preprocessing, trimmed, weak_optimal
 from gapless.design import Design
+from gapless.generalisation import generalisation_error
 from gapless.labels import LabelLaw
 from gapless.losses import (
     Loss,
@@ -31,7 +32,7 @@ from gapless.losses import (
     parse_loss,
     quartic,
 )
-from gapless.problem import Problem, draw_problem, generalisation_error
+from gapless.problem import Problem, draw_problem
 from gapless.quadrature import bivariate_gaussian
 from gapless.theory.spectral import best_overlap, spectral_overlap
 from gapless.theory.state_evolution import state_evolution, uninformed_overlap

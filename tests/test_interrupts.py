@@ -7,11 +7,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 import pytest
 
 from gapless.store import Store
+from places import TESTS
 from toy_experiment import EXPERIMENT as TOY
 
 DEAF = "flow --n 512 --alpha 10 --protocol paper --runs 4 --save-at 1"
@@ -67,9 +67,8 @@ def test_an_interrupt_ends_imports_and_compiled_loops_alike(tmp_path):
 
 @pytest.mark.parametrize("workers", [[], ["--workers", "1"]])
 def test_an_interrupt_says_what_is_kept_and_the_same_command_goes_on(tmp_path, workers):
-    folder = str(Path(__file__).parent)
     command = ["reproduce", TOY.name, "--out", "out", *workers]
-    process = begin(command, tmp_path, PYTHONPATH=path(folder), TOY_SLEEP="0.5")
+    process = begin(command, tmp_path, PYTHONPATH=path(str(TESTS)), TOY_SLEEP="0.5")
     store = Store(tmp_path / "out" / TOY.name)
     while not store.part_files():
         time.sleep(0.01)
@@ -81,7 +80,7 @@ def test_an_interrupt_says_what_is_kept_and_the_same_command_goes_on(tmp_path, w
     done = subprocess.run(
         [sys.executable, "-m", "gapless", *command],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": path(folder)},
+        env=os.environ | {"PYTHONPATH": path(str(TESTS))},
         capture_output=True,
         text=True,
     )

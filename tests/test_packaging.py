@@ -8,7 +8,8 @@ import tarfile
 import tomllib
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from places import ROOT
+
 TOOLS = {"dev", "docs"}
 """Extras whose versions are pinned only."""
 

@@ -5,7 +5,6 @@ import pickle
 import subprocess
 import sys
 from dataclasses import fields, is_dataclass
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -17,6 +16,7 @@ from gapless.figures import NAMES, load
 from gapless.flow import ACCURATE, FLOW, PAPER, SWEEP
 from gapless.losses import Loss, amplitude, loss_from_value, normalised, parse_loss, quartic
 from gapless.sweep import Task, plan
+from places import TESTS
 from toy_experiment import EXPERIMENT as TOY
 from toy_experiment import Toy
 
@@ -128,11 +128,6 @@ def energy(problem):
     return np.asarray(problem.energy(problem.teacher + 1))
 
 
-@pytest.fixture
-def importable(monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-
-
 @pytest.mark.slow
 def test_a_pool_of_ones_own_computes_with_problems(importable):
     losses = [quartic, normalised(0.5), loss_from_value(saturating)]
@@ -159,7 +154,7 @@ run_on_workers(plan(EXPERIMENT, [Toy(number=1)], store).tasks(), store.path, 2, 
 
 @pytest.mark.parametrize("read", ["as a file", "from standard input"])
 def test_a_script_without_a_guard_is_told_so_once(tmp_path, read):
-    text = SCRIPT.format(tests=str(Path(__file__).parent))
+    text = SCRIPT.format(tests=str(TESTS))
     (tmp_path / "script.py").write_text(text)
     script = ["script.py"] if read == "as a file" else ["-"]
     done = subprocess.run(

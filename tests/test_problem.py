@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 
 from gapless.design import Design
-from gapless.flow.explicit import normalise
 from gapless.losses import normalised, quartic
-from gapless.problem import Problem, draw_problem, generalisation_error, precision
+from gapless.problem import Problem, draw_problem, precision
+from gapless.sphere import normalise
+from sampling import SIGMAS
 
 LOSSES = [quartic, normalised(0.5)]
+
 UNCHECKED = inspect.unwrap(draw_problem)  # as a user without type checks meets it
+
 DESIGN = Design(n=24, alpha=4, seed=1, runs=3)
 
 
@@ -109,22 +112,6 @@ def test_a_random_start_has_energy_2_alpha_and_multiplier_4_alpha():
     assert abs(float((trace + here.mu).mean()) - 4 * alpha) < 4 * 320**0.5 * error
 
 
-def test_generalisation_error_of_the_quartic_loss_in_closed_form():
-    q = np.linspace(0, 1, 11)
-    np.testing.assert_allclose(
-        generalisation_error(q, quartic, 7), 2 * 7 * (1 - q**2), rtol=1e-12, atol=1e-12
-    )
-
-
-@pytest.mark.parametrize("loss", LOSSES, ids=repr)
-def test_generalisation_error_is_the_energy_on_fresh_samples(loss):
-    rng, q, size = np.random.default_rng(0), 0.6, 400_000
-    y, noise = rng.normal(size=(2, size))
-    sample = loss.value(q * y + (1 - q**2) ** 0.5 * noise, y) / 2
-    error = sample.std() / size**0.5
-    assert abs(float(generalisation_error(np.array(q), loss, 1)) - sample.mean()) < 4 * error
-
-
 @pytest.mark.parametrize("kind", ["shuffled", "gaussian"])
 def test_labels_without_a_teacher_share_no_information_with_the_sensing_vectors(kind):
     design = Design(n=256, alpha=8, seed=2, runs=8)
@@ -169,3 +156,15 @@ def test_a_problem_comes_out_of_a_pickle_as_it_went_in(dtype):
         a, b = getattr(again, name), getattr(problem, name)
         assert a.dtype == b.dtype
         np.testing.assert_array_equal(a, b)
+
+
+def test_label_noise_has_its_variance_and_is_shared_by_twins():
+    design = Design(n=48, alpha=5, seed=3, runs=4)
+    clean, noisy = draw_problem(design), draw_problem(design, noise=0.3)
+    added = np.asarray(noisy.labels - clean.labels, float)
+    # a variance of 960 Gaussians is known to √(2/960)
+    assert added.var() == pytest.approx(0.3, rel=SIGMAS * (2 / added.size) ** 0.5)
+    twin = draw_problem(design, "shuffled", noise=0.3)
+    np.testing.assert_array_equal(np.sort(twin.labels), np.sort(noisy.labels))
+    with pytest.raises(ValueError, match=r"^noise: "):
+        draw_problem(design, noise=-0.1)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import examples
+from places import ROOT
 
 LONGEST = 3600
 """Seconds that all of it may take on a slow machine."""
@@ -15,7 +16,7 @@ LONGEST = 3600
 
 def typed() -> str:
     """Return what README says to type, without what takes hours."""
-    blocks = examples.blocks(examples.ROOT / "README.md")
+    blocks = examples.blocks(ROOT / "README.md")
     shell = [block for block in blocks if block.language == "sh"]
     assert {block.mark for block in shell} <= {"typed", "not run"}
     return "".join(block.text for block in shell if block.mark == "typed")
@@ -41,7 +42,7 @@ def test_what_takes_hours_is_all_that_is_not_typed():
 @pytest.mark.readme
 def test_readme_works_when_typed(tmp_path):
     clone = tmp_path / "gapless"
-    subprocess.run(["git", "clone", "-q", str(examples.ROOT), str(clone)], check=True)
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
     done = subprocess.run(
         ["bash", "-e", "-x", "-c", typed()], cwd=clone, env=newcomer(), timeout=LONGEST
     )

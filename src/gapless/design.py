@@ -20,6 +20,7 @@ from jaxtyping import Array, Float, Float32, Int, UInt
 
 from gapless.flags import GENERATOR, as_ever
 from gapless.inputs import number, whole
+from gapless.sphere import normalise
 
 ROWS_PER_BLOCK = 512
 """Sensing vectors are drawn in blocks of this many, each block with a key of its own."""
@@ -88,6 +89,7 @@ class Design:
     @property
     def m(self) -> int:
         """M = ⌊αN + ½⌋, the number of samples."""
+        # rounded half up, so that M is no matter of parity as with round()
         return floor(self.alpha * self.n + 0.5)
 
     @property
@@ -98,6 +100,7 @@ class Design:
     @as_ever()
     def key(self, name: str) -> jax.Array:
         """Return the key of the child `name`: seed → N → M → design → name."""
+        # N and M, not α: designs of one shape are one, however α was written
         children = (self.n, self.m, self.index, crc32(name.encode()))
         return _descend(jnp.uint32(self.seed), jnp.array(children, jnp.uint32))
 
@@ -128,6 +131,7 @@ class Design:
     @as_ever()
     def _rows(self, key: jax.Array, first: int) -> Float32[Array, "B N"]:
         key = jax.random.fold_in(key, first // ROWS_PER_BLOCK)
+        # whole blocks are drawn and cut, so that rows do not depend on how many are asked for
         return _normal(key, ROWS_PER_BLOCK, self.n)[: self.m - first] / self.n**0.5
 
     @as_ever()
@@ -190,4 +194,4 @@ def _normal(key: jax.Array, rows: int, n: int) -> Float32[Array, "B N"]:
 @partial(jax.jit, static_argnums=1)
 def _sphere(keys: jax.Array, n: int) -> Float32[Array, "K N"]:
     w = jax.vmap(lambda key: jax.random.normal(key, (n,), jnp.float32))(keys)
-    return w * (n**0.5 / jnp.linalg.norm(w, axis=1, keepdims=True))
+    return normalise(w)

@@ -41,6 +41,9 @@ BLOCK = 4
 """Vectors in the start block of fewer runs: four cost little more than one in a pass over X."""
 
 
+_curvature = jax.jit(Problem.curvature)
+
+
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=["operator", "direction", "value"],
@@ -96,20 +99,15 @@ def hessian_operator(
                 f"w, labels: the Hessian overflows {problem.dtype} here; give labels and states of "
                 "order one, or a float64 problem"
             )
+        # −μ 1 enters as the shift: X stays one array for all runs
         hessian = WeightedGram(problem.sensing, curvature, -mu)
         if not deflate_radial:
             return hessian
+        # αE[d] and αE[d²]: mean and variance of the bulk before μ is subtracted
         mean, square = curvature.sum(axis=1) / problem.n, (curvature**2).sum(axis=1) / problem.n
+        # W is on the sphere only up to rounding and the caller's factor
         direction = w / jnp.linalg.norm(w, axis=1, keepdims=True)
         return Deflated(hessian, direction, mean + 2 * jnp.sqrt(square) - mu)
-
-
-@jax.jit
-def _curvature(problem: Problem, w: Float[Array, "K N"]) -> tuple[Array, Array]:
-    """Return d = ½ℓ″ of every sample, (K, M), and μ, (K,)."""
-    yhat = problem.student_labels(w)
-    mu = (problem.loss.d1(yhat, problem.labels) * yhat).sum(axis=1) / (2 * problem.n)
-    return problem.loss.d2(yhat, problem.labels) / 2, mu
 
 
 @as_ever()
@@ -132,16 +130,19 @@ def hessian_matrix(
     sensing = np.asarray(gram.sensing).astype(weight.dtype, copy=False)
     (update,) = scipy.linalg.get_blas_funcs(["syrk"], [sensing])
     lower = np.zeros((problem.n, problem.n), sensing.dtype, order="F")
+    # syrk forms A Aᵀ, so weights enter as their roots and negative ones apart
     for sign in (1, -1):
         chosen = np.flatnonzero(sign * weight > 0)
         for first in range(0, len(chosen), ROWS_PER_UPDATE):
             some = chosen[first : first + ROWS_PER_UPDATE]
             scaled = sensing[some] * np.sqrt(np.abs(weight[some]))[:, None]
             lower = update(sign, scaled.T, beta=1, c=lower, lower=1, overwrite_c=1)
+    # syrk fills one triangle
     matrix = lower + np.tril(lower, -1).T
     matrix[np.diag_indices_from(matrix)] += float(gram.shift[0])
     if isinstance(operator, Deflated):
         u, c = np.asarray(operator.direction[0]), float(operator.value[0])
+        # P H P + c u uᵀ written out, from one product H u
         image = matrix @ u
         matrix += (c + u @ image) * np.outer(u, u) - np.outer(u, image) - np.outer(image, u)
     return matrix
@@ -205,6 +206,7 @@ def lowest_eigenpairs(
         each = [_dense(problem, w, run, count, deflate_radial) for run in range(runs)]
         joined = [np.concatenate(part) for part in zip(*each, strict=True)]
         values, vectors, residuals, width = joined
+        # residuals are relative to the width, as those of Lanczos
         found = residuals.max(axis=1) <= tolerance
         with precision(problem.dtype):
             return Eigenpairs(values, jnp.asarray(vectors), residuals, width, 0, found)
@@ -240,8 +242,10 @@ def spectral_density(
     steps, probes = whole("steps", steps, 1), min(whole("probes", probes, 1), problem.n)
     operator = hessian_operator(problem, w, deflate_radial=deflate_radial)
     with precision(problem.dtype):
+        # Gaussian: orthonormalised it is Haar, which the quadrature's mean needs
         shape = (problem.k, probes, problem.n)
         start = jax.random.normal(checked_key("key", key), shape, problem.dtype)
+    # p·steps cannot exceed N: the basis would be complete before
     return lanczos_quadrature(operator, start, min(steps, problem.n // start.shape[1]))
 
 
@@ -270,6 +274,7 @@ def signal_overlap(
     signal = np.asarray(real_array("teacher", teacher, (v.shape[0], v.shape[2])), float)
     if not (v.any(axis=2).all() and signal.any(axis=1).all()):
         raise ValueError("vectors, teacher: one of them vanishes; it must be a direction")
+    # float64: an overlap of order N^(−1/2) is a sum of N terms that cancel
     product = np.einsum("kjn,kn->kj", v, signal)
     return np.abs(product) / (
         np.linalg.norm(v, axis=2) * np.linalg.norm(signal, axis=1, keepdims=True)
@@ -296,6 +301,7 @@ def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[
 @jax.jit
 def _top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[Array, "K k"]:
     runs, count, n = vectors.shape
+    # ⟨v, x⟩² for all vectors of all runs in one product with X
     image = (vectors.reshape(-1, n) @ problem.sensing.T) ** 2
     norms = (problem.sensing**2).sum(axis=1)
     share = (image / norms[None]).max(axis=1).reshape(runs, count)
@@ -312,11 +318,13 @@ def _start(
 ) -> Float[Array, "K p N"]:
     """Return the start block: one vector a run in a batch, `BLOCK` or more for few runs."""
     runs, n = w.shape
+    # a batch multiplies K vectors at once anyway; few runs fill the product by a block
     block = 1 if runs >= BATCH else BLOCK if previous is None else max(BLOCK, count)
     start = jax.random.normal(key, (runs, block, n), w.dtype) / n**0.5
     if previous is None:
         return start
     if block == 1:
+        # the sum has a part of every eigenvector known
         return previous.sum(axis=1, keepdims=True)
     known = previous[:, :block]
     return start.at[:, : known.shape[1]].set(known)
@@ -328,6 +336,7 @@ def _dense(
     """Return values, vectors, residuals and width of one run's lowest pairs, K = 1, by LAPACK."""
     matrix = hessian_matrix(problem, w, run, deflate_radial=deflate_radial)
     values, vectors = scipy.linalg.eigh(matrix, subset_by_index=[0, count - 1])
+    # the width is relative to the lowest eigenvalue, as Ritz values see it
     lowest = float(values[0])
     width = max(_largest(matrix, lowest) - lowest, float(np.finfo(float).tiny))
     residuals = np.linalg.norm(matrix @ vectors - values * vectors, axis=0) / width
@@ -337,11 +346,13 @@ def _dense(
 
 def _largest(matrix: np.ndarray, lowest: float) -> float:
     """Return λ_max to a few per cent, from below, by power iteration on H − λ_min 1."""
+    # a fixed seed: the width must not depend on who asks
     v = np.random.default_rng(0).standard_normal(matrix.shape[0]).astype(matrix.dtype)
     rayleigh = 0.0
     for _ in range(POWER_STEPS):
         v /= np.linalg.norm(v)
         image = matrix @ v
         rayleigh = float(v @ image)
+        # the shift makes λ_max the largest in size
         v = image - lowest * v
     return rayleigh

@@ -91,8 +91,10 @@ def _for_numpy(function: Pointwise) -> Pointwise:
 quartic = Loss(
     name="quartic",
     value=lambda yhat, y: (yhat**2 - y**2) ** 2,
+    # ℓ′ and ℓ″ are those of ℓ itself: the ½ of Eq. 1 stands where samples are summed
     d1=lambda yhat, y: 4 * yhat * (yhat**2 - y**2),
     d2=lambda yhat, y: 12 * yhat**2 - 4 * y**2,
+    # ℓ″ = 12ŷ² − 4y²: −4y² at ŷ = 0, and y is unbounded
     curvature_infimum=-inf,
 )
 """ℓ = (ŷ² − y²)², the loss of Eq. 1."""
@@ -120,6 +122,7 @@ def _normalised(a: float) -> Loss:
         value=lambda yhat, y: (yhat**2 - y**2) ** 2 / (a + y**2),
         d1=lambda yhat, y: 4 * yhat * (yhat**2 - y**2) / (a + y**2),
         d2=lambda yhat, y: (12 * yhat**2 - 4 * y**2) / (a + y**2),
+        # at ŷ = 0: −4y²/(a + y²) → −4 for large y
         curvature_infimum=-4.0,
     )
 
@@ -130,6 +133,7 @@ def _digits(a: float) -> str:
 
 
 def _sign(yhat: Array) -> Array:
+    # no library's sign(): the same code serves NumPy and JAX, and is 0 at 0
     return (yhat > 0) * 1 - (yhat < 0) * 1
 
 
@@ -137,6 +141,7 @@ amplitude = Loss(
     name="amplitude",
     value=lambda yhat, y: (abs(yhat) - abs(y)) ** 2,
     d1=lambda yhat, y: 2 * yhat - 2 * abs(y) * _sign(yhat),
+    # 0 × labels: the shape and precision of what is given
     d2=lambda yhat, y: 2 + 0.0 * (yhat + y),
     curvature_infimum=2.0,
 )

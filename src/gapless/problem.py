@@ -21,7 +21,6 @@ from gapless.inputs import (
     NoSuchRun,
     check_row_norms,
     number,
-    ratio,
     real_array,
     real_kind,
     shaped,
@@ -33,7 +32,6 @@ from gapless.losses import Loss, check_for_runs, divided, quartic
 from gapless.precision import Dtype as Dtype
 from gapless.precision import is_traced, precision_of
 from gapless.precision import precision as precision
-from gapless.quadrature import bivariate_gaussian
 
 LabelKind = Literal["teacher", "shuffled", "gaussian"]
 FARTHEST = 1e4
@@ -119,15 +117,17 @@ class Problem:
     teacher: Float[Array, "K N"] | None
     loss: Loss = field(default=quartic)
     has_signal: bool = True
-    across: Float[Array, "M K"] | None = field(default=None, init=False, repr=False)
-    """The labels sample by sample, where `for_loops` has made them."""
+    # the labels in a second layout, sample by sample, where `for_loops` has made it
+    _across: Float[Array, "M K"] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         arrays = {"sensing": self.sensing, "labels": self.labels, "teacher": self.teacher}
         given = {name: a for name, a in arrays.items() if name != "teacher" or a is not None}
+        # inside a compiled function the arrays were checked where they came from
         if is_traced(*given.values()):
             return
         given = {name: real_kind(name, a) for name, a in given.items()}
+        # one float64 array is a wish for float64 throughout; X alone may be narrower
         wide = any(a.dtype.itemsize >= 8 and a.dtype.kind == "f" for a in given.values())
         dtype = "float64" if wide else "float32"
         m, n = shaped("sensing", given["sensing"], (None, None), "(M, N)").shape
@@ -139,12 +139,15 @@ class Problem:
         check_row_norms("sensing", given["sensing"])
         with precision(dtype):
             for name, array in given.items():
+                # X is stored as it came (float16 halves its memory), all else in the precision
+                # computed in
                 narrow = name == "sensing" and array.dtype.kind != "i" and array.dtype.itemsize <= 4
                 converted = jnp.asarray(array, array.dtype if narrow else dtype)
                 object.__setattr__(self, name, converted)
         for name in ("labels", "teacher"):
             if getattr(self, name) is not None:
                 real_array(name, getattr(self, name))
+        # overlaps divide by |W*|
         if "teacher" in given and not np.asarray(self.teacher).any(axis=1).all():
             raise ValueError("teacher: a run's W* vanishes; it must be a direction")
         check_for_runs(self.loss, dtype)
@@ -190,9 +193,12 @@ class Problem:
             a factor of `FARTHEST`.
         """
         found = shaped(name, real_kind(name, w), (self.k, self.n), "(K, N)")
+        # float64: squares of float32 entries up to 10³⁸ overflow
         host = np.asarray(real_array(name, found), float)
         largest = np.abs(host).max(axis=1)
+        # scaled by the largest entry first, so that no square over- or underflows
         length = largest * np.linalg.norm(host / np.maximum(largest, 1e-300)[:, None], axis=1)
+        # v may be any direction; W is meant to be on the sphere
         far = length > FARTHEST**3 if name == "v" else ~_near(length / self.n**0.5)
         if far.any():
             run = int(np.argmax(far))
@@ -239,6 +245,7 @@ class Problem:
 
     def for_loops(self) -> "Problem":
         """Return this problem ready for many gradients: the labels also in a second layout."""
+        # transposed once, not at every gradient of the loop
         across = sample_by_sample(self.labels, self.n)
         return _made(
             self.sensing, self.labels, self.teacher, self.loss, across, has_signal=self.has_signal
@@ -253,6 +260,7 @@ class Problem:
     def energy(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return e = L/N = (1/2N) Σ ℓ(ŷ, y), Eq. 1."""
         yhat = times_transpose(w, self.sensing)
+        # ½ of Eq. 1 and 1/N of e; sums over samples, no 1/M
         return self.loss.value(yhat, self.labels).sum(axis=1) / (2 * self.n)
 
     @_at_states("w")
@@ -264,8 +272,16 @@ class Problem:
     @_at_states("w")
     def multiplier(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return μ = (1/2N) Σ ℓ′(ŷ, y) ŷ, Eq. 3."""
-        yhat = times_transpose(w, self.sensing)
+        return self._mu(times_transpose(w, self.sensing))
+
+    def _mu(self, yhat: Float[Array, "K M"]) -> Float[Array, " K"]:
         return (self.loss.d1(yhat, self.labels) * yhat).sum(axis=1) / (2 * self.n)
+
+    @_at_states("w")
+    def curvature(self, w: Float[Array, "K N"]) -> tuple[Float[Array, "K M"], Float[Array, " K"]]:
+        """Return d = ½ℓ″(ŷ, y) of every sample and μ: H = Σ d x xᵀ − μ 1, Eq. 4."""
+        yhat = times_transpose(w, self.sensing)
+        return self.loss.d2(yhat, self.labels) / 2, self._mu(yhat)
 
     @_at_states("w")
     def evaluate(self, w: Float[Array, "K N"]) -> Evaluation:
@@ -278,9 +294,10 @@ class Problem:
         def weigh(yhat: Array, y: Array) -> tuple[Array, Array]:
             return self.loss.value(yhat, y), self.loss.d1(yhat, y) / 2
 
-        sums, totals = through_rows(weigh, self.sensing, self.labels, w[:, None], self.across)
+        sums, totals = through_rows(weigh, self.sensing, self.labels, w[:, None], self._across)
         loss, gradient = sums[:, 0], totals[:, 0]
         mu = _dot(gradient, w) / _dot(w, w)
+        # Eq. 2: Ẇ = −∇L + μW
         velocity = mu[:, None] * w - gradient
         return Evaluation(loss / (2 * self.n), mu, velocity, _dot(velocity, velocity) / self.n)
 
@@ -292,9 +309,7 @@ class Problem:
 
         The radial direction W is not projected out.
         """
-        yhat = times_transpose(w, self.sensing)
-        curvature = self.loss.d2(yhat, self.labels) / 2
-        mu = (self.loss.d1(yhat, self.labels) * yhat).sum(axis=1) / (2 * self.n)
+        curvature, mu = self.curvature(w)
         return curvature * (v @ self.sensing.T) @ self.sensing - mu[:, None] * v
 
     @as_ever()
@@ -309,6 +324,7 @@ class Problem:
     def _overlap_with(
         self, w: Float[Array, "K N"], teacher: Float[Array, "K N"]
     ) -> Float[Array, " K"]:
+        # both norms: W is on the sphere only up to rounding
         norms = jnp.sqrt(_dot(w, w) * _dot(teacher, teacher))
         return jnp.clip(_dot(w, teacher) / norms, -1, 1)
 
@@ -323,6 +339,7 @@ class Problem:
         Raises as `run_index` does.
         """
         run = self.run_index(run)
+        # theory answers in float64
         yhat = np.asarray(self.student_labels(w), float)[run]
         return LabelLaw.from_run(yhat, np.asarray(self.labels, float)[run])
 
@@ -342,7 +359,7 @@ def _made(
     anything else: nothing is looked at, nor X read again where some of the runs are chosen.
     """
     problem = object.__new__(Problem)
-    parts = {"sensing": sensing, "labels": labels, "teacher": teacher, "across": across}
+    parts = {"sensing": sensing, "labels": labels, "teacher": teacher, "_across": across}
     for name, part in (parts | {"loss": loss, "has_signal": has_signal}).items():
         object.__setattr__(problem, name, part)
     return problem
@@ -356,7 +373,7 @@ def _unpickled(sensing: Any, labels: Any, teacher: Any, loss: Loss, has_signal: 
 
 def _flat(problem: Problem) -> tuple[tuple[Any, ...], Loss]:
     # without `has_signal`: compiled code serves labels of every kind
-    return (problem.sensing, problem.labels, problem.teacher, problem.across), problem.loss
+    return (problem.sensing, problem.labels, problem.teacher, problem._across), problem.loss
 
 
 def _whole(loss: Loss, parts: Iterable[Any]) -> Problem:
@@ -403,15 +420,19 @@ def draw_problem(
         raise ValueError(f"design: must be a Design, not {type(design).__name__}")
     if not (isinstance(labels, str) and labels in get_args(LabelKind)):
         raise ValueError(f"labels: {labels!r} is not one of teacher, shuffled, gaussian")
+    # before anything is drawn: an unknown dtype is refused at no cost
     context = precision(dtype)
     check_for_runs(loss, dtype)
     with context:
         sensing = design.sensing(dtype)
+        # float16 is how X is stored; labels and states are computed in float32
         dtype = "float32" if dtype == "float16" else dtype
         teacher = design.teacher().astype(dtype)
+        # no teacher is kept: an overlap with it would be chance
         if labels == "gaussian":
             y = _with_noise(design, design.gaussian_labels().astype(dtype), noise)
             return _made(sensing, y, None, loss, has_signal=False)
+        # noise before the shuffle, so that twins share the multiset of labels
         y = _with_noise(design, times_transpose(teacher, sensing), noise)
         if labels == "shuffled":
             y = design.shuffle(y)
@@ -430,28 +451,6 @@ def check_noise(noise: float) -> None:
 
 def _with_noise(design: Design, y: Float[Array, "K M"], noise: float) -> Float[Array, "K M"]:
     return y if noise == 0 else y + noise**0.5 * design.label_noise().astype(y.dtype)
-
-
-def generalisation_error(overlap: np.ndarray, loss: Loss, alpha: float) -> np.ndarray:
-    """Return (α/2) E ℓ(ŷ, y) on fresh samples: (ŷ, y) Gaussian, unit variances, covariance q.
-
-    Normalised like the energy e, so that the two meet at a random start (q = 0). For the
-    quartic loss it is 2α(1 − q²). `overlap` may have any shape.
-
-    Raises ``ValueError`` unless |q| ≤ 1 and α is a positive number, or where the mean cannot be
-    made to a part in a thousand (a loss with a singularity).
-    """
-    q, alpha = np.asarray(real_array("overlap", overlap), float), ratio(alpha)
-    means = [bivariate_gaussian(loss.value, float(one)) for one in q.ravel()]
-    at_random = abs(bivariate_gaussian(loss.value, 0.0)[0])
-    for mean, error in means:
-        if not error <= 1e-3 * max(abs(mean), 1e-3 * at_random):
-            raise ValueError(
-                f"loss: the mean of {loss.name} over Gaussian labels, {mean:.6g}, is not known "
-                f"better than to {error:.2g}: it is singular, or oscillates faster than "
-                "quadrature resolves"
-            )
-    return np.reshape(alpha / 2 * np.array([mean for mean, _ in means]), q.shape)
 
 
 def _dot(a: Float[Array, "K N"], b: Float[Array, "K N"]) -> Float[Array, " K"]:

@@ -6,6 +6,8 @@ import pytest
 from scipy.stats import binomtest
 
 from gapless.analyse.statistics import (
+    clustered_mean,
+    clustered_std,
     intraclass_correlation,
     success_fraction,
     weighted_line,
@@ -112,3 +114,23 @@ def test_a_line_through_its_own_points_and_the_spread_of_its_fits():
     # 400 pulls: their standard deviation has a relative error of 1/√800
     assert (abs(pulls.std(axis=0) - 1) < 4 / np.sqrt(800)).all()
     assert abs(np.mean([f.chi2 for f in fits]) - 2) < 4 * np.sqrt(4 / 400)
+
+
+def test_repeating_every_value_within_its_cluster_adds_no_precision() -> None:
+    values = np.random.default_rng(1).standard_normal(20)
+    once = clustered_mean(values, np.arange(20))
+    again = clustered_mean(np.repeat(values, 7), np.repeat(np.arange(20), 7))
+    assert once.standard_error == pytest.approx(values.std(ddof=1) / 20**0.5, rel=1e-12)
+    assert (again.mean, again.standard_error) == pytest.approx((once.mean, once.standard_error))
+
+
+def test_one_cluster_has_no_error_bar() -> None:
+    assert np.isnan(clustered_mean(np.ones(5), np.zeros(5)).standard_error)
+    assert np.isnan(clustered_std(np.arange(5.0), np.zeros(5))[1])
+
+
+def test_the_error_of_a_standard_deviation_is_that_of_gaussian_samples() -> None:
+    # sd of s is σ/√(2n); the jackknife's own scatter at n = 400 is about 7 %: five of these
+    values = np.random.default_rng(2).standard_normal(400)
+    deviation, error = clustered_std(values, np.arange(400))
+    assert error == pytest.approx(deviation / 800**0.5, rel=0.35)

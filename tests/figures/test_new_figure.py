@@ -10,8 +10,10 @@ import examples
 from gapless.cli import main
 from gapless.page.image import render
 from gapless.store import Store
+from gapless.store.records import PROVENANCE
+from places import ROOT
 
-PAGE = examples.ROOT / "docs" / "contributing" / "new-figure.md"
+PAGE = ROOT / "docs" / "contributing" / "new-figure.md"
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def test_a_figure_of_one_file_is_resumed_and_drawn(figure, tmp_path, capsys, mon
     assert "23 of 24 points are there already" in capsys.readouterr().err
     assert main([*reproduce, "whole"]) == 0
     tables = [
-        Store(tmp_path / folder / "first-energy").read().drop_columns(["wall_s", "written_at"])
+        Store(tmp_path / folder / "first-energy").read().drop_columns([*PROVENANCE])
         for folder in ("cut", "whole")
     ]
     assert tables[0].equals(tables[1])

@@ -92,12 +92,18 @@ def amp(
 
 @partial(jax.jit, static_argnames="iterations")
 def _iterate(
-    problem: Problem, start: Array, overlap: float, noise: float, iterations: int
+    problem: Problem,
+    start: Array,
+    overlap: float | Float[Array, ""],
+    noise: float | Float[Array, ""],
+    iterations: int,
 ) -> tuple[Array, Array, Array]:
+    # the sign of a label is not observed
     size = jnp.abs(problem.labels)
 
     def step(carry: tuple[Array, Array, Array], _: None) -> tuple[tuple, tuple]:
         estimate, variance, old = carry
+        # the Onsager term V g_old takes back what an estimate has told itself
         omega = times_transpose(estimate, problem.sensing) - variance[:, None] * old
         g = posterior_score(omega, size, variance[:, None] + noise)
         slope = posterior_score_slope(omega, size, variance[:, None] + noise).sum(axis=1)
@@ -110,6 +116,7 @@ def _iterate(
 
     runs, dtype = start.shape[0], start.dtype
     variance = jnp.full(runs, 1 - overlap**2, dtype)
+    # on the Bayes-optimal line |Ŵ|²/N = q²: the estimate is shorter than W
     first = (overlap * start, variance, jnp.zeros_like(size))
     (estimate, _, _), (overlaps, variances) = jax.lax.scan(step, first, None, iterations)
     overlaps = jnp.concatenate([problem.overlap(start)[None], overlaps]).T

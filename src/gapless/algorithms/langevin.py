@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gapless.algorithms.sgd import MOST_STEPS, finite_states, normalised_states
+from gapless.algorithms.sgd import MOST_STEPS, finite_states
 from gapless.flags import as_ever
 from gapless.inputs import number, whole
 from gapless.precision import checked_key, precision
 from gapless.problem import Problem
+from gapless.sphere import normalise, tangent
 
 
 @as_ever()
@@ -54,16 +55,23 @@ def langevin(
 
 @partial(jax.jit, static_argnames="steps")
 def _walk(
-    problem: Problem, start: Array, key: Array, temperature: float, rate: float, steps: int
+    problem: Problem,
+    start: Array,
+    key: Array,
+    temperature: float | Float[Array, ""],
+    rate: float | Float[Array, ""],
+    steps: int,
 ) -> tuple[Array, Array]:
-    n = problem.n
 
     def step(w: Array, i: Array) -> tuple[Array, Array]:
         here = problem.evaluate(w)
+        # from the number of the step: no key is carried along
         noise = jax.random.normal(jax.random.fold_in(key, i), w.shape, w.dtype)
-        noise = noise - (noise * w).sum(axis=1, keepdims=True) / n * w
+        # noise on the sphere: N − 1 components
+        noise = tangent(noise, w / problem.n**0.5)
+        # variance 2Th a component: the Gibbs measure is that of L, extensive
         moved = w + rate * here.velocity + (2 * temperature * rate) ** 0.5 * noise
-        return normalised_states(moved), here.energy
+        return normalise(moved), here.energy
 
-    w, energies = jax.lax.scan(step, normalised_states(start), jnp.arange(steps))
+    w, energies = jax.lax.scan(step, normalise(start), jnp.arange(steps))
     return w, energies.T

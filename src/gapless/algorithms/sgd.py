@@ -5,12 +5,13 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from gapless.flags import as_ever
 from gapless.inputs import number, whole
 from gapless.precision import checked_key, precision
 from gapless.problem import Problem
+from gapless.sphere import normalise, tangent
 
 MOST_STEPS = 2**31 - 1
 
@@ -68,19 +69,22 @@ def _descend(
     problem: Problem,
     start: Array,
     key: Array,
-    rate: float,
+    rate: float | Float[Array, ""],
     batch: int,
-    steps: int,
+    steps: Int[Array, ""] | int,
     replacement: bool,
 ) -> Array:
     m, n = problem.m, problem.n
+    # samples that do not fill a batch are left out of their pass
     per_pass = m // batch
 
     def chosen(step: Array, order: Array) -> tuple[Array, Array]:
+        # with replacement no order is kept
         if replacement:
             return jax.random.randint(jax.random.fold_in(key, step), (batch,), 0, m), order
         place = step % per_pass
         order = jax.lax.cond(
+            # a new order at the beginning of every pass
             place == 0,
             lambda: jax.random.permutation(jax.random.fold_in(key, step // per_pass), m),
             lambda: order,
@@ -91,11 +95,11 @@ def _descend(
         w, order = carry
         rows, order = chosen(i, order)
         x, y = problem.sensing[rows], problem.labels[:, rows]
+        # M/B: the batch's gradient is an unbiased estimate of the whole one
         gradient = problem.loss.d1(w @ x.T, y) / 2 @ x * (m / batch)
-        tangent = gradient - (gradient * w).sum(axis=1, keepdims=True) / n * w
-        return normalised_states(w - rate * tangent), order
+        return normalise(w - rate * tangent(gradient, w / n**0.5)), order
 
-    first = (normalised_states(start), jnp.arange(m))
+    first = (normalise(start), jnp.arange(m))
     return jax.lax.fori_loop(0, steps, step, first)[0]
 
 
@@ -104,8 +108,3 @@ def finite_states(w: Float[Array, "K N"], names: str) -> Float[Array, "K N"]:
     if not (np.isfinite(np.asarray(w)).all() and np.asarray(w).any(axis=1).all()):
         raise ValueError(f"{names}: a step overflows {w.dtype}, so the states are lost; lower it")
     return w
-
-
-def normalised_states(w: Float[Array, "K N"]) -> Float[Array, "K N"]:
-    """Return W scaled back to the sphere of radius √N."""
-    return w * (w.shape[1] ** 0.5 / jnp.linalg.norm(w, axis=1, keepdims=True))

@@ -54,6 +54,7 @@ def spectral_estimate(
         if n <= DENSE_UP_TO:
             return _dense(problem, np.asarray(weight), tolerance)
         operator = WeightedGram(problem.sensing, weight, jnp.zeros(runs, weight.dtype))
+        # as for the Hessian: few runs fill the product with X by a block
         block = 1 if runs >= 4 else 4
         start = jax.random.normal(checked_key("key", key), (runs, block, n), weight.dtype)
         pairs = extreme_eigenpairs(operator, start, 1, which="largest", tolerance=tolerance)
@@ -67,6 +68,7 @@ def _dense(
     x, n = np.asarray(problem.sensing), problem.n
     values, vectors, residuals, width = [], [], [], []
     for one in weight:
+        # all of them: the width needs both ends
         spectrum, basis = np.linalg.eigh((x.T * one) @ x)
         top = basis[:, -1]
         values.append(spectrum[-1:])

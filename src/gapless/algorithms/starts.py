@@ -14,6 +14,7 @@ from gapless.design import Design
 from gapless.inputs import number, real_array, shaped
 from gapless.precision import precision, precision_of
 from gapless.problem import Problem
+from gapless.sphere import normalise, tangent
 
 Kind = Literal["random", "spectral", "overlap"]
 
@@ -123,14 +124,11 @@ def warm_states(
 
 @jax.jit
 def _warm_states(teacher: Array, random: Array, overlap: float | Array) -> Array:
-    n = teacher.shape[1]
-
-    def scaled(w: Array) -> Array:
-        return w * (n**0.5 / jnp.linalg.norm(w, axis=1, keepdims=True))
-
-    signal = scaled(teacher)
-    across = random - (random * signal).sum(axis=1, keepdims=True) / n * signal
+    # what comes from outside need not be of length √N
+    signal = normalise(teacher)
+    # W⊥ is normalised apart, so that the overlap is m exactly and not on average
+    across = tangent(random, signal / teacher.shape[1] ** 0.5)
     # of a vector along the signal only rounding is left
     left, whole = (jnp.linalg.norm(w, axis=1, keepdims=True) for w in (across, random))
-    across = scaled(jnp.where(left > 64 * jnp.finfo(across.dtype).eps * whole, across, jnp.nan))
+    across = normalise(jnp.where(left > 64 * jnp.finfo(across.dtype).eps * whole, across, jnp.nan))
     return overlap * signal + (1 - overlap**2) ** 0.5 * across

@@ -2,7 +2,7 @@
 
 import sys
 
-from gapless.cli._shared import Json, print_json
+from gapless.cli.shared import Json, print_json
 
 
 def cache(*, where: bool = False, clear: bool = False, as_json: Json = False) -> None:

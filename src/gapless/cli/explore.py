@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from signal import default_int_handler
 
-from gapless.cli._shared import Json, Whole, meter, numbers, print_json
+from gapless.cli.failing import tell_failures_in
+from gapless.cli.shared import Json, Whole, meter, numbers, print_json
 from gapless.files import reason, shown, write_durably
 from gapless.interrupts import answering
 from gapless.program_cache import CacheUnusableError, user_cache
@@ -59,6 +60,8 @@ def explore(
         cache = grid_cache()
         grids = [theory_grid(here, alphas, progress.advance, cache) for here in losses]
         run = replay(dir)
+    if dir is not None:
+        tell_failures_in(dir, only="fig2")  # the figure whose run is replayed
     page = explorer_page(grids, run)
     if export is not None:
         file = export / "index.html"

@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,3 +31,21 @@ def tell_failures(name: str, total: int, failures: "Sequence[Failure]") -> None:
 def failures_json(failures: "Sequence[Failure]") -> list[dict[str, Any]]:
     """Return the same for ``--json``: `reason`, `points`, and whether the cause is `passing`."""
     return [asdict(failure) for failure in failures]
+
+
+def tell_failures_in(folder: Path, only: str | None = None) -> dict[str, list[dict[str, Any]]]:
+    """Tell which points of the last plans failed, and return it for JSON; by store.
+
+    With `only`, of the store of that name alone, if the folder has it.
+    """
+    from gapless.store import StoreError, status, stores_in
+
+    found: dict[str, list[dict[str, Any]]] = {}
+    with suppress(StoreError):
+        stores = stores_in(folder)
+        for name in stores if only is None else stores.keys() & {only}:
+            with suppress(StoreError):  # whoever reads the records says why these could not be
+                state = status(stores[name])
+                tell_failures(name, state.planned or state.points, state.failures)
+                found[name] = failures_json(state.failures)
+    return found

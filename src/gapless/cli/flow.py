@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gapless.cli._shared import (
+from gapless.cli.shared import (
     Json,
     Whole,
     check_memory,

@@ -6,12 +6,15 @@ Exit codes: 0 done; 1 a computation failed; 2 a mistake in the input; 130 interr
 import re
 import sys
 from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
 
 from cyclopts import App, CycloptsError
 from pydantic import ValidationError
 
 from gapless import interrupts
 from gapless.cli import (
+    border,
     cache,
     dmft,
     docstrings,
@@ -27,21 +30,22 @@ from gapless.cli import (
 )
 from gapless.threads import pin_threads
 
-if sys.flags.optimize > 1:
-    for module in (
-        cache,
-        dmft,
-        explore,
-        flow,
-        ground,
-        reproduce,
-        running,
-        spectrum,
-        stores,
-        success,
-        theory,
-    ):
-        docstrings.restore(module)
+VERBS: dict[ModuleType, tuple[Any, ...]] = {
+    flow: (flow.flow,),
+    success: (success.success,),
+    spectrum: (spectrum.spectrum,),
+    border: (border.border,),
+    reproduce: (reproduce.reproduce, reproduce.report),
+    explore: (explore.explore,),
+    stores: (stores.status, stores.compact, stores.export),
+    theory: (theory.app,),
+    dmft: (dmft.dmft,),
+    cache: (cache.cache,),
+    ground: (),
+    running: (),
+}
+"""The verbs by the module that they stand in; of `running` they take options alone, and
+`ground` is one of theory's."""
 
 POSITIONAL = ("figures", "dir", "file")
 
@@ -54,18 +58,12 @@ app = App(
     parse_mode="strict",
     result_action="return_value",
 )
-app.command(flow.flow)
-app.command(success.success)
-app.command(spectrum.spectrum)
-app.command(reproduce.reproduce)
-app.command(reproduce.report)
-app.command(explore.explore)
-app.command(stores.status)
-app.command(stores.compact)
-app.command(stores.export)
-app.command(theory.app)
-app.command(dmft.dmft)
-app.command(cache.cache)
+for module, verbs in VERBS.items():
+    if sys.flags.optimize > 1:
+        # -OO strips docstrings, which are the text of the help
+        docstrings.restore(module)
+    for verb in verbs:
+        app.command(verb)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,15 +2,14 @@
 
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from gapless.cli._shared import Json, Whole, check_memory, print_json, table_text
-from gapless.cli.failing import failures_json, tell_failures
+from gapless.cli.failing import failures_json, tell_failures_in
 from gapless.cli.running import HERE, Engine, run_plan
+from gapless.cli.shared import Json, Whole, check_memory, print_json, table_text
 from gapless.cli.slurm import check_shares, job_array
 
 if TYPE_CHECKING:
@@ -161,24 +160,11 @@ def report(
         raise ValueError(f"experiment: {str(error).removeprefix('figures: ')}") from None
     _check_names(own)
     page = write_report(dir, _own(own))
-    failures = _failures(dir)
+    failures = tell_failures_in(dir)
     if as_json:
         print_json({"report": str(page), "failures": failures})
     else:
         sys.stdout.write(f"{page}\n")
-
-
-def _failures(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Tell which points of the last plans failed, and return it for JSON; by store."""
-    from gapless.store import StoreError, status, stores_in
-
-    found = {}
-    for name, store in stores_in(folder).items():
-        with suppress(StoreError):  # the page says why it could not be read
-            state = status(store)
-            tell_failures(name, state.planned or state.points, state.failures)
-            found[name] = failures_json(state.failures)
-    return found
 
 
 def _estimates(plans, engine: Engine, shares: int = 1) -> list[tuple[float, float]]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from cyclopts import Parameter
 
-from gapless.cli._shared import Whole, meter
 from gapless.cli.failing import tell_failures
+from gapless.cli.shared import Whole, meter
 from gapless.interrupts import note_kept
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from gapless.cli._shared import Json, Whole, check_memory, meter, print_json, table_text
+from gapless.cli.shared import Json, Whole, check_memory, meter, print_json, table_text
 
 
 def spectrum(

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gapless.cli._shared import Json, print_json, table_text
 from gapless.cli.failing import failures_json, tell_failures
+from gapless.cli.shared import Json, print_json, table_text
 from gapless.files import shown, tell
 
 if TYPE_CHECKING:

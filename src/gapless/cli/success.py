@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gapless.cli._shared import Json, Whole, check_memory, numbers, print_json, table_text
 from gapless.cli.failing import failures_json
 from gapless.cli.running import HERE, Engine, run_plan
+from gapless.cli.shared import Json, Whole, check_memory, numbers, print_json, table_text
 from gapless.interrupts import scratch_folder
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cyclopts import App
 
-from gapless.cli._shared import (
+from gapless.cli.shared import (
     Json,
     check_writable,
     meter,

@@ -32,7 +32,7 @@ PASSAGE = f"t_{NAME}"
 
 
 @dataclass(frozen=True)
-class Size:
+class StartsAndRuns:
     """What is followed at each α: starts at N = ∞, and runs at each N."""
 
     alphas: tuple[float, ...]
@@ -44,16 +44,16 @@ class Size:
     runs_per_design: int | None = None
 
 
-SIZES: dict[Scale, Size] = {
-    "smoke": Size((4.5, 6.0, 8.0), 6, 3, 4096, ((64, 256), (128, 256)), 32),
-    "desk": Size(
+SIZES: dict[Scale, StartsAndRuns] = {
+    "smoke": StartsAndRuns((4.5, 6.0, 8.0), 6, 3, 4096, ((64, 256), (128, 256)), 32),
+    "desk": StartsAndRuns(
         (5.0, 5.5, 6.0, 6.5, 7.0, 7.5, 8.0, 9.0),
         16,
         4,
         65536,
         ((64, 8192), (128, 8192), (256, 4096), (512, 2048), (1024, 1024)),
     ),
-    "paper": Size(
+    "paper": StartsAndRuns(
         (5.0, 5.5, 6.0, 6.5, 7.0, 7.5, 8.0, 8.5, 9.0, 10.0),
         24,
         8,

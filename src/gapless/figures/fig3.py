@@ -74,7 +74,7 @@ def points(scale: Scale, seed: int) -> list[CrossingPoint]:
     ]
 
 
-def crossing_table(table: pd.DataFrame) -> pd.DataFrame:
+def spectra_table(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each (N, α): means over the runs that crossed, with standard errors.
 
     Errors are clustered: runs of one design share their sensing vectors. NaN with one design.
@@ -230,7 +230,7 @@ PANELS = (
 
 
 def picture(reduced: pd.DataFrame) -> Picture:
-    """Return the measures of `crossing_table` against α, with ±2 clustered standard errors."""
+    """Return the measures of `spectra_table` against α, with ±2 clustered standard errors."""
     said = "Hessian where e crosses the energy of the run's own twin"
     if "twins_at_rest" in reduced:
         said += f", at rest in {_resting(reduced):.0%} of the runs, else at t = {T_TWIN:g}"
@@ -275,7 +275,7 @@ EXPERIMENT = Experiment(
     title="Figure 3. The Hessian at the crossing of the threshold energy",
     version=1,
     points=points,
-    reduce=crossing_table,
+    reduce=spectra_table,
     picture=picture,
     claims=claims,
     tables=tables,

@@ -15,9 +15,9 @@ from jaxtyping import Array, Float, Int
 
 from gapless.chebyshev import MAX_STAGES, coefficient_table, stability_and_error
 
-State = Float[Array, "K N"]
-Field = Callable[[State], State]
-Step = Callable[[Field, State, State, Float[Array, " K"]], State]
+States = Float[Array, "K N"]
+Field = Callable[[States], States]
+Step = Callable[[Field, States, States, Float[Array, " K"]], States]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Method:
     step: Step
 
 
-def _euler_step(field: Field, w: State, velocity: State, h: Float[Array, " K"]) -> State:
+def _euler_step(field: Field, w: States, velocity: States, h: Float[Array, " K"]) -> States:
+    # one gradient: the velocity that is known already
     del field
     return w + h[:, None] * velocity
 
@@ -60,18 +61,19 @@ def chebyshev_method(stages: int) -> Method:
 
 
 def chebyshev_step(
-    field: Field, w: State, velocity: State, h: Float[Array, " K"], stages: int | Int[Array, ""]
-) -> State:
+    field: Field, w: States, velocity: States, h: Float[Array, " K"], stages: int | Int[Array, ""]
+) -> States:
     """Take a step of the Runge–Kutta–Chebyshev method of order 2 with s = `stages`.
 
     Its coefficients and stability: `gapless.chebyshev`. The Jacobian of a gradient flow is
     symmetric, which is what the method needs. `stages` may be traced: one compiled loop serves
     all of them.
     """
+    # the table is float64; cast to W's dtype, or float32 states would be promoted
     mu, nu, mu_tilde, gamma_tilde = jnp.asarray(coefficient_table(), w.dtype)[:, stages]
     hv = h[:, None]
 
-    def stage(j: Int[Array, ""], last: tuple[State, State]) -> tuple[State, State]:
+    def stage(j: Int[Array, ""], last: tuple[States, States]) -> tuple[States, States]:
         older, old = last
         slope = mu_tilde[j] * field(w + old) + gamma_tilde[j] * velocity
         return old, mu[j] * old + nu[j] * older + hv * slope
@@ -82,8 +84,8 @@ def chebyshev_step(
 
 
 def adams_bashforth_step(
-    w: State, velocity: State, h: Float[Array, " K"], before: State, h_before: Float[Array, " K"]
-) -> State:
+    w: States, velocity: States, h: Float[Array, " K"], before: States, h_before: Float[Array, " K"]
+) -> States:
     """Take a step of the two-step Adams–Bashforth method: one gradient, order 2.
 
     W + h V + h²/(2h₋) (V − V₋), with V₋ the velocity one step of length h₋ ago. With V₋ = V it is
@@ -100,7 +102,9 @@ def stable_length(
     Chebyshev: h λ ≤ β(s) = (w₀ + 1)/w₁. Adams–Bashforth: h (1 + h/h₋) λ ≤ 1.6; it is stable up to
     2, but there a stiff component rings on undamped.
     """
+    # β(s) ≈ 0.54 (s² − 1) at the damping ε = 2 of `gapless.chebyshev`
     beta = jnp.asarray(stability_and_error()[0], stiffness.dtype)[stages]
+    # the positive root of h (1 + h/h₋) λ = 1.6
     one = h_before * (jnp.sqrt(1 + 4 * 1.6 / (h_before * stiffness)) - 1) / 2
     return jnp.where(stages == 1, one, beta / stiffness)
 
@@ -114,8 +118,3 @@ def error_constant(
     """
     table = jnp.asarray(stability_and_error()[1], h.dtype)[stages]
     return jnp.where(stages == 1, 1 / 6 + h_before / (4 * h), table)
-
-
-def normalise(w: State) -> State:
-    """Return W scaled back to the sphere of radius √N."""
-    return w * (w.shape[1] ** 0.5 / jnp.linalg.norm(w, axis=1, keepdims=True))

@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from gapless.flow.explicit import normalise
 from gapless.flow.solvers import NEAR, energy_rounding
 from gapless.flow.state import State, select
 from gapless.linalg import WeightedGram, krylov
 from gapless.problem import Problem
+from gapless.sphere import normalise, tangent
 
 LANCZOS_STEPS = 12
 """Ten give first passages to 1e-4, twenty-four change nothing (N = 64, 256; α = 6, 8)."""
@@ -41,21 +41,26 @@ def finish(
     state, left
         The new state, and whether a run that was close to the signal was left.
     """
+    # gaussian labels: there is no signal to be near to
     if problem.teacher is None:
         return state, False
     near, signal, operator, delta = _linear_flow(problem, problem.teacher, state)
     near = np.asarray(near)
     if not near.any():
         return state, False
+    # at most N − 1: the tangent space has no more directions
     space = krylov(operator, delta, min(LANCZOS_STEPS, problem.n - 1))
+    # float64: energies fall by ten decades, rates differ by as many as the spectrum has
     decay = _Decay(space.nodes, space.overlaps, np.asarray(state.energy, float))
     begun = np.asarray(state.t, float)
     reached = decay.times(np.array([floor, *levels]))
     lasting = np.minimum(reached[:, 0], t_max - begun)
     amplitude = space.overlaps * np.exp(-space.nodes * lasting[:, None])
     passage = begun[:, None] + reached[:, 1:]
+    # a Lanczos step costs one pass over X like a gradient, the evaluation at the end one more
     gradients = jnp.array(space.nodes.shape[1] + 1)
     moved = _arrive(problem, state, signal, delta, space.vectors, amplitude, lasting, gradients)
+    # a level passed before is kept: `passage` is the first time
     new = np.isnan(np.asarray(state.passage)) & (passage <= (begun + lasting)[:, None])
     moved = moved._replace(
         passage=jnp.where(new, jnp.asarray(passage, state.t.dtype), state.passage),
@@ -75,7 +80,9 @@ class _Decay:
     """e(t) = e(0) S(t)/S(0) with S(t) = Σ c² θ exp(−2θt), for K runs."""
 
     def __init__(self, nodes: np.ndarray, overlaps: np.ndarray, energy: np.ndarray) -> None:
+        # e is quadratic in δ, so rates are twice the eigenvalues; negative ones are rounding
         self.rates = 2 * np.maximum(nodes, 0)
+        # ⟨δ, H δ⟩ = Σ c² θ, scaled below to the measured energy
         weights = overlaps**2 * nodes
         self.weights = energy[:, None] * weights / weights.sum(axis=1, keepdims=True)
 
@@ -101,11 +108,6 @@ class _Decay:
         return t
 
 
-def tangent(v: Float[Array, "K N"], unit: Float[Array, "K N"]) -> Float[Array, "K N"]:
-    """Return P v, v without its part along the unit vectors."""
-    return v - (v * unit).sum(axis=1, keepdims=True) * unit
-
-
 def tangent_product(
     hessian: WeightedGram, unit: Float[Array, "K N"], v: Float[Array, "K p N"]
 ) -> Float[Array, "K p N"]:
@@ -119,7 +121,9 @@ def _linear_flow(problem: Problem, teacher: Float[Array, "K N"], state: State):
     """Return who is close to the signal, the signal, P H P there and the tangent part of δ."""
     signed = problem.signed_overlap(state.w)
     near = state.running & (1 - jnp.abs(signed) < NEAR)
+    # losses are even: the run may have found −W*
     signal = jnp.sign(signed)[:, None] * teacher
+    # μ = 0 at the signal (Eq. 3: ℓ′(y, y) = 0), so nothing is subtracted
     shift = jnp.zeros_like(state.t)
     hessian = WeightedGram(
         problem.sensing, problem.loss.d2(problem.labels, problem.labels) / 2, shift

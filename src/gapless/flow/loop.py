@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from gapless.flow.explicit import normalise
 from gapless.flow.linearised import finish
 from gapless.flow.solvers import Solver
 from gapless.flow.state import State
 from gapless.flow.stops import Journey, Stopping, cubic, recorded_levels
 from gapless.problem import Problem
+from gapless.sphere import normalise
 
 OPERATIONS_PER_CALL = 3e10
 """A compiled loop comes back after about so many, within a second or so: interrupts are answered
@@ -52,9 +52,11 @@ def follow(
     journey = _in_batches(problem, journey, time, solver, stop, sizes)
     if not solver.linear_below:
         return journey
+    # the linear flow ends where a stepped run would: one criterion for both
     floor = float(stop.energy_for(problem))
     state, left = finish(problem, journey.state, time, recorded_levels(problem.n), floor)
     journey = journey._replace(state=state)
+    # a run whose minimum is not the signal goes on by steps
     if left:
         journey = _in_batches(problem, journey, time, solver.divisible(), stop, sizes)
     return journey
@@ -102,6 +104,7 @@ def _those_left(
 ):
     """Return a batch with the runs that still go, filled up with others, and whether any goes."""
     going = _going(problem, journey.state, jnp.asarray(time), solver)
+    # stable: runs keep their order, so that results do not depend on the sort
     rows = jnp.argsort(~going, stable=True)[:size]
     part = jax.tree.map(lambda column: column[rows], journey)
     # X, the one thing that does not change, stays out of what is copied
@@ -129,6 +132,7 @@ def _some_steps(
     Comes back after the step that makes more than `most` gradients in all.
     """
     problem = problem.for_loops()
+    # in the precision of the clock, with which it is compared
     goal = jnp.asarray(time, journey.state.t.dtype)
     levels = jnp.asarray([recorded_levels(problem.n)], journey.state.t.dtype)
 
@@ -160,14 +164,17 @@ def _note_passages(old: State, new: State, levels: Array) -> State:
 
     The slopes at both ends are exact: dt/d(log e) = −e/|∇L − μW|² N.
     """
+    # an energy of exactly zero has no logarithm
     tiny = jnp.finfo(old.energy.dtype).tiny
     x0, x1, level = (jnp.log(jnp.maximum(e, tiny)) for e in (old.energy, new.energy, levels))
+    # the energy falls; a span of zero (rejected step) must not divide
     span = jnp.minimum(x1 - x0, -tiny)
     slope0, slope1 = (-s.energy / jnp.maximum(s.speed2, tiny) * span for s in (old, new))
     u = jnp.clip((level - x0[:, None]) / span[:, None], 0, 1)
     length = (new.t - old.t)[:, None]
     when = cubic(u, length, slope0[:, None], slope1[:, None])
     when = old.t[:, None] + jnp.clip(when, 0, length)
+    # NaN in `passage` marks levels not reached before
     first = (new.energy[:, None] <= levels) & jnp.isnan(old.passage)
     return new._replace(
         passage=jnp.where(first, when, old.passage),

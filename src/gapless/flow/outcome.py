@@ -68,6 +68,7 @@ def outcomes(
     finite
         Whether energy and velocity stayed finite, (K,).
     """
+    # the criterion on the overlap comes first: near the signal the energy may lag behind
     found = overlap > RECOVERED_OVERLAP if has_signal else np.zeros_like(finite)
     # the first rule that holds decides
     rules = {

@@ -16,11 +16,11 @@ from gapless.flow.explicit import (
     chebyshev_step,
     error_constant,
     euler,
-    normalise,
     stable_length,
 )
 from gapless.flow.state import State, is_finite, select
 from gapless.problem import Evaluation, Problem
+from gapless.sphere import normalise
 
 SAFETY = 1.2
 """The power method comes from below: steps are kept stable for so many times its estimate."""
@@ -130,6 +130,7 @@ class GradientDescent(Solver):
 
     def pending(self, state: State, goal: Array) -> Bool[Array, " K"]:
         """Return which runs have not come to the time `goal`."""
+        # in whole steps: t accumulated in float32 would miss the goal by its rounding
         return state.steps < jnp.round(goal / self.rate)
 
     def time(self, state: State) -> np.ndarray:
@@ -148,8 +149,10 @@ class GradientDescent(Solver):
         )
         w = normalise(w)
         here = problem.evaluate(w)
+        # a diverged step is not kept: the record holds the last finite values
         finite = is_finite(here)
         steps = state.steps + 1
+        # counted, not accumulated: `time` reads the same
         moved = state.moved(w, here)._replace(t=steps * state.length, steps=steps)
         lost = state._replace(running=jnp.zeros_like(finite), finite=jnp.zeros_like(finite))
         return select(finite, moved, lost)._replace(gradients=state.gradients + self.method.stages)
@@ -210,6 +213,7 @@ class GradientFlow(Solver):
 
     def first(self, here: Evaluation) -> Float[Array, " K"]:
         """Return a first step that moves W by √tolerance/10 of the radius: soon outgrown."""
+        # 1e-30: a start at rest divides by no zero; of runs that are not finite any step will do
         speed = jnp.sqrt(jnp.where(is_finite(here), here.speed2, 1) + 1e-30)
         return 0.1 * self.tolerance**0.5 / speed
 
@@ -240,12 +244,18 @@ class GradientFlow(Solver):
         here = problem.evaluate(w)
         constant = error_constant(stages, h, state.h_before)
         error = _local_error(state, here, h, constant)
+        # the whole error counts here, its part along the flow too, which the clock takes below
         share = jnp.linalg.norm(error, axis=1) / self.tolerated(state)
         finite = is_finite(here) & jnp.isfinite(share)
         descends = here.energy <= state.energy + energy_rounding(problem, state.energy)
+        # along the exact flow de/dt = −|∇L − μW|²/N ≤ 0: a rise beyond rounding is an error
         keep = finite & (share <= 1) & descends
+        # `length` is in units free of the method's C: h_accurate = length/∛C
         taken = h * jnp.cbrt(constant)
+        # the error goes like h³, so the next step like ∛(1/share); 4: no jump on one lucky
+        # estimate
         length = jnp.minimum(taken / jnp.cbrt(jnp.maximum(share, 1e-9)), 4 * state.length)
+        # not finite tells nothing of how far off: a tenth, to be back in few attempts
         shorter = jnp.where(finite, jnp.minimum(length, 0.5 * taken), 0.1 * taken)
         moved = state.moved(w, here)._replace(
             t=jnp.where(last, goal, jnp.minimum(state.t + h + _lag(state, error, h), goal)),
@@ -271,6 +281,7 @@ class GradientFlow(Solver):
         start's, so that the error stays relative to what is left; plus the rounding of W itself,
         below which nothing can be told.
         """
+        # near a solution e is quadratic in the distance, hence the root
         scale = jnp.sqrt(jnp.maximum(state.energy, 0) / state.energy_start)
         epsilon = float(jnp.finfo(state.w.dtype).eps)
         return (self.tolerance * scale + 8 * epsilon) * state.w.shape[1] ** 0.5
@@ -311,21 +322,27 @@ def _choose(
     All runs of the batch take the s with the largest geometric mean of h(s) per gradient: their
     products are shared.
     """
+    # `_longest` is a bound on h λ: in units of time
     quiet = _longest(problem, state) / stiffness
 
     def furthest(stages: Int[Array, ""]) -> Float[Array, " K"]:
+        # accuracy, stability and rounding are bounds of three kinds: the least decides
         stable = jnp.minimum(stable_length(stages, stiffness, state.h_before), quiet)
         # the error constant of Adams–Bashforth depends on h itself: one fixed-point iteration
         guess = jnp.minimum(stable, state.length)
         accurate = state.length / jnp.cbrt(error_constant(stages, guess, state.h_before))
         return jnp.minimum(jnp.minimum(0.8 * accurate, stable), remaining)
 
+    # 1 stands for Adams–Bashforth, which takes one gradient as Euler's method would
     counts = jnp.arange(1, MAX_STAGES + 1)
     reach = jax.vmap(furthest)(counts)
+    # log: a geometric mean, which no single run with a long step can decide
     gain = jnp.where(active[None], jnp.log(reach), 0).sum(axis=1)
+    # a power iteration each POWER_EVERY steps is a gradient too, shared by them
     price = jnp.log(counts + 1 / POWER_EVERY) * active.sum()
     stages = counts[(gain - price).argmax()]
     h = reach[stages - 1]
+    # before the split below, which must not hide that the goal is in reach
     last = remaining <= h
     # near the goal two even steps rather than a long one and a stub
     h = jnp.where(last, remaining, jnp.minimum(h, remaining / 2))
@@ -336,6 +353,7 @@ def _stiffness(
     problem: Problem, state: State, active: Array
 ) -> tuple[Float[Array, "K N"], Float[Array, " K"], Int[Array, ""]]:
     """Return direction and stiffness, renewed every few steps, and the products that took."""
+    # the batch renews together: runs that have ended do not count
     steps = jnp.where(active, state.steps, 0).max()
     due = (steps % POWER_EVERY == 0) | (steps < 4)
     direction, stiffness = jax.lax.cond(
@@ -350,10 +368,12 @@ def power_iteration(
     problem: Problem, state: State
 ) -> tuple[Float[Array, "K N"], Float[Array, " K"]]:
     """Return the next direction and stiffness |J v|, J v by a difference over 1 % of the radius."""
+    # long against rounding in W, short against the scale on which J changes
     length = 0.01 * problem.n**0.5
     ahead = problem.evaluate(state.w + length * state.direction).velocity
     product = (ahead - state.velocity) / length
     stiffness = jnp.linalg.norm(product, axis=1)
+    # a vanishing product (a flat start) leaves direction and estimate as they were
     ok = jnp.isfinite(stiffness) & (stiffness > 0)
     direction = product / jnp.where(ok, stiffness, 1)[:, None]
     return (
@@ -366,6 +386,7 @@ def _local_error(
     state: State, here: Evaluation, h: Float[Array, " K"], constant: Float[Array, " K"]
 ) -> Float[Array, "K N"]:
     """Return −C h³ W‴, with W‴ = V″ from the last three velocities: computed W less true W."""
+    # divided differences on uneven steps; their second is V″/2
     slope = (here.velocity - state.velocity) / h[:, None]
     slope_before = (state.velocity - state.before) / state.h_before[:, None]
     third = 2 * (slope - slope_before) / (h + state.h_before)[:, None]
@@ -381,4 +402,5 @@ def _lag(state: State, error: Float[Array, "K N"], h: Float[Array, " K"]) -> Flo
     lag = (error * state.velocity).sum(axis=1) / (
         state.w.shape[1] * state.speed2 + jnp.finfo(h.dtype).tiny
     )
+    # where the estimate fails the clock must still advance: at most a third of the step
     return jnp.clip(lag, -0.3 * h, 0.3 * h)

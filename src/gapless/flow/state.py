@@ -60,8 +60,10 @@ class State(NamedTuple):
             running=finite,
             finite=finite,
             steps=jnp.zeros(k, int),
+            # the evaluation at the start is one
             gradients=jnp.ones(k, int),
             passage=jnp.full((k, levels), jnp.nan, dtype),
+            # −1: not reached; counts have no NaN
             passage_gradients=jnp.full((k, levels), -1, int),
         )
 
@@ -79,6 +81,7 @@ class State(NamedTuple):
         """Return the state of a loss ℓ/s as that of ℓ: energies × s, squared speeds × s², t/s."""
         if scale == 1:
             return self
+        # ℓ/s runs on the clock t s (docs/conventions.md, scale of a loss)
         powers = {
             1: ("velocity", "energy", "mu", "before", "stiffness", "energy_start"),
             2: ("speed2",),
@@ -101,5 +104,8 @@ def is_finite(here: Evaluation) -> Bool[Array, " K"]:
 def select(mask: Bool[Array, " K"], yes: State, no: State) -> State:
     """Return, run by run, the state `yes` where the mask holds and `no` elsewhere."""
     return jax.tree.map(
-        lambda a, b: jnp.where(mask.reshape(mask.shape + (1,) * (a.ndim - 1)), a, b), yes, no
+        # the mask is over runs, the first axis of every column
+        lambda a, b: jnp.where(mask.reshape(mask.shape + (1,) * (a.ndim - 1)), a, b),
+        yes,
+        no,
     )

@@ -120,7 +120,9 @@ class Stop(Stopping):
         if self.energy is not None:
             return self.energy
         epsilon = float(jnp.finfo(problem.dtype).eps)
+        # four times what rounding leaves, so that every run that gets there is seen
         reachable = 0.5 * epsilon**2 * problem.alpha * problem.n
+        # with N large L = 1e-8 s is the stricter of the two
         strictest = min(LEVELS[-1], ZERO_ENERGY / problem.n)
         return strictest if strictest > reachable else max(LEVELS[-1], reachable)
 
@@ -181,6 +183,7 @@ class AtEnergy(Stopping):
             raise ValueError(
                 f"energy: one number or one for each of {k} runs, not {np.shape(self.energy)}"
             )
+        # in the precision of the energies, with which it is compared at every step
         target = jnp.broadcast_to(jnp.asarray(self.energy, state.energy.dtype), (k,))
         state = state._replace(running=state.running & (state.energy > target))
         nowhere = jnp.full_like(state.t, jnp.inf)
@@ -199,6 +202,7 @@ class AtEnergy(Stopping):
         """
         del problem
         old, bracket = journey.state, _bracket(journey)
+        # below the window: the longer step is taken back
         past = going & (new.energy < bracket.target - self.tolerance)
         there = going & ~past & (new.energy <= bracket.target + self.tolerance)
         state = select(going & ~past, new, old)
@@ -242,11 +246,13 @@ def _next_goal(state: State, bracket: Bracket) -> Float[Array, " K"]:
     Inverse interpolation (`cubic`), kept within the middle 98 % of the bracket, so that it
     shrinks whatever the cubic does.
     """
+    # no time past the crossing yet: nothing to interpolate, steps are free
     known = jnp.isfinite(bracket.below)
     length = jnp.where(known, bracket.below - state.t, 1)
     span = jnp.where(known, bracket.energy_below - state.energy, -1)
     u = jnp.clip((bracket.target - state.energy) / span, 0, 1)
     tiny = jnp.finfo(u.dtype).tiny
+    # dt/du = −span/(|∇L − μW|²/N), exact at both ends
     slopes = (-span / jnp.maximum(v2, tiny) for v2 in (state.speed2, bracket.speed2_below))
     when = jnp.clip(cubic(u, length, *slopes), 0.01 * length, 0.99 * length)
     return jnp.where(known, state.t + when, jnp.inf)

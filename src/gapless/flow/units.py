@@ -31,6 +31,7 @@ def loss_scale(loss: Loss) -> float:
     ValueError
         Where that is no positive number.
     """
+    # even in both labels: a quadrant of the Gaussian holds all
     yhat, y, weight = half_gaussian_pair(LEVELS[2])
     with np.errstate(all="ignore"):
         scale = float(weight @ np.asarray(loss.value(yhat, y), float)) / 4
@@ -39,6 +40,7 @@ def loss_scale(loss: Loss) -> float:
             f"loss: {loss.name} has the mean {4 * scale:g} over standard normal labels, which must "
             "be a positive number; rescale it"
         )
+    # the exponent is left alone, so powers of two scale exactly
     mantissa, exponent = frexp(scale)
     return ldexp(round(ldexp(mantissa, _BITS)), exponent - _BITS)
 
@@ -53,6 +55,7 @@ def in_units(problem: Problem) -> tuple[Problem, float]:
     """
     scale = loss_scale(problem.loss)
     limits = np.finfo(problem.dtype)
+    # s² times the smallest and largest squared speeds must be representable
     low = (float(limits.tiny) / REST_SPEED2) ** 0.5
     high = (float(limits.max) / _LARGEST_SPEED2) ** 0.5
     if not low < scale < high:

@@ -103,9 +103,11 @@ def _extreme(
     max_products: int,
 ) -> Eigenpairs:
     runs, block, _ = start.shape
+    # the largest pairs are the lowest of −H: one process serves both
     sign = 1.0 if which == "lowest" else -1.0
     signed = jax.tree_util.Partial(_signed, operator, sign)
     process = begin(start, size)
+    # room for two blocks at least, or a restart would leave nothing to extend by
     keep = min(size - 2 * block, max(2 * count + block, size // 2))
     products, filled, width = 0, 0, np.full(runs, np.finfo(np.float64).tiny)
     target = float(tolerance)
@@ -117,6 +119,7 @@ def _extreme(
         theta, chosen = ritz(process, filled)
         # the other end of the spectrum is known best before it is dropped at the first restart
         width = np.maximum(width, theta[:, -1] - theta[:, 0])
+        # a Ritz pair's residual is the coupling times the last components of its vector
         bottom = chosen[:, filled - block :, :count]
         estimate = np.linalg.norm(np.asarray(process.coupling, float) @ bottom, axis=1)
         done = (estimate <= target * width[:, None]).all()
@@ -141,6 +144,7 @@ def _signed(operator: Operator, sign: Scalar, v: Float[Array, "K p N"]) -> Array
 def _basis_size(basis: int | None, count: int, block: int, n: int) -> int:
     """Return how many basis vectors to keep: whole blocks, never more than fit in N."""
     wanted = max(96, 12 * block, 6 * count) if basis is None else whole("basis", basis, 1)
+    # the newest block stands behind the basis: both must fit in N
     size = min(wanted, n - block) // block * block
     if size < 2 * count + 4 * block:
         raise ValueError(

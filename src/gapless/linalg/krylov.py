@@ -74,7 +74,9 @@ def lanczos_quadrature(operator: Operator, start: Float[Array, "K p N"], steps: 
     with precision_of(start), operator_errors(start):
         process = extend(operator, begin(start, steps * block), steps)
     check_finite(process.projection)
+    # float64 on the small matrix, whatever the products' precision
     theta, vectors = ritz(process, steps * block)
+    # first p components of the Ritz vectors: what the start has of them
     weights = (vectors[:, :block] ** 2).sum(axis=1) / block
     return Quadrature(theta, weights)
 

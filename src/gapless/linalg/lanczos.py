@@ -125,6 +125,7 @@ def _orthonormal(v: Float[Array, "K p N"]) -> tuple[Float[Array, "K p N"], Float
     """Return orthonormal rows q and the triangle r with v = rᵀ q."""
     if v.shape[1] == 1:
         norm = jnp.linalg.norm(v, axis=2, keepdims=True)
+        # an exact invariant subspace leaves nothing: zero, not NaN
         return v / jnp.maximum(norm, jnp.finfo(v.dtype).tiny), norm
     q, r = jnp.linalg.qr(v.swapaxes(1, 2))
     return q.swapaxes(1, 2), r
@@ -132,6 +133,7 @@ def _orthonormal(v: Float[Array, "K p N"]) -> tuple[Float[Array, "K p N"], Float
 
 def ritz(process: Process, filled: int) -> tuple[np.ndarray, np.ndarray]:
     """Return eigenvalues (K, B) and eigenvectors (K, B, B) of the projected operators."""
+    # only the upper triangle is meant (see `Process`)
     upper = np.triu(np.asarray(process.projection, np.float64)[:, :filled, :filled])
     diagonal = np.einsum("kbb->kb", upper)
     full = upper + upper.swapaxes(1, 2)

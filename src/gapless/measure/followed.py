@@ -7,13 +7,14 @@ import numpy as np
 import pyarrow as pa
 
 from gapless.flow import integrate
+from gapless.generalisation import generalisation_error
 from gapless.hessian import lowest_eigenpairs, signal_overlap, spectrum, top_sample_share
 from gapless.losses import parse_loss
 from gapless.measure import crossing
 from gapless.measure.crossing import LOWEST, CrossingPoint
 from gapless.measure.point import Cost
 from gapless.measure.spectra import theory_of
-from gapless.problem import draw_problem, generalisation_error
+from gapless.problem import draw_problem
 
 HORIZON = 2.5
 """Frames run to this multiple of the crossing time."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Array, Float
-from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import model_serializer, model_validator
 
 from gapless.algorithms.starts import parse_start, start_states
 from gapless.flow import (
@@ -83,7 +83,7 @@ class Simulation(DesignPoint):
     accurate: bool = False
 
     @model_serializer(mode="wrap")
-    def _without_later_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_later_defaults(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         # records made before there were these parameters keep their addresses
         found = handler(self)
         for name in ("start", "noise", "accurate"):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -21,7 +22,20 @@ from gapless.page.html import as_json, assemble, csv_download, html_table, point
 from gapless.page.image import inline_svg, save
 from gapless.page.panels import Picture
 from gapless.report.records import COST, faults, origin, plain_records
-from gapless.store import Store, stores_in
+from gapless.store import Store, StoreError, stores_in
+
+
+class NotDrawnError(RuntimeError):
+    """No figure could be drawn of records that are sound: drawing them failed."""
+
+
+class Section(NamedTuple):
+    """A store's part of the page."""
+
+    text: str
+    claims: list[Claim]
+    error: Exception | None = None
+    """Why there is no figure in it."""
 
 
 def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
@@ -43,18 +57,23 @@ def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
     Raises
     ------
     ValueError
-        If the folder holds no store, or the page cannot be written.
+        If the folder holds no store, the page cannot be written, or no store can be read.
+    NotDrawnError
+        If no figure could be drawn for another reason.
+
+    In the last two cases the page is written all the same, and says why of each store.
     """
     folder = Path(folder)
     stores = stores_in(folder)
     given = {experiment.name: experiment for experiment in own}
     order = [*NAMES, *given, *stores]
-    titles, found = {}, {}
+    titles: dict[str, str] = {}
+    found: dict[str, Section] = {}
     for name, store in sorted(stores.items(), key=lambda item: order.index(item[0])):
         experiment = load(name) if name in NAMES else given.get(name) or _of_success(name, store)
         titles[name] = name if experiment is None else experiment.title
         found[name] = _section_or_why(name, titles[name], experiment, store, folder)
-    judged = [claim.verdict for _, claims in found.values() for claim in claims]
+    judged = [claim.verdict for section in found.values() for claim in section.claims]
     summary = ", ".join(f"{judged.count(verdict)} {verdict}" for verdict in VERDICTS)
     page = folder / "report.html"
     template = files("gapless.report").joinpath("page.html").read_text("utf-8")
@@ -65,7 +84,7 @@ def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
             f'<li><a href="#{html.escape(name)}">{html.escape(shown(title))}</a></li>'
             for name, title in titles.items()
         ),
-        sections="\n".join(section for section, _ in found.values()),
+        sections="\n".join(section.text for section in found.values()),
         version=version("gapless"),
         date=time.strftime("%d %B %Y, %H:%M UTC", time.gmtime()),
     )
@@ -73,7 +92,20 @@ def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
         write_durably(page, text.encode())
     except OSError as error:
         raise ValueError(f"dir: cannot write {shown(page)}: {reason(error)}") from None
+    _check_drawn([section.error for section in found.values()], page)
     return page
+
+
+def _check_drawn(errors: list[Exception | None], page: Path) -> None:
+    """Raise as `write_report` does where every store has its error."""
+    failed = [error for error in errors if error is not None]
+    if len(failed) < len(errors):
+        return
+    drawing = [error for error in failed if not isinstance(error, StoreError)]
+    # damaged files are the caller's input, anything else is a computation that failed
+    why = reason((drawing or failed)[0]).removeprefix("dir: ")
+    text = f"no figure could be drawn ({why}); {shown(page)} says why of each store"
+    raise NotDrawnError(text) if drawing else ValueError(f"dir: {text}")
 
 
 def _of_success(name: str, store: Store) -> Experiment | None:
@@ -86,29 +118,31 @@ def _of_success(name: str, store: Store) -> Experiment | None:
 
 def _section_or_why(
     name: str, title: str, experiment: Experiment | None, store: Store, folder: Path
-) -> tuple[str, list[Claim]]:
+) -> Section:
     """Return a store's part of the page, and its claims; in place of them why there are none."""
     ref, title = html.escape(name), html.escape(shown(title))
     head = f'<section id="{ref}" aria-labelledby="{ref}-title"><h2 id="{ref}-title">{title}</h2>'
-    claims: list[Claim] = []
     try:
         if experiment is None:
-            text = plain_records(name, store)
+            found = Section(plain_records(name, store), [])
         else:
-            text, claims = _drawn(experiment, store, folder)
+            found = _drawn(experiment, store, folder)
     except Exception as error:  # one bad folder costs itself, and what it raises is beyond listing
         why = f"{shown(name)} cannot be drawn from {shown(store.path)}: {reason(error)}"
         tell(why)
-        text = f'<p class="fault">{html.escape(why)}</p>'
-    return f"{head}{text}</section>", claims
+        found = Section(f'<p class="fault">{html.escape(why)}</p>', [], error)
+    return found._replace(text=f"{head}{found.text}</section>")
 
 
-def _drawn(experiment: Experiment, store: Store, folder: Path) -> tuple[str, list[Claim]]:
+def _drawn(experiment: Experiment, store: Store, folder: Path) -> Section:
     title, reads = html.escape(experiment.title), experiment.reads
     store.spec()  # of a later version nothing can be read
     records = store.read(None if reads is None else [*reads, "loss", "seed", *COST])
     if records.num_rows == 0:
-        return f"{faults(store)}<p>No records yet.</p>", []
+        parts = store.part_files()  # a sweep that has just begun has none
+        error = StoreError(f"dir: no record of {shown(store.path)} can be read") if parts else None
+        what = "No records yet." if error is None else "No record can be read."
+        return Section(f"{faults(store)}<p>{what}</p>", [], error)
     unread = () if reads is None or "loss" in reads else ("loss",)
     hidden = [c for c in ("address", "written_at", *unread) if c in records.column_names]
     table = records.drop_columns(hidden).to_pandas()
@@ -123,7 +157,7 @@ def _drawn(experiment: Experiment, store: Store, folder: Path) -> tuple[str, lis
         _tables(experiment, experiment.tables(reduced)),
         origin(store, table),
     ]
-    return "\n".join(parts), claims
+    return Section("\n".join(parts), claims)
 
 
 def _foreign_losses(records: pa.Table) -> str:

@@ -1,7 +1,8 @@
 """Records on disk: a directory of immutable Parquet parts, readable without this package."""
 
 from gapless.store.failures import Failure, failures, passes, reason_of
-from gapless.store.store import Conflict, Fault, Store, StoreError, stores_in
+from gapless.store.records import Conflict
+from gapless.store.store import Fault, Store, StoreError, stores_in
 from gapless.store.upkeep import Status, compact, export, status
 
 __all__ = [

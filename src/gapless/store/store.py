@@ -21,13 +21,13 @@ from os.path import lexists
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import tomli_w
 
 from gapless.files import read_whole, reason, shown, tell, write_durably
 from gapless.store.failures import outcomes
-from gapless.store.parts import FOREIGN, DamagedPartError, Origin, read_part, write_part
+from gapless.store.parts import DamagedPartError, Origin, read_part, write_part
+from gapless.store.records import KEY, REASON, Conflict, find_conflicts, sort_records, together
 
 SCHEMA_VERSION = 2
 """Raised by hand when the meaning of a file changes; older ones are read for ever.
@@ -42,24 +42,10 @@ MOST_TOLD = 50
 """Faults that a reader names one by one."""
 CLAIM_S = 2.0
 """How long an empty spec may be that of a writer which is about to fill it."""
-KEY = ("address", "run")
-REASON = "reason"
-"""Why a record could not be computed; null in one that was."""
-PROVENANCE = ("version", "commit", "device", "wall_s", "written_at")
-"""Columns that two computations of one record may differ in: who made it, where and when."""
 
 
 class StoreError(ValueError):
     """The directory cannot be used: not writable, no store, or one of another spec."""
-
-
-@dataclass(frozen=True)
-class Conflict:
-    """Records of one key that disagree: a defect of whoever wrote them."""
-
-    address: str
-    run: int
-    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -143,7 +129,7 @@ class Store:
             If there is none, or a newer version of this package made it.
         """
         store = cls(Path(path))
-        if not lexists(store.spec_file):
+        if not holds_spec(store.path):
             raise StoreError(f"dir: {shown(path)} holds no records; give a folder that --out made")
         store.spec()
         return store
@@ -167,6 +153,11 @@ class Store:
                     raise ValueError("is empty")
                 time.sleep(0.01)
             spec = tomllib.loads(content.decode())
+        except PermissionError as error:
+            raise StoreError(
+                f"dir: {shown(self.spec_file)} cannot be read ({reason(error)}); have whoever owns "
+                f"{shown(self.path)} let you read it (chmod -R u+rwX)"
+            ) from None
         except (ValueError, OSError, RecursionError) as error:
             raise StoreError(
                 f"dir: {shown(self.spec_file)} cannot be read ({reason(error)}); move it away, and "
@@ -182,7 +173,7 @@ class Store:
 
     def origin(self) -> Origin | None:
         """Return how its parts are told from others; None where there is no spec."""
-        if not lexists(self.spec_file):
+        if not holds_spec(self.path):
             return None
         spec = self.spec()
         version = spec.pop("schema_version", 1)
@@ -284,7 +275,7 @@ class Store:
             for path in fresh:
                 try:
                     table, its = read_part(path, columns, origin)
-                    schema = _together(schema, its)
+                    schema = together(schema, its)
                     yield Part(path, table, None)
                 except DamagedPartError as error:
                     yield Part(path, None, Fault(path, str(error)))
@@ -351,6 +342,17 @@ class Store:
         return find_conflicts(table, repeats)
 
 
+def holds_spec(folder: Path) -> bool:
+    """Return whether a folder is a store, or may not be looked into: reading it then says so."""
+    try:
+        os.lstat(folder / "spec.toml")
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
 def stores_in(folder: Path) -> dict[str, Store]:
     """Return the stores of a folder by name: itself, or those one level below, sorted.
 
@@ -362,69 +364,15 @@ def stores_in(folder: Path) -> dict[str, Store]:
         If there is none.
     """
     folder = Path(folder)
-    if lexists(folder / "spec.toml"):
+    if holds_spec(folder):
         return {folder.resolve().name: Store(folder)}
     try:
         names = sorted(os.listdir(folder))
     except OSError:
         names = []
-    found = {name: Store(folder / name) for name in names if lexists(folder / name / "spec.toml")}
+    found = {name: Store(folder / name) for name in names if holds_spec(folder / name)}
     if not found:
         raise StoreError(
             f"dir: {shown(folder)} holds no records; give one that reproduce --out made"
         )
-    return found
-
-
-def _together(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
-    """Return the columns of both; ``DamagedPartError`` where they are of kinds that do not mix."""
-    try:
-        return pa.unify_schemas([schema, other], promote_options="permissive")
-    except (pa.ArrowException, ValueError) as error:
-        raise DamagedPartError(
-            f"{FOREIGN}: its columns are not those of the others ({reason(error)})"
-        ) from None
-
-
-def sort_records(tables: list[pa.Table]) -> tuple[pa.Table, np.ndarray]:
-    """Return all records sorted by key, and for each whether the one before has its key.
-
-    Within a key, records that failed come last, and earlier ones before later ones.
-    """
-    tables = [table for table in tables if table.num_rows]
-    if not tables:
-        return pa.table({"address": pa.array([], pa.string()), "run": pa.array([], pa.int64())}), (
-            np.zeros(0, bool)
-        )
-    table = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
-    order = table.select(list(KEY))
-    if REASON in table.column_names:
-        order = order.append_column("failed", table[REASON].is_valid().cast(pa.int8()))
-    if "written_at" in table.column_names:
-        order = order.append_column("written_at", table["written_at"])
-    by = [(name, "ascending") for name in order.column_names]
-    order = order.append_column("position", pa.array(np.arange(table.num_rows))).sort_by(by)
-    same = np.zeros(table.num_rows, bool)
-    same[1:] = True
-    for name in KEY:
-        values = order[name].to_numpy()
-        same[1:] &= values[1:] == values[:-1]
-    return table.take(order["position"]), same
-
-
-def find_conflicts(table: pa.Table, repeats: np.ndarray) -> list[Conflict]:
-    """Return the keys of sorted records that do not agree; `repeats` is from `sort_records`."""
-    found: list[Conflict] = []
-    first: dict[str, Any] = {}
-    several = repeats | np.append(repeats[1:], False)
-    rows = table.drop_columns([c for c in PROVENANCE if c in table.column_names])
-    rows = rows.filter(pa.array(several)).to_pylist()
-    for row, repeat in zip(rows, repeats[several], strict=True):
-        if not repeat:
-            first = row
-        elif row.get(REASON) is None:
-            # repr: NaN agrees with NaN, also inside a list
-            names = tuple(c for c in row if repr(row[c]) != repr(first[c]))
-            if names:
-                found.append(Conflict(row["address"], row["run"], names))
     return found

@@ -16,15 +16,8 @@ import pyarrow.parquet as pq
 from gapless.files import TEMPORARY, flush_folder, harmless, reason, shown, tell, write_durably
 from gapless.store.failures import Failure, failures, outcomes
 from gapless.store.parts import read_part
-from gapless.store.store import (
-    KEY,
-    REASON,
-    Fault,
-    Store,
-    StoreError,
-    find_conflicts,
-    sort_records,
-)
+from gapless.store.records import KEY, REASON, find_conflicts, sort_records
+from gapless.store.store import Fault, Store, StoreError
 
 PART_ROWS = 50_000
 """Records of a merged part: some ten MB, so that a damaged one costs minutes and not a sweep."""

@@ -110,7 +110,7 @@ def commit() -> str | None:
     """Return the commit of the checkout that this package is the source of.
 
     An installed package may lie in a checkout as well, that of whatever project its virtual
-    environment is for; and variables GIT_… may name any other.
+    environment is for; and variables ``GIT_*`` may name any other.
     """
     package = Path(__file__).parents[1]
     root = package.parents[1]

@@ -104,11 +104,14 @@ def _reading(name: str, measure: LabelMeasure, alpha: float) -> float:
     """Return what vanishes at the transition, times χ; positive above it."""
     chi = measure.chi
     atoms = curvatures_of(measure, alpha)
+    # γ̄ = χ on the marginal curve: Eqs. 6 and 13 are one equation
     psi, phi = atoms.psi(chi), atoms.phi(chi)
     if name == "edge":
         return chi * (psi - phi)
     if name == "unstable":
+        # the outlier at μ lies λ₋ − μ = α × kink mass below the edge
         phi = atoms.phi(chi - _below_edge(atoms, chi, alpha * measure.kink()))
+    # Eq. 3 with the theory's law: (α/2) E[ŷ ∂ℓ]
     mu = alpha / 2 * measure.mean(measure.h * measure.d1)
     return chi * (mu - phi)
 
@@ -169,6 +172,8 @@ def _threshold_guesses(loss: Loss) -> dict[str, np.ndarray]:
             if name in found:
                 continue
             here = _reading(name, measure, float(alpha))
+            # from large α on: positive above the transition, so the first change of sign is the
+            # largest α
             if before.get(name, 0.0) > 0 >= here:
                 share = before[name] / (before[name] - here)
                 found[name] = (1 - share) * curve.x[k - 1] + share * x
@@ -250,6 +255,7 @@ def bbp_at_random_start(loss: Loss) -> RandomStart:
 
 
 def _random_start(loss: Loss, level: Level) -> RandomStart:
+    # ŷ and y independent: the law of a random student
     h, y, weight = half_gaussian_pair(level)
     d = evaluate(loss.d2, h, y) / 2
     lowest = loss.curvature_infimum / 2
@@ -258,6 +264,7 @@ def _random_start(loss: Loss, level: Level) -> RandomStart:
             f"loss: {loss.name} has ∂²ℓ = {2 * d.min():.6g} below its curvature_infimum "
             f"{loss.curvature_infimum:g}"
         )
+    # from the stated infimum, not from the nodes: no node need be at the minimum
     pole = -1 / lowest if lowest < 0 else inf
 
     def inverse_alpha(gamma: float) -> float:
@@ -266,6 +273,7 @@ def _random_start(loss: Loss, level: Level) -> RandomStart:
     def excess(gamma: float) -> float:
         return inverse_alpha(gamma) - float(weight @ (gamma * d / (1 + gamma * d)) ** 2)
 
+    # with d ≥ 0 there is no pole; 10⁴/max d stands for infinity
     top = pole if pole < inf else 1e4 / float(d.max())
     grid = top * np.concatenate([np.geomspace(1e-4, 0.1, 30), np.linspace(0.1, 1, 60)[1:]])
     values = np.array([excess(g) for g in grid])

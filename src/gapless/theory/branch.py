@@ -67,7 +67,9 @@ def large_alpha_guess(loss: Loss, alpha: float) -> np.ndarray:
     """
     h, y, weight = half_gaussian_pair(LEVELS[0])
     chi = 2 / np.sqrt(alpha * float(weight @ evaluate(loss.d2, h, y) ** 2))
+    # from Eq. 12 with χ of Eq. 13
     z = 4 / (alpha * chi * float(weight @ evaluate(loss.d1, h, y) ** 2)) - chi
+    # a loss with kinks may break Poincaré's inequality: the logarithm needs z > 0
     return np.log([chi, max(z, 0.1 * chi)])
 
 
@@ -99,6 +101,7 @@ def marginal_curve(loss: Loss) -> MarginalCurve:
     chord = tangent if tangent.sum() > 0 else -tangent
     # Rotated by a quarter turn from the chord; the slope along it keeps its sign on the way.
     slope *= float(np.sign(gradient @ _across(chord)))
+    # in (log χ, log z), where the curve is nearly straight at large α
     step = _LONGEST_STEP
     while len(points) < 400 and step > _SHORTEST_STEP:
         target = _ahead(points, chord, step)

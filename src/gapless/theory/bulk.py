@@ -39,6 +39,7 @@ class Curvatures:
     alpha: float
 
     def __post_init__(self) -> None:
+        # the one check of α for everything below
         object.__setattr__(self, "alpha", ratio(self.alpha))
         if self.d.size == 0 or not self.d.shape == self.y2.shape == self.weight.shape:
             raise ValueError(
@@ -129,9 +130,10 @@ def edge(curvatures: Curvatures, gamma_bar: float | None = None) -> BulkEdge:
     """
     pole = curvatures.pole
     if gamma_bar is not None:
+        # γ > 0 is the branch left of the bulk: λ → −∞ as γ → 0⁺
         number("gamma_bar", gamma_bar, above=0)
         # At a corner root and pole coincide up to the nearest node, and F has infinite slope.
-        regular = gamma_bar < 0.999 * pole
+        regular = bool(gamma_bar < 0.999 * pole)
         return BulkEdge(curvatures.psi(gamma_bar), gamma_bar, pole, regular, False)
     gamma = _root_of_marginality(curvatures)
     if gamma is not None:
@@ -148,11 +150,13 @@ def _root_of_marginality(curvatures: Curvatures) -> float | None:
     low, high = 0.0, 0.5
     if np.isfinite(curvatures.pole):
         scale = curvatures.pole
+        # towards the pole by halving the distance left: F has its root near it for heavy tails
         while curvatures.marginality(scale * high) < 1:
             low, high = high, (1 + high) / 2
             if high >= 1 - 4e-16:
                 return scale
     else:
+        # F → α P(d > 0) as γ → ∞
         if curvatures.alpha * curvatures.weight[curvatures.d > 0].sum() <= 1:
             return None
         scale = 1 / float(curvatures.d.max())
@@ -188,6 +192,7 @@ def outlier(curvatures: Curvatures, gamma_bar: float | None = None) -> Outlier:
 
     if not difference(bulk.gamma) > 0:
         return Outlier(None, None, None)
+    # ψ → −∞ as γ → 0⁺ while φ stays finite: going down must end
     low = bulk.gamma / 2
     while difference(low) > 0:
         low /= 4
@@ -196,6 +201,7 @@ def outlier(curvatures: Curvatures, gamma_bar: float | None = None) -> Outlier:
     slope_phi = -curvatures.alpha * float(
         curvatures.weight @ (curvatures.d**2 * curvatures.y2 * response**2)
     )
+    # F = 1 − γ² ψ′
     slope_psi = (1 - curvatures.marginality(gamma)) / gamma**2
     if slope_psi <= 0:
         return Outlier(None, None, None)
@@ -217,11 +223,13 @@ def density(curvatures: Curvatures, grid: np.ndarray) -> np.ndarray:
         return np.zeros(grid.shape)
     slim = _essential_atoms(curvatures)
     flat = grid.ravel()
+    # the bulk lies within max|d| (1 + √α)²; four times that holds the grid's images too
     reach = 4 * (1 + np.sqrt(slim.alpha)) ** 2 * float(np.abs(slim.d).max()) + np.abs(flat).max()
     # Known points of the increasing map; every round adds the best guess for each grid value.
     nodes = np.linspace(-reach, reach, 129)
     values = _on_the_curve(slim, nodes)[0]
     found, height = np.interp(flat, values, nodes), np.zeros(flat.size)
+    # relative to λ, with a floor for λ = 0
     tolerance = 1e-11 * (np.abs(flat) + reach * 1e-4)
     todo = np.arange(flat.size)
     for attempt in range(120):
@@ -233,6 +241,7 @@ def density(curvatures: Curvatures, grid: np.ndarray) -> np.ndarray:
         image, height[todo] = _on_the_curve(slim, found[todo])
         order = np.argsort(np.concatenate([nodes, found[todo]]), kind="stable")
         nodes = np.concatenate([nodes, found[todo]])[order]
+        # the map increases; rounding must not undo it, or interpolation would fold
         values = np.maximum.accumulate(np.concatenate([values, image])[order])
         todo = todo[np.abs(image - flat[todo]) > tolerance[todo]]
         if todo.size == 0:
@@ -293,6 +302,7 @@ def _height(curvatures: Curvatures, x: np.ndarray) -> np.ndarray:
     """
     mass = curvatures.alpha * curvatures.weight * curvatures.d**2
     square = (curvatures.d[None, :] - x[:, None]) ** 2
+    # α E d²/v² = 1: the bound on the root
     top = float(np.sqrt(mass.sum()))
     low, high = np.full(x.shape, top * 1e-12), np.full(x.shape, top * (1 + 1e-12))
     inside = (1 / (square + low[:, None] ** 2)) @ mass > 1

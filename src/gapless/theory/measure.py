@@ -68,6 +68,7 @@ class LabelMeasure:
 
         V′(0⁺) = ℓ′(h_min) = −2 h_min/χ because r(h_min) = 0.
         """
+        # p(r = 0|y) of a standard normal field
         density = np.exp(self.log_zero - self.log_norm) / np.sqrt(2 * np.pi)
         return float(self.y_weight @ (density * 2 * self.h_min / self.chi))
 
@@ -105,6 +106,7 @@ def corners(loss: Loss, chi: float) -> list[float]:
     def jacobian_at_zero(y: float) -> float:
         return float(1 + chi / 2 * evaluate(loss.d2, np.zeros(1), np.full(1, y))[0])
 
+    # from y = 10⁻⁴: corners of large χ lie close to zero
     grid = np.concatenate([np.geomspace(1e-4, 0.05, 12), np.linspace(0.1, UPPER, 100)])
     state = jumps(grid)
     found = []
@@ -211,6 +213,7 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
     weight *= h_weight
     norm = weight.sum(axis=1, keepdims=True)
     weight /= norm
+    # 2: h ≥ h_min is half of the fields, the other is its mirror image
     log_norm = (np.log(2 * norm / np.sqrt(2 * np.pi)) - lowest)[:, 0]
     edge_value, edge_d1 = evaluate(loss.value, h_min, y), evaluate(loss.d1, h_min, y)
     return LabelMeasure(

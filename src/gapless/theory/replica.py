@@ -128,6 +128,7 @@ class ComplexityCurve:
 def free_energy(measure: LabelMeasure, alpha: float) -> float:
     """Return f = −log(1 + z/χ)/(2z) − (α/z) E_y log ∫Dr e^{−zV/2}, Eq. 11."""
     chi, z = measure.chi, measure.z
+    # log1p: z/χ is small at large α, where f is a small difference
     entropy = np.log1p(z / chi) / 2
     return float(-(entropy + alpha * (measure.y_weight @ measure.log_norm)) / z)
 
@@ -170,6 +171,7 @@ def threshold_state(loss: Loss, alpha: float) -> ThresholdState:
     found = refine(
         loss, marginal_state(alpha), lambda m: state_values(m, alpha), _natural_sizes, guesses[0]
     )
+    # two guesses at one root: the solver went to the other state of the fold
     if any(np.abs(found.x - other).max() < 1e-3 for other in guesses[1:]):
         raise NotConverged(
             f"marginal state of {loss.name} at alpha={alpha:g}, too close to a fold of the branch",
@@ -196,6 +198,7 @@ def _guesses(loss: Loss, alpha: float) -> list[np.ndarray]:
     Raises ``ValueError`` for a loss that is not even, or without a state at alpha.
     """
     _check_loss(loss)
+    # beyond the curve that is followed; there the limit is a good enough start
     if alpha >= HIGHEST_ALPHA:
         return [large_alpha_guess(loss, alpha)]
     curve = marginal_curve(loss)
@@ -228,6 +231,7 @@ def state_values(measure: LabelMeasure, alpha: float) -> dict[str, Any]:
     moments = {str(k): measure.mean(size**k) for k in (2, 3, 4)}
     e, f = energy(measure, alpha), free_energy(measure, alpha)
     curvatures = curvatures_of(measure, alpha)
+    # γ̄ = χ by Eqs. 6 and 13; searching the nodes would meet the corner
     spike = bulk.outlier(curvatures, gamma_bar=measure.chi)
     return {
         "chi": measure.chi,
@@ -285,6 +289,7 @@ def chi_at(loss: Loss, alpha: float, z: float, guess: float, level: Level) -> fl
 
     def equation(log_chi: float) -> float:
         measure = label_measure(loss, float(np.exp(log_chi)), z, level)
+        # in logarithms both equations are of order one for every α
         return float(np.log(alpha * stationarity(measure)))
 
     low = high = float(np.log(guess))
@@ -313,6 +318,7 @@ def ground_state(loss: Loss, alpha: float) -> GroundState:
     solution = solve_saddle(loss, marginal_state(alpha), start, level, tolerance=1e-8)
     chi, z = (float(value) for value in np.exp(solution.x))
     sigma = complexity(label_measure(loss, chi, z, level), alpha)
+    # Σ falls with z: towards smaller z where it is negative
     factor = 0.85 if sigma < 0 else 1 / 0.85
     for _ in range(80):
         z_next = z * factor
@@ -328,6 +334,7 @@ def ground_state(loss: Loss, alpha: float) -> GroundState:
 
 def _refine_ground_state(loss: Loss, alpha: float, guess: np.ndarray) -> GroundState:
     def equations(measure: LabelMeasure) -> tuple[float, float]:
+        # Σ ∝ z² at z → 0: divided out, or Newton would find the trivial zero
         scaled = complexity(measure, alpha) * (measure.chi / measure.z) ** 2
         return float(np.log(alpha * stationarity(measure))), scaled
 

@@ -37,7 +37,7 @@ def root_between(function: Callable[[float], float], low: float, high: float) ->
 
 
 @dataclass(frozen=True, eq=False)
-class Solution:
+class Root:
     """Root of a system, with the Jacobian that found it (for the next, finer solve)."""
 
     x: np.ndarray
@@ -49,13 +49,13 @@ class Solution:
         return max(1.0, float(np.linalg.norm(np.linalg.inv(self.jacobian), 2)))
 
 
-def solve(
+def solve_system(
     residuals: Callable[[np.ndarray], np.ndarray],
     start: np.ndarray,
     jacobian: np.ndarray | None = None,
     tolerance: float = 1e-13,
     names: tuple[str, ...] = ("chi", "z"),
-) -> Solution:
+) -> Root:
     """Return the root of a small smooth system in logarithms, by Broyden's method.
 
     Parameters
@@ -78,6 +78,7 @@ def solve(
     smallest = np.inf
     for _ in range(60):
         step = -np.linalg.lstsq(jacobian, residual, rcond=None)[0]
+        # in logarithms a step of ½ is a factor 1.6: further the model is not trusted
         step *= min(1.0, 0.5 / max(np.abs(step).max(), 1e-300))
         new = residuals(x + step)
         for _ in range(8):
@@ -87,10 +88,12 @@ def solve(
             new = residuals(x + step)
         x, change, residual = x + step, new - residual, new
         size = np.abs(step).max()
+        # rounding of the equations, not the method, then sets the step
         stalled = size >= smallest / 2 and size < 1e-10
         if size <= tolerance or (residual == 0).all() or stalled:
-            return Solution(x, jacobian)
+            return Root(x, jacobian)
         smallest = min(smallest, size)
+        # Broyden's rank-one update: no further evaluations
         jacobian += np.outer(change - jacobian @ step, step) / (step @ step)
     iterate = dict(zip(names, map(float, np.exp(x)), strict=True))
     raise NotConverged("saddle point", iterate, residual)

@@ -9,7 +9,7 @@ import numpy as np
 from gapless.losses import Loss
 from gapless.quadrature import LEVELS, Level, error_of
 from gapless.theory.measure import LabelMeasure, label_measure
-from gapless.theory.roots import Solution, solve
+from gapless.theory.roots import Root, solve_system
 
 Equations = Callable[[LabelMeasure], tuple[float, float]]
 Values = dict[str, Any]
@@ -41,6 +41,7 @@ def marginal_state(alpha: float) -> Equations:
     """Return Eqs. 12 and 13 at ``alpha``, as logarithms."""
 
     def equations(measure: LabelMeasure) -> tuple[float, float]:
+        # logarithms: residuals are relative, and α is a shift that drops out of their difference
         return np.log(alpha * stationarity(measure)), np.log(alpha * marginality(measure))
 
     return equations
@@ -53,9 +54,9 @@ def solve_saddle(
     level: Level,
     jacobian: np.ndarray | None = None,
     tolerance: float = 1e-13,
-) -> Solution:
+) -> Root:
     """Return (log χ, log z) that solve two equations at one level; raises `NotConverged`."""
-    return solve(
+    return solve_system(
         lambda x: np.array(equations(measure_at(loss, x, level))), guess, jacobian, tolerance
     )
 
@@ -95,6 +96,7 @@ def refine(
     fine, error = coarse, {}
     for level in LEVELS[2:]:
         fine = _step(loss, equations, values, coarse[0].x, level, coarse[0].jacobian)
+        # what rounding in the equations moves the root by
         noise = ROUND_OFF * fine[0].condition
         natural = sizes(fine[2])
         error = _errors(coarse[2], fine[2], natural, noise)
@@ -111,15 +113,15 @@ def _step(
     guess: np.ndarray,
     level: Level,
     jacobian: np.ndarray | None,
-) -> tuple[Solution, LabelMeasure, Values]:
+) -> tuple[Root, LabelMeasure, Values]:
     last: list[LabelMeasure] = []
 
     def residuals(x: np.ndarray) -> np.ndarray:
         last[:] = [measure_at(loss, x, level)]
         return np.array(equations(last[0]))
 
-    solution = solve(residuals, guess, jacobian)
-    # `solve` looks last at the root.
+    solution = solve_system(residuals, guess, jacobian)
+    # `solve_system` looks last at the root.
     return solution, last[0], values(last[0])
 
 

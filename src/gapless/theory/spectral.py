@@ -24,6 +24,7 @@ def spectral_overlap(transform: Preprocessing, alpha: float) -> tuple[float, flo
 
 def _overlap(transform: Preprocessing, alpha: float, level: Level) -> float:
     y, weight = half_gaussian(transform.breaks, level)
+    # the sign: the top of Σ T x xᵀ is the bottom of its negative
     curvatures = bulk.Curvatures(-transform.transform(y), y**2, weight, alpha)
     return bulk.outlier(curvatures).overlap or 0.0
 
@@ -39,6 +40,7 @@ def best_overlap(alpha: float) -> float:
     Luo, Alghamdi and Lu (2018); derived in docs/derivations/baselines.md §1.
     """
     alpha = ratio(alpha)
+    # E(y² − 1)² = 2: at q = 0 the equation reads 2α = 1
     if alpha <= 0.5:
         return 0.0
     y, weight = half_gaussian((), LEVELS[3])

@@ -41,6 +41,7 @@ def score_square(s: float, noise: float = 0.0) -> float:
 
 def next_square(s: float, alpha: float, noise: float = 0.0) -> float:
     """Return the squared overlap one iteration on: ŝ/(1 + ŝ), ŝ = α E g²(s)."""
+    # prior N(0, 1): precision 1 + ŝ, so E ŵ² = ŝ/(1 + ŝ)
     known = alpha * score_square(s, noise)
     return known / (1 + known)
 
@@ -115,6 +116,7 @@ def thresholds() -> Thresholds:
         lambda z, omega: posterior_score(s**0.5 * omega, z, 1 - s) ** 2, s**0.5
     )
     return Thresholds(
+        # the limit s → 0 of α(s), by its value at a small s: s′ is linear there
         weak_recovery=alpha_of_fixed_point(SMALL),
         algorithmic=-float(found.fun),
         jump_from=s**0.5,

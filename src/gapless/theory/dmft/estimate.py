@@ -99,7 +99,9 @@ def _fitted_limit(t: np.ndarray, energy: np.ndarray, start: float) -> float:
     times = np.geomspace(start, t[-1], 60)
     e = np.interp(times, t, energy)
     best = (np.inf, np.nan)
+    # e∞ is linear only at fixed γ, and one number is cheap to scan
     for gamma in np.geomspace(0.1, 6, 240):
+        # t/T: both columns are of order one at every γ
         design = np.stack([np.ones_like(times), (times / t[-1]) ** -gamma], axis=1)
         (constant, c), *_ = np.linalg.lstsq(design, e, rcond=None)
         residual = float(((design @ [constant, c] - e) ** 2).sum())

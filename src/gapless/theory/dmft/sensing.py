@@ -161,11 +161,13 @@ class Sensing:
         if q is None:
             q = np.zeros(self.ensemble.paths, np.float32)
         else:
+            # |Xᵀq| is known in law only: its N − J undrawn components are Gaussian
             length = self.ensemble.length(self.stream, self._index, self._left(self.count))
         if self._has_exact_moments:
             outside = _outside(number, self._spanning(q).span)
             xi = (outside / np.sqrt(np.mean(outside**2))).astype(np.float32)
         else:
+            # ξ is independent of all products that were made: its parts along the q_j are known
             xi = number - np.float32(float(q @ number)) * q
             for _, basis in self.basis:
                 xi -= (basis @ xi) @ basis
@@ -213,6 +215,7 @@ class Sensing:
         """Return X w, without the ξ of the residual."""
         w = self.rebased(w)
         components = w.components.astype(np.float32)
+        # a residual acts on its own path through the N − J components that are not drawn
         found = w.residual * np.float32(np.sqrt(self._left(self.count)))
         for part, images in self.images:
             found += components[part] @ images
@@ -237,6 +240,7 @@ class Sensing:
         components, residual = list(w.components), w.residual
         for j in range(len(components), self.count):
             q = self.basis[j]
+            # direction j took the part of the residual along q_j when it was drawn
             part = float(q @ residual)
             left, after = self._left(j), self._left(j + 1)
             components.append(part * self.lengths[j] / np.sqrt(left) if left else 0.0)

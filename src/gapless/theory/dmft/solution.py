@@ -97,6 +97,7 @@ class Solution:
     def correlation(self) -> Float[np.ndarray, "S S"]:
         """C(t, t′) = ⟨W, W′⟩/N: positive; its diagonal is 1 to the square of the residuals."""
         rows = [one.components for one in self.saved]
+        # directions are drawn on the way: earlier states have fewer components
         width = max(row.size for row in rows)
         padded = np.array([np.pad(row, (0, width - row.size)) for row in rows])
         return padded @ padded.T
@@ -111,6 +112,7 @@ class Solution:
     def _probes(self) -> Float[np.ndarray, "S W D 2"]:
         """Component and ln |δw| of each waiting time and direction; NaN before they start."""
         waiting, directions = len(self.dynamics.waiting), len(self.dynamics.probes)
+        # probes of later waiting times are not in the earlier snapshots
         found = np.full((len(self.saved), waiting * directions, 2), np.nan)
         for row, one in zip(found, self.saved, strict=True):
             row[: len(one.probes)] = np.reshape(one.probes, (-1, 2))

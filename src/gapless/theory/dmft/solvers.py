@@ -96,6 +96,7 @@ class GradientFlow:
 
     def step(self, state: State, goal: float) -> State:
         """Return the state one step later. Raises `Unstable` if that has to be too short."""
+        # β(s), the stable h λ of s stages; the second table is not used: the error is estimated
         beta, _ = stability_and_error()
         start, here = state, state.here
         if start.steps % STIFFNESS_EVERY == 0:
@@ -104,6 +105,7 @@ class GradientFlow:
         shortest = SHORTEST / system.dynamics.unit
         while step_size >= shortest:
             h = min(step_size, beta[MAX_STAGES] / start.stiffness)
+            # a goal within rounding is met now, not by a step of rounding
             last = start.t + h * (1 + 1e-9) >= goal
             h = goal - start.t if last else h
             stages = max(2, int(np.searchsorted(beta[2:], h * start.stiffness)) + 2)

@@ -185,6 +185,7 @@ class System:
         ensemble.check_dimension(dynamics.alpha)
         y = ensemble.labels()
         teacher = dynamics.labels == "teacher"
+        # with a teacher y is an image, X W*; without, ξ are only made orthogonal to it
         labels = y[None][:0] if teacher else y[None]
         x = Sensing.begin(ensemble, 0, dynamics.alpha, labels, residual)
         x = (x.with_image(y) if teacher else x).with_direction()
@@ -192,6 +193,7 @@ class System:
 
     def start(self) -> Vector:
         """Return the student at t = 0."""
+        # W* is the first direction drawn, the start's own part the second
         m = self.dynamics.overlap
         components = [m, (1 - m**2) ** 0.5] if self.dynamics.labels == "teacher" else [1.0]
         return Vector(np.array(components), np.zeros(self.ensemble.paths, np.float32))
@@ -216,13 +218,17 @@ class System:
         loss, alpha = self.dynamics.loss, self.dynamics.alpha
         sensing, vectors = self._resolved(vectors)
         student = sensing[0].times(vectors[0])
+        # float64: a loss may cancel digits, and averages run over up to 10⁵ paths
         h, y = student.astype(float), self.y.astype(float)
+        # F = −ℓ′/2, with the ½ of Eq. 1
         force = -evaluate(loss.d1, h, y) / 2
         slope = (-evaluate(loss.d2, h, y) / 2).astype(np.float32)
         forces = [force.astype(np.float32)]
+        # of a probe: δF = F′ δŷ
         forces += [slope * x.times(one) for x, one in zip(sensing[1:], vectors[1:], strict=True)]
         pushes = [x.times_transpose(one) for x, one in zip(sensing, forces, strict=True)]
         w = vectors[0]
+        # Eq. 3 with |w|² = 1 up to rounding: velocities are tangent exactly
         mu = -(pushes[0] @ w) / (w @ w)
         velocities = tuple(
             x.combined([1.0, mu], [push, one])
@@ -304,7 +310,9 @@ class State:
 
     def moved(self, system: System, vectors: Sequence[Vector], t: float) -> "State":
         """Return the state at `vectors`, of length one, after a step that ended at t."""
+        # the division by the norm is a part of the step, as at finite N
         system, vectors, gains = system.normalised(vectors)
+        # probes grow by many decades: their lengths are kept as logarithms
         log_norms = tuple(x + gain for x, gain in zip(self.log_norms, gains, strict=True))
         system, here = system.evaluate(vectors)
         more = dict(log_norms=log_norms, t=t, steps=self.steps + 1)
@@ -313,6 +321,7 @@ class State:
     @property
     def signed_overlap(self) -> float:
         """m."""
+        # the signal is the first direction that was drawn
         teacher = self.system.dynamics.labels == "teacher"
         return float(self.here.vectors[0].components[0]) if teacher else 0.0
 

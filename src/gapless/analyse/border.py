@@ -1,0 +1,238 @@
+"""Where minima lose stability toward a signal: curves of P(s < 0) against α, and their crossings.
+
+s is the Schur complement of a planted signal (`gapless.measure.border`). As N → ∞ it is a number
+for each α, and P(s < 0) a step at α_BBP. At finite N the lowest eigenvalues of a minimum are
+positive and fluctuate, which broadens the step by N^(−1/3) and shifts its middle; so the curves of
+two N are compared with each other:
+
+    probit P = p + g (α − α_c) N^(1/3),
+
+where they cross is α_c, whatever p is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import nan
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from gapless.analyse.statistics import clustered_mean
+
+RESAMPLES = 200
+"""Their spread has a relative error of 1/√(2·200), 5 %."""
+MOST_LOST = 0.1
+"""A bootstrap error is given if at most this share of the resampled curves has no crossing."""
+
+
+def minima_table(records: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each minimum.
+
+    Columns: n, alpha, seed, design; `unstable`: the share of its draws with s < 0; `median`: of s
+    over them; energy, limit, lambda_1.
+    """
+    minima = records[records.outcome == "minimum"]
+    draws = [np.asarray(values, float) for values in minima.schur]
+    known = minima[["n", "alpha", "seed", "design", "energy", "limit", "lambda_1", "time"]]
+    return known.assign(
+        unstable=[float((s < 0).mean()) for s in draws],
+        median=[float(np.median(s)) for s in draws],
+    )
+
+
+def border_table(records: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each (N, α): P(s < 0) with its interval, the median of s, the energy.
+
+    Columns: n, alpha, minima, designs; `unstable`: mean over minima of the share of draws with
+    s < 0, `low` and `high` its 95 % interval, clustered by design; `median_s` over minima;
+    `limit_s`: median of φ(γ̄) − μ of the runs' own labels; `energy` and its standard error; `rest`:
+    share of the runs that came to rest; `failed`.
+    """
+    rows: list[dict[str, Any]] = []
+    minima = minima_table(records)
+    for (n, alpha), all_of_them in records.groupby(["n", "alpha"]):
+        here = minima[(minima.n == n) & (minima.alpha == alpha)]
+        ran = all_of_them[all_of_them.outcome != "failed"]
+        row: dict[str, Any] = {"n": int(str(n)), "alpha": float(str(alpha)), "minima": len(here)}
+        row |= {"designs": int(here.design.nunique())}
+        if len(here):
+            design = here.design.to_numpy()
+            unstable = clustered_mean(here.unstable.to_numpy(), design)
+            low, high = unstable.interval()
+            energy = clustered_mean(here.energy.to_numpy(), design)
+            row |= {
+                "unstable": unstable.mean,
+                "error": unstable.standard_error,
+                "low": max(low, 0.0),
+                "high": min(high, 1.0),
+                "median_s": float(here["median"].median()),
+                "limit_s": float(here.limit.median()),
+                "energy": energy.mean,
+                "energy_error": energy.standard_error,
+                "lambda_1": float(here.lambda_1.median()),
+                "time_median": float(here.time.median()),
+            }
+        at_rest = ran.outcome.isin(("minimum", "saddle")).mean() if len(ran) else nan
+        row |= {"rest": float(at_rest), "failed": len(all_of_them) - len(ran)}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class Transition:
+    """α_c of a law with its bootstrap error, resampled by design.
+
+    Parameters
+    ----------
+    sizes
+        The N that it is of: two for a crossing of curves, more for a joint fit.
+    alpha
+        α_c; NaN where curves do not cross with the steeper slope at the larger N.
+    error
+        Standard error; NaN where more than a tenth of the resampled curves have no crossing.
+    level
+        P(s < 0) there.
+    chi2, dof
+        Weighted squares left by the law, and degrees of freedom.
+    """
+
+    sizes: tuple[int, ...]
+    alpha: float
+    error: float
+    level: float
+    chi2: float = nan
+    dof: int = 0
+
+
+def transitions(minima: pd.DataFrame, *, seed: int = 0) -> list[Transition]:
+    """Return the crossings of neighbouring sizes' curves, and the joint fit of all sizes.
+
+    Parameters
+    ----------
+    minima
+        Rows of `minima_table`, of one loss.
+    seed
+        Of the resampling.
+    """
+    curves = [_Curve.of(n, here) for n, here in minima.groupby("n") if here.alpha.nunique() > 1]
+    if len(curves) < 2:
+        return []
+    rng = np.random.default_rng(seed)
+    # a single design says nothing of how designs differ
+    alone = any(len(one) < 2 for curve in curves for one in curve.shares)
+    count = 0 if alone else RESAMPLES
+    drawn = [[curve.resampled(rng) for curve in curves] for _ in range(count)]
+    found = []
+    for i, (small, large) in enumerate(pairwise(curves)):
+        alpha, level = _crossing(small, large)
+        spread = [_crossing(one[i], one[i + 1])[0] for one in drawn]
+        found.append(Transition((small.n, large.n), alpha, _spread(spread), level))
+    if len(curves) > 2:
+        found.append(_joint(curves, drawn))
+    return found
+
+
+def _spread(values: Sequence[float]) -> float:
+    good = np.array(values)[np.isfinite(values)]
+    enough = len(good) > 1 and len(good) >= (1 - MOST_LOST) * len(values)
+    return float(good.std(ddof=1)) if enough else nan
+
+
+@dataclass(frozen=True, eq=False)
+class _Curve:
+    """P(s < 0) at each α of one N: shares by design, mean and error."""
+
+    n: int
+    alpha: np.ndarray
+    shares: list[np.ndarray]
+    """At each α, the share of each design."""
+    weights: list[np.ndarray]
+    """Minima of each design."""
+
+    @classmethod
+    def of(cls, n: Any, minima: pd.DataFrame) -> "_Curve":
+        groups = [
+            here.groupby(["seed", "design"]).unstable.agg(["mean", "size"])
+            for _, here in minima.groupby("alpha")
+        ]
+        return cls(
+            int(n),
+            np.sort(minima.alpha.unique()).astype(float),
+            [group["mean"].to_numpy(float) for group in groups],
+            [group["size"].to_numpy(float) for group in groups],
+        )
+
+    def resampled(self, rng: np.random.Generator) -> "_Curve":
+        """Return the curve of designs that are drawn with replacement."""
+        drawn = [rng.integers(len(one), size=len(one)) for one in self.shares]
+        pairs = list(zip(self.shares, self.weights, drawn, strict=True))
+        return _Curve(self.n, self.alpha, [s[i] for s, _, i in pairs], [w[i] for _, w, i in pairs])
+
+    @property
+    def mean(self) -> np.ndarray:
+        return np.array([np.average(s, weights=w) for s, w in zip(*self._both, strict=True)])
+
+    @property
+    def probit(self) -> tuple[np.ndarray, np.ndarray]:
+        """Φ⁻¹(P) with its standard error at each α, P kept half a minimum away from 0 and 1."""
+        count = np.array([w.sum() for w in self.weights])
+        share = np.clip(self.mean, 0.5 / count, 1 - 0.5 / count)
+        error = np.array([_error(s, w) for s, w in zip(*self._both, strict=True)])
+        # no less than the binomial error of as many minima: few designs can agree by chance
+        error = np.maximum(error, np.sqrt(share * (1 - share) / count))
+        value = norm.ppf(share)
+        return value, error / norm.pdf(value)
+
+    @property
+    def _both(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        return self.shares, self.weights
+
+
+def _error(shares: np.ndarray, weights: np.ndarray) -> float:
+    """Return the standard error of the weighted mean, clustered by design; 0 with a single one."""
+    count = len(shares)
+    if count < 2:
+        return 0.0
+    left = weights * (shares - np.average(shares, weights=weights))
+    return float(np.sqrt(count / (count - 1) * (left**2).sum()) / weights.sum())
+
+
+def _line(curve: _Curve) -> tuple[float, float]:
+    """Return intercept and slope of probit P against α."""
+    value, error = curve.probit
+    slope, intercept = np.polyfit(curve.alpha, value, 1, w=1 / error)
+    return float(intercept), float(slope)
+
+
+def _crossing(small: _Curve, large: _Curve) -> tuple[float, float]:
+    """Return α where the lines of two curves meet, and P there; NaN if the larger N is flatter."""
+    (a, b), (c, d) = _line(small), _line(large)
+    if d <= b:
+        return nan, nan
+    alpha = (a - c) / (d - b)
+    return alpha, float(norm.cdf(a + b * alpha))
+
+
+def _joint(curves: list[_Curve], drawn: list[list[_Curve]]) -> Transition:
+    (alpha, offset), chi2, dof = _fit(curves)
+    spread = _spread([_fit(one)[0][0] for one in drawn])
+    sizes = tuple(curve.n for curve in curves)
+    return Transition(sizes, alpha, spread, float(norm.cdf(offset)), chi2, dof)
+
+
+def _fit(curves: list[_Curve]) -> tuple[tuple[float, float], float, int]:
+    """Return (α_c, p) of the law at the head of this file, χ², and degrees of freedom.
+
+    Linear in p, g and g α_c: probit P = p + N^(1/3) (g α − g α_c).
+    """
+    scale = np.concatenate([np.full(len(curve.alpha), curve.n ** (1 / 3)) for curve in curves])
+    alpha = np.concatenate([curve.alpha for curve in curves])
+    value, error = (np.concatenate(part) for part in zip(*(c.probit for c in curves), strict=True))
+    design = np.stack([np.ones_like(scale), scale * alpha, -scale], axis=1) / error[:, None]
+    found, *_ = np.linalg.lstsq(design, value / error, rcond=None)
+    offset, slope, product = (float(one) for one in found)
+    chi2 = float(((design @ found - value / error) ** 2).sum())
+    return (product / slope if slope > 0 else nan, offset), chi2, len(value) - 3

@@ -1,0 +1,195 @@
+"""α_BBP of the minima where descent ends, without any theory: a signal planted beside each.
+
+Runs on labels that know nothing come to rest. A signal with those labels is then added as one
+more dimension, and the Schur complement s of the Hessian's border tells whether it opens a descent
+direction (docs/derivations/border.md). Curves of P(s < 0) against α cross at
+α_BBP for all N. The normalised loss of bounded curvature, where 1RSB has no kink, is the control.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gapless.analyse.border import Transition, border_table, minima_table, transitions
+from gapless.analyse.verdict import (
+    CLOSE,
+    NOT_MEASURED,
+    Claim,
+    Sample,
+    Statement,
+    judged,
+    verdict,
+)
+from gapless.figures.experiment import Experiment, Scale, Size
+from gapless.losses import normalised, parse_loss
+from gapless.measure.border import BorderPoint
+from gapless.page.panels import Axis, Mark, Panel, Picture, Series
+from gapless.theory import bbp_threshold
+
+QUARTIC, CONTROL = "quartic", normalised(1.0).name
+_QUARTIC = (10.0, 11.0, 12.0, 13.0, 14.0)
+_CONTROL = (5.0, 6.0, 7.0, 8.0, 9.0)
+SIZES: dict[Scale, dict[str, tuple[Size, ...]]] = {
+    "smoke": {QUARTIC: (Size(32, (10.0, 14.0), 4, 16), Size(64, (10.0, 14.0), 4, 16))},
+    "desk": {
+        loss: (
+            Size(128, alphas, 64, 16),
+            Size(256, alphas, 32, 16),
+            Size(512, alphas, 16, 16),
+            Size(1024, alphas, 6, 16),
+        )
+        for loss, alphas in ((QUARTIC, _QUARTIC), (CONTROL, _CONTROL))
+    },
+    "paper": {
+        loss: tuple(
+            Size(n, alphas, designs, 16)
+            for n, designs in ((128, 256), (256, 128), (512, 64), (1024, 32), (2048, 16), (4096, 8))
+        )
+        for loss, alphas in ((QUARTIC, _QUARTIC), (CONTROL, _CONTROL))
+    },
+}
+"""For each loss: N, α, designs at each α, and runs on each."""
+PAPER_ALPHA_BBP = 13.8
+"""Of the 1RSB threshold states, as printed."""
+
+
+def points(scale: Scale, seed: int) -> list[BorderPoint]:
+    """Return the designs of every loss, N and α of a scale, first designs first."""
+    return [
+        BorderPoint(n=size.n, alpha=alpha, seed=seed, index=index, runs=size.runs, loss=loss)
+        for loss, sizes in SIZES[scale].items()
+        for size in sizes
+        for index in range(size.designs)
+        for alpha in size.alphas
+    ]
+
+
+@dataclass(frozen=True)
+class Border:
+    """What the minima of one loss say.
+
+    Parameters
+    ----------
+    loss
+        Its name.
+    rows, transitions
+        See `border_table` and `gapless.analyse.border.transitions`.
+    """
+
+    loss: str
+    rows: pd.DataFrame
+    transitions: list[Transition]
+
+    @property
+    def best(self) -> Transition | None:
+        """The joint fit of all sizes, or the crossing of the two that there are."""
+        return self.transitions[-1] if self.transitions else None
+
+
+def reduce(table: pd.DataFrame) -> list[Border]:
+    """Return curves and crossings of each loss, the quartic first."""
+    order = sorted(table.groupby("loss"), key=lambda pair: pair[0] != QUARTIC)
+    return [
+        Border(str(loss), border_table(records), transitions(minima_table(records)))
+        for loss, records in order
+    ]
+
+
+@cache
+def marginal_transition(loss: str) -> float:
+    """Return α_BBP of the marginal 1RSB states, reading φ(γ̄) = ψ(γ̄); NaN without one."""
+    found = bbp_threshold(parse_loss(loss)).edge
+    return np.nan if found is None else found
+
+
+def picture(found: list[Border]) -> Picture:
+    """Return, for each loss: P(s < 0) against α at every N, and the median of s below it."""
+    above, below = [], []
+    for border in found:
+        rows = border.rows[border.rows.minima > 0]
+        best, alpha = border.best, Axis("α = M/N")
+        read = np.nan if best is None else best.alpha
+        marks = (
+            Mark("x", marginal_transition(border.loss), "1RSB", dash="dot"),
+            Mark("x", read, "crossing", side="right"),
+        )
+        shares, medians = [], []
+        dotted: dict[str, Any] = dict(style="lines", dash="dot", legend="")
+        for colour, (n, here) in enumerate(rows.groupby("n")):
+            ends = here.low.to_numpy(), here.high.to_numpy()
+            note = [f"{count} minima" for count in here.minima]
+            given: dict[str, Any] = dict(colour=colour, note=note, legend=f"N = {n}")
+            shares.append(Series(f"N = {n}", here.alpha, here.unstable, *ends, **given))
+            medians.append(Series(f"N = {n}", here.alpha, here.median_s, **given))
+            medians.append(
+                Series(
+                    *(f"φ(γ̄) − μ of the runs' labels, N = {n}", here.alpha, here.limit_s),
+                    **dotted,
+                    colour=colour,
+                )
+            )
+        unstable = Axis("P(s < 0)", range=(-0.02, 1.02))
+        title = f"{border.loss}: minima that a signal destabilises"
+        above.append(Panel(title, alpha, unstable, shares, marks))
+        title = "median of s; dotted: φ(γ̄) − μ of the runs' labels"
+        zero = Mark("y", 0, dash="solid")
+        below.append(Panel(title, alpha, Axis("Schur complement s"), medians, (zero, *marks)))
+    return Picture("Planted border at minima of shuffled runs; bars: 95 %", (above, below))
+
+
+def _read(best: Transition | None) -> str:
+    if best is None or np.isnan(best.alpha):
+        return "curves of different N do not cross"
+    sizes = ", ".join(str(n) for n in best.sizes)
+    text = f"α = {best.alpha:.2f} ± {best.error:.2f} (N = {sizes}; P = {best.level:.2f} there)"
+    return text if not best.dof else f"{text}; χ² = {best.chi2:.1f} for {best.dof}"
+
+
+def claims(found: list[Border]) -> list[Claim]:
+    """Judge the paper's α_BBP at the minima where descent ends."""
+    quartic = [border for border in found if border.loss == QUARTIC]
+    if not quartic:
+        return []
+    best, rows = quartic[0].best, quartic[0].rows
+    part = NOT_MEASURED
+    if best is not None and np.isfinite(best.error):
+        ends = best.alpha - 1.96 * best.error, best.alpha + 1.96 * best.error
+        near = Statement(PAPER_ALPHA_BBP * (1 - CLOSE), PAPER_ALPHA_BBP * (1 + CLOSE))
+        part = verdict(near, best.alpha, ends, Sample(max(best.sizes), int(rows.minima.sum())))
+    statement = "The threshold states lose stability toward the signal at α = 13.8"
+    ours = f"minima where descent ends: {_read(best)}; read as within {CLOSE:.0%}"
+    return [judged(statement, ours, part)]
+
+
+def tables(found: list[Border]) -> list[tuple[str, pd.DataFrame]]:
+    """Return the curves, and the crossings with their errors."""
+    crossings = pd.DataFrame(
+        [
+            {
+                "loss": border.loss,
+                "sizes": ", ".join(map(str, one.sizes)),
+                **{name: getattr(one, name) for name in ("alpha", "error", "level", "chi2", "dof")},
+            }
+            for border in found
+            for one in border.transitions
+        ]
+    )
+    return [
+        *((f"{border.loss}: minima by N and α", border.rows) for border in found),
+        ("Crossings of the curves, and the joint fit", crossings),
+    ]
+
+
+EXPERIMENT = Experiment(
+    name="border",
+    title="Planted border: where minima lose stability toward a signal",
+    version=1,
+    points=points,
+    reduce=reduce,
+    picture=picture,
+    claims=claims,
+    tables=tables,
+)

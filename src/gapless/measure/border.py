@@ -1,0 +1,160 @@
+"""Minima that know nothing of a signal, and whether one with their labels would destabilise them.
+
+A run on labels that are independent of X is in law the run with a teacher at overlap 0. So the
+signal can be added afterwards, as dimension N + 1 (docs/derivations/border.md):
+the border of the Hessian decides whether it opens a descent direction.
+"""
+
+from typing import Any
+
+import jax
+import numpy as np
+import pyarrow as pa
+import scipy.linalg
+from jaxtyping import Array, Float
+
+from gapless.flow import integrate
+from gapless.hessian import hessian_matrix
+from gapless.inputs import real_array
+from gapless.losses import check_for_runs, parse_loss
+from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint
+from gapless.measure.point import Cost, finite
+from gapless.measure.threshold import at_rest
+from gapless.problem import Problem, draw_problem
+from gapless.theory.bbp import bulk_edge, curvatures
+
+SIGNS = 16
+"""Draws of the labels' signs at each minimum: a solve more each, where the matrix is factorised."""
+LONGEST = 400.0
+"""Time at which a run that is not at rest is given up: rest comes at t = 10 to 60 at N = 1024."""
+GRADIENTS = 120.0
+"""Gradients of a run to rest, per unit of α; measured at α = 12, N = 256."""
+
+RECORDS = pa.schema(
+    DESIGN_COLUMNS
+    | {name: pa.string() for name in ("loss", "outcome", "reason")}
+    | {
+        name: pa.float64()
+        for name in ("time", "energy", "mu", "speed2", "lambda_1", "diagonal", "limit")
+    }
+    | {"edge_from_one_atom": pa.bool_(), "schur": pa.list_(pa.float64())}
+)
+"""Columns of a run at rest.
+
+The point's parameters; `outcome`: ``minimum``, ``saddle`` (at rest with λ₁ ≤ 0), that of a run that
+did not come to rest, ``failed`` with its `reason`; time, energy, μ and |∇L − μW|²/N at the end; λ₁
+of the Hessian on the tangent space; the border's `diagonal` c − μ; its Schur complements s, one a
+draw of signs (`planted_border`); the `limit` of s as N → ∞ for the run's own labels, φ(γ̄) − μ, and
+whether γ̄ sits on one sample. Null for a run that is at no minimum.
+"""
+
+
+def planted_border(
+    problem: Problem, w: Float[Array, "K N"], run: int, signs: Float[Array, "S M"]
+) -> dict[str, Any]:
+    """Return the Schur complements of a signal planted beside one run at a minimum.
+
+    The state (W, 0) in N + 1 dimensions, with a signal along the last one whose labels are those
+    of the run, has the Hessian with the border (b, c − μ), where d = ½ℓ″ and
+
+        c = Σ d y²/N,   b = P Σ d ε y x/√N,   P = 1 − ŴŴᵀ,   ε = ±1 at random,
+        s = c − μ − bᵀ[P(M − μ)P]⁻¹b,   M = Σ d x xᵀ.
+
+    At a minimum s < 0 if and only if there is a descent direction with a component along the
+    signal. As N → ∞, s → φ(γ̄) − μ. Labels enter by their absolute values: the sign of y never
+    matters, and the component of x along the signal is ε y/√N.
+
+    Parameters
+    ----------
+    w
+        States on the sphere; the one of `run` at rest.
+    signs
+        ε of S draws, ±1.
+
+    Returns
+    -------
+    record
+        ``lambda_1`` of P(M − μ)P on the tangent space, ``diagonal`` c − μ, and ``schur``: s of each
+        draw, (S,), or None where λ₁ ≤ 0: the state is then no minimum.
+
+    Raises ``ValueError`` as `hessian_matrix` does, and for signs of another shape.
+    """
+    signs, run = real_array("signs", signs, (None, problem.m)), problem.run_index(run)
+    # the radial direction is lifted into the bulk: b has no component along it
+    matrix = np.asarray(hessian_matrix(problem, w, run, deflate_radial=True), float)
+    lowest = float(scipy.linalg.eigh(matrix, eigvals_only=True, subset_by_index=[0, 0])[0])
+    state, sensing = np.asarray(w[run], float), np.asarray(problem.sensing)
+    student, y = sensing @ state.astype(sensing.dtype), np.asarray(problem.labels[run], float)
+    student = np.asarray(student, float)
+    d = np.asarray(problem.loss.d2(student, y), float) / 2
+    mu = float((np.asarray(problem.loss.d1(student, y), float) * student).sum()) / (2 * problem.n)
+    diagonal = float((d * y**2).sum()) / problem.n - mu
+    found = {"lambda_1": lowest, "diagonal": diagonal, "schur": None}
+    if lowest <= 0:
+        return found
+    weights = np.asarray(signs, float) * (d * y / problem.n**0.5)
+    # in the precision of X: widened, a large X would be copied
+    border = np.asarray(weights.astype(sensing.dtype) @ sensing, float)
+    radial = state / np.linalg.norm(state)
+    border -= np.outer(border @ radial, radial)
+    solved = scipy.linalg.cho_solve(scipy.linalg.cho_factor(matrix), border.T)
+    return found | {"schur": diagonal - np.einsum("sn,ns->s", border, solved)}
+
+
+class BorderPoint(DesignPoint):
+    """Parameters of K runs on shuffled labels, followed to rest, and planted signals there."""
+
+    SCHEMA = RECORDS
+    loss: str = "quartic"
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuse parameters that no design or loss has."""
+        super().model_post_init(context)
+        # the full name holds a hash of a user's source text: it belongs to the record's address
+        loss = parse_loss(self.loss)
+        object.__setattr__(self, "loss", loss.name)
+        check_for_runs(loss, "float32")
+
+    def measure(self) -> pa.Table:
+        """Return the records of `RECORDS`: each run at rest."""
+        design, loss = self.design, parse_loss(self.loss)
+        problem = draw_problem(design, "shuffled", loss)
+        run = integrate(problem, design.start(), LONGEST)
+        # a run that fits its labels (M < N) is at rest too, in no trap that a signal could open
+        rest = [at_rest(one) for one in run.outcome]
+        outcome = [str(one) for one in run.outcome]
+        keys = design.run_keys("signs")
+        columns: dict[str, list[Any]] = {
+            name: [None] * self.rows
+            for name in ("lambda_1", "diagonal", "schur", "limit", "edge_from_one_atom")
+        }
+        for index in np.flatnonzero(rest):
+            signs = jax.random.rademacher(keys[index], (SIGNS, problem.m), "float32")
+            found = planted_border(problem, run.state.w, int(index), signs)
+            outcome[index] = "saddle" if found["schur"] is None else "minimum"
+            law = problem.label_law(run.state.w, int(index))
+            edge = bulk_edge(law, loss, problem.alpha)
+            limit = curvatures(law, loss, problem.alpha).phi(edge.gamma)
+            found |= {
+                "limit": limit - law.multiplier(loss, problem.alpha),
+                "edge_from_one_atom": edge.edge_from_one_atom,
+            }
+            for name, value in found.items():
+                columns[name][index] = value
+        return self.table(
+            outcome=outcome,
+            time=finite(run.stopped_at),
+            energy=finite(run.end.energy),
+            mu=finite(run.end.mu),
+            speed2=finite(run.end.speed2),
+            **columns,
+        )
+
+    def cost(self) -> Cost:
+        """Return what a point is expected to take: the way to rest, and a dense matrix a run."""
+        design = self.design
+        way = 4.0 * design.k * design.m * design.n * GRADIENTS * self.alpha
+        # λ₁ by 4/3 N³ operations, at a third of a product's speed
+        matrix = design.k * (design.m * self.n**2 + 5.0 * self.n**3)
+        memory = 4.0 * (2.0 * design.m * design.n + 6.0 * design.k * design.m) + 32.0 * self.n**2
+        return Cost(way + matrix, memory, (design.m, design.n, design.k, self.loss))

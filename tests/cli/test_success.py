@@ -1,0 +1,87 @@
+"""`gapless success`: fractions of runs, and the records that they are of."""
+
+import json
+import re
+from typing import Any
+
+import duckdb
+
+import examples
+from commands import SUCCESS, answer
+from gapless.cli import main
+from gapless.measure.simulation import Simulation
+from places import ROOT
+
+
+def test_success_answers_rows_and_keeps_its_records(capsys, tmp_path):
+    arguments = (*SUCCESS[:3], "--alpha", "6,12", "--runs", "20")
+    arguments += ("--runs-per-design", "10", "--out", str(tmp_path / "s"))
+    first = answer(capsys, *arguments)
+    assert [row["alpha"] for row in first["rows"]] == [6, 12]
+    for row in first["rows"]:
+        assert (row["n"], row["runs"], row["designs"]) == (32, 20, 2)
+        assert row["low"] <= row["fraction"] == row["successes"] / 20 <= row["high"]
+    assert first["rows"][0]["fraction"] < first["rows"][1]["fraction"]
+    assert answer(capsys, *arguments) == first  # nothing is computed twice
+    loose = answer(capsys, *arguments, "--tolerance", "1e-4")
+    assert loose["rows"][0]["successes"] >= first["rows"][0]["successes"]
+    assert main([*SUCCESS, "--seed", "9", "--out", str(tmp_path / "s")]) == 2
+    assert "another spec" in capsys.readouterr().err
+
+
+READING = ROOT / "docs" / "tutorials" / "reading.md"
+
+
+def test_the_taught_query_gives_the_numbers_of_the_command(capsys, tmp_path, monkeypatch):
+    """Both columns, solved and recovered, on one store; and they are different numbers."""
+    monkeypatch.chdir(tmp_path)
+    found = answer(capsys, *SUCCESS, "--runs", "128", "--seed", "0", "--out", "sweep")
+    names: dict[str, Any] = {"duckdb": duckdb}
+    for block in examples.blocks(READING):
+        for name in ("once", "fractions"):
+            if re.match(rf'{name} = f?"""', block.text):
+                exec(block.text.split("for ")[0].split("print")[0], names)
+    (row,), (queried,) = found["rows"], duckdb.execute(names["fractions"]).fetchall()
+    columns = ("alpha", "runs", "successes", "fraction", "recovered", "recovered_fraction")
+    assert queried == tuple(row[name] for name in columns)
+    assert row["recovered"] == row["recovered_fraction"] * row["runs"]
+    assert row["low"] < row["fraction"] < row["recovered_low"]  # 0.05 and 0.6, apart
+    assert row["recovered_low"] < row["recovered_fraction"] < row["recovered_high"]
+
+
+def test_success_says_what_failed_and_no_row_shrinks_in_silence(tmp_path, capsys, monkeypatch):
+    def measure(point):
+        if point.alpha == 7 or (point.alpha == 6 and point.index == 1):
+            raise MemoryError("full")
+        return unsolved(point)
+
+    def unsolved(point):
+        return point.table(outcome="time_out", steps=1, gradients=1, overlap=0.0)
+
+    monkeypatch.setattr(Simulation, "measure", measure)
+    arguments = ["success", "--n", "8", "--alpha", "5,6,7", "--runs", "8", "--runs-per-design", "4"]
+    arguments += ["--t-max", "0.1", "--out", str(tmp_path / "s")]
+    assert main([*arguments, "--json"]) == 0
+    told = capsys.readouterr()
+    answer = json.loads(told.out)
+    assert [(r["alpha"], r["runs"], r["failed"]) for r in answer["rows"]] == [
+        (5, 8, 0),
+        (6, 4, 4),
+        (7, 0, 8),
+    ]
+    assert answer["rows"][2]["fraction"] is None
+    assert answer["failures"] == [{"reason": "MemoryError: full", "points": 3, "passing": True}]
+    assert "3 of 6 points failed" in told.err
+    assert "3: MemoryError: full" in told.err
+    assert "--retry-failed" in told.err
+    for verb in (["status"], ["status", "--json"], ["export"]):
+        file = [str(tmp_path / "all.csv")] if verb == ["export"] else []
+        assert main([verb[0], str(tmp_path / "s"), *file, *verb[1:]]) == 0
+        told = capsys.readouterr()
+        assert "MemoryError: full" in (told.out if "--json" in verb else told.err)
+    # there is room again
+    monkeypatch.setattr(Simulation, "measure", unsolved)
+    assert main([*arguments, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [(r["runs"], r["failed"]) for r in answer["rows"]] == [(8, 0)] * 3
+    assert answer["failures"] == []

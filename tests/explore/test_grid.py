@@ -1,0 +1,68 @@
+"""The explorer's grids: what is shown is the library's, and the label densities are densities."""
+
+import json
+
+import numpy as np
+import pytest
+
+from gapless.explore import theory_grid
+from gapless.explore.grid import at, label_density
+from gapless.losses import Loss, normalised, quartic
+from gapless.theory import bbp_threshold, bulk_density, threshold_state
+
+EDGES = np.linspace(0, 8, 161)
+
+
+@pytest.mark.parametrize("loss", [quartic, normalised(1.0)], ids=lambda loss: loss.name)
+def test_binned_labels_have_the_moments_of_the_law(loss):
+    state = threshold_state(loss, 10.0)
+    density, width = label_density(state.law, EDGES), EDGES[1]
+    middle = EDGES[:-1] + width / 2
+    assert abs(density.sum() * width - 1) < 1e-9
+    # the midpoint rule of a bin: E ŷ² is short by width²/12, E|ŷ| by the kink at zero alone
+    for power, name in ((1, "abs"), (2, "2")):
+        assert abs((density * middle**power).sum() * width - state.moments[name]) < width**2
+
+
+def test_the_label_given_y_belongs_to_one_y():
+    law = threshold_state(quartic, 10.0).law
+    values = np.unique(at(law, 1.0).teacher)
+    assert values.size == 1
+    assert abs(values[0] - 1.0) <= np.diff(np.unique(law.teacher)).max()
+
+
+def test_a_grid_holds_what_theory_says(tmp_path):
+    loss, alphas = normalised(1.0), (6.0, 10.0)
+    told: list[float] = []
+    grid = theory_grid(loss, alphas, told.append, tmp_path)
+    assert sum(told) == len(alphas)
+    state = threshold_state(loss, 10.0)
+    assert grid["alpha"] == list(alphas)
+    assert grid["energy"][1] == state.energy
+    assert grid["bulk_edge"][1] == state.bulk_edge
+    # before and after −μ (Eq. 4)
+    assert grid["hessian_edge"][1] == state.bulk_edge - state.mu
+    assert grid["outlier"][0] is None
+    assert grid["hessian_outlier"][1] == grid["outlier"][1] - grid["mu"][1]
+    assert grid["readings"]["edge"] == bbp_threshold(loss).edge
+    # the bulk begins at its edge; eigenvalues are kept with five digits, densities with four
+    eigenvalues, density = np.array(grid["eigenvalues"][1]), np.array(grid["density"][1])
+    assert density[eigenvalues < state.bulk_edge * (1 - 1e-5)].max() == 0
+    inside = eigenvalues > state.bulk_edge + 0.1
+    expected = bulk_density(state.law, loss, 10.0, eigenvalues[inside])
+    np.testing.assert_allclose(density[inside], expected, rtol=1e-3)
+    # kept on disk, and the same when found there
+    assert theory_grid(loss, alphas, cache=tmp_path) == json.loads(json.dumps(grid))
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_alpha_without_a_threshold_state_are_left_out():
+    assert theory_grid(quartic, (0.5, 6.0))["alpha"] == [6.0]
+    with pytest.raises(ValueError, match="no threshold state at these alpha"):
+        theory_grid(quartic, (0.5,))
+
+
+def test_an_odd_loss_is_refused():
+    odd = Loss("odd", lambda h, y: h + y, lambda h, y: h, lambda h, y: h, 0.0)
+    with pytest.raises(ValueError, match="not even"):
+        theory_grid(odd, (6.0,))

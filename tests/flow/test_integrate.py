@@ -1,0 +1,130 @@
+"""The flow: orders of convergence, the sphere, descent, agreement of two routes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gapless.design import Design
+from gapless.flow import (
+    FLOW,
+    AtEnergy,
+    GradientDescent,
+    GradientFlow,
+    Outcome,
+    integrate,
+)
+from gapless.losses import normalised
+from gapless.problem import Problem, draw_problem
+
+
+def test_the_clock_is_kept_and_save_times_are_met():
+    design = Design(n=32, alpha=4, seed=0, runs=4)
+    problem, start = draw_problem(design), design.start()
+    times = [0.0, 0.013, 0.4]
+    flow = integrate(problem, start, 0.5, save_at=times)
+    assert flow.t.tolist() == times
+    assert (flow.energy[:, 0] == flow.start.energy).all()
+    steps = integrate(problem, start, 0.5, solver=GradientDescent(0.004), save_at=times)
+    np.testing.assert_allclose(steps.t, [0.0, 0.012, 0.4], rtol=1e-12)
+    timed_out = np.array(steps.outcome) == Outcome.time_out
+    assert (steps.steps[timed_out] == 125).all()
+    assert timed_out.any()
+
+
+@pytest.mark.parametrize("solver", [FLOW, GradientDescent(1e-3)])
+def test_a_run_that_is_not_finite_ends_as_such_and_leaves_the_others_alone(solver):
+    design = Design(n=32, alpha=6, seed=0, runs=4)
+    problem = draw_problem(design)
+    wild = Problem(
+        problem.sensing,
+        problem.labels.at[1].set(1e25),  # ℓ overflows float32
+        problem.teacher,
+        problem.loss,
+    )
+    alone = integrate(problem, design.start(), 0.2, solver=solver)
+    mixed = integrate(wild, design.start(), 0.2, solver=solver)
+    assert mixed.outcome[1] == Outcome.not_finite
+    others = [0, 2, 3]
+    assert [mixed.outcome[k] for k in others] == [alone.outcome[k] for k in others]
+    if solver is not FLOW:  # with step control the batch shares its number of stages
+        np.testing.assert_array_equal(mixed.energy[others], alone.energy[others])
+    assert (np.abs(np.asarray(mixed.state.w)) < 1e3).all()
+
+
+def test_a_run_that_diverges_keeps_the_last_finite_state():
+    design = Design(n=32, alpha=6, seed=0, runs=4)
+    problem = draw_problem(design)
+    run = integrate(problem, design.start(), 10.0, solver=GradientDescent(1.0))
+    assert np.isfinite(run.end.energy).all()
+
+
+def test_the_same_run_whatever_the_cut_of_its_time_axis_up_to_the_tolerance():
+    design = Design(n=128, alpha=10, seed=3, runs=4)
+    problem, start = draw_problem(design, "shuffled"), design.start()
+    whole = integrate(problem, start, 0.3)
+    parts = integrate(problem, start, 0.3, save_at=np.linspace(0.01, 0.3, 30))
+    np.testing.assert_allclose(parts.end.energy, whole.end.energy, rtol=5e-3)
+
+
+def test_other_losses_flow_too():
+    design = Design(n=64, alpha=6, seed=0, runs=8)
+    problem = draw_problem(design, loss=normalised(1.0))
+    run = integrate(problem, design.start(), 20.0)
+    assert sum(outcome == Outcome.recovered for outcome in run.outcome) >= 1
+
+
+def test_bad_times_are_named():
+    design = Design(n=8, alpha=4, seed=0, runs=1)
+    problem, start = draw_problem(design), design.start()
+    for t_max in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=r"^t_max: "):
+            integrate(problem, start, t_max)
+    for times in ([0.2, 0.1], [-1.0], [2.0], [0.1, 0.1]):
+        with pytest.raises(ValueError, match=r"^save_at: "):
+            integrate(problem, start, 1.0, save_at=times)
+
+
+def test_a_stiff_run_ends_when_its_steps_do_and_says_so():
+    design = Design(n=16, alpha=6, seed=0, runs=2)
+    problem = draw_problem(design, noise=1e6)
+    run = integrate(problem, design.start(), 1.8, solver=GradientFlow(max_steps=60))
+    assert set(run.outcome) == {Outcome.time_out}
+    assert (run.steps == 60).all()
+    assert (run.stopped_at < 1.8).all()
+    assert all("60 steps" in reason for reason in run.reason)
+    enough = integrate(draw_problem(design), design.start(), 0.01)
+    assert set(enough.reason) == {""}
+    with pytest.raises(ValueError, match=r"^rate: "):
+        integrate(problem, design.start(), 1.0, solver=GradientDescent(1e-12))
+
+
+def test_a_start_is_a_direction_whatever_its_length():
+    design = Design(n=32, alpha=6, seed=0, runs=2)
+    problem, start = draw_problem(design), np.asarray(design.start())
+    usual = integrate(problem, start, 0.1)
+    for factor in (2.0**100, 2.0**-100, 2.0**-1000):
+        run = integrate(problem, start.astype(float) * factor, 0.1)
+        np.testing.assert_array_equal(run.state.w, usual.state.w)
+    with jax.enable_x64(True):  # else a start in float64 is no array of jax
+        long = integrate(problem, jnp.asarray(1e200 * start.astype(float)), 0.1)
+    np.testing.assert_allclose(long.state.w, usual.state.w, rtol=1e-4)
+    for bad in (0 * start, start[:1], start[:, :5], start[0], start + 0j, start * [[1], [np.nan]]):
+        with pytest.raises(ValueError, match=r"^start: "):
+            integrate(problem, bad, 0.1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_problem_is_computed_in_its_own_precision_whatever_the_global_flag(dtype):
+    design = Design(n=16, alpha=6, seed=0, runs=2)
+    found = []
+    for flag in (False, True):
+        with jax.enable_x64(flag):
+            problem, start = draw_problem(design, "shuffled", dtype=dtype), design.start()
+            crossing = integrate(problem, start, 0.1, stop=AtEnergy(8.0))
+            run = integrate(problem, start, 0.1, observe=lambda _, state: state)
+            for state in (run.state, crossing.state, run.observed[0]):
+                assert {str(part.dtype) for part in state if part.dtype.kind == "f"} == {dtype}
+            found.append([run.state.w, crossing.state.w])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)

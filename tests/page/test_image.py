@@ -1,0 +1,152 @@
+"""A picture is drawn as it is said: every number of every curve, on paper as on the page."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+
+from gapless.page.image import INKS, PALETTE, inline_svg, render, save
+from gapless.page.panels import Axis, Heat, Mark, Panel, Picture, Series
+from pictures import pictures
+
+
+def axes_with(figure: Figure, picture: Picture) -> list[tuple[Panel, Axes]]:
+    """Return panels with their axes: an inset's are those inside its predecessor's."""
+    free, found = iter(figure.axes), []
+    for panel in picture.panels:
+        axes = next(free) if panel.inset is None else found[-1][1].child_axes[0]
+        found.append((panel, axes))
+    return found
+
+
+def same(line, x, y) -> bool:
+    return np.array_equal(line.get_xdata(), x) and np.array_equal(
+        np.asarray(line.get_ydata(), float), y, equal_nan=True
+    )
+
+
+def stretches(known: np.ndarray) -> int:
+    """Count the runs of neighbours that are known."""
+    return int((np.diff(known.astype(int), prepend=0) == 1).sum())
+
+
+@settings(max_examples=15)
+@given(pictures)
+def test_every_number_of_every_curve_is_drawn(picture):
+    figure = render(picture)
+    for panel, axes in axes_with(figure, picture):
+        lines = iter(axes.get_lines())
+        bands = iter(c for c in axes.collections if isinstance(c, PolyCollection))
+        for series, record in zip(panel.series, panel.record()["series"], strict=True):
+            x, y = np.asarray(series.x, float), np.asarray(series.y, float)
+            assert same(next(lines), x, y)  # with its gaps
+            np.testing.assert_allclose(np.array(record["y"], float), y, rtol=1e-5)
+            if series.fill:
+                next(bands)
+            if series.low is None:
+                continue
+            low, high = np.asarray(series.low, float), np.asarray(series.high, float)
+            np.testing.assert_allclose(np.array(record["low"], float), low, rtol=1e-5)
+            np.testing.assert_allclose(np.array(record["high"], float), high, rtol=1e-5)
+            known = np.isfinite(low + high + y)
+            if series.band:
+                assert len(next(bands).get_paths()) == stretches(known)
+            else:
+                bars = next(lines)
+                ends = np.asarray(bars.get_ydata()).reshape(-1, 3)
+                np.testing.assert_array_equal(ends[:, :2], np.stack([low, high], 1)[known])
+        straight = [mark for mark in panel.marks if mark.until is None]
+        assert len(list(lines)) == len(straight)
+        names = {text.get_text() for text in axes.texts}
+        assert names == {mark.name for mark in panel.marks if mark.name}
+        for which, axis in (("x", panel.x), ("y", panel.y)):
+            ends = getattr(axes, f"get_{which}lim")()
+            assert getattr(axes, f"get_{which}scale")() == axis.scale
+            for end, given_end in zip(ends, axis.range, strict=True):
+                assert given_end in (None, end)
+            assert ends[0] < ends[1]
+
+
+@settings(max_examples=15)
+@given(pictures)
+def test_a_legend_says_every_name_of_a_colour_once(picture):
+    found = [
+        text.get_text()
+        for axes in render(picture).axes
+        if (legend := axes.get_legend()) is not None
+        for text in legend.get_texts()
+    ]
+    entries = {
+        (series.name if series.legend is None else series.legend, series.colour)
+        for panel in picture.panels
+        for series in panel.series
+    }
+    assert sorted(found) == sorted(legend for legend, _ in entries if legend)
+
+
+def test_an_inset_lies_in_the_panel_before_it():
+    whole = Panel("whole", Axis("x"), Axis("y"), [Series("a", [1, 2], [3, 4])])
+    close = Panel("close", Axis("x"), Axis("y"), whole.series, inset=(0.5, 0.1, 0.4, 0.4))
+    picture = Picture("", [[whole, close, whole]])
+    figure = render(picture)
+    assert len(figure.axes) == 2
+    assert len(figure.axes[0].child_axes) == 1
+    assert [axes.get_title() for _, axes in axes_with(figure, picture)] == [
+        "whole",
+        "close",
+        "whole",
+    ]
+    assert [record["title"] for record in picture.record()] == ["whole", "close", "whole"]
+
+
+def test_shades_are_the_values_between_their_limits():
+    values = np.array([[0.0, 1.0, 2.0], [3.0, np.nan, 9.0]])
+    heat = Heat("density", (0, 3), (-1, 1), values, (1.0, 3.0))
+    panel = Panel("", Axis("x"), Axis("y"), [], heat=heat)
+    expected = 0.9 * np.array([[0, 0, 0.5], [1, 0, 1]])
+    np.testing.assert_allclose(heat.shades, expected)
+    np.testing.assert_allclose(panel.record()["heat"]["values"], expected)
+    (axes,) = render(Picture("", [[panel]])).axes
+    (image,) = axes.get_images()
+    np.testing.assert_allclose(np.asarray(image.get_array()), expected)
+    assert image.get_extent() == [0, 3, -1, 1]
+    with pytest.raises(ValueError, match="not linear"):
+        Panel("", Axis("x", "log"), Axis("y"), [], heat=heat)
+
+
+def test_a_panel_with_marks_alone_is_drawn(tmp_path):
+    panel = Panel("", Axis("t", "log"), Axis("e"), [], [Mark("x", 100.0, "budget")])
+    save(Picture("", [[panel]]), tmp_path / "marks.png")
+    save(Picture("nothing", ()), tmp_path / "nothing.png")
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_the_same_picture_is_the_same_file(ending, tmp_path):
+    name = "⟨v₁, W*⟩, E|ŷ|⁴, λ₂ − μ ≤ ½ log₂ N, N = ∞ …"  # every sign has its glyph
+    price = "$\\frac$, 5 $ or 6 $"  # no formula
+    curve = Series(name, [1, 2], [1, 2], [0, 1], [2, 3])
+    other = Series(price, [1, 2], [2, 3], colour=1)
+    marks = [Mark("y", 1.5, price)]
+    panel = Panel(price, Axis(name), Axis(price), [curve, other], marks)
+    files = [tmp_path / f"{i}.{ending}" for i in range(2)]
+    for file in files:
+        save(Picture(price, [[panel]]), file)
+    assert b"CreationDate" not in files[0].read_bytes()
+    assert b"dc:date" not in files[0].read_bytes()
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_a_picture_on_the_page_has_the_ink_of_the_page():
+    series = [Series(f"{i}", [1, 2], [1, i], colour=i) for i in range(len(PALETTE))]
+    picture = Picture("", [[Panel("", Axis("α"), Axis("e"), series)]])
+    svg = inline_svg(picture, "fig9", "nine")
+    assert not [colour for colour in PALETTE if colour in svg]
+    assert all(ink in svg for ink in INKS.values())
+    assert all(name.startswith("fig9-") for name in re.findall(r'\bid="([^"]+)"', svg))
+    pointed_at = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', svg)
+    assert pointed_at
+    assert all(any(pair) and "".join(pair).startswith("fig9-") for pair in pointed_at)

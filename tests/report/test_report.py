@@ -1,0 +1,74 @@
+"""The report: made from the store alone, self-contained, honest about what is missing."""
+
+import re
+
+import pyarrow as pa
+import pytest
+
+from gapless.cli import main
+from gapless.figures.fig5 import EXPERIMENT
+from gapless.measure.simulation import Simulation
+from gapless.report import write_report
+from gapless.store import Store
+from gapless.sweep import plan, run_in_process
+
+
+def test_a_half_finished_sweep_has_a_report(tmp_path):
+    store = Store.open(tmp_path / "fig5", {"experiment": "fig5"}, {"version": "0"})
+    points = [Simulation(n=32, alpha=8.0, seed=0, index=i, runs=8) for i in range(2)]
+    run_in_process(plan(EXPERIMENT, points, store).tasks(), store.path, lambda receipt: None)
+    text = write_report(tmp_path).read_text()
+    assert "<svg" in text
+    assert "16 records" in text
+    # nothing leaves the machine (what scripts do is seen in tests/test_browser.py)
+    markup = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', markup)
+    assert (tmp_path / "fig5.png").stat().st_size > 0
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+
+
+def test_a_store_without_records_says_so(tmp_path):
+    Store.open(tmp_path / "fig1", {"experiment": "fig1"}, {})
+    assert "No records yet" in write_report(tmp_path).read_text()
+
+
+def test_a_folder_without_stores_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="holds no records"):
+        write_report(tmp_path)
+
+
+@pytest.fixture
+def fig5(tmp_path):
+    """A store of Figure 5 with one design, which failed."""
+    store = Store.open(tmp_path / "fig5", {"experiment": "fig5"}, {"version": "0"})
+    failed = Simulation(n=32, alpha=8.0, seed=0, runs=2).failed("no luck")
+    store.append(failed.append_column("address", pa.array(["a"] * 2)))
+    return store
+
+
+def test_a_report_without_a_figure_is_a_mistake_of_the_folder(fig5, capsys):
+    folder = fig5.path.parent
+    assert main(["report", str(folder)]) == 0
+    fig5.spec_file.write_text("no spec")
+    assert main(["report", str(folder)]) == 2
+    out, told = capsys.readouterr()
+    assert out.count("report.html") == 1  # of the first
+    assert "no figure could be drawn" in told.splitlines()[-1]
+    assert "fig5 cannot be drawn" in (folder / "report.html").read_text()
+
+
+def test_a_report_of_nothing_but_damaged_parts_is_one_too(fig5, capsys):
+    (part,) = fig5.part_files()
+    part.write_bytes(b"not Parquet")
+    assert main(["report", str(fig5.path.parent)]) == 2
+    assert "can be read" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_drawing_that_fails_is_a_failed_computation(fig5, capsys, monkeypatch):
+    def fail(*arguments):
+        raise ArithmeticError("no ink")
+
+    monkeypatch.setattr("gapless.report.report.save", fail)
+    assert main(["report", str(fig5.path.parent)]) == 1
+    assert "no figure could be drawn (no ink)" in capsys.readouterr().err.splitlines()[-1]

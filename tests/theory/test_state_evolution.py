@@ -1,0 +1,42 @@
+"""State evolution: thresholds and fixed points."""
+
+import numpy as np
+import pytest
+
+from gapless.theory.state_evolution import (
+    alpha_of_fixed_point,
+    next_square,
+    thresholds,
+    uninformed_overlap,
+)
+
+
+def test_weak_recovery_begins_at_one_half():
+    tiny = 1e-6
+    assert next_square(tiny, 0.495) < tiny < next_square(tiny, 0.505)
+    assert thresholds().weak_recovery == pytest.approx(0.5, abs=1e-5)
+    assert uninformed_overlap(0.495) == 0 < uninformed_overlap(0.505)
+
+
+def test_the_uninformed_fixed_point_jumps_where_its_branch_ends():
+    end = thresholds()
+    assert end.error < 1e-8
+    assert end.algorithmic == pytest.approx(1.12847, abs=1e-5)
+    # 1e-3 apart: below, a fixed point stops the iteration from 0; above, none does before q = 1
+    grid = np.concatenate([np.geomspace(1e-4, 0.1, 5), np.linspace(0.2, 0.999, 15)])
+    below = np.array([next_square(s, end.algorithmic - 5e-4) - s for s in grid])
+    above = np.array([next_square(s, end.algorithmic + 5e-4) - s for s in grid])
+    stop = uninformed_overlap(end.algorithmic - 5e-4)
+    assert (above > 0).all()
+    assert (below[grid < 0.1] > 0).all()
+    assert 0.8 < stop < end.jump_from < 1
+    assert next_square(stop**2, end.algorithmic - 5e-4) == pytest.approx(stop**2, abs=1e-12)
+    assert next_square(end.jump_from**2, end.algorithmic - 5e-4) < end.jump_from**2
+
+
+def test_exact_recovery_is_stable_above_one():
+    # noiseless, V → 0: V′ = V/α
+    for alpha in (0.99, 1.01):
+        v = 1e-4
+        assert ((1 - next_square(1 - v, alpha)) < v) == (alpha > 1)
+    assert alpha_of_fixed_point(1 - 1e-5) == pytest.approx(1, abs=0.01)
