@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gapless.cli._shared import (
+from gapless.cli.shared import (
     Json,
     check_writable,
     meter,

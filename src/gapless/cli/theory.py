@@ -6,6 +6,7 @@ from typing import Any
 
 from cyclopts import App
 
+from gapless.cli.ground import ground
 from gapless.cli.shared import (
     Json,
     check_writable,
@@ -15,7 +16,6 @@ from gapless.cli.shared import (
     save_picture,
     table_text,
 )
-from gapless.cli.ground import ground
 
 app = App(
     name="theory",
