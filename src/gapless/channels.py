@@ -26,13 +26,16 @@ def posterior_score(omega: Array, y: Array, variance: Array) -> Array:
     g = (|y| tanh(ω|y|/V) − ω)/V. With label noise of variance Δ replace V by V + Δ: g is the
     derivative of log p(y | ω) in ω, and z + √Δ n ~ N(ω, V + Δ).
     """
+    # the array's own library: one text serves NumPy in theory and JAX in runs
     tanh = omega.__array_namespace__().tanh
+    # tanh(ω|y|/V) = P(z > 0) − P(z < 0) given ω and |z|: the sign that the label hides, on average
     return (y * tanh(omega * y / variance) - omega) / variance
 
 
 def posterior_score_slope(omega: Array, y: Array, variance: Array) -> Array:
     """Return ∂g/∂ω = (y² (1 − tanh²(ω y/V))/V − 1)/V."""
     tanh = omega.__array_namespace__().tanh
+    # positive where the sign of z is in doubt and y² > V, negative where it is known
     return (y**2 * (1 - tanh(omega * y / variance) ** 2) / variance - 1) / variance
 
 
@@ -91,6 +94,7 @@ def _weak(y: Array, shift: float) -> Array:
 
 
 def _best(y: Array) -> Array:
+    # 1e-30 keeps y = 0 finite, as above
     return 1 - 1 / (y**2 + 1e-30)
 
 
@@ -108,6 +112,7 @@ def preprocessing(name: str, alpha: float) -> Preprocessing:
     """
     if not isinstance(name, str):
         raise ValueError(f"preprocessing: must be a name, not {name!r}")
+    # only `weak` depends on α (Mondelli and Montanari; baselines.md §1)
     known = {"weak": weak_optimal(alpha), "best": best, "trimmed": trimmed()}
     if name not in known:
         raise ValueError(f"preprocessing: {name!r} is not one of {', '.join(known)}")

@@ -69,6 +69,7 @@ class Deflated:
 
     def __call__(self, v: Float[Array, "K p N"]) -> Float[Array, "K p N"]:
         """Return (P A P + c u uᵀ) v."""
+        # P = 1 − u uᵀ is never a matrix: two projections and one product with A
         along = self._along(v)
         image = self.operator(v - along)
         return image - self._along(image) + self.value[:, None, None] * along
@@ -124,11 +125,13 @@ def hessian_matrix(
     """
     run = problem.run_index(run)
     state = problem.states(w)[run : run + 1]
+    # of one run, so that the labels of the others are not computed for it
     operator = hessian_operator(_only(problem, run), state, deflate_radial=deflate_radial)
     gram = operator.operator if isinstance(operator, Deflated) else operator
     weight = np.asarray(gram.weight[0])
     sensing = np.asarray(gram.sensing).astype(weight.dtype, copy=False)
     (update,) = scipy.linalg.get_blas_funcs(["syrk"], [sensing])
+    # columns first, as BLAS wants it: every update then adds to the same memory
     lower = np.zeros((problem.n, problem.n), sensing.dtype, order="F")
     # syrk forms A Aᵀ, so weights enter as their roots and negative ones apart
     for sign in (1, -1):
@@ -160,6 +163,7 @@ def spectrum(
 @as_ever()
 def negative_count(problem: Problem, w: Float[Array, "K N"], run: int) -> int:
     """Return the index of the Hessian: how many eigenvalues of one run are negative."""
+    # the radial direction is counted like any other: W is not projected out
     return int((spectrum(problem, w, run) < 0).sum())
 
 
@@ -203,6 +207,7 @@ def lowest_eigenpairs(
     tolerance, w = number("tolerance", tolerance, above=0), problem.states(w)
     runs = problem.k
     if method == "dense" or (method == "auto" and problem.n <= DENSE_BELOW):
+        # run by run: one matrix of N² numbers at a time
         each = [_dense(problem, w, run, count, deflate_radial) for run in range(runs)]
         joined = [np.concatenate(part) for part in zip(*each, strict=True)]
         values, vectors, residuals, width = joined
@@ -276,6 +281,7 @@ def signal_overlap(
         raise ValueError("vectors, teacher: one of them vanishes; it must be a direction")
     # float64: an overlap of order N^(−1/2) is a sum of N terms that cancel
     product = np.einsum("kjn,kn->kj", v, signal)
+    # an eigenvector has no sign, and the losses are even: only the size means something
     return np.abs(product) / (
         np.linalg.norm(v, axis=2) * np.linalg.norm(signal, axis=1, keepdims=True)
     )
@@ -303,6 +309,7 @@ def _top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float
     runs, count, n = vectors.shape
     # ⟨v, x⟩² for all vectors of all runs in one product with X
     image = (vectors.reshape(-1, n) @ problem.sensing.T) ** 2
+    # |x|² is 1 up to fluctuations of √(2/N) only, so it is divided out sample by sample
     norms = (problem.sensing**2).sum(axis=1)
     share = (image / norms[None]).max(axis=1).reshape(runs, count)
     return share / (vectors**2).sum(axis=2)
@@ -320,6 +327,7 @@ def _start(
     runs, n = w.shape
     # a batch multiplies K vectors at once anyway; few runs fill the product by a block
     block = 1 if runs >= BATCH else BLOCK if previous is None else max(BLOCK, count)
+    # of length one on average, like the eigenvectors that may stand beside it in a block
     start = jax.random.normal(key, (runs, block, n), w.dtype) / n**0.5
     if previous is None:
         return start
@@ -335,6 +343,7 @@ def _dense(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return values, vectors, residuals and width of one run's lowest pairs, K = 1, by LAPACK."""
     matrix = hessian_matrix(problem, w, run, deflate_radial=deflate_radial)
+    # few vectors: the time is that of the reduction to a tridiagonal matrix, (4/3) N³ operations
     values, vectors = scipy.linalg.eigh(matrix, subset_by_index=[0, count - 1])
     # the width is relative to the lowest eigenvalue, as Ritz values see it
     lowest = float(values[0])
@@ -352,6 +361,7 @@ def _largest(matrix: np.ndarray, lowest: float) -> float:
     for _ in range(POWER_STEPS):
         v /= np.linalg.norm(v)
         image = matrix @ v
+        # of the unit vector before this product; it approaches λ_max from below
         rayleigh = float(v @ image)
         # the shift makes λ_max the largest in size
         v = image - lowest * v

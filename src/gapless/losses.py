@@ -59,6 +59,7 @@ class Loss:
                 raise ValueError(f"loss: {part} of {self.name} must be a function of (yhat, y)")
             object.__setattr__(self, part, _for_numpy(function))
         infimum = self.curvature_infimum
+        # −∞ is a statement (no edge at a random start, bbp.md §7), +∞ and NaN are none
         if not isinstance(infimum, (int, float, np.floating)) or isnan(infimum) or infimum == inf:
             raise ValueError(
                 f"loss: curvature_infimum of {self.name} must be a number or -inf, not {infimum!r}"
@@ -78,6 +79,7 @@ def _for_numpy(function: Pointwise) -> Pointwise:
     if getattr(function, "in_both_worlds", False):
         return function
     try:
+        # two labels of order one: the type of the answer tells which library it is made of
         found = function(np.full(2, 0.5), np.full(2, 0.25))
     except Exception:  # refused where the loss is used, with the reason
         return function
@@ -90,6 +92,7 @@ def _for_numpy(function: Pointwise) -> Pointwise:
 
 quartic = Loss(
     name="quartic",
+    # not expanded: in float32 ŷ⁴ − 2ŷ²y² + y⁴ is off by 44 % at e = 1e-8 (losses.md §1)
     value=lambda yhat, y: (yhat**2 - y**2) ** 2,
     # ℓ′ and ℓ″ are those of ℓ itself: the ½ of Eq. 1 stands where samples are summed
     d1=lambda yhat, y: 4 * yhat * (yhat**2 - y**2),
@@ -119,6 +122,7 @@ RANGE_OF_A = (1e-12, 1e90)
 def _normalised(a: float) -> Loss:
     return Loss(
         name=f"normalised:a={_digits(a)}",
+        # the denominator holds y only, so that ℓ stays quartic in ŷ and its derivatives simple
         value=lambda yhat, y: (yhat**2 - y**2) ** 2 / (a + y**2),
         d1=lambda yhat, y: 4 * yhat * (yhat**2 - y**2) / (a + y**2),
         d2=lambda yhat, y: (12 * yhat**2 - 4 * y**2) / (a + y**2),
@@ -140,9 +144,11 @@ def _sign(yhat: Array) -> Array:
 amplitude = Loss(
     name="amplitude",
     value=lambda yhat, y: (abs(yhat) - abs(y)) ** 2,
+    # (|ŷ| − |y|) sign ŷ multiplied out: at ŷ = 0 the slope is 0, between its values on both sides
     d1=lambda yhat, y: 2 * yhat - 2 * abs(y) * _sign(yhat),
     # 0 × labels: the shape and precision of what is given
     d2=lambda yhat, y: 2 + 0.0 * (yhat + y),
+    # almost everywhere; the delta of weight −4|y| at ŷ = 0 is met by no sample
     curvature_infimum=2.0,
 )
 """ℓ = (|ŷ| − |y|)², with a kink at ŷ = 0 that points up.
@@ -180,6 +186,7 @@ def loss_from_value(
         raise ValueError(f"loss: must be a function value(yhat, y), not {value!r}")
     ell, d1, d2 = autodiff.derivatives(value)
     loss_checks.check_law(name, (ell, d1, d2))
+    # the lowest values on growing ranges of labels, extrapolated if they settle (losses.md §1)
     infimum = autodiff.curvature_infimum(d2) if curvature_infimum is None else curvature_infimum
     return Loss(name, ell, d1, d2, infimum)
 
@@ -219,12 +226,15 @@ def check_for_runs(loss: Loss, dtype: str) -> None:
     (`gapless.loss_checks.check_float32`).
     """
     check_consistent(loss)
+    # float16 is how X is stored; such runs compute in float32
     narrow = dtype != "float64"
     if not _is_built_in(loss):
         loss_checks.check_traced(loss.name, loss.functions, "float32" if narrow else "float64")
     if narrow:
+        # |∇L|² goes like ℓ², which float32 must hold as well
         loss_checks.check_range(loss.name, loss.value)
         if not _is_built_in(loss):
+            # differences of nearly equal numbers near ŷ = ±y lose their digits before e is 1e-8
             loss_checks.check_float32(loss.name, loss.functions)
 
 
@@ -288,6 +298,7 @@ def recorded_loss(name: str) -> Loss | None:
     One of ours, or a module's that `parse_loss` was asked for by hand and whose source is the one
     that the record's name holds a hash of; None for all others, which can be shown but not used.
     """
+    # a name in a file is data: it must not make this process import a module
     if name.partition(":")[0] not in _FAMILIES:
         return _GIVEN.get(name)
     try:
@@ -309,6 +320,7 @@ def _own_loss(module: str, attribute: str, digest: str | None) -> Loss:
         digest = program.digest
         try:
             home = user_code.load(program)
+        # what a user's module does on import is the user's: it may raise anything, or exit
         except (Exception, SystemExit) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ValueError(f"loss: cannot import {module}: {reason}") from None
@@ -342,8 +354,10 @@ def _pickled(loss: Loss) -> tuple:
         pass  # a name of the user's own
     functions = loss.value, loss.d1, loss.d2
     value, *others = (getattr(function, "derived_from", None) for function in functions)
+    # derivatives of one and the same value: that value is all that has to travel
     if value is not None and all(other is value for other in others):
         return loss_from_value, (value, loss.name, loss.curvature_infimum)
+    # without the float64 twins, which the other process makes for itself
     plain = (
         getattr(function, "__wrapped__", function)
         if hasattr(function, "in_both_worlds")

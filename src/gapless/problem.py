@@ -70,6 +70,7 @@ def _at_states(*names: str) -> Callable[[Method], Method]:
             with precision(self.dtype):
                 given = [self.states(a, n) for a, n in zip(arrays, names, strict=True)]
                 found = method(self, *given)
+                # inputs are finite, so anything else is an overflow
                 if not all(np.isfinite(part).all() for part in jax.tree.leaves(found)):
                     raise ValueError(
                         f"{', '.join(names)}, labels: {method.__name__} overflows {self.dtype} "
@@ -181,6 +182,7 @@ class Problem:
     @property
     def alpha(self) -> float:
         """M/N as drawn: what theory is compared at."""
+        # M = ⌊αN + ½⌋, so this may differ from the α asked for by up to 1/2N
         return self.m / self.n
 
     def states(self, w: Any, name: str = "w") -> Float[Array, "K N"]:
@@ -267,6 +269,7 @@ class Problem:
     def gradient(self, w: Float[Array, "K N"]) -> Float[Array, "K N"]:
         """Return ∇L = ½ Σ ℓ′(ŷ, y) x, the Euclidean gradient."""
         yhat = times_transpose(w, self.sensing)
+        # ½ of Eq. 1 and no 1/N: L is extensive, and so t is the time of Eq. 2
         return self.loss.d1(yhat, self.labels) / 2 @ self.sensing
 
     @_at_states("w")
@@ -275,12 +278,14 @@ class Problem:
         return self._mu(times_transpose(w, self.sensing))
 
     def _mu(self, yhat: Float[Array, "K M"]) -> Float[Array, " K"]:
+        # ⟨∇L, W⟩/N: what makes ∇L − μW tangent at |W|² = N
         return (self.loss.d1(yhat, self.labels) * yhat).sum(axis=1) / (2 * self.n)
 
     @_at_states("w")
     def curvature(self, w: Float[Array, "K N"]) -> tuple[Float[Array, "K M"], Float[Array, " K"]]:
         """Return d = ½ℓ″(ŷ, y) of every sample and μ: H = Σ d x xᵀ − μ 1, Eq. 4."""
         yhat = times_transpose(w, self.sensing)
+        # both from one product with X, which costs more than all the rest
         return self.loss.d2(yhat, self.labels) / 2, self._mu(yhat)
 
     @_at_states("w")
@@ -292,13 +297,16 @@ class Problem:
         """
 
         def weigh(yhat: Array, y: Array) -> tuple[Array, Array]:
+            # r = ℓ′/2 weighs x in ∇L; ℓ gets its ½ with the 1/N of e below
             return self.loss.value(yhat, y), self.loss.d1(yhat, y) / 2
 
+        # blocks of one vector a run, p = 1
         sums, totals = through_rows(weigh, self.sensing, self.labels, w[:, None], self._across)
         loss, gradient = sums[:, 0], totals[:, 0]
         mu = _dot(gradient, w) / _dot(w, w)
         # Eq. 2: Ẇ = −∇L + μW
         velocity = mu[:, None] * w - gradient
+        # per dimension like e, so that speed2 = −de/dt
         return Evaluation(loss / (2 * self.n), mu, velocity, _dot(velocity, velocity) / self.n)
 
     @_at_states("w", "v")
@@ -310,6 +318,7 @@ class Problem:
         The radial direction W is not projected out.
         """
         curvature, mu = self.curvature(w)
+        # two products with X, 4 M N operations a run: H itself would take M N² and N² numbers
         return curvature * (v @ self.sensing.T) @ self.sensing - mu[:, None] * v
 
     @as_ever()
@@ -326,11 +335,13 @@ class Problem:
     ) -> Float[Array, " K"]:
         # both norms: W is on the sphere only up to rounding
         norms = jnp.sqrt(_dot(w, w) * _dot(teacher, teacher))
+        # rounding may pass 1 near the signal, where 1 − |q| is what is asked for
         return jnp.clip(_dot(w, teacher) / norms, -1, 1)
 
     @as_ever()
     def overlap(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return q = |⟨W, W*⟩|/(|W||W*|), between 0 and 1."""
+        # the losses are even: −W* is the signal as well
         return jnp.abs(self.signed_overlap(w))
 
     def label_law(self, w: Float[Array, "K N"], run: int) -> LabelLaw:
@@ -427,6 +438,7 @@ def draw_problem(
         sensing = design.sensing(dtype)
         # float16 is how X is stored; labels and states are computed in float32
         dtype = "float32" if dtype == "float16" else dtype
+        # |W*| = √N and rows of unit norm make y = ⟨x, W*⟩ of order one, N(0, 1) as N → ∞
         teacher = design.teacher().astype(dtype)
         # no teacher is kept: an overlap with it would be chance
         if labels == "gaussian":
@@ -450,8 +462,10 @@ def check_noise(noise: float) -> None:
 
 
 def _with_noise(design: Design, y: Float[Array, "K M"], noise: float) -> Float[Array, "K M"]:
+    # Δ is a variance, hence its root; without noise nothing is drawn
     return y if noise == 0 else y + noise**0.5 * design.label_noise().astype(y.dtype)
 
 
 def _dot(a: Float[Array, "K N"], b: Float[Array, "K N"]) -> Float[Array, " K"]:
+    # run by run; as a matrix product it would make K² numbers of which K are wanted
     return (a * b).sum(axis=1)

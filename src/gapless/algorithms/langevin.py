@@ -71,7 +71,10 @@ def _walk(
         noise = tangent(noise, w / problem.n**0.5)
         # variance 2Th a component: the Gibbs measure is that of L, extensive
         moved = w + rate * here.velocity + (2 * temperature * rate) ** 0.5 * noise
+        # division by the norm gives the Itô drift −T(N−1)/N W (baselines.md §5); the energy is that
+        # of the state before the step, which is on the sphere
         return normalise(moved), here.energy
 
     w, energies = jax.lax.scan(step, normalise(start), jnp.arange(steps))
+    # `scan` stacks steps first
     return w, energies.T

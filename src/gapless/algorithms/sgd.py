@@ -86,6 +86,7 @@ def _descend(
         order = jax.lax.cond(
             # a new order at the beginning of every pass
             place == 0,
+            # from the number of the pass: an order depends on that and the key alone
             lambda: jax.random.permutation(jax.random.fold_in(key, step // per_pass), m),
             lambda: order,
         )
@@ -94,17 +95,21 @@ def _descend(
     def step(i: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         w, order = carry
         rows, order = chosen(i, order)
+        # B N numbers are gathered, where a gradient of all samples reads M N
         x, y = problem.sensing[rows], problem.labels[:, rows]
         # M/B: the batch's gradient is an unbiased estimate of the whole one
         gradient = problem.loss.d1(w @ x.T, y) / 2 @ x * (m / batch)
+        # the tangent part of ∇L is ∇L − μW of Eq. 2, with the batch's own μ of Eq. 3
         return normalise(w - rate * tangent(gradient, w / n**0.5)), order
 
+    # this order is never used: step 0 begins a pass and draws its own
     first = (normalise(start), jnp.arange(m))
     return jax.lax.fori_loop(0, steps, step, first)[0]
 
 
 def finite_states(w: Float[Array, "K N"], names: str) -> Float[Array, "K N"]:
     """Return the states; ``ValueError`` that blames the step where a run has left the sphere."""
+    # an overflow leaves NaN, or zero where a finite vector was divided by an infinite norm
     if not (np.isfinite(np.asarray(w)).all() and np.asarray(w).any(axis=1).all()):
         raise ValueError(f"{names}: a step overflows {w.dtype}, so the states are lost; lower it")
     return w

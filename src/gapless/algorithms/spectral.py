@@ -49,15 +49,18 @@ def spectral_estimate(
     chosen = preprocessing("weak", problem.alpha) if transform is None else transform
     tolerance, runs, n = number("tolerance", tolerance, above=0), problem.k, problem.n
     with precision(problem.dtype):
+        # T knows |y| alone, so the sign that a label does not have plays no part
         weight = jnp.asarray(chosen.transform(problem.labels), problem.dtype)
         real_array("transform", weight, (runs, problem.m))
         if n <= DENSE_UP_TO:
             return _dense(problem, np.asarray(weight), tolerance)
+        # d = T(y) and no shift: Σ T x xᵀ by the same products as the Hessian
         operator = WeightedGram(problem.sensing, weight, jnp.zeros(runs, weight.dtype))
         # as for the Hessian: few runs fill the product with X by a block
         block = 1 if runs >= 4 else 4
         start = jax.random.normal(checked_key("key", key), (runs, block, n), weight.dtype)
         pairs = extreme_eigenpairs(operator, start, 1, which="largest", tolerance=tolerance)
+        # on the sphere of radius √N, where states live
         return n**0.5 * pairs.vectors[:, 0], pairs
 
 
@@ -69,11 +72,13 @@ def _dense(
     values, vectors, residuals, width = [], [], [], []
     for one in weight:
         # all of them: the width needs both ends
+        # T has both signs, so no root of it: one general product, M N² operations a run
         spectrum, basis = np.linalg.eigh((x.T * one) @ x)
         top = basis[:, -1]
         values.append(spectrum[-1:])
         vectors.append(top[None])
         width.append(spectrum[-1] - spectrum[0])
+        # by X as in Lanczos, so that the residual holds the rounding of the matrix too
         image = (one * (x @ top)) @ x
         residuals.append([np.linalg.norm(image - spectrum[-1] * top) / width[-1]])
     pairs = Eigenpairs(

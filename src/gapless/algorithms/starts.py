@@ -58,6 +58,7 @@ def parse_start(text: str) -> Start:
         return Start()
     if kind == "spectral":
         try:
+            # α = 1 stands in for one that is not known here: only the name is looked up
             return Start("spectral", transform=preprocessing(argument or "weak", 1.0).name)
         except ValueError as error:
             raise ValueError(f"start: {error}") from None
@@ -66,6 +67,7 @@ def parse_start(text: str) -> Start:
             overlap = float(argument)
         except ValueError:
             overlap = float("nan")
+        # NaN fails this comparison as well
         if not -1 <= overlap <= 1:
             raise ValueError(f"start: the overlap must lie between -1 and 1, not {argument!r}")
         return Start("overlap", overlap)
@@ -86,6 +88,7 @@ def start_states(design: Design, problem: Problem, start: Start) -> Float[Array,
             f"{problem.k} in {problem.n}; pass the design that the problem was drawn from"
         )
     if start.kind == "random":
+        # the design's own, so that a shuffled twin and other protocols set out from the same states
         return design.start()
     if start.kind == "spectral":
         # in the problem's own precision, or JAX would mix the two
@@ -130,5 +133,7 @@ def _warm_states(teacher: Array, random: Array, overlap: float | Array) -> Array
     across = tangent(random, signal / teacher.shape[1] ** 0.5)
     # of a vector along the signal only rounding is left
     left, whole = (jnp.linalg.norm(w, axis=1, keepdims=True) for w in (across, random))
+    # NaN marks it for the caller, since a compiled function cannot raise
     across = normalise(jnp.where(left > 64 * jnp.finfo(across.dtype).eps * whole, across, jnp.nan))
+    # the parts are orthogonal and both of length √N, so their sum is on the sphere
     return overlap * signal + (1 - overlap**2) ** 0.5 * across

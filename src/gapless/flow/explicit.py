@@ -75,6 +75,7 @@ def chebyshev_step(
 
     def stage(j: Int[Array, ""], last: tuple[States, States]) -> tuple[States, States]:
         older, old = last
+        # `old`, `older` are Y_{j−1} − W, Y_{j−2} − W: so the term (1 − μ_j − ν_j) Y_0 drops out
         slope = mu_tilde[j] * field(w + old) + gamma_tilde[j] * velocity
         return old, mu[j] * old + nu[j] * older + hv * slope
 
@@ -91,6 +92,7 @@ def adams_bashforth_step(
     W + h V + h²/(2h₋) (V − V₋), with V₋ the velocity one step of length h₋ ago. With V₋ = V it is
     Euler's step. Source: Hairer, Nørsett, Wanner, "Solving ODEs I", III.5.
     """
+    # of order 2 with the one gradient of Euler's step: V₋ stands in for a second stage
     return w + h[:, None] * (velocity + (h / h_before / 2)[:, None] * (velocity - before))
 
 
@@ -117,4 +119,5 @@ def error_constant(
     Chebyshev: 1/6 − b_s w₁³ T_s‴(w₀)/6. Adams–Bashforth: 1/6 + h₋/4h.
     """
     table = jnp.asarray(stability_and_error()[1], h.dtype)[stages]
+    # 5/12 at equal steps, the constant of the textbooks
     return jnp.where(stages == 1, 1 / 6 + h_before / (4 * h), table)

@@ -54,6 +54,7 @@ def finish(
     decay = _Decay(space.nodes, space.overlaps, np.asarray(state.energy, float))
     begun = np.asarray(state.t, float)
     reached = decay.times(np.array([floor, *levels]))
+    # to the energy at which runs end, or to the end of the time: whichever comes first
     lasting = np.minimum(reached[:, 0], t_max - begun)
     amplitude = space.overlaps * np.exp(-space.nodes * lasting[:, None])
     passage = begun[:, None] + reached[:, 1:]
@@ -101,6 +102,7 @@ class _Decay:
                 terms = self.weights[:, None] * np.exp(-self.rates[:, None] * t[..., None])
                 e = terms.sum(axis=2)
                 slope = (self.rates[:, None] * terms).sum(axis=2)
+                # a level that is not positive has no logarithm and is never reached: NaN becomes ∞
                 step = np.maximum(np.nan_to_num(np.log(e / levels) * e / slope, nan=np.inf), 0)
                 t += step
                 if (step <= 1e-9 * (1 + t)).all():
@@ -148,6 +150,7 @@ def _arrive(
     """Return the state at W = ±W* + |δ| Σ c exp(−θt) u, put on the sphere, with what is there."""
     length = jnp.linalg.norm(delta, axis=1, keepdims=True)
     path = jnp.einsum("ks,ksn->kn", amplitude.astype(delta.dtype), vectors)
+    # δ is the tangent part; the division supplies the radial one, of the order of |δ|²
     w = normalise(signal + length * path)
     return state.moved(w, problem.evaluate(w))._replace(
         t=(state.t + lasting).astype(state.t.dtype),

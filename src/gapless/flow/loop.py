@@ -28,6 +28,7 @@ SMALLEST_BATCH = 16
 @partial(jax.jit, static_argnames="solver")
 def begin(problem: Problem, start: Float[Array, "K N"], solver: Solver) -> State:
     """Return the state of runs that set out from `start`, put on the sphere, at t = 0."""
+    # what is called a start may be as long as a unit vector (`Problem.states`)
     w = normalise(start)
     here = problem.evaluate(w)
     return State.at(w, here, solver.first(here), len(recorded_levels(problem.n)))
@@ -84,6 +85,7 @@ def _in_batches(
     sizes: tuple[int, ...],
 ) -> Journey:
     """Step the runs to `time`, those that are left in batches of ever smaller sizes."""
+    # 0: with no size left to shrink to, the loop runs while any run is on its way
     least, *smaller = sizes or (0,)
     most, goes_on = _gradients_per_call(problem, len(journey.state.t)), True
     while goes_on:
@@ -93,6 +95,7 @@ def _in_batches(
     rows, (labels, teacher), part, some = _those_left(problem, journey, time, solver, least)
     if not some:
         return journey
+    # X is shared and stays where it is: only labels, teachers and states are copied
     few = problem.with_labels(labels, teacher)
     part = _in_batches(few, part, time, solver, stop, tuple(smaller))
     return _put_back(journey, rows, part)
@@ -144,6 +147,7 @@ def _some_steps(
         going = _going(problem, journey.state, goal, solver)
         new = solver.attempt(problem, journey.state, stop.goal(journey, goal), going)
         new = _note_passages(journey.state, new, levels)
+        # gradients are what takes time, and steps take from one to twelve of them
         made += (new.gradients - journey.state.gradients).max()
         return stop.judge(problem, journey, new, going), made
 
@@ -156,6 +160,7 @@ def _some_steps(
 def _going(
     problem: Problem, state: State, goal: Float[Array, ""], solver: Solver
 ) -> Bool[Array, " K"]:
+    # ended for good, come to the goal, or left to the linear flow: three reasons not to step
     return state.running & solver.pending(state, goal) & ~solver.paused(problem, state)
 
 
@@ -173,6 +178,7 @@ def _note_passages(old: State, new: State, levels: Array) -> State:
     u = jnp.clip((level - x0[:, None]) / span[:, None], 0, 1)
     length = (new.t - old.t)[:, None]
     when = cubic(u, length, slope0[:, None], slope1[:, None])
+    # within the step, whatever the cubic does
     when = old.t[:, None] + jnp.clip(when, 0, length)
     # NaN in `passage` marks levels not reached before
     first = (new.energy[:, None] <= levels) & jnp.isnan(old.passage)

@@ -4,8 +4,10 @@ from enum import StrEnum
 
 import numpy as np
 
+# |W − W*|² = 2N(1 − q): the student is then 0.14 % of the radius away
 RECOVERED_OVERLAP = 1 - 1e-6
 """A student whose overlap with the signal is larger has found it."""
+# the paper's criterion, read as one on L/N (docs/conventions.md)
 ZERO_ENERGY = 1e-8
 """An energy L/N at or below this, in units of the loss's scale s, is zero."""
 REST_SPEED2 = 1e-10
@@ -71,6 +73,7 @@ def outcomes(
     # the criterion on the overlap comes first: near the signal the energy may lag behind
     found = overlap > RECOVERED_OVERLAP if has_signal else np.zeros_like(finite)
     # the first rule that holds decides
+    # several may hold: a run at the signal is at rest as well
     rules = {
         Outcome.recovered: found,
         Outcome.interpolated: zero,

@@ -215,6 +215,7 @@ class GradientFlow(Solver):
         """Return a first step that moves W by √tolerance/10 of the radius: soon outgrown."""
         # 1e-30: a start at rest divides by no zero; of runs that are not finite any step will do
         speed = jnp.sqrt(jnp.where(is_finite(here), here.speed2, 1) + 1e-30)
+        # `speed2` is |V|²/N, so h √speed2 is the way in units of the radius
         return 0.1 * self.tolerance**0.5 / speed
 
     def exhausted(self, state: State) -> Bool[Array, " K"]:
@@ -330,7 +331,9 @@ def _choose(
         stable = jnp.minimum(stable_length(stages, stiffness, state.h_before), quiet)
         # the error constant of Adams–Bashforth depends on h itself: one fixed-point iteration
         guess = jnp.minimum(stable, state.length)
+        # C h³ W‴ is tolerated at h = length/∛C, whatever the method
         accurate = state.length / jnp.cbrt(error_constant(stages, guess, state.h_before))
+        # 0.8: a step that fails costs all its gradients
         return jnp.minimum(jnp.minimum(0.8 * accurate, stable), remaining)
 
     # 1 stands for Adams–Bashforth, which takes one gradient as Euler's method would
@@ -371,6 +374,7 @@ def power_iteration(
     # long against rounding in W, short against the scale on which J changes
     length = 0.01 * problem.n**0.5
     ahead = problem.evaluate(state.w + length * state.direction).velocity
+    # of the field as it is stepped: −H of Eq. 4 but for terms along W, since μ depends on W
     product = (ahead - state.velocity) / length
     stiffness = jnp.linalg.norm(product, axis=1)
     # a vanishing product (a flat start) leaves direction and estimate as they were
@@ -389,6 +393,7 @@ def _local_error(
     # divided differences on uneven steps; their second is V″/2
     slope = (here.velocity - state.velocity) / h[:, None]
     slope_before = (state.velocity - state.before) / state.h_before[:, None]
+    # gradients that are known anyway: the estimate costs no product with X
     third = 2 * (slope - slope_before) / (h + state.h_before)[:, None]
     return -(constant * h**3)[:, None] * third
 

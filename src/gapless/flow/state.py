@@ -52,10 +52,14 @@ class State(NamedTuple):
             speed2=here.speed2,
             t=jnp.zeros(k, dtype),
             length=length,
+            # V₋ = V makes Adams–Bashforth's first step one of Euler's
             before=here.velocity,
             h_before=length,
+            # a unit vector, |V|² = N speed2; 1e-30 lets a start at rest pass
             direction=here.velocity / jnp.sqrt(n * here.speed2 + 1e-30)[:, None],
+            # unknown: the power method is due in the first steps
             stiffness=jnp.zeros(k, dtype),
+            # errors are judged against √(e/e(0)), the distance to a solution relative to the start
             energy_start=here.energy,
             running=finite,
             finite=finite,

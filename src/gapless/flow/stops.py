@@ -17,6 +17,7 @@ from gapless.problem import Problem
 
 Scalar = float | Float[Array, ""]
 
+# 1e-8 is the paper's criterion, applied to records afterwards; the others show what it decides
 LEVELS = (1e-4, 1e-6, 1e-8, 1e-10)
 """Energies L/N, in units of the loss's scale s, whose first-passage times every run records."""
 
@@ -107,8 +108,10 @@ class Stop(Stopping):
         self, problem: Problem, journey: Journey, new: State, going: Bool[Array, " K"]
     ) -> Journey:
         """Return the runs that are `going` where they have come to, ended if it is far enough."""
+        # both end a run here; which of them it was, `outcomes` decides
         ended = (new.energy <= self.energy_for(problem)) | (new.speed2 < self.speed2)
         new = new._replace(running=new.running & ~ended)
+        # the batch steps all its runs: those that had ended keep the state that they ended in
         return Journey(select(going, new, journey.state))
 
     def energy_for(self, problem: Problem) -> Scalar:
@@ -170,6 +173,7 @@ class AtEnergy(Stopping):
 
     def in_units_of(self, scale: float) -> "AtEnergy":
         """Return the stop for the loss ℓ/s."""
+        # targets are energies of ℓ; tolerance and squared speed are in units of s and s² already
         return replace(self, energy=np.asarray(self.energy, float) / scale)
 
     def suited(self, solver: Solver) -> Solver:
@@ -185,6 +189,7 @@ class AtEnergy(Stopping):
             )
         # in the precision of the energies, with which it is compared at every step
         target = jnp.broadcast_to(jnp.asarray(self.energy, state.energy.dtype), (k,))
+        # e only falls, so a run that sets out below its target never comes to it
         state = state._replace(running=state.running & (state.energy > target))
         nowhere = jnp.full_like(state.t, jnp.inf)
         return Journey(state, Bracket(target, nowhere, nowhere, state.energy, state.speed2))
@@ -208,6 +213,7 @@ class AtEnergy(Stopping):
         state = select(going & ~past, new, old)
         at_rest = going & (state.speed2 < self.speed2)
         state = state._replace(
+            # a step that is taken back was paid for all the same
             gradients=jnp.where(going, new.gradients, old.gradients),
             running=state.running & ~there & ~at_rest,
         )
@@ -227,6 +233,7 @@ class AtEnergy(Stopping):
         """Return which runs have ended at the energy asked for."""
         del problem
         target = jnp.asarray(self.energy, state.energy.dtype)
+        # one that set out below ended at once, but did not come to the energy
         from_above = state.energy_start > target
         return ~state.running & from_above & (state.energy <= target + self.tolerance)
 
@@ -250,6 +257,7 @@ def _next_goal(state: State, bracket: Bracket) -> Float[Array, " K"]:
     known = jnp.isfinite(bracket.below)
     length = jnp.where(known, bracket.below - state.t, 1)
     span = jnp.where(known, bracket.energy_below - state.energy, -1)
+    # the share of the fall in energy that lies before the target
     u = jnp.clip((bracket.target - state.energy) / span, 0, 1)
     tiny = jnp.finfo(u.dtype).tiny
     # dt/du = −span/(|∇L − μW|²/N), exact at both ends
@@ -260,4 +268,6 @@ def _next_goal(state: State, bracket: Bracket) -> Float[Array, " K"]:
 
 def cubic(u: Array, length: Array, slope0: Array, slope1: Array) -> Array:
     """Return p(u) for 0 ≤ u ≤ 1: p(0) = 0, p(1) = length, with the slopes p′(0) and p′(1)."""
+    # Hermite's cubic for t as a function of e (or log e): its slopes dt/de are known exactly at
+    # both ends, and no equation has to be solved for the time of a level
     return u**2 * (3 - 2 * u) * length + u * (1 - u) ** 2 * slope0 - u**2 * (1 - u) * slope1

@@ -109,9 +109,12 @@ def _extreme(
     process = begin(start, size)
     # room for two blocks at least, or a restart would leave nothing to extend by
     keep = min(size - 2 * block, max(2 * count + block, size // 2))
+    # the smallest normal number, not 0: residuals are divided by the width
     products, filled, width = 0, 0, np.full(runs, np.finfo(np.float64).tiny)
     target = float(tolerance)
     while True:
+        # several blocks between two looks: a look copies the projection to the host and
+        # diagonalises it
         steps = min(CHECK_EVERY, (size - filled) // block)
         process = extend(signed, process, steps)
         check_finite(process.projection)
@@ -120,12 +123,15 @@ def _extreme(
         # the other end of the spectrum is known best before it is dropped at the first restart
         width = np.maximum(width, theta[:, -1] - theta[:, 0])
         # a Ritz pair's residual is the coupling times the last components of its vector
+        # it is known without a product, and without a Ritz vector being formed
         bottom = chosen[:, filled - block :, :count]
         estimate = np.linalg.norm(np.asarray(process.coupling, float) @ bottom, axis=1)
         done = (estimate <= target * width[:, None]).all()
         over = products >= max_products
         if done or over:
             vectors = combined(process.basis, chosen[:, :, :count].astype(start.dtype))
+            # the estimate takes the basis to be orthonormal and products exact: what is reported is
+            # measured
             found = _measured(signed, vectors, sign, width, products, tolerance)
             products = found.products
             if over or target < tolerance or found.converged.all():
@@ -133,6 +139,8 @@ def _extreme(
             # what is measured may be a little above what was estimated
             target = tolerance / 4
         if size - filled < block:
+            # the basis is full: its lowest Ritz vectors hold what was learnt about the low end, and
+            # memory stays at K × basis × N numbers
             process = restart(process, theta, chosen, keep)
             filled = keep
 
@@ -146,6 +154,7 @@ def _basis_size(basis: int | None, count: int, block: int, n: int) -> int:
     wanted = max(96, 12 * block, 6 * count) if basis is None else whole("basis", basis, 1)
     # the newest block stands behind the basis: both must fit in N
     size = min(wanted, n - block) // block * block
+    # what a restart keeps, 2 count + block at least, and blocks enough to go on with
     if size < 2 * count + 4 * block:
         raise ValueError(
             f"count: {count} eigenpairs with blocks of {block} need a basis of "
@@ -164,8 +173,11 @@ def _measured(
 ) -> Eigenpairs:
     """Return the pairs with Rayleigh quotients and residuals from one more product."""
     vectors = vectors / jnp.linalg.norm(vectors, axis=2, keepdims=True)
+    # float64 on the host: sums of N squares must not add to the rounding of the product itself,
+    # which is what a small residual of a float32 operator consists of
     image = np.asarray(_apply(signed, vectors), float)
     v = np.asarray(vectors, float)
+    # Rayleigh quotients, whose error is the square of the vector's
     values = (v * image).sum(axis=2)
     residuals = np.linalg.norm(image - values[:, :, None] * v, axis=2) / width[:, None]
     return Eigenpairs(

@@ -72,11 +72,14 @@ def lanczos_quadrature(operator: Operator, start: Float[Array, "K p N"], steps: 
     if steps * block > n:
         raise ValueError(f"steps: {steps} blocks of {block} exceed the dimension {n}")
     with precision_of(start), operator_errors(start):
+        # without restarts, and orthogonalised in full: in plain Lanczos converged eigenvalues come
+        # again as ghosts, each with a weight of its own
         process = extend(operator, begin(start, steps * block), steps)
     check_finite(process.projection)
     # float64 on the small matrix, whatever the products' precision
     theta, vectors = ritz(process, steps * block)
     # first p components of the Ritz vectors: what the start has of them
+    # divided by p: the mean over the block's vectors, so that weights sum to one
     weights = (vectors[:, :block] ** 2).sum(axis=1) / block
     return Quadrature(theta, weights)
 
@@ -87,6 +90,7 @@ def krylov(operator: Operator, start: Float[Array, "K N"], steps: int) -> Krylov
     Raises ``ValueError`` as `lanczos_quadrature` does.
     """
     real_array("start", start, (None, None))
+    # p = 1: one Krylov space for each run, as f(H) v asks for
     block = start_block(start[:, None, :])
     n, steps = block.shape[2], whole("steps", steps, 1)
     if steps > n:
@@ -94,5 +98,7 @@ def krylov(operator: Operator, start: Float[Array, "K N"], steps: int) -> Krylov
     with precision_of(block), operator_errors(block):
         process = extend(operator, begin(block, steps), steps)
         theta, vectors = ritz(process, steps)
+        # in the basis's precision: a float64 factor would promote all of it
         ritz_vectors = combined(process.basis, vectors.astype(block.dtype))
+    # v/|v| is the first vector of the basis, so first components are ⟨u_i, v⟩/|v|
     return Krylov(theta, vectors[:, 0, :], ritz_vectors)

@@ -71,6 +71,8 @@ def begin(start: Float[Array, "K p N"], size: int) -> Process:
     """Return the process whose first block spans `start`, with room for `size` vectors more."""
     runs, block, n = start.shape
     first, _ = _orthonormal(start)
+    # Room for the block that stands behind the basis. Memory is K (size + p) N numbers, all of them
+    # allocated now: shapes that do not grow let one compiled step serve all.
     basis = jnp.zeros((runs, size + block, n), start.dtype).at[:, :block].set(first)
     projection = jnp.zeros((runs, size + block, size + block), start.dtype)
     return Process(basis, projection, jnp.zeros((runs, block, block), start.dtype), jnp.array(0))
@@ -89,6 +91,7 @@ def extend(operator: Operator, process: Process, steps: Array | int) -> Process:
     def step(_: Array, process: Process) -> Process:
         basis, size = process.basis, process.size
         newest = lax.dynamic_slice_in_dim(basis, size, block, 1)
+        # rows that are not filled are zero, so projections may run over all of them
         image, inside = _outside(operator(newest), basis)
         fresh, first = _orthonormal(image)
         # normalising what little may be left of an image magnifies its rounding: once more
@@ -96,7 +99,10 @@ def extend(operator: Operator, process: Process, steps: Array | int) -> Process:
         fresh, second = _orthonormal(fresh)
         return Process(
             lax.dynamic_update_slice_in_dim(basis, fresh, size + block, 1),
+            # a column block: coefficients of the newest block's image on all before it and itself;
+            # what is below the diagonal is its mirror image, and is made by `ritz`
             lax.dynamic_update_slice_in_dim(process.projection, inside, size, 2),
+            # v = r₁ᵀ q₁ and q₁ = r₂ᵀ q₂, so that v = (r₂ r₁)ᵀ q₂
             second @ first,
             size + block,
         )
@@ -109,7 +115,9 @@ def _outside(
 ) -> tuple[Float[Array, "K p N"], Float[Array, "K B p"]]:
     """Return v less its projection on the basis, and that projection's coefficients."""
     v, first = _outside_once(v, basis)
+    # twice: the first pass leaves rounding relative to v, the second to what is left of v
     v, second = _outside_once(v, basis)
+    # both passes count: the sum is what was taken off, the column of Q H Qᵀ
     return v, first + second
 
 
@@ -127,6 +135,7 @@ def _orthonormal(v: Float[Array, "K p N"]) -> tuple[Float[Array, "K p N"], Float
         norm = jnp.linalg.norm(v, axis=2, keepdims=True)
         # an exact invariant subspace leaves nothing: zero, not NaN
         return v / jnp.maximum(norm, jnp.finfo(v.dtype).tiny), norm
+    # vectors are rows here and columns there: v = rᵀ q
     q, r = jnp.linalg.qr(v.swapaxes(1, 2))
     return q.swapaxes(1, 2), r
 
@@ -138,6 +147,7 @@ def ritz(process: Process, filled: int) -> tuple[np.ndarray, np.ndarray]:
     diagonal = np.einsum("kbb->kb", upper)
     full = upper + upper.swapaxes(1, 2)
     np.einsum("kbb->kb", full)[...] = diagonal
+    # float64 for a matrix of some hundred rows costs little, and adds no error to the products'
     theta, ritz = np.linalg.eigh(full)
     return theta, ritz
 
@@ -155,6 +165,8 @@ def _rebase(process: Process, chosen: Float[Array, "K B j"], theta: Array) -> Pr
     kept = jnp.einsum("kbn,kbj->kjn", process.basis[:, :filled], chosen)
     rows = jnp.concatenate([kept, process.basis[:, filled : filled + block]], axis=1)
     basis = jnp.zeros_like(process.basis).at[:, : keep + block].set(rows)
+    # on the span of the Ritz vectors that are kept H is diagonal; their coupling to the newest
+    # block is in the column that `extend` makes next
     diagonal = jnp.arange(keep)
     projection = jnp.zeros_like(process.projection)
     projection = projection.at[:, diagonal, diagonal].set(theta[:, :keep])

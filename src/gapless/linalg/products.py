@@ -104,6 +104,7 @@ def _check_factors(v: Array, x: Array, axis: int) -> None:
 
 
 def _in_blocks(x: Array, v: Array) -> bool:
+    # an X to be widened goes by blocks everywhere, or a copy of all of it would be made
     return x.dtype != v.dtype or (x.size > ENTRIES_PER_BLOCK and jax.default_backend() == "cpu")
 
 
@@ -116,8 +117,10 @@ def _labels(v: Float[Array, "p N"], x: Float[Array, "M N"]) -> Float[Array, "p M
         # the last block reaches back, so that all are of one size
         first = jnp.minimum(i * rows, m - rows)
         block = lax.dynamic_slice_in_dim(x, first, rows).astype(v.dtype)
+        # rows that two blocks share are written twice, with the same numbers
         return lax.dynamic_update_slice_in_dim(image, block @ v.T, first, 0)
 
+    # (M, p) inside: a block of X writes whole rows of it
     return lax.fori_loop(0, -(-m // rows), place, jnp.zeros((m, len(v)), v.dtype)).T
 
 
@@ -125,6 +128,7 @@ def _labels(v: Float[Array, "p N"], x: Float[Array, "M N"]) -> Float[Array, "p M
 def _combination(r: Float[Array, "p M"], x: Float[Array, "M N"]) -> Float[Array, "p N"]:
     m, n = x.shape
     rows = min(m, max(1, ENTRIES_PER_BLOCK // n))
+    # (M, p), sample by sample as X is, so that blocks of both are whole rows
     across = r.T
 
     def add(i: Array, total: Array) -> Array:
@@ -134,6 +138,7 @@ def _combination(r: Float[Array, "p M"], x: Float[Array, "M N"]) -> Float[Array,
         # the last block reaches back: what it shares with the one before counts once
         new = first + jnp.arange(rows) >= i * rows
         here = jnp.where(new[:, None], here, 0)
+        # contracts over samples as they lie, without a transposed copy of a block
         return total + lax.dot_general(here, block, (((0,), (0,)), ((), ())))
 
     return lax.fori_loop(0, -(-m // rows), add, jnp.zeros((len(r), n), r.dtype))
@@ -178,6 +183,7 @@ def _through_rows(
         return _both_products(weigh, x.astype(v.dtype), samples, v, tall)
 
     on_cpu = jax.default_backend() == "cpu"
+    # one block: all of X fits the cache, or this is no CPU
     if m <= rows or (not on_cpu and x.dtype == v.dtype):
         return part(x, samples)
     # the first block takes what the others, all of one size, leave
@@ -206,11 +212,13 @@ def _both_products(
 ) -> tuple[Float[Array, "K p"], Float[Array, "K p N"]]:
     """Return what `through_rows` does from all rows of x, with products as (M, K p) if tall."""
     (m, n), (k, p, _) = x.shape, v.shape
+    # K p vectors at once: a product of matrices reads X once for all of them
     flat = v.reshape(k * p, n)
     if tall:
         cost, weight = weigh((x @ flat.T).reshape(m, k, p), samples[:, :, None])
         total = lax.dot_general(weight.reshape(m, k * p), x, (((0,), (0,)), ((), ())))
         return (jnp.ones(m, v.dtype) @ cost.reshape(m, k * p)).reshape(k, p), total.reshape(v.shape)
+    # 4 M N K p operations in both products; elementwise work is K p M
     images = times_transpose(flat, x).reshape(k, p, m)
     _, weight = weigh(images, samples[:, None, :])
     # what the sum and the weights share is computed twice: XLA would write it to memory for both,

@@ -30,7 +30,9 @@ def curvatures(law: LabelLaw, loss: Loss, alpha: float) -> Curvatures:
 
     Raises ``ValueError`` unless alpha is a positive number.
     """
+    # d = ½ℓ″: the ½ of Eq. 1 stands in the weights of x xᵀ, as in Eq. 4 (bbp.md §1)
     d = evaluate(loss.d2, law.student, law.teacher) / 2
+    # y enters by its square alone (φ of bbp.md §2), so a law folded to y ≥ 0 serves as well
     return Curvatures(d, law.teacher**2, law.weight, alpha)
 
 
@@ -102,6 +104,7 @@ class BBPThreshold:
 
 def _reading(name: str, measure: LabelMeasure, alpha: float) -> float:
     """Return what vanishes at the transition, times χ; positive above it."""
+    # χ carries the unit 1/ℓ: χ times an eigenvalue is a number, as both sides of Eq. 12 are
     chi = measure.chi
     atoms = curvatures_of(measure, alpha)
     # γ̄ = χ on the marginal curve: Eqs. 6 and 13 are one equation
@@ -110,6 +113,7 @@ def _reading(name: str, measure: LabelMeasure, alpha: float) -> float:
         return chi * (psi - phi)
     if name == "unstable":
         # the outlier at μ lies λ₋ − μ = α × kink mass below the edge
+        # φ is an eigenvalue only where it equals ψ, so γ is moved to where ψ(γ) = μ (bbp.md §6)
         phi = atoms.phi(chi - _below_edge(atoms, chi, alpha * measure.kink()))
     # Eq. 3 with the theory's law: (α/2) E[ŷ ∂ℓ]
     mu = alpha / 2 * measure.mean(measure.h * measure.d1)
@@ -133,7 +137,9 @@ def _below_edge(atoms: Curvatures, chi: float, gap: float) -> float:
         bracket = 1 / (chi * gamma) - float(slope_at_chi @ (1 / (1 + gamma * d)))
         return delta * bracket - gap
 
+    # log δ, since δ may lie many decades below χ; γ = χ − δ must stay positive at the upper end
     low, high = np.log(chi) - 30, np.log(chi) - 1e-6
+    # without a kink, or with one that rounding hides, λ₋ = μ and the three readings coincide
     if gap <= 0 or excess(low) >= 0:
         return 0.0
     return float(np.exp(root_between(excess, low, high)))
@@ -152,6 +158,7 @@ def bbp_threshold(loss: Loss) -> BBPThreshold:
     guesses = _threshold_guesses(loss)
     found: dict[str, float | None] = dict.fromkeys(READINGS)
     error: dict[str, float | None] = dict.fromkeys(READINGS)
+    # each reading has its own χ and z, so each is a system of two equations of its own
     for name, guess in guesses.items():
         found[name], error[name] = _refine_threshold(loss, name, guess)
     return BBPThreshold(**found, error=error)
@@ -167,6 +174,7 @@ def _threshold_guesses(loss: Loss) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     before: dict[str, float] = {}
     for k, (x, alpha) in enumerate(zip(curve.x, curve.alpha, strict=True)):
+        # the sketch level is enough to see a change of sign; `_refine_threshold` makes the digits
         measure = measure_at(loss, x, LEVELS[0])
         for name in READINGS:
             if name in found:
@@ -187,6 +195,8 @@ def threshold_equations(name: str) -> Equations:
     """Return the marginal curve (Eqs. 12 and 13 without α) and one reading, in χ and z."""
 
     def equations(measure: LabelMeasure) -> tuple[float, float]:
+        # Eq. 13 yields α = 1/E[(χ ∂²V/2)²], which is put into Eq. 12 and the reading: α is no
+        # unknown, and two equations for χ and z are left (replica.md §6)
         inverse = marginality(measure)
         off_curve = float(np.log(stationarity(measure) / inverse))
         return off_curve, _reading(name, measure, 1 / inverse)
@@ -245,6 +255,7 @@ def bbp_at_random_start(loss: Loss) -> RandomStart:
             "has no bulk edge as N → ∞, so no BBP transition; take a bounded loss, such as "
             "normalised:a=1"
         )
+    # LEVELS[0] is left out: it is good for starting points only
     result, error = _random_start(loss, LEVELS[1]), inf
     for level in LEVELS[2:]:
         previous, result = result, _random_start(loss, level)
@@ -271,17 +282,21 @@ def _random_start(loss: Loss, level: Level) -> RandomStart:
         return gamma * float(weight @ (d * (1 - y**2) / (1 + gamma * d)))
 
     def excess(gamma: float) -> float:
+        # F(γ) = 1 with α eliminated by φ(γ) = ψ(γ), so that γ is the one unknown
         return inverse_alpha(gamma) - float(weight @ (gamma * d / (1 + gamma * d)) ** 2)
 
     # with d ≥ 0 there is no pole; 10⁴/max d stands for infinity
     top = pole if pole < inf else 1e4 / float(d.max())
     grid = top * np.concatenate([np.geomspace(1e-4, 0.1, 30), np.linspace(0.1, 1, 60)[1:]])
     values = np.array([excess(g) for g in grid])
+    # near γ = 0 the first term of `excess` is linear in γ and the second quadratic: it begins
+    # positive where E[d(1 − y²)] > 0, and its first change of sign is γ̄
     crossed = np.flatnonzero((values[:-1] > 0) & (values[1:] <= 0))
     if crossed.size:
         k = crossed[0]
         gamma = root_between(excess, float(grid[k]), float(grid[k + 1]))
         return RandomStart(1 / inverse_alpha(gamma), gamma, True, inf)
+    # F stays below 1 up to the pole, which then is γ̄, and the edge no square root (bbp.md §7)
     if pole < inf and values[-1] > 0:
         return RandomStart(1 / inverse_alpha(pole), pole, False, inf)
     raise ValueError(

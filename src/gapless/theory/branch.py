@@ -50,10 +50,12 @@ class MarginalCurve:
     def crossings(self, alpha: float) -> list[np.ndarray]:
         """Return a guess of (log χ, log z) for every state at ``alpha``, in order of arc length."""
         side = np.sign(self.alpha - alpha)
+        # a point exactly at α belongs to one side, so that its crossing is counted once
         side[side == 0] = 1
         found = []
         for k in np.flatnonzero(side[1:] != side[:-1]):
             low, high = np.log(self.alpha[k : k + 2])
+            # in log α: χ and z are powers of α at large α, hence straight lines in logarithms
             share = (np.log(alpha) - low) / (high - low)
             found.append((1 - share) * self.x[k] + share * self.x[k + 1])
         return found
@@ -83,12 +85,14 @@ def marginal_curve(loss: Loss) -> MarginalCurve:
 
     Raises `NotConverged` if there is no state at α = 1000.
     """
+    # the sketch level is enough: points are starts for a solver that goes on to finer rules
     level = LEVELS[0]
 
     def off_curve(x: np.ndarray) -> tuple[float, float]:
         """Return what vanishes on the curve, and α."""
         measure = measure_at(loss, x, level)
         inverse = marginality(measure)
+        # α cancels in Eq. 12 over Eq. 13, and is read off Eq. 13
         return float(np.log(stationarity(measure) / inverse)), 1 / inverse
 
     guess = large_alpha_guess(loss, HIGHEST_ALPHA)
@@ -109,6 +113,8 @@ def marginal_curve(loss: Loss) -> MarginalCurve:
             found, new_alpha, new_slope = _correct(
                 off_curve, target, _across(_unit(target - points[-1])), slope
             )
+        # a ValueError says that there is no measure there (the minimiser jumps elsewhere than at
+        # field zero, say); half the step may stay where there is one
         except (NotConverged, ValueError):
             step /= 2
             continue
@@ -117,6 +123,7 @@ def marginal_curve(loss: Loss) -> MarginalCurve:
         # Halve on a sharp bend, and about a fold in α, so that no pair of states is stepped over.
         bent = turn > 0.03 or np.linalg.norm(found - target) > 0.1 * step
         folded = len(alphas) > 1 and (new_alpha - alphas[-1]) * (alphas[-1] - alphas[-2]) < 0
+        # `crossings` interpolates between points: a factor e^1.2 = 3.3 in α is far enough for that
         far = abs(np.log(new_alpha / alphas[-1])) > 1.2
         if (bent and step > 0.01) or (folded and step > 0.05) or far:
             step /= 2
@@ -124,6 +131,7 @@ def marginal_curve(loss: Loss) -> MarginalCurve:
         chord, slope = new_chord, new_slope
         points.append(found)
         alphas.append(new_alpha)
+        # a branch that folds and runs back to large α has been seen once it is there
         if new_alpha < LOWEST_ALPHA or new_alpha > 2 * HIGHEST_ALPHA:
             break
         if turn < 0.01:
@@ -146,6 +154,7 @@ def _ahead(points: list[np.ndarray], chord: np.ndarray, step: float) -> np.ndarr
         return points[-1] + step * chord
     first, middle, last = points[-3:]
     before, behind = np.linalg.norm(middle - first), np.linalg.norm(last - middle)
+    # the second divided difference in arc length, Newton's form of the parabola
     bend = (chord - (middle - first) / before) / (before + behind)
     return last + step * chord + step * (step + behind) * bend
 
@@ -162,6 +171,7 @@ def _correct(
     """
     shift, (value, alpha) = 0.0, off_curve(target)
     for _ in range(8):
+        # the target lies near the curve: a longer secant step comes from a slope that is off
         change = float(np.clip(-value / slope, -0.3, 0.3))
         if abs(change) <= _CLOSE:
             return target + shift * across, alpha, slope
@@ -169,5 +179,6 @@ def _correct(
         shift, slope, value = shift + change, (new - value) / change, new
         if not abs(slope) > 0:
             break
+    # 8 evaluations are more than a good prediction needs; the caller then halves its step
     chi, z = np.exp(target + shift * across)
     raise NotConverged("marginal curve", {"chi": chi, "z": z}, np.array([value]))

@@ -137,8 +137,10 @@ def edge(curvatures: Curvatures, gamma_bar: float | None = None) -> BulkEdge:
         return BulkEdge(curvatures.psi(gamma_bar), gamma_bar, pole, regular, False)
     gamma = _root_of_marginality(curvatures)
     if gamma is not None:
+        # close to the pole a single term of F, that of the lowest atom, makes it reach 1
         one_atom = bool(np.isfinite(pole) and gamma > ONE_ATOM * pole)
         return BulkEdge(curvatures.psi(gamma), gamma, pole, True, one_atom)
+    # d ≥ 0 with zero modes: no eigenvalue is negative, and γ → ∞ as λ → 0 from the left
     return BulkEdge(0.0, inf, inf, False, False)
 
 
@@ -147,12 +149,14 @@ def _root_of_marginality(curvatures: Curvatures) -> float | None:
 
     F grows from 0; with a negative atom it diverges at the pole, so a finite law has a root.
     """
+    # in units of the pole, or of 1/max d, so that one search serves losses of every size
     low, high = 0.0, 0.5
     if np.isfinite(curvatures.pole):
         scale = curvatures.pole
         # towards the pole by halving the distance left: F has its root near it for heavy tails
         while curvatures.marginality(scale * high) < 1:
             low, high = high, (1 + high) / 2
+            # the root lies within rounding of the pole: they are one number
             if high >= 1 - 4e-16:
                 return scale
     else:
@@ -162,6 +166,7 @@ def _root_of_marginality(curvatures: Curvatures) -> float | None:
         scale = 1 / float(curvatures.d.max())
         while curvatures.marginality(scale * high) < 1:
             low, high = high, 4 * high
+            # α P(d > 0) exceeds 1 by rounding only: the root is at infinity, as without it
             if high > 1e30:
                 return None
 
@@ -190,6 +195,7 @@ def outlier(curvatures: Curvatures, gamma_bar: float | None = None) -> Outlier:
     def difference(gamma: float) -> float:
         return curvatures.psi(gamma) - curvatures.phi(gamma)
 
+    # ψ(γ̄) ≤ φ(γ̄): the two do not meet on (0, γ̄), and W* has no eigenvalue of its own
     if not difference(bulk.gamma) > 0:
         return Outlier(None, None, None)
     # ψ → −∞ as γ → 0⁺ while φ stays finite: going down must end
@@ -197,14 +203,17 @@ def outlier(curvatures: Curvatures, gamma_bar: float | None = None) -> Outlier:
     while difference(low) > 0:
         low /= 4
     gamma = root_between(difference, low, bulk.gamma)
+    # φ′ = −α E[d²y²/(1+γd)²], the residue's numerator (bbp.md §2)
     response = 1 / (1 + gamma * curvatures.d)
     slope_phi = -curvatures.alpha * float(
         curvatures.weight @ (curvatures.d**2 * curvatures.y2 * response**2)
     )
     # F = 1 − γ² ψ′
     slope_psi = (1 - curvatures.marginality(gamma)) / gamma**2
+    # ψ′ = 0 at the edge itself, where the overlap vanishes and rounding decides on the sign
     if slope_psi <= 0:
         return Outlier(None, None, None)
+    # power −½: the residue is the squared overlap, and overlaps are reported linear
     return Outlier(curvatures.psi(gamma), (1 - slope_phi / slope_psi) ** -0.5, gamma)
 
 
@@ -232,6 +241,7 @@ def density(curvatures: Curvatures, grid: np.ndarray) -> np.ndarray:
     # relative to λ, with a floor for λ = 0
     tolerance = 1e-11 * (np.abs(flat) + reach * 1e-4)
     todo = np.arange(flat.size)
+    # all grid values at once: each round evaluates the map at one new x for each that is open
     for attempt in range(120):
         found[todo] = np.interp(flat[todo], values, nodes)
         if attempt % 3 == 2:
@@ -246,11 +256,13 @@ def density(curvatures: Curvatures, grid: np.ndarray) -> np.ndarray:
         todo = todo[np.abs(image - flat[todo]) > tolerance[todo]]
         if todo.size == 0:
             break
+    # γ = −1/u with u = x + iv, hence Im γ/π = v/(π|u|²)
     modulus = found**2 + height**2
     result = np.divide(height, np.pi * modulus, out=np.zeros(flat.size), where=height > 0)
     return result.reshape(grid.shape)
 
 
+# a round costs atoms × grid points: beyond this, merging pays
 _MANY_ATOMS = 20_000
 
 
@@ -265,10 +277,14 @@ def _essential_atoms(curvatures: Curvatures) -> Curvatures:
     d, weight = curvatures.d[keep], curvatures.weight[keep]
     if keep.size > _MANY_ATOMS:
         lowest = float(d.min())
+        # arcsinh: cells of equal relative width, but equal absolute width next to the lowest atom,
+        # which sets the left edge and is kept apart
         spread = np.arcsinh((d - lowest) / (1e-4 * float(weight @ np.abs(d - lowest))))
         _, group = np.unique(np.floor(spread / 2e-3).astype(int), return_inverse=True)
+        # centroids keep the weight and E d as they are
         merged = np.bincount(group, weight)
         d, weight = np.bincount(group, weight * d) / merged, merged
+    # the bulk does not know y: any y² will do
     return Curvatures(d, np.ones_like(d), weight, curvatures.alpha)
 
 
@@ -313,11 +329,14 @@ def _height(curvatures: Curvatures, x: np.ndarray) -> np.ndarray:
             break
         kernel = 1 / (square[rows] + v[rows, None] ** 2)
         total = kernel @ mass
+        # d log(total)/d log v: in logarithms the tail α E d²/v² is a straight line, on which
+        # Newton's step is exact
         slope = -2 * v[rows] ** 2 * (kernel**2 @ mass) / total
         low[rows] = np.where(total > 1, v[rows], low[rows])
         high[rows] = np.where(total > 1, high[rows], v[rows])
         step = v[rows] * np.exp(np.clip(-np.log(total) / slope, -50, 50))
         held = (step >= low[rows]) & (step <= high[rows])
+        # the geometric mean halves the bracket in decades, of which it has twelve
         step = np.where(held, step, np.sqrt(low[rows] * high[rows]))
         settled = (np.abs(step - v[rows]) <= 1e-13 * v[rows]) | (np.abs(total - 1) < 1e-14)
         v[rows] = step

@@ -61,6 +61,7 @@ class LabelMeasure:
 
     def mean(self, g: np.ndarray) -> float:
         """Return E g for g given at the nodes, shape (A, B)."""
+        # first over h at given y, then over y: einsum stores no third (A, B) array
         return float(self.y_weight @ np.einsum("ab,ab->a", self.weight, g))
 
     def kink(self) -> float:
@@ -70,12 +71,14 @@ class LabelMeasure:
         """
         # p(r = 0|y) of a standard normal field
         density = np.exp(self.log_zero - self.log_norm) / np.sqrt(2 * np.pi)
+        # |V′(0⁺) − V′(0⁻)| = 4 h_min/χ by symmetry, halved as in ½∂²V (bbp.md §4)
         return float(self.y_weight @ (density * 2 * self.h_min / self.chi))
 
     def law(self) -> LabelLaw:
         """Return P(ŷ, y) folded to ŷ, y ≥ 0 (both signs of either are equally likely)."""
         teacher = np.broadcast_to(self.y[:, None], self.h.shape)
         weight = self.y_weight[:, None] * self.weight
+        # lighter atoms lie so far in both tails that no average sees them
         keep = weight > 1e-40
         return LabelLaw(self.h[keep], teacher[keep], weight[keep])
 
@@ -90,6 +93,7 @@ def evaluate(function: Pointwise, h: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _field(loss: Loss, chi: float, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+    # stationarity of (r − h)²/χ + ℓ(h, y) in h gives r, the ½ being that of 2(r − h)/χ = ℓ′
     return h + chi / 2 * evaluate(loss.d1, h, y)
 
 
@@ -101,6 +105,7 @@ def corners(loss: Loss, chi: float) -> list[float]:
     """
 
     def jumps(y: np.ndarray) -> np.ndarray:
+        # r < 0 at some h > 0: the minimiser at field 0⁺ lies beyond, at a finite h_min
         return np.any(_field(loss, chi, _SCAN[:, None], y[None, :]) < 0, axis=0)
 
     def jacobian_at_zero(y: float) -> float:
@@ -115,6 +120,7 @@ def corners(loss: Loss, chi: float) -> list[float]:
         # A continuous onset is a root of J(0, y), known to round-off; any other is bisected.
         if jacobian_at_zero(low) * jacobian_at_zero(high) < 0:
             root = root_between(jacobian_at_zero, low, high)
+            # J(0, y) may vanish where no jump sets in: the scan on both sides tells
             if jumps(np.array([root * (1 + 1e-7)]))[0] != jumps(np.array([root * (1 - 1e-7)]))[0]:
                 found.append(root)
                 continue
@@ -144,6 +150,7 @@ def largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
     rows = np.flatnonzero(negative.any(axis=1))
     if rows.size == 0:
         return h_min
+    # the last node with r < 0 and the one after it bracket the largest root
     last = negative.shape[1] - 1 - np.argmax(negative[rows, ::-1], axis=1)
     low, high, y = _SCAN[last], _SCAN[last + 1], y[rows]
     h = high.copy()
@@ -165,6 +172,8 @@ def largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
 
 def refuse_other_jumps(loss: Loss, chi: float, d: np.ndarray) -> None:
     """Raise ``ValueError`` where J = 1 + χ d is negative: the minimiser of V jumps there."""
+    # J < 0 means that r(h) turns back, so that some fields have two candidates; 1e-9 is rounding
+    # at the corner, where J → 0 without changing sign
     if (1 + chi * d < -1e-9 * np.maximum(1, np.abs(chi * d))).any():
         raise ValueError(
             f"loss: for {loss.name} at χ={chi:.6g} the minimiser of (r−h)²/χ + ℓ(h, y) jumps at a "
@@ -178,11 +187,13 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
     Raises ``ValueError`` if the minimiser of V jumps anywhere but at field zero, which the
     change of variable does not cover, or if the loss is not bounded below.
     """
+    # split at the corners, where the integral over h is singular like |y − y_c|^(−1/2)
     y, y_weight = half_gaussian(corners(loss, chi), level)
     h_min = largest_root(loss, chi, y)
 
     def exponent(h: np.ndarray, value: np.ndarray, d1: np.ndarray) -> np.ndarray:
         # In place: the arrays do not fit the cache, and fresh memory costs more than arithmetic.
+        # It returns r²/2 + (z/2) V, with r = h + χℓ′/2 and V = χℓ′²/4 + ℓ (replica.md §3).
         r = chi / 2 * d1
         r += h
         r *= r
@@ -197,6 +208,7 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
     column = y[:, None]
     scan = h_min[:, None] + _SCAN[None, 15:]
     reach = exponent(scan, evaluate(loss.value, scan, column), evaluate(loss.d1, scan, column))
+    # the end need not be exact: the rule in h is uniform there, and what follows is below e^{−42}
     alive = reach < reach.min(axis=1, keepdims=True) + _NEGLIGIBLE
     last = alive.shape[1] - 1 - np.argmax(alive[:, ::-1], axis=1)
     stop = scan[np.arange(y.size), np.minimum(last + 1, scan.shape[1] - 1)]
@@ -207,8 +219,11 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
     jacobian = 1 + chi * d
     refuse_other_jumps(loss, chi, d)
     energy = exponent(h, value, d1)
+    # the least exponent, at most y²/2 = 50 (h = y costs no loss), is taken out of the exponential:
+    # the largest weight is then of order one at every y
     lowest = energy.min(axis=1, keepdims=True)
     weight = np.exp(np.subtract(lowest, energy, out=energy), out=energy)
+    # dr = J dh turns the field's law into that of the minimiser (replica.md §4)
     weight *= jacobian
     weight *= h_weight
     norm = weight.sum(axis=1, keepdims=True)
@@ -230,5 +245,6 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
         jacobian=jacobian,
         h_min=h_min,
         log_norm=log_norm,
+        # r = 0 at h_min, so the Gaussian factor is 1 and V(0, y) = χℓ′²/4 + ℓ there
         log_zero=-z / 2 * (chi / 4 * edge_d1**2 + edge_value),
     )

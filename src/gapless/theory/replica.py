@@ -130,16 +130,19 @@ def free_energy(measure: LabelMeasure, alpha: float) -> float:
     chi, z = measure.chi, measure.z
     # log1p: z/χ is small at large α, where f is a small difference
     entropy = np.log1p(z / chi) / 2
+    # both terms carry −1/z: ½ log((χ+z)/χ) of the determinant, and α E_y log (replica.md §1)
     return float(-(entropy + alpha * (measure.y_weight @ measure.log_norm)) / z)
 
 
 def energy(measure: LabelMeasure, alpha: float) -> float:
     """Return e = (α/2) E ℓ at the minimisers, Eq. 1; it is ∂(zf)/∂z where Eq. 12 holds."""
+    # α/2: ½ of Eq. 1 and M/N; the mean runs over minimisers h, not over fields r
     return alpha / 2 * measure.mean(measure.value)
 
 
 def complexity(measure: LabelMeasure, alpha: float) -> float:
     """Return Σ = z(e − f)."""
+    # Σ = z² ∂f/∂z, so it vanishes where f is stationary in z: at the ground state
     return measure.z * (energy(measure, alpha) - free_energy(measure, alpha))
 
 
@@ -168,6 +171,7 @@ def threshold_state(loss: Loss, alpha: float) -> ThresholdState:
     """
     alpha = ratio(alpha)
     guesses = _guesses(loss, alpha)
+    # the first guess is the state met first from large α; `other_branches` holds the rest
     found = refine(
         loss, marginal_state(alpha), lambda m: state_values(m, alpha), _natural_sizes, guesses[0]
     )
@@ -181,6 +185,8 @@ def threshold_state(loss: Loss, alpha: float) -> ThresholdState:
     values = found.values
     flags = {
         "negative_complexity": values["complexity"] < 0,
+        # what λ₋ − μ must be by an integration by parts (bbp.md §4), and what it is as computed:
+        # two routes to one number, which therefore checks the quadrature
         "kink_mass": alpha * found.measure.kink(),
         "multiplier_mismatch": values["bulk_edge"] - values["mu"],
         # Σ grows with e along the curve (dΣ/de = z > 0) and vanishes at the ground state.
@@ -215,9 +221,11 @@ def _guesses(loss: Loss, alpha: float) -> list[np.ndarray]:
 def _check_loss(loss: Loss) -> None:
     """Raise ``ValueError`` unless ℓ is even in ŷ and in y, which folding to a quadrant needs."""
     if isinstance(loss, Loss):
+        # nine pairs of labels of order one, on which no odd part vanishes by chance
         h, y = np.meshgrid([0.3, 1.1, 2.7], [0.2, 0.9, 2.3])
         value = loss.value(h, y)
         close = 1e-9 * np.abs(value).max()
+        # (ŷ, −y) and (−ŷ, y): each of the two symmetries by itself
         if max(np.abs(loss.value(s * h, -s * y) - value).max() for s in (1, -1)) > close:
             raise ValueError(
                 f"loss: {loss.name} is not even in ŷ and in y, which the replica theory needs"
@@ -227,6 +235,7 @@ def _check_loss(loss: Loss) -> None:
 
 def state_values(measure: LabelMeasure, alpha: float) -> dict[str, Any]:
     """Return every reported number at one saddle point, under its name in `ThresholdState`."""
+    # nodes are folded to h ≥ 0, so h is |ŷ| and the odd moments are those of |ŷ|
     size = measure.h
     moments = {str(k): measure.mean(size**k) for k in (2, 3, 4)}
     e, f = energy(measure, alpha), free_energy(measure, alpha)
@@ -239,7 +248,9 @@ def state_values(measure: LabelMeasure, alpha: float) -> dict[str, Any]:
         "energy": e,
         "free_energy": f,
         "complexity": measure.z * (e - f),
+        # Eq. 3: (1/2N) Σ over M samples is (α/2) E
         "mu": alpha / 2 * measure.mean(measure.h * measure.d1),
+        # ψ(χ), since Eq. 13 is F(χ) = 1 (bbp.md §3)
         "bulk_edge": curvatures.psi(measure.chi),
         "outlier": spike.value,
         "outlier_overlap": spike.overlap,
@@ -257,6 +268,8 @@ def curvatures_of(measure: LabelMeasure, alpha: float) -> bulk.Curvatures:
 
 def _natural_sizes(values: dict[str, Any]) -> dict[str, float]:
     """Return the size of the terms whose difference a value is."""
+    # Σ = z(e − f) is a small difference, at α = 10 −0.009 where z e is 0.7, so that its error is
+    # measured against the terms; μ and ψ(χ) are differences with 1/χ (bbp.md §1, §4)
     terms = abs(values["energy"]) + abs(values["free_energy"])
     return {
         "free_energy": terms,
@@ -273,7 +286,9 @@ def _other_branches(loss: Loss, alpha: float, guesses: list[np.ndarray]) -> list
     found = []
     for guess in guesses:
         try:
+            # the coarsest level made for results is enough for states that are only listed
             solution = solve_saddle(loss, marginal_state(alpha), guess, LEVELS[1])
+        # next to a fold a guess may have no root; the list informs, the result is another state
         except NotConverged:
             continue
         measure = measure_at(loss, solution.x, LEVELS[1])
@@ -292,6 +307,8 @@ def chi_at(loss: Loss, alpha: float, z: float, guess: float, level: Level) -> fl
         # in logarithms both equations are of order one for every α
         return float(np.log(alpha * stationarity(measure)))
 
+    # The left side of Eq. 12 grows with χ: a bracket is opened upward where it is below 1,
+    # downward elsewhere, and doubled from 2 %, as guesses are the χ of a neighbouring z.
     low = high = float(np.log(guess))
     at = equation(low)
     width = 0.02
@@ -314,12 +331,14 @@ def ground_state(loss: Loss, alpha: float) -> GroundState:
     Raises as `threshold_state` does.
     """
     alpha = ratio(alpha)
+    # the walk is made at the sketch level; `_refine_ground_state` makes the digits
     start, level = _guesses(loss, alpha)[0], LEVELS[0]
     solution = solve_saddle(loss, marginal_state(alpha), start, level, tolerance=1e-8)
     chi, z = (float(value) for value in np.exp(solution.x))
     sigma = complexity(label_measure(loss, chi, z, level), alpha)
     # Σ falls with z: towards smaller z where it is negative
     factor = 0.85 if sigma < 0 else 1 / 0.85
+    # 80 factors of 0.85 are 5.6 decades of z
     for _ in range(80):
         z_next = z * factor
         chi = chi_at(loss, alpha, z_next, chi, level)
@@ -377,6 +396,7 @@ def complexity_curve(
         z = np.geomspace(min(other, z_marginal) / 2, 2 * max(other, z_marginal), points)
     columns = []
     for value in z:
+        # χ at one z is the guess at the next: the root of Eq. 12 is followed, not searched anew
         chi = chi_at(loss, alpha, float(value), chi, LEVELS[1])
         measure = label_measure(loss, chi, float(value), LEVELS[1])
         e, f = energy(measure, alpha), free_energy(measure, alpha)

@@ -46,6 +46,7 @@ class Root:
     @property
     def condition(self) -> float:
         """‖Jacobian⁻¹‖, at least 1: what noise in the equations is multiplied by in x."""
+        # x holds logarithms and the equations are relative, so this amplifies relative errors
         return max(1.0, float(np.linalg.norm(np.linalg.inv(self.jacobian), 2)))
 
 
@@ -77,11 +78,13 @@ def solve_system(
     jacobian = _differences(residuals, x, residual) if jacobian is None else jacobian.copy()
     smallest = np.inf
     for _ in range(60):
+        # least squares: where the Jacobian is singular (a fold) it still answers with a step
         step = -np.linalg.lstsq(jacobian, residual, rcond=None)[0]
         # in logarithms a step of ½ is a factor 1.6: further the model is not trusted
         step *= min(1.0, 0.5 / max(np.abs(step).max(), 1e-300))
         new = residuals(x + step)
         for _ in range(8):
+            # a residual may double on the way round a bend; 1e-12 lets rounding pass near a root
             if np.abs(new).max() < 2 * np.abs(residual).max() + 1e-12:
                 break
             step = step / 4
@@ -102,6 +105,8 @@ def solve_system(
 def _differences(
     residuals: Callable[[np.ndarray], np.ndarray], x: np.ndarray, at_x: np.ndarray
 ) -> np.ndarray:
+    # truncation of 1e-5 against the noise of the equations (1e-11) over 1e-5: the first Jacobian
+    # is good to that, and Broyden's updates improve it
     step = 1e-5
     columns = [(residuals(x + step * unit) - at_x) / step for unit in np.eye(x.size)]
     return np.stack(columns, axis=1)

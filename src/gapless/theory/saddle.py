@@ -23,17 +23,21 @@ has lost 8 to 10 digits at the nearest nodes."""
 
 def measure_at(loss: Loss, x: np.ndarray, level: Level) -> LabelMeasure:
     """Return the measure at x = (log χ, log z)."""
+    # logarithms keep χ and z positive, and make a loss in other units a shift of x
     return label_measure(loss, float(np.exp(x[0])), float(np.exp(x[1])), level)
 
 
 def stationarity(measure: LabelMeasure) -> float:
     """Return (χ(χ+z)/4) E[(∂V)²]; Eq. 12 is α times this = 1."""
     chi, z = measure.chi, measure.z
+    # ∂V = ℓ′ at the minimiser, by the envelope theorem (replica.md §2)
     return chi * (chi + z) / 4 * measure.mean(measure.d1**2)
 
 
 def marginality(measure: LabelMeasure) -> float:
     """Return E[(χ ∂²V/2)²] without the kink's delta; Eq. 13 is α times this = 1."""
+    # ∂²V = ℓ″/J and d = ℓ″/2, hence χ ∂²V/2 = χ d/J; the delta of a jump at field zero is left
+    # out, as in the paper, and `LabelMeasure.kink` holds its mass
     return measure.mean((measure.chi * measure.d / measure.jacobian) ** 2)
 
 
@@ -92,6 +96,7 @@ def refine(
         Natural sizes of those that are differences of larger terms; the others' is themselves.
     """
     sketch = solve_saddle(loss, equations, guess, LEVELS[0], tolerance=1e-6)
+    # the Jacobian goes on from level to level: none is made by differences again
     coarse = _step(loss, equations, values, sketch.x, LEVELS[1], sketch.jacobian)
     fine, error = coarse, {}
     for level in LEVELS[2:]:
@@ -100,9 +105,11 @@ def refine(
         noise = ROUND_OFF * fine[0].condition
         natural = sizes(fine[2])
         error = _errors(coarse[2], fine[2], natural, noise)
+        # two levels cannot agree better than the equations are known: 10 times the noise will do
         if _agree(fine[2], error, natural, max(ENOUGH, 10 * noise)):
             break
         coarse = fine
+    # The last change is the error of the level before, so it bounds that of the values returned.
     return Refined(fine[0].x, fine[1], fine[2], error)
 
 
@@ -134,6 +141,7 @@ def _errors(coarse: Values, fine: Values, sizes: Values, noise: float) -> Values
     for name, value in fine.items():
         if isinstance(value, dict):
             error[name] = _errors(coarse[name], value, {}, noise)
+        # near the transition an outlier may exist at one level and not at the other
         elif value is None or coarse[name] is None:
             error[name] = None
         else:

@@ -18,6 +18,7 @@ def spectral_overlap(transform: Preprocessing, alpha: float) -> tuple[float, flo
 
     0 where no eigenvalue leaves the bulk. Raises ``ValueError`` unless alpha is positive.
     """
+    # the change from one refinement to the next bounds the error of the finer
     coarse, fine = (_overlap(transform, alpha, level) for level in LEVELS[2:4])
     return fine, error_of(coarse, fine)
 
@@ -50,4 +51,5 @@ def best_overlap(alpha: float) -> float:
             alpha * (1 - square) * float(weight @ ((y**2 - 1) ** 2 / (1 + square * (y**2 - 1)))) - 1
         )
 
+    # the unknown is q²; the power ½ makes the overlap linear, as it is reported everywhere
     return root_between(excess, 1e-14, 1 - 1e-14) ** 0.5

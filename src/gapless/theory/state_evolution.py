@@ -21,6 +21,7 @@ WEAK_RECOVERY = 0.5
 """α above which s = 0 is unstable: s′ = 2αs + O(s²)."""
 INFORMATION_THEORETIC = 1.0
 """α above which s = 1 is stable: V′ = V/α + o(V), noiseless."""
+# s at which the limit s → 0 is read off: α(s) = ½ + O(s) (baselines.md §3)
 SMALL = 1e-6
 MOST_NOISE = 1e30
 
@@ -31,11 +32,13 @@ def score_square(s: float, noise: float = 0.0) -> float:
     ŝ = α E g² is what M = αN labels tell of W*. As g is even in (ω, z) together, E runs over the
     standard pair (ω/√s, (z + √Δ n)/√(1+Δ)) of correlation √(s/(1+Δ)).
     """
+    # label noise widens y to variance 1 + Δ, and V = 1 − s to V + Δ (baselines.md §2)
     scale, variance = (1 + noise) ** 0.5, 1 - s + noise
 
     def square(z: np.ndarray, omega: np.ndarray) -> np.ndarray:
         return posterior_score(s**0.5 * omega, scale * z, variance) ** 2
 
+    # g holds y by y tanh(ωy/V) alone, so z may keep its sign where y has none
     return bivariate_gaussian(square, s**0.5 / scale)[0]
 
 
@@ -104,6 +107,8 @@ def thresholds() -> Thresholds:
     The uninformed branch of fixed points is α(s) of `alpha_of_fixed_point` from s = 0 up to the
     maximum of α(s): there it ends, and the iteration goes on to s = 1.
     """
+    # α(s) rises from ½ to one maximum, near s = 0.85, and falls to 1 (baselines.md §3); at a
+    # maximum α errs by the square of the error of s, so 1e-7 in s is ample
     found: Any = minimize_scalar(
         lambda s: -alpha_of_fixed_point(s),
         bounds=(0.05, 0.95),
@@ -139,4 +144,5 @@ def uninformed_overlap(alpha: float) -> float:
     if alpha >= end.algorithmic:
         return 1.0
     top = end.jump_from**2
+    # α(s) is monotone up to its maximum: one root
     return root_between(lambda s: alpha_of_fixed_point(s) - alpha, SMALL, top) ** 0.5

@@ -57,13 +57,17 @@ def combine(fine: Sequence[Solution], coarse: Sequence[Solution] = ()) -> Estima
         curves = np.array([getattr(one, name) for one in fine])
         value[name] = curves.mean(axis=0)
         none = np.full_like(value[name], np.nan)
+        # sets are independent, so their spread holds all that sampling does to a curve
         deviation = curves.std(axis=0, ddof=1) if len(fine) > 1 else none
         paths[name] = deviation / np.sqrt(len(fine))
+        # the same sets at both steps: common random numbers cancel most of the noise (dmft.md §6);
+        # fewer sets may have been done twice, hence no strict zip
         differences = [
             _on_grid(two, name, t) - getattr(one, name)
             for one, two in zip(fine, coarse, strict=False)
         ]
         steps[name] = abs(np.mean(differences, axis=0)) if differences else none
+    # α/P = 1/N: more sets do not lower it, more paths do
     bias = fine[0].dynamics.alpha / fine[0].ensemble.paths
     return Estimate(t, value, paths, steps, bias)
 
@@ -77,8 +81,10 @@ def _on_grid(solution: Solution, name: str, t: np.ndarray) -> np.ndarray:
 
 def _cubic(own: np.ndarray, curve: np.ndarray, t: np.ndarray) -> np.ndarray:
     good = np.isfinite(curve)
+    # a cubic through fewer points is none; probes have no values before their waiting time
     if good.sum() < 4:
         return np.full(t.size, np.nan)
+    # saved times are sums or multiples of steps, equal between runs to rounding only
     inside = (t >= own[good][0]) & (t <= own[good][-1] * (1 + 1e-12))
     return np.where(inside, CubicSpline(own[good], curve[good])(t), np.nan)
 
@@ -96,10 +102,12 @@ def power_law_limit(t: np.ndarray, energy: np.ndarray) -> tuple[float, float]:
 
 def _fitted_limit(t: np.ndarray, energy: np.ndarray, start: float) -> float:
     """Return e∞: linear least squares in (e∞, c) at each γ, the γ with the least residual."""
+    # times spaced by a factor, since a power law is a law in log t: each stretch counts alike
     times = np.geomspace(start, t[-1], 60)
     e = np.interp(times, t, energy)
     best = (np.inf, np.nan)
     # e∞ is linear only at fixed γ, and one number is cheap to scan
+    # a γ at a bound says that e falls as no power within the window (α = 14, dmft.md §8)
     for gamma in np.geomspace(0.1, 6, 240):
         # t/T: both columns are of order one at every γ
         design = np.stack([np.ones_like(times), (times / t[-1]) ** -gamma], axis=1)

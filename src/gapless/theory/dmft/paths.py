@@ -60,6 +60,7 @@ class Ensemble:
 
     def check_dimension(self, alpha: float) -> None:
         """Raise ``ValueError`` if at this α there are too few paths to stand for N = ∞."""
+        # P paths have the law of descent with P samples in N = P/α dimensions (dmft.md §2)
         if self.paths >= FEWEST_DIMENSIONS * alpha:
             return
         least = FEWEST_DIMENSIONS * alpha
@@ -76,18 +77,25 @@ class Ensemble:
         """
         if self.has_exact_moments(stream, index):
             return self._quasi[index]
+        # one generator a vector: numbers belong to (seed, set, stream, direction), so computations
+        # that differ in step, α or loss share them (common random numbers, dmft.md §6)
         generator = np.random.default_rng([self.seed, self.replica, stream, index])
+        # float32, since 2 J such vectors are kept: memory is 8 P J bytes (dmft.md §3)
         return generator.standard_normal(self.paths, np.float32)
 
     def has_exact_moments(self, stream: int, index: int) -> bool:
         """Return whether this vector is quasi-random, and its second moments are made exact."""
+        # the eight Sobol dimensions are the student's y and ξ_0 … ξ_6; probes are drawn at random
         return stream == 0 and index < QUASI and self.sampling == "sobol"
 
     def length(self, stream: int, index: int, left: float) -> float:
         """Return |new part of Xᵀq| for a unit q: √χ² of `left` degrees of freedom, or √`left`."""
+        # the mean in place of a draw; with nothing left of N there is nothing to draw
         if self.has_exact_moments(stream, index) or left == 0:
             return float(np.sqrt(left))
+        # the 1 keeps lengths apart from the ξ of the same direction
         generator = np.random.default_rng([self.seed, self.replica, stream, index, 1])
+        # Xᵀq has as many components that are not drawn yet, each N(0, 1) (dmft.md §2)
         return float(np.sqrt(generator.chisquare(left)))
 
     def labels(self) -> Float32[np.ndarray, " P"]:
@@ -95,6 +103,7 @@ class Ensemble:
         y = self.normal(0, 0)
         if not self.has_exact_moments(0, 0):
             return y
+        # sums run in float64: moments are then exact but for the rounding of the numbers themselves
         y = y - np.float32(y.mean(dtype=float))
         return (y / np.sqrt(np.mean(y**2, dtype=float))).astype(np.float32)
 
@@ -104,6 +113,8 @@ class Ensemble:
         with warnings.catch_warnings():
             # numbers of paths that are no power of two lose some balance, not correctness
             warnings.simplefilter("ignore", UserWarning)
+            # all eight at once: the points are balanced jointly, not vector by vector
             points = qmc.Sobol(QUASI, scramble=True, rng=generator).random(self.paths)
+        # a scrambled point may be 0, where ndtri is infinite; 2⁻³² is below their resolution
         tiny = 2.0**-32
         return ndtri(np.clip(points, tiny, 1 - tiny)).T.astype(np.float32)

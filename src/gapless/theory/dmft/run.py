@@ -74,10 +74,12 @@ class Run:
             return self
         snapshot = _snapshot(state)
         dynamics = state.system.dynamics
+        # each waiting time starts the same number of probes: their count tells how many have come
         started = len(state.log_norms) // len(dynamics.probes)
         due = dynamics.waiting[started : started + 1]
         if due and self.solver.is_at(state.t, due[0]):
             state = state.with_probes()
+            # the student has not moved: of the new state only the probes are saved
             snapshot = replace(snapshot, probes=_snapshot(state).probes)
         return replace(self, state=state, saved=(*self.saved, snapshot))
 
@@ -92,6 +94,8 @@ class Run:
 
     def packed(self) -> dict[str, np.ndarray]:
         """Return everything that going on needs, as arrays."""
+        # Rows of different lengths (directions are drawn on the way, probes start late) go end to
+        # end, with their counts beside them: NumPy's format holds rectangular arrays only.
         saved = self.saved
         return {
             "scalars": np.array([[getattr(one, name) for name in SCALARS] for one in saved]),
@@ -108,6 +112,7 @@ class Run:
 
         Raises ``KeyError`` or ``ValueError`` if arrays are not such as this run comes to have.
         """
+        # a file may be of another run: all shapes are compared before one number is used
         _check_fit(arrays, self.packed(), len(self.save_at))
         components = np.split(arrays["components"], np.cumsum(arrays["component_counts"])[:-1])
         probes = arrays["probes"].reshape(-1, 2)
@@ -159,6 +164,7 @@ def solve(
 
 def _snapshot(state: State) -> Snapshot:
     here = state.here
+    # component 0 of a probe is along its own first direction, in which it started: W* or random
     probes = tuple(
         (float(one.components[0]) / one.norm, log)
         for one, log in zip(here.vectors[1:], state.log_norms, strict=True)
@@ -177,14 +183,17 @@ def _snapshot(state: State) -> Snapshot:
 
 def _check_fit(found: dict[str, np.ndarray], begun: dict[str, np.ndarray], states: int) -> None:
     """Raise unless arrays are such as a run that begins like `begun` comes to have."""
+    # names that end in a number are arrays of one vector each: the student's 0, then the probes
     kinds = {name.removesuffix("_0") for name in begun if name.endswith("_0")}
     names = {name for name in begun if name.rpartition("_")[0] not in kinds}
+    # the student stays on the sphere and has no log norm: one vector more
     vectors = range(len(found["log_norms"]) + 1)
     if found.keys() != names | {f"{kind}_{index}" for kind in kinds for index in vectors}:
         raise ValueError("holds other arrays")
     for name, array in found.items():
         kind, _, index = name.rpartition("_")
         like = begun[f"{kind}_0" if kind in kinds else name]
+        # the first axis counts directions or states and grows on the way, but for these two
         grows = name != "clock" and kind != "residual"
         shapes = array.shape[grows:], like.shape[grows:]
         if array.dtype != like.dtype or array.ndim != like.ndim or shapes[0] != shapes[1]:
@@ -206,10 +215,13 @@ def _check_times(save_at: np.ndarray, waiting: tuple[float, ...], solver: Solver
     if not (save_at.ndim == 1 and save_at.size > 1 and save_at[0] == 0):
         raise ValueError("save_at: times must begin with 0, at least two")
     ascending = np.isfinite(save_at).all() and (np.diff(save_at) > 0).all()
+    # two times within one step of descent would be one state, saved twice
     if not ascending or any(map(solver.is_at, save_at[1:], save_at[:-1])):
         raise ValueError("save_at: times must be finite and ascend, at least a step apart")
+    # a probe that starts at the end is followed nowhere
     if waiting and waiting[-1] >= save_at[-1]:
         raise ValueError(f"waiting: times must be before the end, {save_at[-1]:g}")
+    # the driver stops at saved times and nowhere else
     for time in waiting:
         if not any(solver.is_at(time, t) for t in save_at):
             raise ValueError(f"waiting: {time:g} is not among the saved times")

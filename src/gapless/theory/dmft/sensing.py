@@ -48,6 +48,7 @@ class Vector:
 
     def __matmul__(self, other: "Vector") -> float:
         # of vectors by the same directions only: numpy refuses others
+        # the two parts are orthogonal: a residual stands for directions that are not drawn yet
         product = float(self.components @ other.components)
         return product + float(self.residual @ other.residual)
 
@@ -72,6 +73,7 @@ class Rows:
         full, place = divmod(self.count, BLOCK)
         if place == 0:
             last = np.empty((BLOCK, row.size), np.float32)
+            # NaN marks a free row: no number that is drawn is one
             last[:, 0] = np.nan
         else:
             last = self.blocks[-1]
@@ -137,7 +139,9 @@ class Sensing:
         tolerance: float,
     ) -> "Sensing":
         """Return an X of which nothing is drawn."""
+        # below rounding every vector would seem to have a part that is new
         empty = cls(ensemble, stream, alpha, labels, max(tolerance, ROUNDING))
+        # orthogonal to the ones is mean zero
         return empty._spanning(np.ones(ensemble.paths), *labels)
 
     @property
@@ -152,6 +156,7 @@ class Sensing:
 
     def with_image(self, image: Float32[np.ndarray, " P"]) -> "Sensing":
         """Return X with one direction more, of this image: the signal, with X W* = y."""
+        # no product Xᵀq led there: q = 0 and a = 0, and the image is known without drawing
         return self._added(image, np.zeros(self.ensemble.paths, np.float32), 0.0)
 
     def with_direction(self, q: Float32[np.ndarray, " P"] | None = None) -> "Sensing":
@@ -164,6 +169,7 @@ class Sensing:
             # |Xᵀq| is known in law only: its N − J undrawn components are Gaussian
             length = self.ensemble.length(self.stream, self._index, self._left(self.count))
         if self._has_exact_moments:
+            # exact moments: orthogonal to labels, earlier ξ and q, then scaled to mean square one
             outside = _outside(number, self._spanning(q).span)
             xi = (outside / np.sqrt(np.mean(outside**2))).astype(np.float32)
         else:
@@ -184,6 +190,7 @@ class Sensing:
 
     def _left(self, count: int) -> float:
         """Return N − j, the mean square length of a new part."""
+        # a system of N dimensions has no more than N directions
         return max(self.dimension - count, 0.0)
 
     def _added(self, image: np.ndarray, q: np.ndarray, length: float) -> "Sensing":
@@ -214,9 +221,11 @@ class Sensing:
     def times(self, w: Vector) -> Float32[np.ndarray, " P"]:
         """Return X w, without the ξ of the residual."""
         w = self.rebased(w)
+        # in the precision of the images, which a float64 vector would have copied and widened
         components = w.components.astype(np.float32)
         # a residual acts on its own path through the N − J components that are not drawn
         found = w.residual * np.float32(np.sqrt(self._left(self.count)))
+        # this reads 4 P J bytes of the 16 P J of a gradient; `times_transpose` reads the rest
         for part, images in self.images:
             found += components[part] @ images
         return found
@@ -227,11 +236,14 @@ class Sensing:
         By Stein's lemma α⟨F ξ_j⟩ is the response of the mean-field equations, Σ_s M_R(k, s) w_s,
         and √(α/P) F · q_j the noise u_k (docs/derivations/dmft.md §2).
         """
+        # α⟨F X e_j⟩ is (1/N) F·(X e_j), since P samples stand for αN (dmft.md §2)
         components = np.empty(self.count)
+        # what undrawn directions hold of XᵀF/N has the length √(N − J)|F|/N
         residual = force * np.float32(np.sqrt(self._left(self.count)) / self.dimension)
         inside = np.zeros(self.ensemble.paths, np.float32)
         for (part, images), (_, basis) in zip(self.images, self.basis, strict=True):
             components[part] = (images @ force) / self.dimension
+            # the part along the q_j is counted in the components, by the a_j q_j of X e_j
             inside += (basis @ residual) @ basis
         return Vector(components, residual - inside)
 
@@ -243,7 +255,9 @@ class Sensing:
             # direction j took the part of the residual along q_j when it was drawn
             part = float(q @ residual)
             left, after = self._left(j), self._left(j + 1)
+            # the residual took a_j at its mean √(N − j); what was drawn replaces it
             components.append(part * self.lengths[j] / np.sqrt(left) if left else 0.0)
+            # the rest of Xᵀr has one direction fewer to lie in
             shrunk = np.float32(np.sqrt(after / left) if left else 0)
             residual = (residual - np.float32(part) * q) * shrunk
         return w if residual is w.residual else Vector(np.array(components), residual)
@@ -251,6 +265,7 @@ class Sensing:
     def resolved(self, w: Vector) -> tuple["Sensing", Vector]:
         """Return X and w, with w's residual made a direction if it is longer than the tolerance."""
         w = self.rebased(w)
+        # only a residual that seems long is worth two passes over the q_j
         if self._is_short(w):
             return self, w
         # rounding along the q_j grows like e^{∫μ}, since no product answers to a residual
@@ -262,6 +277,7 @@ class Sensing:
         w = Vector(components, residual)
         if self._is_short(w):
             return self, w
+        # the new q is the residual's own direction, so `rebased` moves all of it to a component
         longer = self.with_direction(residual / np.float32(np.linalg.norm(residual)))
         return longer, longer.rebased(w)
 
@@ -272,6 +288,7 @@ class Sensing:
         """Return Σ factor × vector."""
         components = np.zeros(self.count)
         residual = np.zeros(self.ensemble.paths, np.float32)
+        # vectors made before the latest direction was drawn have fewer components
         for factor, one in zip(factors, map(self.rebased, vectors), strict=True):
             components += factor * one.components
             residual += np.float32(factor) * one.residual
@@ -290,6 +307,7 @@ class Sensing:
     ) -> "Sensing":
         """Return X with the directions that `packed` returned, bit by bit."""
         longer = self
+        # `span` is not stored: it is made again from the same vectors in the same order
         for image, q, length in zip(images, basis, lengths, strict=True):
             longer = longer._added(image, q, float(length))
         return longer

@@ -100,12 +100,15 @@ class Solution:
         # directions are drawn on the way: earlier states have fewer components
         width = max(row.size for row in rows)
         padded = np.array([np.pad(row, (0, width - row.size)) for row in rows])
+        # a Gram matrix, so C is positive whatever was sampled (dmft.md §2); residuals, at most ε of
+        # the length, enter it by their squares and are left out
         return padded @ padded.T
 
     @property
     def correlation_0(self) -> Float[np.ndarray, " S"]:
         """C(t, 0)."""
         first = self.saved[0].components
+        # w_0 lies along the first directions; later ones are orthogonal to it
         return np.array([one.components[: first.size] @ first for one in self.saved])
 
     @cached_property
@@ -124,7 +127,9 @@ class Solution:
 
         One coordinate of w is changed at t_w by η; it differs by η R at t. NaN before t_w.
         """
+        # of each waiting time probe 0 is the random direction and probe 1 the signal
         along, log = self._probes[:, :, 0, 0], self._probes[:, :, 0, 1]
+        # `along` is of the vector at length one; its own length grows by decades and is a logarithm
         return (along * np.exp(log)).T
 
     @property
@@ -139,6 +144,7 @@ class Solution:
         NaN before t_w, where m has another sign than at t_w, and with a teacher.
         """
         along, log = self._signal
+        # m/m(t_w) = (m/|δw|) |δw|, both 1 at t_w; sums of logarithms cannot overflow
         return np.log(np.where(along > 0, along, np.nan)) + log
 
     @property
@@ -174,5 +180,6 @@ class Solution:
         """
         law = self.law(k)
         edge = bulk_edge(law, self.dynamics.loss, self.dynamics.alpha)
+        # γ̄ is searched: a law of finitely many atoms has its root below the pole (bbp.md §1)
         found = bulk.outlier(curvatures(law, self.dynamics.loss, self.dynamics.alpha))
         return edge.value, found.value, edge.edge_from_one_atom

@@ -54,6 +54,7 @@ class GradientDescent:
     def step(self, state: State, goal: float) -> State:  # noqa: ARG002  as `GradientFlow.step`
         """Return the state one step later. Raises `Unstable` if the energy has risen."""
         here = state.here
+        # Euler's step of Eq. 2; `moved` divides by the norm, as the paper's descent does
         vectors = state.system.combined([1.0, self.rate], here.vectors, here.velocities)
         after = state.moved(state.system, vectors, state.t + self.rate)
         # close to zero energy single paths that change sides make it rise
@@ -104,20 +105,24 @@ class GradientFlow:
         system, step_size = start.system, start.step_size
         shortest = SHORTEST / system.dynamics.unit
         while step_size >= shortest:
+            # longer than this no number of stages is stable
             h = min(step_size, beta[MAX_STAGES] / start.stiffness)
             # a goal within rounding is met now, not by a step of rounding
             last = start.t + h * (1 + 1e-9) >= goal
             h = goal - start.t if last else h
+            # the fewest stages with β(s) ≥ h λ, since each costs a gradient
             stages = max(2, int(np.searchsorted(beta[2:], h * start.stiffness)) + 2)
             system, vectors = _chebyshev(system, here, h, min(stages, MAX_STAGES))
             after = start.moved(system, vectors, float(goal) if last else start.t + h)
             # what a step has drawn stays drawn, be it accepted or not
             system = after.system
             ends = [here.vectors, after.here.vectors, here.velocities, after.here.velocities]
+            # of the student alone, which sets the coefficients of the probes' linear equation
             error = system.sensing[0].combined(
                 [0.8, -0.8, 0.4 * h, 0.4 * h], [student for student, *_ in ends]
             )
             ratio = error.norm / self.tolerance if np.isfinite(after.here.energy) else np.inf
+            # the local error of order 2 goes like h³; 0.8 leaves room, as a step that fails is lost
             room = float(np.clip(0.8 * max(ratio, 1e-9) ** (-1 / 3), 0.2, 2))
             if ratio <= 1:
                 # a step that was cut to meet a goal says little about the next
@@ -137,6 +142,7 @@ def _chebyshev(
     system: System, start: Evaluation, h: float, stages: int
 ) -> tuple[System, tuple[Vector, ...]]:
     """Return where a step of so many stages leads, before division by the norm."""
+    # the recursion of `gapless.chebyshev`, for the student and its probes together
     mu, nu, mu_tilde, gamma_tilde = coefficient_table()[:, stages]
     older: Sequence[Vector] = start.vectors
     old = system.combined([1.0, mu_tilde[1] * h], start.vectors, start.velocities)
@@ -150,6 +156,7 @@ def _chebyshev(
             here.velocities,
             start.velocities,
         )
+        # as evaluated: a residual may have become a direction on the way
         older, old = here.vectors, new
     return system, old
 
@@ -162,6 +169,7 @@ def _stiffness(state: State) -> float:
     weights = state.here.slope.astype(float)
     law = bulk.Curvatures(
         weights,
+        # the edge does not know y: any y² will do
         weights**2,
         np.full(len(weights), 1 / len(weights)),
         state.system.dynamics.alpha,

@@ -94,6 +94,7 @@ class Dynamics:
         Thresholds of energies have this unit, those of times its inverse.
         """
         size = check_consistent(self.loss) / check_consistent(quartic)
+        # a power of two, so that thresholds in this unit scale without rounding
         return 1024.0 ** round(np.log2(size) / 10)
 
     @property
@@ -112,6 +113,7 @@ def _refuse_jumps(loss: Loss, unit: float) -> None:
     """Raise ``ValueError`` if ∂ℓ/∂ŷ jumps at ŷ = 0: probes, which use F′, would miss the jump."""
     y = np.array([0.5, 1.0, 2.0])
     tiny = np.full_like(y, 1e-6)
+    # a smooth ℓ′ differs by 2e-6 ℓ″ between ±1e-6, far below the bound
     jump = evaluate(loss.d1, tiny, y) - evaluate(loss.d1, -tiny, y)
     if (abs(jump) > 1e-3 * unit).any():
         raise ValueError(
@@ -203,6 +205,7 @@ class System:
         started = []
         for stream, direction in enumerate(self.dynamics.probes, len(self.sensing)):
             empty = self.empty(stream)
+            # X W* = y needs no drawing; an image along a random direction is fresh
             known = direction == "signal"
             started.append(empty.with_image(self.y) if known else empty.with_direction())
         sensing = (*self.sensing, *started)
@@ -210,6 +213,7 @@ class System:
 
     def empty(self, stream: int) -> Sensing:
         """Return the X of the student (stream 0), or of a probe, with nothing drawn."""
+        # labels are what ξ of exact moments are made orthogonal to; only the student has such ξ
         labels = self.sensing[0].labels if stream == 0 else self.y[None][:0]
         return Sensing.begin(self.ensemble, stream, self.dynamics.alpha, labels, self.residual)
 
@@ -222,6 +226,7 @@ class System:
         h, y = student.astype(float), self.y.astype(float)
         # F = −ℓ′/2, with the ½ of Eq. 1
         force = -evaluate(loss.d1, h, y) / 2
+        # F′ = −d with d of the Hessian, Eq. 4
         slope = (-evaluate(loss.d2, h, y) / 2).astype(np.float32)
         forces = [force.astype(np.float32)]
         # of a probe: δF = F′ δŷ
@@ -230,10 +235,12 @@ class System:
         w = vectors[0]
         # Eq. 3 with |w|² = 1 up to rounding: velocities are tangent exactly
         mu = -(pushes[0] @ w) / (w @ w)
+        # probes move with the student's μ: its own change is odd in δw and vanishes (dmft.md §5)
         velocities = tuple(
             x.combined([1.0, mu], [push, one])
             for x, push, one in zip(sensing, pushes, vectors, strict=True)
         )
+        # e = L/N: ½ of Eq. 1 times M/N
         energy = alpha / 2 * float(evaluate(loss.value, h, y).mean())
         system = replace(self, sensing=sensing, gradients=self.gradients + 1)
         return system, Evaluation(vectors, velocities, student, slope, energy, mu)
@@ -259,6 +266,8 @@ class System:
             x.combined([factor], [one])
             for x, factor, one in zip(sensing, [c, *(1 / x for x in norms)], vectors, strict=True)
         )
+        # the factor c of the student's division acts on δw too, or responses would not belong to
+        # a C of unit diagonal (dmft.md §1)
         return replace(self, sensing=sensing), shortened, tuple(np.log(c * x) for x in norms)
 
     def _resolved(
@@ -299,12 +308,14 @@ class State:
     def begin(cls, dynamics: Dynamics, ensemble: Ensemble, residual: float = RESIDUAL) -> "State":
         """Return the start. Raises ``ValueError`` if there are too few paths for α."""
         system = System.begin(dynamics, ensemble, residual)
+        # a loss s times larger runs s times faster
         return cls(*system.evaluate([system.start()]), step_size=FIRST_STEP / dynamics.unit)
 
     def with_probes(self) -> "State":
         """Return the state with the probes of one more waiting time."""
         system, started = self.system.with_probes()
         system, here = system.evaluate([*self.here.vectors, *started])
+        # a probe starts at length one
         log_norms = (*self.log_norms, *(0.0 for _ in started))
         return replace(self, system=system, here=here, log_norms=log_norms)
 
@@ -346,5 +357,6 @@ class State:
         # the evaluation below was counted
         system = replace(self.system, sensing=tuple(sensing), gradients=int(gradients) - 1)
         system, here = system.evaluate(vectors)
+        # velocities are not stored: the same vectors on the same X give them again, bit by bit
         log_norms = tuple(map(float, arrays["log_norms"]))
         return State(system, here, log_norms, t, int(steps), step_size, stiffness)
