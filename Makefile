@@ -9,7 +9,7 @@ OUT ?= results/smoke
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: benchmarks docs notebooks reproduce test test-avx2 test-many-seeds test-sdist test-slow test-browser test-lowest test-readme crash campaign slurm lint types contracts check clean
+.PHONY: benchmarks docs notebooks peers reproduce test test-avx2 test-many-seeds test-sdist test-slow test-browser test-lowest test-readme crash campaign slurm lint types contracts check clean
 
 # at smoke scale most of the time goes to compiling, so programs are compiled quickly
 reproduce: $(VENV)/.run
@@ -80,6 +80,10 @@ benchmarks: $(VENV)/.dev
 	$(BIN)/python benchmarks/theory.py
 	$(BIN)/python benchmarks/eigenpairs.py --crossover
 
+# gapless beside other packages on the same work, in an environment of its own: an hour
+peers: .venv-peers/.done
+	.venv-peers/bin/python benchmarks/peers.py
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -94,7 +98,7 @@ contracts: $(VENV)/.dev
 check: lint types contracts test
 
 clean:
-	rm -rf $(VENV) .venv-lowest build
+	rm -rf $(VENV) .venv-lowest .venv-peers build
 
 $(VENV)/.run: requirements/run.txt pyproject.toml
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
@@ -111,4 +115,14 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.txt $(ON_TOP)
 
 $(VENV)/.docs: $(VENV)/.dev requirements/docs.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/docs.txt
+	touch $@
+
+# one at a time: a peer that cannot be installed here is left out, and the benchmark names it
+.venv-peers/.done: requirements/run.txt benchmarks/peers-requirements.txt pyproject.toml
+	$(MAKE) .venv-peers/.run VENV=.venv-peers
+	for peer in diffrax pymanopt matfree deepinv primme; do \
+		timeout 1800 .venv-peers/bin/python -m pip install --quiet --disable-pip-version-check \
+			-c requirements/run.txt -c benchmarks/peers-requirements.txt $$peer \
+			|| echo "not installed: $$peer"; \
+	done
 	touch $@
