@@ -20,6 +20,7 @@ from gapless.cli import (
     docstrings,
     explore,
     flow,
+    ground,
     reproduce,
     running,
     spectrum,
@@ -40,9 +41,11 @@ VERBS: dict[ModuleType, tuple[Any, ...]] = {
     theory: (theory.app,),
     dmft: (dmft.dmft,),
     cache: (cache.cache,),
+    ground: (),
     running: (),
 }
-"""The verbs by the module that they stand in; of `running` they take options alone."""
+"""The verbs by the module that they stand in; of `running` they take options alone, and
+`ground` is one of theory's."""
 
 POSITIONAL = ("figures", "dir", "file")
 

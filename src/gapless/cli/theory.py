@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from gapless.cli.ground import ground
 from gapless.cli.shared import (
     Json,
     check_writable,
@@ -20,6 +21,9 @@ app = App(
     name="theory",
     help="Threshold states (1RSB), minima (Kac–Rice), bulk edge, outlier, α_BBP as N → ∞.",
 )
+
+
+app.command(ground)
 
 
 @app.command

@@ -1,4 +1,4 @@
-"""The N → ∞ predictions: 1RSB threshold states, bulk edge, outlier, BBP transition."""
+"""The N → ∞ predictions: 1RSB threshold states, full-RSB ground states, bulk edge, outlier, BBP."""
 
 from gapless.theory.bbp import (
     BBPThreshold,
@@ -10,6 +10,12 @@ from gapless.theory.bbp import (
     outlier,
 )
 from gapless.theory.bulk import BulkEdge, Curvatures, Outlier
+from gapless.theory.full_rsb import (
+    FullRSBState,
+    FullRSBThreshold,
+    full_rsb_state,
+    full_rsb_threshold,
+)
 from gapless.theory.replica import (
     ComplexityCurve,
     GroundState,
@@ -25,6 +31,8 @@ __all__ = [
     "BulkEdge",
     "ComplexityCurve",
     "Curvatures",
+    "FullRSBState",
+    "FullRSBThreshold",
     "GroundState",
     "NotConverged",
     "Outlier",
@@ -35,6 +43,8 @@ __all__ = [
     "bulk_density",
     "bulk_edge",
     "complexity_curve",
+    "full_rsb_state",
+    "full_rsb_threshold",
     "ground_state",
     "outlier",
     "threshold_state",

@@ -160,7 +160,7 @@ def support_end(start: np.ndarray, exponent: Callable[[np.ndarray], np.ndarray])
     return scan[np.arange(start.size), np.minimum(last + 1, scan.shape[1] - 1)]
 
 
-def _largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
+def largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
     """Return h_min(y) ≥ 0, the largest root of r(h) = h + χ ℓ′(h, y)/2."""
     negative = _field(loss, chi, SCAN[None, :], y[:, None]) < 0
     if negative[:, -1].any():
@@ -196,6 +196,17 @@ def _largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
     return h_min
 
 
+def refuse_other_jumps(loss: Loss, chi: float, d: np.ndarray) -> None:
+    """Raise ``ValueError`` where J = 1 + χ d is negative: the minimiser of V jumps there."""
+    # J < 0 means that r(h) turns back, so that some fields have two candidates; 1e-9 is rounding
+    # at the corner, where J → 0 without changing sign
+    if (1 + chi * d < -1e-9 * np.maximum(1, np.abs(chi * d))).any():
+        raise ValueError(
+            f"loss: for {loss.name} at χ={chi:.6g} the minimiser of (r−h)²/χ + ℓ(h, y) jumps at a "
+            "field other than zero; only a jump at r=0 is covered"
+        )
+
+
 def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasure:
     """Return the 1RSB measure e^{−r²/2 − (z/2) V(r, y)} Dy at (χ, z), normalised at each y.
 
@@ -204,7 +215,7 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
     """
     # split at the corners, where the integral over h is singular like |y − y_c|^(−1/2)
     y, y_weight = half_gaussian(corners(loss, chi), level)
-    h_min = _largest_root(loss, chi, y)
+    h_min = largest_root(loss, chi, y)
 
     def exponent(h: np.ndarray, value: np.ndarray, d1: np.ndarray) -> np.ndarray:
         # In place: the arrays do not fit the cache, and fresh memory costs more than arithmetic.
@@ -229,13 +240,7 @@ def label_measure(loss: Loss, chi: float, z: float, level: Level) -> LabelMeasur
     value, d1 = evaluate(loss.value, h, column), evaluate(loss.d1, h, column)
     d = evaluate(loss.d2, h, column) / 2
     jacobian = 1 + chi * d
-    # J < 0 means that r(h) turns back, so that some fields have two candidates; 1e-9 is rounding
-    # at the corner, where J → 0 without changing sign
-    if (jacobian < -1e-9 * np.maximum(1, np.abs(chi * d))).any():
-        raise ValueError(
-            f"loss: for {loss.name} at χ={chi:.6g} the minimiser of (r−h)²/χ + ℓ(h, y) jumps at a "
-            "field other than zero; only a jump at r=0 is covered"
-        )
+    refuse_other_jumps(loss, chi, d)
     energy = exponent(h, value, d1)
     # the least exponent, at most y²/2 = 50 (h = y costs no loss), is taken out of the exponential:
     # the largest weight is then of order one at every y

@@ -1,0 +1,139 @@
+"""The maximum of f over non-decreasing z and χ, by a projected quasi-Newton method.
+
+Unknowns are ln χ and the rises of z, in units of the 1RSB ground state's z. Their Hessian is made
+by differences of gradients, on a coarse mesh, and kept up to date by the BFGS formula: five or so
+gradients on a fine mesh then do (docs/derivations/full-rsb.md §5).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import lsq_linear
+
+from gapless.theory.full_rsb.recursion import Action, Recursion, entropy
+from gapless.theory.roots import NotConverged
+
+LEAST = 1e-6
+"""Least rise of z, in its unit: z stays positive."""
+ENOUGH = 1e-13
+"""Rise of f left, relative to its terms, at which the maximum counts as found, above rounding."""
+MOST_STEPS = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Maximum:
+    """A maximum of f, or a point on the way to one.
+
+    Parameters
+    ----------
+    z : shape (K,)
+        Non-decreasing.
+    unit
+        The unit of z.
+    hessian : shape (K + 1, K + 1)
+        That of −f in (ln χ, rises of z), as the method has it.
+    """
+
+    of: Recursion
+    z: np.ndarray
+    chi: float
+    unit: float
+    action: Action
+    hessian: np.ndarray
+
+
+def maximise(
+    of: Recursion, z: np.ndarray, chi: float, unit: float, hessian: np.ndarray | None = None
+) -> Maximum:
+    """Return the maximum of f near (z, χ).
+
+    Parameters
+    ----------
+    hessian
+        Of −f near the maximum, in (ln χ, rises of z); made by differences, which costs K + 1
+        gradients, if absent.
+
+    Raises `NotConverged` with the last χ and z at q → 1.
+    """
+    x = np.concatenate([[np.log(chi)], np.diff(z / unit, prepend=0.0)])
+    x[1:] = np.maximum(x[1:], LEAST)
+    action, slope = _slope(of, x, unit)
+    enough = ENOUGH * (abs(action.value) + abs(entropy(of.mesh.step, z, chi)[0]))
+    fresh = hessian is None
+    if hessian is None:
+        hessian = _differences(of, x, unit, slope)
+    for _ in range(MOST_STEPS):
+        move = _to_the_top(hessian, slope, LEAST - x[1:])
+        # f rises by half of this to the top of its parabola
+        if slope @ move <= 2 * enough:
+            z = unit * np.cumsum(x[1:])
+            return Maximum(of, z, float(np.exp(x[0])), unit, action, hessian)
+        change = float(np.abs(np.cumsum(move[1:]) / np.cumsum(x[1:])).max())
+        share = min(1.0, 0.3 / max(abs(move[0]), 0.3), 0.5 / max(change, 0.5))
+        for _ in range(12):
+            new = x + share * move
+            new_action, new_slope = _slope(of, new, unit)
+            if new_action.value >= action.value - enough:
+                break
+            share /= 3
+        else:
+            if fresh:
+                break
+            hessian, fresh = _differences(of, x, unit, slope), True
+            continue
+        hessian, fresh = _bfgs(hessian, new - x, slope - new_slope), False
+        x, action, slope = new, new_action, new_slope
+    iterate = {"alpha": of.alpha, "chi": np.exp(x[0]), "z": unit * x[1:].sum()}
+    raise NotConverged("full replica symmetry breaking", iterate, slope)
+
+
+def _slope(of: Recursion, x: np.ndarray, unit: float) -> tuple[Action, np.ndarray]:
+    """Return f and its derivatives by ln χ and by the rises of z."""
+    chi = float(np.exp(x[0]))
+    with np.errstate(all="ignore"):  # a step that goes too far is shortened
+        action = of.action(unit * np.cumsum(x[1:]), chi)
+    rises = unit * np.cumsum(action.by_z[::-1])[::-1]
+    return action, np.concatenate([[chi * action.by_chi], rises])
+
+
+def _differences(of: Recursion, x: np.ndarray, unit: float, slope: np.ndarray) -> np.ndarray:
+    """Return the Hessian of −f by forward differences of its gradient."""
+    lengths = 1e-3 * np.concatenate([[1.0], np.maximum(np.cumsum(x[1:]), 0.1)])
+    columns = []
+    for k, length in enumerate(lengths):
+        shifted = x.copy()
+        shifted[k] += length
+        columns.append((slope - _slope(of, shifted, unit)[1]) / length)
+    hessian = np.stack(columns, axis=1)
+    return (hessian + hessian.T) / 2
+
+
+def _to_the_top(hessian: np.ndarray, slope: np.ndarray, lowest: np.ndarray) -> np.ndarray:
+    """Return the step to the top of the parabola at which no rise of z falls below its least.
+
+    ``lowest`` are the least steps of the rises. In each direction |curvature| is taken, and no less
+    than 1e-10 of the largest: the last steps of z move f by less than its gradient is known to.
+    """
+    scale = 1 / np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-300))
+    curvature, basis = np.linalg.eigh(hessian * np.outer(scale, scale))
+    root = np.sqrt(np.maximum(np.abs(curvature), 1e-10 * np.abs(curvature).max()))
+    # |A step − b|² is the parabola, A Aᵀ its curvature, in units of 1/scale
+    square = root[:, None] * basis.T
+    target = (basis.T @ (scale * slope)) / root
+    bounds = np.concatenate([[-np.inf], np.minimum(lowest, 0.0)]) / scale
+    step = np.linalg.solve(square, target)
+    if (step < bounds).any():
+        step = lsq_linear(square, target, (bounds, np.inf), method="bvls").x
+    return scale * step
+
+
+def _bfgs(hessian: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Return the Hessian of −f after a step along which its gradient has changed."""
+    along = float(step @ change)
+    if along <= 1e-12 * float(np.linalg.norm(step) * np.linalg.norm(change)):
+        return hessian
+    image = hessian @ step
+    curvature = float(step @ image)
+    if curvature <= 0:
+        return hessian
+    return hessian + np.outer(change, change) / along - np.outer(image, image) / curvature

@@ -1,0 +1,25 @@
+"""Losses, meshes and maxima that tests of full replica symmetry breaking share."""
+
+import numpy as np
+
+from gapless.losses import amplitude, normalised, quartic
+from gapless.theory import ground_state
+from gapless.theory.full_rsb.maximum import maximise
+from gapless.theory.full_rsb.mesh import Resolution
+from gapless.theory.full_rsb.recursion import recursion
+
+LOSSES = [(quartic, 10.0), (normalised(1.0), 6.0), (amplitude, 6.0)]
+SMALL = Resolution(uniform=3, per_halving=1, last=0.05, fields=90, order=7)
+FEW = np.array([0.0, 0.3, 0.7, 0.9, 0.97, 1.0])
+"""Steps on which meshes of 160 fields are right to 1e-7."""
+
+
+def rising(of, unit):
+    """Return a z that rises, at no maximum of f."""
+    return unit * (0.2 + 1.3 * of.mesh.middle**2)
+
+
+def maximum(loss, alpha, resolution=SMALL, q=None):
+    one = ground_state(loss, alpha)
+    of = recursion(loss, alpha, resolution, one.chi, q=q)
+    return maximise(of, one.z * (0.5 + of.mesh.middle), one.chi, one.z)
