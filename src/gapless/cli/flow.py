@@ -108,10 +108,11 @@ def flow(
     in_numpy = numpy_is_sooner(
         parse_loss(point.loss), point.precision, point.design.k, point.design.m, gradients
     )
+    points = [here.model_copy(update={"in_numpy": in_numpy}) for here in points]
     records = []
     with meter("flow", len(points)) as progress, checkpoints_in(checkpoint):
         for here in points:
-            records += here.measure(progress.advance, in_numpy=in_numpy).to_pylist()
+            records += here.measure(progress.advance).to_pylist()
         for here in points:
             Checkpoint(here).discard()
     records = records[:runs]

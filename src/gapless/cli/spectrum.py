@@ -85,6 +85,7 @@ def spectrum(
     in_numpy = n <= DENSE_BELOW and numpy_is_sooner(
         chosen, "float32", design.k, design.m, moment.gradients * len(points)
     )
+    points = [here.model_copy(update={"in_numpy": in_numpy}) for here in points]
     records = []
     with meter("spectrum", len(points)) as progress:
         for here in points:
@@ -95,7 +96,6 @@ def spectrum(
                 chosen,
                 lowest=lowest,
                 deflate_radial=deflate_radial,
-                in_numpy=in_numpy,
             ).to_pylist()
             progress.advance(1)
     records = records[:runs]

@@ -14,7 +14,7 @@ import pandas as pd
 from gapless.analyse.statistics import clustered_mean, student_half_width
 from gapless.analyse.verdict import Claim, Sample, Statement, Verdict, judged, verdict
 from gapless.channels import weak_optimal
-from gapless.figures.experiment import Experiment, Scale
+from gapless.figures.experiment import Experiment, Scale, in_numpy
 from gapless.losses import normalised, quartic
 from gapless.measure.baselines import METHODS, BaselinePoint
 from gapless.page.panels import TWO_ERRORS, Axis, Mark, Panel, Picture, Series
@@ -54,7 +54,16 @@ def points(scale: Scale, seed: int) -> list[BaselinePoint]:
     """Return the points of a scale; those of one α follow each other and share compiled code."""
     n, designs, runs = SIZES[scale]
     return [
-        BaselinePoint(n=n, alpha=alpha, seed=seed, method=method, index=index, runs=runs)
+        BaselinePoint(
+            n=n,
+            alpha=alpha,
+            seed=seed,
+            method=method,
+            index=index,
+            runs=runs,
+            # their noise is drawn by compiled code
+            in_numpy=in_numpy(scale) and method not in ("sgd", "langevin"),
+        )
         for alpha in ALPHAS[scale]
         for method in METHODS
         if _measured(scale, alpha, method)

@@ -31,7 +31,7 @@ from gapless.analyse.verdict import (
     judged,
     verdict,
 )
-from gapless.figures.experiment import Experiment, Scale
+from gapless.figures.experiment import Experiment, Scale, in_numpy
 from gapless.losses import normalised
 from gapless.measure.frames import FramesPoint
 from gapless.page.panels import GREY, TWO_ERRORS, Axis, Mark, Panel, Picture, Series
@@ -55,6 +55,7 @@ def points(scale: Scale, seed: int) -> list[FramesPoint]:
     """Return the designs of every α of a scale."""
     n, designs, runs, frames = SIZES[scale]
     common: dict[str, Any] = dict(n=n, seed=seed, runs=runs, loss=LOSS.name, frames=frames)
+    common["in_numpy"] = in_numpy(scale)
     return [
         FramesPoint(alpha=alpha, index=index, **common)
         for alpha in ALPHAS

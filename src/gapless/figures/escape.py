@@ -19,7 +19,7 @@ from gapless.analyse.statistics import weighted_line
 from gapless.analyse.success import success_table
 from gapless.analyse.transition import crossing_alpha, crossing_table
 from gapless.analyse.verdict import NOT_MEASURED, Claim, Sample, Statement, judged, verdict
-from gapless.figures.experiment import Experiment, Scale
+from gapless.figures.experiment import Experiment, Scale, in_numpy
 from gapless.flow import paper_budget
 from gapless.measure.design_point import sweep_points
 from gapless.measure.mean_field import MeanField
@@ -45,7 +45,7 @@ class StartsAndRuns:
 
 
 SIZES: dict[Scale, StartsAndRuns] = {
-    "smoke": StartsAndRuns((4.5, 6.0, 8.0), 6, 3, 4096, ((64, 256), (128, 256)), 32),
+    "smoke": StartsAndRuns((4.5, 6.0, 8.0), 6, 3, 4096, ((64, 128), (128, 128)), 32),
     "desk": StartsAndRuns(
         (5.0, 5.5, 6.0, 6.5, 7.0, 7.5, 8.0, 9.0),
         16,
@@ -91,7 +91,15 @@ def points(scale: Scale, seed: int) -> list[MeanField | Simulation]:
         point
         for n, count in size.runs
         for point in sweep_points(
-            Simulation(n=n, alpha=1.0, seed=seed, runs=size.runs_per_design), size.alphas, count
+            Simulation(
+                n=n,
+                alpha=1.0,
+                seed=seed,
+                runs=size.runs_per_design,
+                in_numpy=in_numpy(scale),
+            ),
+            size.alphas,
+            count,
         )
     ]
     return [*starts, *runs]

@@ -18,6 +18,14 @@ Scale = Literal["smoke", "desk", "paper"]
 R = TypeVar("R")
 
 
+def in_numpy(scale: Scale) -> bool:
+    """Return whether points of a scale are measured in NumPy, without compiling: smoke's.
+
+    There are few of one shape, and to compile for a shape takes seconds.
+    """
+    return scale == "smoke"
+
+
 @dataclass(frozen=True)
 class Size:
     """One N: its α, and at each α as many designs with as many runs on each."""

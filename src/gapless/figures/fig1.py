@@ -15,7 +15,7 @@ import pandas as pd
 from gapless.analyse.statistics import share
 from gapless.analyse.success import recovered, solved
 from gapless.analyse.verdict import MOSTLY, Claim, Sample, Statement, judged, verdict
-from gapless.figures.experiment import Experiment, Scale
+from gapless.figures.experiment import Experiment, Scale, in_numpy
 from gapless.flow import Outcome, paper_budget
 from gapless.measure.simulation import Simulation
 from gapless.measure.threshold import rest_sentence
@@ -23,12 +23,12 @@ from gapless.page.panels import GREY, Axis, Mark, Panel, Picture, Series
 
 PAPER_N = 16384
 ALPHAS = (6.0, 12.0, 18.0, 24.0)
-SIZES: dict[Scale, tuple[int, int, float]] = {
-    "smoke": (768, 6, 8.0),
-    "desk": (2048, 8, 20.0),
-    "paper": (PAPER_N, 8, 20.0),
+SIZES: dict[Scale, tuple[int, int, float, int]] = {
+    "smoke": (1024, 4, 3.0, 36),
+    "desk": (2048, 8, 20.0, 60),
+    "paper": (PAPER_N, 8, 20.0, 60),
 }
-"""N, runs for each α, and the time at which a twin that is not at rest is read off."""
+"""N, runs for each α, the time at which a twin that is not at rest is read off, and save times."""
 
 
 def points(scale: Scale, seed: int) -> list[Simulation]:
@@ -37,7 +37,7 @@ def points(scale: Scale, seed: int) -> list[Simulation]:
     With a teacher the time budget is twice the paper's: of the runs that are solved at α = 6 as
     many are in the second half as in the first.
     """
-    n, runs, late = SIZES[scale]
+    n, runs, late, times = SIZES[scale]
     budget = {"teacher": 2 * paper_budget(n), "shuffled": late}
     return [
         Simulation(
@@ -47,8 +47,9 @@ def points(scale: Scale, seed: int) -> list[Simulation]:
             runs=runs,
             labels=labels,
             t_max=budget[labels],
-            save_at=(0.0, *np.geomspace(2e-3, budget[labels], 59).tolist()),
+            save_at=(0.0, *np.geomspace(2e-3, budget[labels], times - 1).tolist()),
             dtype="float16" if scale == "paper" else None,
+            in_numpy=in_numpy(scale),
         )
         for alpha in ALPHAS
         for labels in ("teacher", "shuffled")

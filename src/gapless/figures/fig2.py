@@ -14,13 +14,13 @@ import pandas as pd
 
 from gapless.analyse.statistics import share
 from gapless.analyse.verdict import MOSTLY, RARELY, Claim, Sample, Statement, judged, verdict
-from gapless.figures.experiment import Experiment, Scale
+from gapless.figures.experiment import Experiment, Scale, in_numpy
 from gapless.measure.followed import SpectralPoint
 from gapless.measure.threshold import AT_REST, T_TWIN
 from gapless.page.panels import GREY, INK, Axis, Heat, Mark, Panel, Picture, Series
 
 SIZES: dict[Scale, tuple[int, int, int, int]] = {
-    "smoke": (128, 1, 32, 21),
+    "smoke": (512, 1, 8, 21),
     "desk": (2048, 2, 16, 61),
     "paper": (2048, 16, 16, 201),
 }
@@ -42,7 +42,16 @@ FAINTEST = -4.0
 def points(scale: Scale, seed: int) -> list[SpectralPoint]:
     """Return the one point of a scale."""
     n, designs, runs, frames = SIZES[scale]
-    return [SpectralPoint(n=n, alpha=ALPHA, seed=seed, runs=runs, designs=designs, frames=frames)]
+    one = SpectralPoint(
+        n=n,
+        alpha=ALPHA,
+        seed=seed,
+        runs=runs,
+        designs=designs,
+        frames=frames,
+        in_numpy=in_numpy(scale),
+    )
+    return [one]
 
 
 @dataclass(frozen=True)

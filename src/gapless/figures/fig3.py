@@ -26,14 +26,15 @@ from gapless.analyse.verdict import (
     judged,
     verdict,
 )
-from gapless.figures.experiment import Experiment, Scale, Size
+from gapless.figures.experiment import Experiment, Scale, Size, in_numpy
 from gapless.measure.crossing import CrossingPoint
 from gapless.measure.threshold import T_TWIN
 from gapless.page.panels import TWO_ERRORS, Axis, Panel, Picture, Series
 
+_SMOKE = (4.0, 6.0, 8.0, 10.0, 12.0, 16.0)
 _ALPHAS = (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 14.0, 16.0)
 SIZES: dict[Scale, tuple[Size, ...]] = {
-    "smoke": (Size(128, (5.0, 10.0), 2, 16),),
+    "smoke": (Size(128, _SMOKE, 3, 8), Size(256, _SMOKE, 2, 8)),
     "desk": (
         Size(512, _ALPHAS, 6, 32),
         Size(1024, _ALPHAS, 3, 32),
@@ -67,7 +68,14 @@ MEASURES = (
 def points(scale: Scale, seed: int) -> list[CrossingPoint]:
     """Return the designs of every N and α of a scale, first designs first."""
     return [
-        CrossingPoint(n=size.n, alpha=alpha, seed=seed, index=index, runs=size.runs)
+        CrossingPoint(
+            n=size.n,
+            alpha=alpha,
+            seed=seed,
+            index=index,
+            runs=size.runs,
+            in_numpy=in_numpy(scale),
+        )
         for size in SIZES[scale]
         for index in range(size.designs)
         for alpha in size.alphas

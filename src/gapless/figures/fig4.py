@@ -13,7 +13,7 @@ import pandas as pd
 
 from gapless.analyse.plateaus import Plateau, plateau_limits, plateaus, prediction
 from gapless.analyse.verdict import CLOSE, Claim, Sample, Statement, judged, verdict
-from gapless.figures.experiment import Experiment, Scale, Size
+from gapless.figures.experiment import Experiment, Scale, Size, in_numpy
 from gapless.measure.simulation import MOMENTS, Simulation
 from gapless.measure.threshold import AT_REST
 from gapless.page.panels import INK, Axis, Mark, Panel, Picture, Series
@@ -31,7 +31,7 @@ GOOD = Statement(low=-CLOSE, high=CLOSE)
 
 _ALPHAS = (4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 18.0, 24.0)
 SIZES: dict[Scale, tuple[Size, ...]] = {
-    "smoke": (Size(128, (4.0, 10.0, 18.0), 4, 4),),
+    "smoke": (Size(256, (4.0, 6.0, 8.0, 10.0, 14.0, 18.0), 2, 4),),
     "desk": (
         Size(256, _ALPHAS, 16, 16),
         Size(512, _ALPHAS, 8, 16),
@@ -41,7 +41,7 @@ SIZES: dict[Scale, tuple[Size, ...]] = {
 }
 
 
-def simulations(size: Size, seed: int) -> list[Simulation]:
+def simulations(size: Size, seed: int, *, in_numpy: bool = False) -> list[Simulation]:
     """Return the designs of every α of one N, with shuffled labels."""
     return [
         Simulation(
@@ -53,6 +53,7 @@ def simulations(size: Size, seed: int) -> list[Simulation]:
             labels="shuffled",
             t_max=T_END,
             save_at=(T_END / 2, T_END),
+            in_numpy=in_numpy,
         )
         for alpha in size.alphas
         for index in range(size.designs)
@@ -61,7 +62,11 @@ def simulations(size: Size, seed: int) -> list[Simulation]:
 
 def points(scale: Scale, seed: int) -> list[Simulation]:
     """Return the designs of every N and α of a scale."""
-    return [simulation for size in SIZES[scale] for simulation in simulations(size, seed)]
+    return [
+        simulation
+        for size in SIZES[scale]
+        for simulation in simulations(size, seed, in_numpy=in_numpy(scale))
+    ]
 
 
 def _rest(found: list[Plateau]) -> str:

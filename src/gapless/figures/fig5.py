@@ -23,7 +23,7 @@ from gapless.analyse.verdict import (
     judged,
     verdict,
 )
-from gapless.figures.experiment import Experiment, Scale
+from gapless.figures.experiment import Experiment, Scale, in_numpy
 from gapless.measure.design_point import sweep_points
 from gapless.measure.simulation import Simulation
 from gapless.page.panels import Axis, Mark, Panel, Picture, Series
@@ -38,11 +38,12 @@ NONE = 1e-4
 
 @dataclass(frozen=True)
 class Curve:
-    """One curve: N, its α and the least number of runs at each."""
+    """One curve: N, its α and the least number of runs at each; K, where it is not that of N."""
 
     n: int
     alphas: tuple[float, ...]
     runs: int
+    runs_per_design: int | None = None
 
 
 def _alphas(first: float, last: float, count: int) -> tuple[float, ...]:
@@ -50,12 +51,14 @@ def _alphas(first: float, last: float, count: int) -> tuple[float, ...]:
 
 
 # Close where the fraction goes from a tenth to nine tenths, and one α beyond the 1RSB threshold.
+_SMOKE = (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 11.0, 14.0)
 _DESK = (4.0, 5.0, 5.5, 6.0, 6.5, 7.0, 7.5, 8.0, 9.0, 10.0, 12.0, 14.0)
 SIZES: dict[Scale, tuple[Curve, ...]] = {
     "smoke": (
-        Curve(64, (5.0, 7.0, 9.0, 12.0), 512),
-        Curve(128, (5.0, 7.0, 9.0), 256),
-        Curve(256, (7.0, 9.0), 256),
+        Curve(64, _SMOKE, 128, 64),
+        Curve(128, _SMOKE, 128, 64),
+        Curve(256, _SMOKE, 32, 32),
+        Curve(512, _SMOKE, 16, 16),
     ),
     "desk": (
         Curve(64, _DESK, 100_000),
@@ -82,7 +85,15 @@ def points(scale: Scale, seed: int) -> list[Simulation]:
         simulation
         for size in SIZES[scale]
         for simulation in sweep_points(
-            Simulation(n=size.n, alpha=size.alphas[0], seed=seed), size.alphas, size.runs
+            Simulation(
+                n=size.n,
+                alpha=size.alphas[0],
+                seed=seed,
+                runs=size.runs_per_design,
+                in_numpy=in_numpy(scale),
+            ),
+            size.alphas,
+            size.runs,
         )
     ]
 

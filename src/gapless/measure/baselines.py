@@ -133,4 +133,6 @@ class BaselinePoint(DesignPoint):
             "langevin": budget / LANGEVIN_RATE,
         }.get(self.method, 400.0)
         flops = 4.0 * (design.k + 20) * design.m * design.n * products
-        return Cost(flops + 1e9, 4.0 * (2.0 * design.m * design.n + 8.0 * design.k * design.m))
+        return self.priced(
+            flops + 1e9, 4.0 * (2.0 * design.m * design.n + 8.0 * design.k * design.m)
+        )

@@ -91,7 +91,7 @@ class CrossingPoint(DesignPoint):
         design = self.design
         products = TWIN_GRADIENTS * self.alpha + 200
         memory = 4.0 * (2.0 * design.m * design.n + 6.0 * design.k * design.m)
-        return Cost(
+        return self.priced(
             4.0 * design.k * design.m * design.n * products,
             memory + 4.8e2 * design.k * design.n,
             (design.m, design.n, design.k, self.loss),

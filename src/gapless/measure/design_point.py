@@ -1,13 +1,13 @@
 """Points of K runs on one design, and the designs that hold the runs of a sweep."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from math import ceil
 from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from gapless.design import Design, default_runs_per_design
-from gapless.measure.point import Point
+from gapless.measure.point import Cost, Point
 
 DESIGN_COLUMNS: dict[str, pa.DataType] = {
     **{name: pa.int64() for name in ("n", "m")},
@@ -15,18 +15,26 @@ DESIGN_COLUMNS: dict[str, pa.DataType] = {
     **{name: pa.int64() for name in ("seed", "design", "runs", "run")},
 }
 """Columns that say which run of which design a record is of."""
+NUMPY_IS_SLOWER = 3.0
+"""Than compiled code at N = 64; less at larger N."""
 MOST_RUNS = 10_000_000
 """At each α: a hundred times the paper's; more is a slip of the keyboard."""
 
 
 class DesignPoint(Point):
-    """Parameters of K runs on one design; K is a fixed function of N where `runs` is None."""
+    """Parameters of K runs on one design; K is a fixed function of N where `runs` is None.
 
+    `in_numpy`: nothing is compiled, and the records are the same to rounding. For points of which
+    there are few of one shape.
+    """
+
+    LATER = ("in_numpy",)
     n: int
     alpha: float
     seed: int
     index: int = 0
     runs: int | None = None
+    in_numpy: bool = False
 
     def model_post_init(self, context: Any) -> None:
         """Refuse parameters that no design has."""
@@ -36,12 +44,18 @@ class DesignPoint(Point):
     @property
     def design(self) -> Design:
         """The design that the runs are on."""
-        return Design(self.n, self.alpha, self.seed, self.index, self.runs)
+        return Design(self.n, self.alpha, self.seed, self.index, self.runs, self.in_numpy)
 
     @property
     def rows(self) -> int:
         """How many runs there are."""
         return self.design.k
+
+    def priced(self, flops: float, size: float, program: Hashable = None) -> Cost:
+        """Return the cost of so many operations and bytes; in NumPy no program is compiled."""
+        if self.in_numpy:
+            return Cost(NUMPY_IS_SLOWER * flops, size)
+        return Cost(flops, size, program)
 
     def identity(self) -> dict[str, Any]:
         """Return parameters, M, K (``runs``) and the index of the design (``design``)."""

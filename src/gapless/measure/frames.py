@@ -79,4 +79,6 @@ class FramesPoint(CrossingPoint):
         design = self.design
         size = 4.0 * design.k * design.m * design.n
         dense = self.frames * design.k * (design.m + 3 * design.n) * float(design.n) ** 2
-        return Cost(size * 600 + dense, 4.0 * (2 * design.m * design.n + 40 * design.k * design.m))
+        return self.priced(
+            size * 600 + dense, 4.0 * (2 * design.m * design.n + 40 * design.k * design.m)
+        )

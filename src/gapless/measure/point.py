@@ -1,13 +1,13 @@
 """A point of a figure: frozen, checked parameters that measure themselves, and their cost."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_serializer
 
 KEY = pa.schema({"run": pa.int64(), "reason": pa.string()})
 """Columns that every table of records has: number of the row, and why it was not measured."""
@@ -42,6 +42,15 @@ class Point(BaseModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     SCHEMA: ClassVar[pa.Schema]
+    LATER: ClassVar[tuple[str, ...]] = ()
+    """Fields that points did not always have: at their defaults they are no part of the address,
+    so that records made before keep theirs."""
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        defaults = {name: type(self).model_fields[name].default for name in self.LATER}
+        found = handler(self)
+        return {k: v for k, v in found.items() if k not in defaults or v != defaults[k]}
 
     @abstractmethod
     def measure(self) -> pa.Table:

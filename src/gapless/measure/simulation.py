@@ -1,14 +1,13 @@
 """One simulation: a design, labels, a loss and a protocol → one record for each of its runs."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
-from pydantic import model_serializer, model_validator
+from pydantic import model_validator
 
 from gapless.algorithms.starts import parse_start, start_states
 from gapless.arrays import Array
@@ -74,6 +73,7 @@ class Simulation(DesignPoint):
     """
 
     SCHEMA = RECORDS
+    LATER = ("in_numpy", "start", "noise", "accurate")
     labels: LabelKind = "teacher"
     loss: str = "quartic"
     protocol: ProtocolName = "flow"
@@ -83,15 +83,6 @@ class Simulation(DesignPoint):
     start: str = "random"
     noise: float = 0.0
     accurate: bool = False
-
-    @model_serializer(mode="wrap")
-    def _without_later_defaults(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        # records made before there were these parameters keep their addresses
-        found = handler(self)
-        for name in ("start", "noise", "accurate"):
-            if found.get(name) == type(self).model_fields[name].default:
-                del found[name]
-        return found
 
     @model_validator(mode="after")
     def _check(self) -> "Simulation":
@@ -147,17 +138,14 @@ class Simulation(DesignPoint):
         """Return the columns of the design, what was followed, and how."""
         return super().identity() | {"dtype": self.precision, "t_max": self.budget}
 
-    def measure(
-        self, on_share: Callable[[float], None] | None = None, *, in_numpy: bool = False
-    ) -> pa.Table:
+    def measure(self, on_share: Callable[[float], None] | None = None) -> pa.Table:
         """Return the records of `RECORDS`, one a run.
 
         `on_share` is called with the share of the save times that was reached since its last call.
-        `in_numpy`: nothing is compiled, and the records are the same to rounding.
         """
         times = max(1, len(self.save_at))
         progress = None if on_share is None else lambda *_: on_share(1 / times)
-        problem, trajectory = simulate(self, progress, in_numpy=in_numpy)
+        problem, trajectory = simulate(self, progress)
         moments = label_moments(problem, trajectory.state.w)
         saved = trajectory.t if self.save_at else trajectory.t[:0]
         end, passage = trajectory.end, trajectory.passage
@@ -206,22 +194,19 @@ class Simulation(DesignPoint):
         flops = 4.0 * (design.k + 20) * design.m * design.n * self.gradients * width
         shapes = (design.m, self.n, design.k, len(self.save_at))
         switches = (self.labels, self.loss, self.protocol, self.precision)
-        return Cost(flops, self.bytes, (*shapes, *switches))
+        return self.priced(flops, self.bytes, (*shapes, *switches))
 
 
-def simulate(
-    point: Simulation, progress: Progress | None = None, *, in_numpy: bool = False
-) -> tuple[Problem, Trajectory]:
+def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Problem, Trajectory]:
     """Draw the instances of `point` and follow all K runs; return both."""
-    design = replace(point.design, in_numpy=in_numpy)
     problem = draw_problem(
-        design, point.labels, parse_loss(point.loss), point.precision, point.noise
+        point.design, point.labels, parse_loss(point.loss), point.precision, point.noise
     )
     checkpoint = Checkpoint(point)
     follow = partial(
         integrate,
         problem,
-        start_states(design, problem, parse_start(point.start)),
+        start_states(point.design, problem, parse_start(point.start)),
         point.budget,
         solver=point.solver,
         save_at=point.save_at or None,

@@ -1,7 +1,7 @@
 """Spectra of runs at a chosen moment: at the start, at a time, at an energy, at the threshold."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -75,7 +75,6 @@ def spectrum_table(
     *,
     lowest: int = 3,
     deflate_radial: bool = False,
-    in_numpy: bool = False,
 ) -> pa.Table:
     """Return one row a run: where it is at the moment, and its Hessian's lowest eigenpairs there.
 
@@ -83,9 +82,8 @@ def spectrum_table(
     crossing was asked for, null otherwise); at the threshold ``outcome``, ``at_rest`` and
     ``speed2`` (|∇L − μW|²/N) of what was followed to rest, the twin or the run itself, null
     elsewhere; and those of `spectral_columns`, all null for a run that never reached the
-    moment. `in_numpy`: nothing is compiled, and the numbers are the same to rounding.
+    moment.
     """
-    design = replace(design, in_numpy=in_numpy)
     if not 1 <= lowest <= design.n:
         raise ValueError(f"lowest: must lie between 1 and n={design.n}, not {lowest}")
     problem = draw_problem(design, labels, loss)
