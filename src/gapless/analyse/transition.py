@@ -50,7 +50,8 @@ class Crossing:
     alpha
         NaN where the measured α do not bracket the level.
     statistical, interpolation
-        Standard error over resampled designs, and |PCHIP − straight line|.
+        Standard error over resampled designs, NaN where an α has one alone, and |PCHIP − straight
+        line|.
     """
 
     n: int
@@ -123,6 +124,8 @@ def crossings(
         alpha = np.array([group.alpha.iloc[0] for group in groups])
         fraction = np.array([_inside(group.successes.sum(), group.runs.sum()) for group in groups])
         resampled = np.stack([_resample(group, rng) for group in groups], axis=1)
+        # a single design, drawn again, is always itself: its spread would be none
+        known = min(len(group) for group in groups) > 1
         for level in levels:
             centre = float(crossing_alpha(alpha, fraction[None], level)[0])
             spread = crossing_alpha(alpha, resampled, level)
@@ -132,7 +135,7 @@ def crossings(
                     n=int(here.n.iloc[0]),
                     level=level,
                     alpha=centre,
-                    statistical=_spread(spread),
+                    statistical=_spread(spread) if known else nan,
                     interpolation=abs(centre - straight),
                 )
             )
