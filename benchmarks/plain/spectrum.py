@@ -6,6 +6,7 @@ python benchmarks/plain/spectrum.py --n 512 --alpha 10 --runs 4
 import argparse
 
 import numpy as np
+
 from flow import draw, follow
 
 T_TWIN = 20.0
