@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 PLAIN = Path(__file__).parent / "plain"
-FLOW, SPECTRUM = f"{PLAIN}/flow.py", f"{PLAIN}/spectrum.py"
+FLOW, SPECTRUM = f"{PLAIN}/plain_flow.py", f"{PLAIN}/plain_spectrum.py"
 TEXTBOOK = f"{Path(__file__).parent}/textbook.py"
 
 

@@ -61,10 +61,10 @@ def test_the_flow_in_numpy_is_the_compiled_one(loss, stop) -> None:
 
 
 def test_spectra_in_numpy_are_the_compiled_ones() -> None:
-    design = Design(32, 6.0, seed=2, runs=3)
     moment = parse_moment("time:0.01")
     found, expected = (
-        spectrum_table(design, moment, in_numpy=in_numpy).to_pydict() for in_numpy in (True, False)
+        spectrum_table(Design(32, 6.0, seed=2, runs=3, in_numpy=in_numpy), moment).to_pydict()
+        for in_numpy in (True, False)
     )
     for name in ("energy", "eigenvalues", "hessian_edge"):
         # of the spectral width, of order ten: float32 and the steps of FLOW

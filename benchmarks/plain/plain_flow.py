@@ -3,7 +3,7 @@
 Prints energy and overlap of each run at the end, or where its energy falls below 1e-10. Steps of
 2e-3 keep e(t) at N = 64 … 512 and α = 3 … 10 within what `gapless flow` does, half a per cent.
 
-    python benchmarks/plain/flow.py --n 512 --alpha 10 --labels shuffled --runs 8 --t-max 4
+    python benchmarks/plain/plain_flow.py --n 512 --alpha 10 --labels shuffled --runs 8 --t-max 4
 """
 
 import argparse

@@ -1,13 +1,12 @@
 """The Hessian where a run's energy falls to that of its shuffled twin, as one would write it down.
 
-python benchmarks/plain/spectrum.py --n 512 --alpha 10 --runs 4
+python benchmarks/plain/plain_spectrum.py --n 512 --alpha 10 --runs 4
 """
 
 import argparse
 
 import numpy as np
-
-from flow import draw, follow
+from plain_flow import draw, follow
 
 T_TWIN = 20.0
 
