@@ -156,6 +156,13 @@ class Design:
         """Draw noise n ~ N(0, 1) of the labels; scaled by whoever adds it, so twins share it."""
         return self._draws.normals(self._key("noise"), self.k, self.m)
 
+    def signs(self, run: int, count: int) -> Float32[np.ndarray, "S M"]:
+        """Draw `count` vectors of signs ±1, one sign for each label of a run."""
+        # in NumPy on both routes: they are made once, and cost little
+        own = at_once.fold_in(self._key("signs"), np.array(run, np.uint32))
+        drawn = at_once.bits(own, 0, count * self.m) & np.uint32(1)
+        return (2 * drawn.astype(np.float32) - 1).reshape(count, self.m)
+
     def shuffle(self, labels: Float[Array, "K M"]) -> Float[Array, "K M"]:
         """Permute each run's labels at random (a permutation of its own for each run)."""
         return self._draws.permuted(self._key("labels"), labels)

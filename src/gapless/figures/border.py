@@ -23,7 +23,7 @@ from gapless.analyse.verdict import (
     judged,
     verdict,
 )
-from gapless.figures.experiment import Experiment, Scale, Size
+from gapless.figures.experiment import Experiment, Scale, Size, in_numpy
 from gapless.losses import normalised, parse_loss
 from gapless.measure.border import BorderPoint
 from gapless.page.panels import Axis, Mark, Panel, Picture, Series
@@ -33,7 +33,7 @@ QUARTIC, CONTROL = "quartic", normalised(1.0).name
 _QUARTIC = (10.0, 11.0, 12.0, 13.0, 14.0)
 _CONTROL = (5.0, 6.0, 7.0, 8.0, 9.0)
 SIZES: dict[Scale, dict[str, tuple[Size, ...]]] = {
-    "smoke": {QUARTIC: (Size(32, (10.0, 14.0), 4, 16), Size(64, (10.0, 14.0), 4, 16))},
+    "smoke": {QUARTIC: (Size(16, (10.0, 14.0), 4, 16), Size(32, (10.0, 14.0), 4, 16))},
     "desk": {
         loss: (
             Size(128, alphas, 64, 16),
@@ -59,7 +59,15 @@ PAPER_ALPHA_BBP = 13.8
 def points(scale: Scale, seed: int) -> list[BorderPoint]:
     """Return the designs of every loss, N and α of a scale, first designs first."""
     return [
-        BorderPoint(n=size.n, alpha=alpha, seed=seed, index=index, runs=size.runs, loss=loss)
+        BorderPoint(
+            n=size.n,
+            alpha=alpha,
+            seed=seed,
+            index=index,
+            runs=size.runs,
+            loss=loss,
+            in_numpy=in_numpy(scale),
+        )
         for loss, sizes in SIZES[scale].items()
         for size in sizes
         for index in range(size.designs)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import scipy.linalg
 from jaxtyping import Float
 
-from gapless.arrays import Array, jax
+from gapless.arrays import Array
 from gapless.flow import integrate
 from gapless.hessian import hessian_matrix
 from gapless.inputs import real_array
@@ -123,13 +123,12 @@ class BorderPoint(DesignPoint):
         # a run that fits its labels (M < N) is at rest too, in no trap that a signal could open
         rest = [at_rest(one) for one in run.outcome]
         outcome = [str(one) for one in run.outcome]
-        keys = design.run_keys("signs")
         columns: dict[str, list[Any]] = {
             name: [None] * self.rows
             for name in ("lambda_1", "diagonal", "schur", "limit", "edge_from_one_atom")
         }
         for index in np.flatnonzero(rest):
-            signs = jax.random.rademacher(keys[index], (SIGNS, problem.m), "float32")
+            signs = design.signs(int(index), SIGNS)
             found = planted_border(problem, run.state.w, int(index), signs)
             outcome[index] = "saddle" if found["schur"] is None else "minimum"
             law = problem.label_law(run.state.w, int(index))
@@ -157,4 +156,4 @@ class BorderPoint(DesignPoint):
         # λ₁ by 4/3 N³ operations, at a third of a product's speed
         matrix = design.k * (design.m * self.n**2 + 5.0 * self.n**3)
         memory = 4.0 * (2.0 * design.m * design.n + 6.0 * design.k * design.m) + 32.0 * self.n**2
-        return Cost(way + matrix, memory, (design.m, design.n, design.k, self.loss))
+        return self.priced(way + matrix, memory, (design.m, design.n, design.k, self.loss))
