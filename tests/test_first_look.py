@@ -131,6 +131,7 @@ WITHOUT_JAX = (
     "--help",
     "theory state --alpha 10",
     "theory threshold",
+    "theory minima --alpha 10",
     "flow --n 32 --alpha 6 --runs 8",
     "flow --n 32 --alpha 6 --runs 4 --labels shuffled --start spectral --noise 0.01",
     "spectrum --n 32 --alpha 6 --runs 4",

@@ -28,7 +28,7 @@ def test_off_the_cpu_products_are_made_in_full_float32(monkeypatch):
     """TF32, the default of float32 products on recent GPUs, keeps ten bits."""
     with precision("float32"):
         assert setting("jax_default_matmul_precision") is None
-    monkeypatch.setattr("jax.default_backend", lambda: "gpu")
+    monkeypatch.setattr("gapless.precision.jax.default_backend", lambda: "gpu")
     with precision("float32"):
         assert setting("jax_default_matmul_precision") == "highest"
     assert setting("jax_default_matmul_precision") is None

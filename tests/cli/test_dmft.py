@@ -30,7 +30,7 @@ DMFT = ["dmft", "--alpha", "4", "--t-max", "0.1", "--step", "0.01", "--paths", "
         ([*DMFT, "--replicas", "0"], ["--replicas"]),
         ([*DMFT, "--seed", "-1"], ["--seed", "2**32"]),
         ([*DMFT, "--plot", "x.txt"], ["--plot", ".png"]),
-        ([*DMFT[:-1], "1000000000"], ["--paths", "bytes", "lower"]),
+        ([*DMFT[:-1], "1000000000"], ["--paths", "iB", "lower"]),
     ],
 )
 def test_mistakes_on_the_command_line_are_one_line(arguments, words, capsys):

@@ -107,7 +107,7 @@ class FullRSBThreshold:
     error: float
 
 
-@as_ever()
+@as_ever(loading=False)
 def full_rsb_state(loss: Loss, alpha: float, progress: Progress = lambda _: None) -> FullRSBState:
     """Return the ground state of full replica symmetry breaking at ``alpha``.
 
@@ -134,7 +134,7 @@ def full_rsb_state(loss: Loss, alpha: float, progress: Progress = lambda _: None
     return _state(loss, ratio(alpha), _first_sketch(loss, ratio(alpha)), progress)[0]
 
 
-@as_ever()
+@as_ever(loading=False)
 def full_rsb_threshold(
     loss: Loss, near: float | None = None, progress: Progress = lambda _: None
 ) -> FullRSBThreshold:

@@ -89,7 +89,7 @@ class Minima:
         return {name: value for name, value in vars(self).items() if name != "law"}
 
 
-@as_ever()
+@as_ever(loading=False)
 def minima(
     loss: Loss,
     alpha: float,

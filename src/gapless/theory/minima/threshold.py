@@ -48,7 +48,7 @@ def _summary(state: Minima | None) -> dict[str, Any] | None:
     }
 
 
-@as_ever()
+@as_ever(loading=False)
 def minima_threshold(loss: Loss, labels: str = "quenched") -> MinimaThreshold:
     """Return α_BBP of the most numerous and of the deepest minima: φ(γ) = μ.
 
