@@ -36,6 +36,7 @@ test-sdist: $(VENV)/.dev
 	rm -rf build/sdist && mkdir -p build/sdist
 	$(BIN)/python -c "from setuptools.build_meta import build_sdist; build_sdist('build/sdist')"
 	tar -xzf build/sdist/gapless-*.tar.gz -C build/sdist --strip-components=1
+	rm build/sdist/gapless-*.tar.gz
 	cd build/sdist && PYTHONPATH=src XLA_FLAGS=--xla_backend_optimization_level=0 \
 	    $(abspath $(BIN))/python -m pytest -n $(WORKERS) -q
 
