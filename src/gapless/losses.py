@@ -238,6 +238,16 @@ def check_for_runs(loss: Loss, dtype: str) -> None:
             loss_checks.check_float32(loss.name, loss.functions)
 
 
+def name_for_runs(text: str, dtype: str) -> str:
+    """Return the full name of a loss that runs in `dtype` can compute; else ``ValueError``.
+
+    The full name holds a hash of a user's source text: it belongs to a record's address.
+    """
+    loss = parse_loss(text)
+    check_for_runs(loss, dtype)
+    return loss.name
+
+
 def is_built_in(loss: Loss) -> bool:
     """Return whether a loss is one of the families here, whose digits the tests vouch for."""
     return loss.name.partition(":")[0] in _FAMILIES and parse_loss(loss.name) is loss

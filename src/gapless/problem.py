@@ -267,10 +267,6 @@ class Problem:
         x, y, teacher = (None if part is None else np.asarray(part) for part in parts)
         return _made(x, y, teacher, self.loss, has_signal=self.has_signal)
 
-    def with_labels(self, labels: Array, teacher: Array | None) -> "Problem":
-        """Return the problem of some of its own runs, as they are; X is not looked at again."""
-        return _made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
-
     def in_units_of(self, scale: float) -> "Problem":
         """Return the same instances with the loss ℓ/scale; X is not looked at again."""
         loss = divided(self.loss, number("scale", scale, above=0))

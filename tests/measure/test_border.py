@@ -77,7 +77,13 @@ def test_a_random_state_is_no_minimum(rest):
     problem, _, signs = rest
     start = Design(N, ALPHA, seed=3, runs=RUNS).start()
     found = planted_border(problem, start, 0, signs)
-    assert (found["lambda_1"] <= 0) == (found["schur"] is None)
+    # by a second route: the whole matrix of the larger problem, without its last dimension
+    whole, frame = extended(problem, start, 0, signs[0])
+    inside = np.linalg.svd(frame[:, -1:].T)[2][1:]
+    lowest = np.linalg.eigvalsh(inside @ whole @ inside.T)[0]
+    assert found["lambda_1"] == pytest.approx(lowest, rel=1e-6)
+    assert lowest < 0
+    assert found["schur"] is None
 
 
 def test_signs_of_another_shape_are_named(rest):

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from gapless.flow import AtEnergy, integrate
-from gapless.losses import check_for_runs, parse_loss
+from gapless.losses import name_for_runs, parse_loss
 from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint
 from gapless.measure.point import Cost, finite
 from gapless.measure.spectra import spectral_columns
@@ -59,10 +59,7 @@ class CrossingPoint(DesignPoint):
     def model_post_init(self, context: Any) -> None:
         """Refuse parameters that no design or loss has."""
         super().model_post_init(context)
-        # the full name holds a hash of a user's source text: it belongs to the record's address
-        loss = parse_loss(self.loss)
-        object.__setattr__(self, "loss", loss.name)
-        check_for_runs(loss, "float32")
+        object.__setattr__(self, "loss", name_for_runs(self.loss, "float32"))
 
     def measure(self) -> pa.Table:
         """Return the records of `RECORDS`: each run where it first has its own twin's energy."""

@@ -25,7 +25,7 @@ from gapless.flow import (
     paper_budget,
 )
 from gapless.flow.integrate import CannotResume, Progress
-from gapless.losses import check_for_runs, parse_loss
+from gapless.losses import name_for_runs, parse_loss
 from gapless.measure.checkpoint import Checkpoint
 from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint
 from gapless.measure.point import Cost, counted, finite
@@ -86,11 +86,8 @@ class Simulation(DesignPoint):
 
     @model_validator(mode="after")
     def _check(self) -> "Simulation":
-        # the full name holds a hash of a user's source text: it belongs to the record's address
-        loss = parse_loss(self.loss)
-        object.__setattr__(self, "loss", loss.name)
+        object.__setattr__(self, "loss", name_for_runs(self.loss, self.precision))
         _ = self.solver
-        check_for_runs(loss, self.precision)
         object.__setattr__(self, "start", str(parse_start(self.start)))
         check_noise(self.noise)
         if self.labels == "gaussian" and self.start.startswith("overlap"):
