@@ -54,7 +54,7 @@ def test_a_run_that_never_crosses_says_so_and_keeps_its_state(problem) -> None:
     assert not late.crossed.any()
     assert set(late.outcome) == {Outcome.time_out}
     np.testing.assert_allclose(late.stopped_at, 0.3, atol=1e-6)
-    for energy in (1e6, np.full(16, np.nan)):  # it sets out below, or there is nothing to cross
+    for energy in (1e6, np.full(16, np.nan)):  # it starts below, or there is nothing to cross
         never = to_energy(problem, energy, 0.3)
         assert not never.crossed.any()
         assert set(never.outcome) == {Outcome.stopped}

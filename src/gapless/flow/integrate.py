@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gapless.arrays import Array, library
-from gapless.flow.loop import begin, follow
+from gapless.flow.loop import follow, initial_state
 from gapless.flow.outcome import ZERO_ENERGY, Outcome, outcomes
 from gapless.flow.solvers import GradientDescent, GradientFlow, Solver
 from gapless.flow.state import State
@@ -90,8 +90,8 @@ class CannotResume(ValueError):
     """What shall be resumed is of other runs, or of another version."""
 
 
-class Partway(NamedTuple):
-    """A run that has come to a save time: what `integrate` goes on from.
+class IntegrationState(NamedTuple):
+    """An integration at one of its save times: what `integrate` resumes from.
 
     The state is in units of the loss (`gapless.flow.units`): nothing is rounded on the way.
     """
@@ -120,8 +120,8 @@ def integrate(
     save_at: Sequence[float] | np.ndarray | None = None,
     observe: Observe | None = None,
     progress: Progress | None = None,
-    resume: Partway | None = None,
-    on_save: Callable[[Partway], None] | None = None,
+    resume: IntegrationState | None = None,
+    on_save: Callable[[IntegrationState], None] | None = None,
 ) -> Trajectory:
     """Follow Ẇ = −∇L + μW (Eq. 2) on the sphere from `start` until `t_max`.
 
@@ -162,37 +162,37 @@ def integrate(
     # from here on in units of the loss, energies and times alike
     problem, scale = in_units(problem)
     stop = stop.in_units_of(scale)
-    on_grid, solver = solver.on_grid, stop.suited(solver.in_time_of(scale))
+    nearest_time, solver = solver.nearest_time, stop.suited(solver.in_time_of(scale))
     with problem.computing():
-        state = begin(problem, problem.array(start), solver)
+        state = initial_state(problem, problem.array(start), solver)
         first = _values(problem, state, scale)
         saved: list[Observables] = []
         if resume is not None:
-            _check_resume(resume, Partway(state, first, [first] * len(times)))
+            _check_resume(resume, IntegrationState(state, first, [first] * len(times)))
             state = State(*map(library(state.w).asarray, resume.state))
             first, saved = resume.start, list(resume.saved)
-        journey = stop.set_out(state)
+        carried = stop.init(state)
     observed = []
     for time in times[len(saved) :]:
         with problem.computing():
             alone = save_at is None  # nothing to record on the way
-            journey = follow(problem, journey, time * scale, solver, stop, shrink=alone)
-            saved.append(_values(problem, journey.state, scale))
-            here = None if observe is None else journey.state.in_units_of(scale)
+            carried = follow(problem, carried, time * scale, solver, stop, shrink=alone)
+            saved.append(_values(problem, carried.state, scale))
+            here = None if observe is None else carried.state.in_units_of(scale)
         if observe is not None and here is not None:
             observed.append(observe(time, here))
         if on_save is not None:
-            on_save(Partway(journey.state, first, saved))
+            on_save(IntegrationState(carried.state, first, saved))
         if progress is not None:
-            progress(time, int(np.asarray(journey.state.running).sum()))
+            progress(time, int(np.asarray(carried.state.running).sum()))
     with problem.computing():
         if times[-1] < t_max:
-            journey = follow(problem, journey, t_max * scale, solver, stop)
-        state, here = journey.state, journey.state.on_host()
+            carried = follow(problem, carried, t_max * scale, solver, stop)
+        state, here = carried.state, carried.state.on_host()
         last = _values(problem, state, scale)
         at_rest = here.speed2 < stop.speed2
         crossed = stop.arrived(problem, here)
-        # a run that never set out was below the energy to stop at
+        # a run that took no step was below the energy to stop at
         stopped = crossed | ~(here.running | (here.steps > 0))
         levels = recorded_levels(problem.n)
         outcome = outcomes(
@@ -204,7 +204,7 @@ def integrate(
             finite=here.finite,
         )
         return Trajectory(
-            t=np.array([on_grid(time) for time in times]),
+            t=np.array([nearest_time(time) for time in times]),
             saved=Observables(*(np.stack(column, axis=1) for column in zip(*saved, strict=True))),
             start=first,
             end=last,
@@ -254,7 +254,7 @@ def check_times(t_max: float, save_at: Sequence[float] | np.ndarray | None) -> l
     return times
 
 
-def _check_resume(found: Partway, ours: Partway) -> None:
+def _check_resume(found: IntegrationState, ours: IntegrationState) -> None:
     """Raise `CannotResume` unless the arrays have the shapes and types of ours."""
     if len(found.saved) > len(ours.saved):
         raise CannotResume(f"resume: {len(found.saved)} save times of {len(ours.saved)} are done")

@@ -55,7 +55,7 @@ class Solver(ABC):
         """Return the first step of each run."""
 
     @abstractmethod
-    def pending(self, state: State, goal: Array) -> Bool[Array, " K"]:
+    def unfinished(self, state: State, goal: Array) -> Bool[Array, " K"]:
         """Return which runs have not come to the time `goal` and have steps left."""
 
     def exhausted(self, state: State) -> Bool[Array, " K"]:
@@ -63,8 +63,8 @@ class Solver(ABC):
         xp = library(state.running)
         return xp.zeros_like(state.running)
 
-    def paused(self, problem: Problem, state: State) -> Bool[Array, " K"]:
-        """Return which runs wait for the linearised flow."""
+    def in_linear_regime(self, problem: Problem, state: State) -> Bool[Array, " K"]:
+        """Return which runs are left to the linearised flow."""
         xp = library(state.running)
         del problem
         return xp.zeros_like(state.running)
@@ -73,12 +73,12 @@ class Solver(ABC):
     def time(self, state: State) -> np.ndarray:
         """Return the time each run has reached."""
 
-    def on_grid(self, time: float) -> float:
-        """Return the time at which a request for `time` is answered."""
+    def nearest_time(self, time: float) -> float:
+        """Return the time nearest to `time` at which there is a state."""
         return time
 
     @abstractmethod
-    def attempt(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
+    def step(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
         """Try one step of every run, to `goal` at most."""
 
 
@@ -130,7 +130,7 @@ class GradientDescent(Solver):
         xp = library(here.energy)
         return xp.full_like(here.energy, self.rate)
 
-    def pending(self, state: State, goal: Array) -> Bool[Array, " K"]:
+    def unfinished(self, state: State, goal: Array) -> Bool[Array, " K"]:
         """Return which runs have not come to the time `goal`."""
         xp = library(goal)
         # in whole steps: t accumulated in float32 would miss the goal by its rounding
@@ -140,11 +140,11 @@ class GradientDescent(Solver):
         """Return the time each run has reached: counted, not accumulated."""
         return np.asarray(state.steps, float) * self.rate
 
-    def on_grid(self, time: float) -> float:
-        """Return the time at which a request for `time` is answered."""
+    def nearest_time(self, time: float) -> float:
+        """Return the time nearest to `time` at which there is a state."""
         return round(time / self.rate) * self.rate
 
-    def attempt(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
+    def step(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
         """Return the state after one step of every run; a non-finite one ends its run."""
         xp = library(state.w)
         del goal, active
@@ -208,10 +208,10 @@ class GradientFlow(Solver):
         """Return this solver without Krylov steps, which go to the end at once."""
         return replace(self, linear_below=0.0)
 
-    def paused(self, problem: Problem, state: State) -> Bool[Array, " K"]:
-        """Return which runs are close to the signal and wait for the linearised flow."""
+    def in_linear_regime(self, problem: Problem, state: State) -> Bool[Array, " K"]:
+        """Return which runs are close to the signal, where the flow is linear."""
         if not self.linear_below:
-            return super().paused(problem, state)
+            return super().in_linear_regime(problem, state)
         near = 1 - problem.overlap(state.w) < NEAR
         return (state.energy <= self.linear_below) & near
 
@@ -227,7 +227,7 @@ class GradientFlow(Solver):
         """Return which runs have no steps left."""
         return state.steps >= self.max_steps
 
-    def pending(self, state: State, goal: Array) -> Bool[Array, " K"]:
+    def unfinished(self, state: State, goal: Array) -> Bool[Array, " K"]:
         """Return which runs have not come to the time `goal` and have steps left."""
         return (state.t < goal) & ~self.exhausted(state)
 
@@ -235,7 +235,7 @@ class GradientFlow(Solver):
         """Return the time each run has reached."""
         return np.asarray(state.t, float)
 
-    def attempt(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
+    def step(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
         """Try one step of every run, to `goal` at most; keep it or shorten the next."""
         xp = library(state.w)
         direction, stiffness, products = _stiffness(problem, state, active)
@@ -262,7 +262,7 @@ class GradientFlow(Solver):
         # the error goes like h³, so the next step like ∛(1/share); 4: no jump on one lucky
         # estimate
         length = xp.minimum(taken / xp.cbrt(xp.maximum(share, 1e-9)), 4 * state.length)
-        # not finite tells nothing of how far off: a tenth, to be back in few attempts
+        # how far off a step that is not finite was is unknown: a tenth, so that few tries are lost
         shorter = xp.where(finite, xp.minimum(length, 0.5 * taken), 0.1 * taken)
         moved = state.moved(w, here)._replace(
             t=xp.where(last, goal, xp.minimum(state.t + h + _lag(state, error, h), goal)),
