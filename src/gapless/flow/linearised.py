@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from gapless.arrays import Array, compiled, jax, jnp
-from gapless.flow.solvers import NEAR, energy_rounding
+from gapless.flow.control import energy_rounding
+from gapless.flow.solvers import NEAR
 from gapless.flow.state import State, select
 from gapless.linalg import WeightedGram, krylov
 from gapless.problem import Problem

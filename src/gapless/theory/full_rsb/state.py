@@ -13,11 +13,11 @@ from gapless.flags import as_ever
 from gapless.inputs import ratio
 from gapless.labels import LabelLaw
 from gapless.losses import Loss
+from gapless.theory.complexity import ground_state
 from gapless.theory.full_rsb.maximum import Maximum, maximise
 from gapless.theory.full_rsb.mesh import Resolution
 from gapless.theory.full_rsb.observables import Labels, label_values, profile
 from gapless.theory.full_rsb.recursion import recursion
-from gapless.theory.replica import ground_state
 from gapless.theory.roots import NotConverged
 
 SKETCH = Resolution(6, 1, 1e-2, 80, 5)

@@ -10,7 +10,6 @@ from gapless.inputs import number, ratio
 from gapless.labels import LabelLaw
 from gapless.losses import Loss
 from gapless.quadrature import LEVELS, Level
-from gapless.theory import bulk
 from gapless.theory.branch import HIGHEST_ALPHA
 from gapless.theory.measure import evaluate
 from gapless.theory.minima.curves import (
@@ -25,10 +24,11 @@ from gapless.theory.minima.curves import (
     walk_to_end,
     without_complexity,
 )
-from gapless.theory.minima.law import MinimaMeasure, Multipliers
-from gapless.theory.minima.system import Averages, Solved, solve
+from gapless.theory.minima.law import Multipliers
+from gapless.theory.minima.system import Solved, solve
+from gapless.theory.minima.values import natural_sizes, state_values, toward_signal
 from gapless.theory.replica import check_loss
-from gapless.theory.roots import NotConverged, root_between
+from gapless.theory.roots import NotConverged
 from gapless.theory.saddle import ENOUGH, ROUND_OFF, agree, errors
 
 LABELS = ("quenched", "annealed")
@@ -319,7 +319,7 @@ def refined(kind: Kind, at: Multipliers, *more: tuple[str, str], energy: float =
     for level in LEVELS[2:]:
         solved, fine = on(level, solved.at)
         noise = ROUND_OFF * solved.condition
-        natural = _natural_sizes(solved.averages, fine)
+        natural = natural_sizes(solved.averages, fine)
         error = errors(coarse, fine, natural, noise)
         if agree(fine, error, natural, max(ENOUGH, 10 * noise)):
             break
@@ -343,90 +343,3 @@ def refined(kind: Kind, at: Multipliers, *more: tuple[str, str], energy: float =
         error=error,
         **fine,
     )
-
-
-def state_values(averages: Averages) -> dict[str, Any]:
-    """Return every reported number, under its name in `Minima`."""
-    measure = averages.measure
-    at = measure.at
-    size = np.abs(measure.h)
-    square = size * size
-    edge, gamma_bar = averages.psi, at.gamma
-    if at.omega == 0 and not Kind(measure.loss).boundary(at.gamma):
-        found = bulk.edge(_curvatures(measure))
-        edge, gamma_bar = found.value, found.gamma
-    moments = {"abs": size, "2": square, "3": square * size, "4": square * square}
-    return {
-        "alpha": at.alpha,
-        "gamma": at.gamma,
-        "omega": at.omega,
-        "kappa": at.kappa,
-        "energy": averages.energy,
-        "complexity": averages.complexity,
-        "mu": averages.mu,
-        "bulk_edge": edge,
-        "outlier": _outlier(measure, gamma_bar),
-        "moments": {name: measure.mean(power) for name, power in moments.items()},
-    }
-
-
-def _natural_sizes(averages: Averages, values: dict[str, Any]) -> dict[str, float]:
-    """Return the size of the terms whose difference a value is."""
-    at = averages.measure.at
-    inverse = abs(values["mu"]) + 1 / at.gamma
-    return {
-        "omega": at.gamma,
-        "kappa": at.gamma,
-        "complexity": 1 + at.alpha * abs(averages.measure.log_norm),
-        "mu": inverse,
-        "bulk_edge": inverse,
-        "outlier": inverse,
-    }
-
-
-def _responses(measure: MinimaMeasure, gamma: float) -> np.ndarray:
-    """Return d/(1+γd) at another γ."""
-    return measure.response / (1 - (measure.at.gamma - gamma) * measure.response)
-
-
-def _curvatures(measure: MinimaMeasure) -> bulk.Curvatures:
-    d = _responses(measure, 0.0)
-    y2 = np.broadcast_to(measure.y[:, None] ** 2, d.shape)
-    weight = measure.y_weight[:, None] * measure.weight
-    keep = weight > 1e-40
-    return bulk.Curvatures(d[keep], y2[keep], weight[keep], measure.at.alpha)
-
-
-def toward_signal(measure: MinimaMeasure, gamma: float) -> float:
-    """Return φ(γ), what the direction of the signal makes of γ, Eq. (L10).
-
-    At overlap 0 it is α E[dy²/(1+γd)]. At overlap q the label of the direction is
-    v = (y − qŷ)/√(1 − q²), and the gradient, which vanishes at a minimum, adds a term.
-    """
-    alpha, q = measure.at.alpha, measure.overlap
-    response = _responses(measure, gamma)
-    if not q:
-        return alpha * float(measure.y_weight @ (measure.rows(response) * measure.y**2))
-    v = (measure.y[:, None] - q * measure.h) / np.sqrt(1 - q**2)
-    along = response * v
-    found = measure.mean(along * v)
-    mixed = measure.mean(measure.d1 * along)
-    left = measure.mean(measure.d1**2 * (1 - gamma * response))
-    return alpha * (found + gamma * mixed**2 / left)
-
-
-def _outlier(measure: MinimaMeasure, gamma_bar: float) -> float | None:
-    """Return the eigenvalue below the bulk along the signal, where φ(γ) = ψ(γ), γ < γ̄."""
-
-    def psi(gamma: float) -> float:
-        return measure.at.alpha * measure.mean(_responses(measure, gamma)) - 1 / gamma
-
-    def difference(gamma: float) -> float:
-        return psi(gamma) - toward_signal(measure, gamma)
-
-    if not difference(gamma_bar) > 0:
-        return None
-    low = gamma_bar / 2
-    while difference(low) > 0:
-        low /= 4
-    return psi(root_between(difference, low, gamma_bar))
