@@ -15,9 +15,11 @@ def state_values(averages: Averages) -> dict[str, Any]:
     """Return every reported number, under its name in `Minima`."""
     measure = averages.measure
     at = measure.at
+    # of either sign at an overlap, where the law is not folded
     size = np.abs(measure.h)
     square = size * size
     edge, gamma_bar = averages.psi, at.gamma
+    # gapped: the edge lies above μ, where F(γ̄) = 1, and has to be looked for
     if at.omega == 0 and not Kind(measure.loss).boundary(at.gamma):
         found = bulk.edge(_curvatures(measure))
         edge, gamma_bar = found.value, found.gamma
@@ -39,7 +41,9 @@ def state_values(averages: Averages) -> dict[str, Any]:
 def natural_sizes(averages: Averages, values: dict[str, Any]) -> dict[str, float]:
     """Return the size of the terms whose difference a value is."""
     at = averages.measure.at
+    # ψ and φ are differences of averages with 1/γ, which is large at large α
     inverse = abs(values["mu"]) + 1 / at.gamma
+    # κ and ω live on the scale of γ; Σ is a sum of terms of order one and α log Z
     return {
         "omega": at.gamma,
         "kappa": at.gamma,
@@ -52,13 +56,16 @@ def natural_sizes(averages: Averages, values: dict[str, Any]) -> dict[str, float
 
 def _responses(measure: MinimaMeasure, gamma: float) -> np.ndarray:
     """Return d/(1+γd) at another γ."""
+    # from r = d/(1+γd) alone, which holds d = r/(1 − γr): the curvature is not kept
     return measure.response / (1 - (measure.at.gamma - gamma) * measure.response)
 
 
 def _curvatures(measure: MinimaMeasure) -> bulk.Curvatures:
+    # r at γ = 0 is d itself
     d = _responses(measure, 0.0)
     y2 = np.broadcast_to(measure.y[:, None] ** 2, d.shape)
     weight = measure.y_weight[:, None] * measure.weight
+    # no average sees them, and an edge that is looked for takes every atom for a pole
     keep = weight > 1e-40
     return bulk.Curvatures(d[keep], y2[keep], weight[keep], measure.at.alpha)
 
@@ -73,10 +80,12 @@ def toward_signal(measure: MinimaMeasure, gamma: float) -> float:
     response = _responses(measure, gamma)
     if not q:
         return alpha * float(measure.y_weight @ (measure.rows(response) * measure.y**2))
+    # the label of the direction of the signal within the tangent space
     v = (measure.y[:, None] - q * measure.h) / np.sqrt(1 - q**2)
     along = response * v
     found = measure.mean(along * v)
     mixed = measure.mean(measure.d1 * along)
+    # 1/(1+γd) = 1 − γr
     left = measure.mean(measure.d1**2 * (1 - gamma * response))
     return alpha * (found + gamma * mixed**2 / left)
 
@@ -90,9 +99,11 @@ def _outlier(measure: MinimaMeasure, gamma_bar: float) -> float | None:
     def difference(gamma: float) -> float:
         return psi(gamma) - toward_signal(measure, gamma)
 
+    # φ ≥ ψ at the edge: no eigenvalue leaves the bulk
     if not difference(gamma_bar) > 0:
         return None
     low = gamma_bar / 2
+    # ψ → −∞ as γ → 0, so a bracket opens downward
     while difference(low) > 0:
         low /= 4
     return psi(root_between(difference, low, gamma_bar))
