@@ -35,6 +35,7 @@ def minima_table(records: pd.DataFrame) -> pd.DataFrame:
     over them; energy, limit, lambda_1.
     """
     minima = records[records.outcome == "minimum"]
+    # share over draws of signs: which sign the signal has at each sample is not known
     draws = [np.asarray(values, float) for values in minima.schur]
     known = minima[["n", "alpha", "seed", "design", "energy", "limit", "lambda_1", "time"]]
     return known.assign(
@@ -55,6 +56,7 @@ def border_table(records: pd.DataFrame) -> pd.DataFrame:
     minima = minima_table(records)
     for (n, alpha), all_of_them in records.groupby(["n", "alpha"]):
         here = minima[(minima.n == n) & (minima.alpha == alpha)]
+        # a share at rest of the runs that were computed
         ran = all_of_them[all_of_them.outcome != "failed"]
         row: dict[str, Any] = {"n": int(str(n)), "alpha": float(str(alpha)), "minima": len(here)}
         row |= {"designs": int(here.design.nunique())}
@@ -66,8 +68,10 @@ def border_table(records: pd.DataFrame) -> pd.DataFrame:
             row |= {
                 "unstable": unstable.mean,
                 "error": unstable.standard_error,
+                # a Student interval of a share may leave [0, 1]
                 "low": max(low, 0.0),
                 "high": min(high, 1.0),
+                # medians: s divides by λ₁, so a few nearly flat minima would decide its mean
                 "median_s": float(here["median"].median()),
                 "limit_s": float(here.limit.median()),
                 "energy": energy.mean,
@@ -75,6 +79,7 @@ def border_table(records: pd.DataFrame) -> pd.DataFrame:
                 "lambda_1": float(here.lambda_1.median()),
                 "time_median": float(here.time.median()),
             }
+        # saddles are at rest as well, in no minimum
         at_rest = ran.outcome.isin(("minimum", "saddle")).mean() if len(ran) else nan
         row |= {"rest": float(at_rest), "failed": len(all_of_them) - len(ran)}
         rows.append(row)
@@ -124,6 +129,7 @@ def transitions(minima: pd.DataFrame, *, seed: int = 0) -> list[Transition]:
     # a single design says nothing of how designs differ
     alone = any(len(one) < 2 for curve in curves for one in curve.shares)
     count = 0 if alone else RESAMPLES
+    # one set of resampled curves for all pairs: a size enters two crossings with the same draws
     drawn = [[curve.resampled(rng) for curve in curves] for _ in range(count)]
     found = []
     for i, (small, large) in enumerate(pairwise(curves)):
@@ -167,6 +173,7 @@ class _Curve:
 
     def resampled(self, rng: np.random.Generator) -> "_Curve":
         """Return the curve of designs that are drawn with replacement."""
+        # at each α by itself: its designs are other matrices
         drawn = [rng.integers(len(one), size=len(one)) for one in self.shares]
         pairs = list(zip(self.shares, self.weights, drawn, strict=True))
         return _Curve(self.n, self.alpha, [s[i] for s, _, i in pairs], [w[i] for _, w, i in pairs])
@@ -203,6 +210,7 @@ def _error(shares: np.ndarray, weights: np.ndarray) -> float:
 def _line(curve: _Curve) -> tuple[float, float]:
     """Return intercept and slope of probit P against α."""
     value, error = curve.probit
+    # 1/error, as `polyfit` squares its weights
     slope, intercept = np.polyfit(curve.alpha, value, 1, w=1 / error)
     return float(intercept), float(slope)
 
@@ -228,10 +236,12 @@ def _fit(curves: list[_Curve]) -> tuple[tuple[float, float], float, int]:
 
     Linear in p, g and g α_c: probit P = p + N^(1/3) (g α − g α_c).
     """
+    # N^(1/3): the step's width in α shrinks as the law says
     scale = np.concatenate([np.full(len(curve.alpha), curve.n ** (1 / 3)) for curve in curves])
     alpha = np.concatenate([curve.alpha for curve in curves])
     value, error = (np.concatenate(part) for part in zip(*(c.probit for c in curves), strict=True))
     design = np.stack([np.ones_like(scale), scale * alpha, -scale], axis=1) / error[:, None]
+    # linear in (p, g, g α_c), so no search and no start
     found, *_ = np.linalg.lstsq(design, value / error, rcond=None)
     offset, slope, product = (float(one) for one in found)
     chi2 = float(((design @ found - value / error) ** 2).sum())

@@ -63,17 +63,21 @@ def success_table(
     tolerance
         L/N of a solved run.
     """
+    # in a fixed order, since `runs` keeps the first ones: parts of a store come in any
     table = table.sort_values(["n", "alpha", "design", "run"])
     if runs is not None:
         table = table[table.groupby(["n", "alpha"]).cumcount() < runs]
     table = table.assign(solved=solved(table, tolerance), recovered=recovered(table))
     result = []
     for n, at_n in table.groupby("n"):
+        # a computation that failed says nothing of its run, so it is no unsolved one
         good = at_n[at_n.outcome != "failed"]
+        # ρ is pooled over the α of one N: a single α has too few designs for it
         fractions, correlation = _fractions(good, "solved")
         signal, _ = _fractions(good, "recovered")
         for alpha, estimate in fractions.items():
             here, found = good[good.alpha == alpha], signal[alpha]
+            # what a solution costs; the mean over all runs holds the budget of those that find none
             at_end = here[here.solved]
             result.append(
                 {
@@ -101,6 +105,7 @@ def success_table(
                     "failed": int((at_n[at_n.alpha == alpha].outcome == "failed").sum()),
                 }
             )
+    # null in JSON, which has no NaN
     return pd.DataFrame(result).replace({np.nan: None})
 
 
