@@ -199,7 +199,7 @@ class MeanField(Point):
 
     def measure(self) -> pa.Table:
         """Return the record of `RECORDS`."""
-        found = solve(self)
+        found = solution_of(self)
         return self.table(
             outcome="followed",
             # [0]: the student's; the others are its probes'
@@ -216,7 +216,7 @@ class MeanField(Point):
         return Cost(OPERATIONS_PER_BYTE * self.traffic, self.bytes)
 
 
-def solve(point: MeanField, progress: Callable[[float], object] = lambda _: None) -> Solution:
+def solution_of(point: MeanField, progress: Callable[[float], object] = lambda _: None) -> Solution:
     """Return the solution of a point, from its checkpoint on if there is one.
 
     `progress` is called with the part of `MeanField.traffic` that was done. Raises `Unstable`.

@@ -9,7 +9,7 @@ from gapless.theory import bulk_edge, complexity_curve, outlier, threshold_state
 from gapless.theory.minima import minima
 from gapless.theory.minima.curves import Kind
 from gapless.theory.minima.law import Multipliers
-from gapless.theory.minima.system import solve
+from gapless.theory.minima.system import newton
 from gapless.theory.minima.values import state_values
 
 STATES = [
@@ -158,7 +158,7 @@ def finest(loss, state):
     law = state.law
     force = 1 / (2 * state.alpha * law.mean(lambda h, y: loss.d1(h, y) ** 2))
     at = Multipliers(state.gamma, force, state.omega, state.kappa, 0.0, state.alpha)
-    return state_values(solve(kind.refined(at), at, LEVELS[4]).averages)
+    return state_values(newton(kind.refined(at), at, LEVELS[4]).averages)
 
 
 def check_errors(loss, alpha, which):

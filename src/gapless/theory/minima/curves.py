@@ -11,7 +11,7 @@ from gapless.quadrature import LEVELS, half_gaussian_pair
 from gapless.theory.branch import HIGHEST_ALPHA
 from gapless.theory.measure import evaluate
 from gapless.theory.minima.law import Multipliers, stretches
-from gapless.theory.minima.system import Question, Solved, solve
+from gapless.theory.minima.system import Question, Solved, newton
 from gapless.theory.roots import NotConverged
 
 _SKETCH = 1e-6
@@ -98,7 +98,7 @@ class Kind:
         # the last drop of the law is too narrow for the coarsest rule
         level = LEVELS[1] if at.omega < _THIN * at.gamma else LEVELS[0]
         try:
-            found = solve(self.marginal(at, *more, energy=energy), at, level, _SKETCH, _FEW)
+            found = newton(self.marginal(at, *more, energy=energy), at, level, _SKETCH, _FEW)
         # ω may have fallen to zero on the way: the family goes on gapped
         except NotConverged:
             return self._without_edge(at, *more, energy=energy)
@@ -112,7 +112,7 @@ class Kind:
         return _THINNEST * at.gamma if self.boundary(at.gamma) else 0.0
 
     def _without_edge(self, at: Multipliers, *more: tuple[str, str], energy: float) -> Solved:
-        found = solve(
+        found = newton(
             self.gapped(*more, energy=energy), at._replace(omega=0.0), LEVELS[0], _SKETCH, _FEW
         )
         # F > 1: the edge would lie below zero, and these would be no minima

@@ -25,7 +25,7 @@ from gapless.theory.minima.curves import (
     without_complexity,
 )
 from gapless.theory.minima.law import Multipliers
-from gapless.theory.minima.system import Solved, solve
+from gapless.theory.minima.system import Solved, newton
 from gapless.theory.minima.values import natural_sizes, state_values, toward_signal
 from gapless.theory.replica import check_loss
 from gapless.theory.roots import NotConverged
@@ -326,7 +326,7 @@ def refined(kind: Kind, at: Multipliers, *more: tuple[str, str], energy: float =
     question = kind.refined(at, *more, energy=energy)
 
     def on(level: Level, start: Multipliers) -> tuple[Solved, dict[str, Any]]:
-        solved = solve(question, start, level)
+        solved = newton(question, start, level)
         return solved, state_values(solved.averages)
 
     # each level starts at the solution of the one before: two or three Newton steps

@@ -285,7 +285,7 @@ class Solved:
         return self.averages.measure.at
 
 
-def solve(
+def newton(
     question: Question,
     start: Multipliers,
     level: Level,
