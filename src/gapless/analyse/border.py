@@ -37,6 +37,7 @@ def minima_table(records: pd.DataFrame) -> pd.DataFrame:
     minima = records[records.outcome == "minimum"]
     # share over draws of signs: which sign the signal has at each sample is not known
     draws = [np.asarray(values, float) for values in minima.schur]
+    # what a minimum is compared by; its draws of signs are reduced to two numbers
     known = minima[["n", "alpha", "seed", "design", "energy", "limit", "lambda_1", "time"]]
     return known.assign(
         unstable=[float((s < 0).mean()) for s in draws],
@@ -122,9 +123,11 @@ def transitions(minima: pd.DataFrame, *, seed: int = 0) -> list[Transition]:
     seed
         Of the resampling.
     """
+    # a single α is no curve: a sweep may be half-way
     curves = [_Curve.of(n, here) for n, here in minima.groupby("n") if here.alpha.nunique() > 1]
     if len(curves) < 2:
         return []
+    # one seed: the same records give the same error
     rng = np.random.default_rng(seed)
     # a single design says nothing of how designs differ
     alone = any(len(one) < 2 for curve in curves for one in curve.shares)
@@ -203,6 +206,7 @@ def _error(shares: np.ndarray, weights: np.ndarray) -> float:
     count = len(shares)
     if count < 2:
         return 0.0
+    # designs with more minima weigh more, in the mean and in its error
     left = weights * (shares - np.average(shares, weights=weights))
     return float(np.sqrt(count / (count - 1) * (left**2).sum()) / weights.sum())
 
@@ -220,6 +224,7 @@ def _crossing(small: _Curve, large: _Curve) -> tuple[float, float]:
     (a, b), (c, d) = _line(small), _line(large)
     if d <= b:
         return nan, nan
+    # steeper at the larger N, as the law has it: else the lines meet for no reason of its
     alpha = (a - c) / (d - b)
     return alpha, float(norm.cdf(a + b * alpha))
 
@@ -239,6 +244,7 @@ def _fit(curves: list[_Curve]) -> tuple[tuple[float, float], float, int]:
     # N^(1/3): the step's width in α shrinks as the law says
     scale = np.concatenate([np.full(len(curve.alpha), curve.n ** (1 / 3)) for curve in curves])
     alpha = np.concatenate([curve.alpha for curve in curves])
+    # all sizes share p, g and α_c
     value, error = (np.concatenate(part) for part in zip(*(c.probit for c in curves), strict=True))
     design = np.stack([np.ones_like(scale), scale * alpha, -scale], axis=1) / error[:, None]
     # linear in (p, g, g α_c), so no search and no start

@@ -40,6 +40,7 @@ def energy_limit(
     # of the mean: the fit is not linear, and single sets are too noisy for it
     value, window = power_law_limit(t, curves.mean(axis=0))
     count = len(curves)
+    # one set says nothing of how sets differ
     if count < 2:
         return value, nan, window
     without = [

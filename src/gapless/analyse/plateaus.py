@@ -182,6 +182,7 @@ def plateau_limits(found: Sequence[Plateau]) -> pd.DataFrame:
         # both laws: which correction is right is not known, and their difference enters the error
         fits = [weighted_line(n**-k, mean, error) for k in EXPONENTS]
         limits = [fit.parameters[0] for fit in fits]
+        # theory at the largest size, whose M/N is nearest to α
         limit, theory = float(np.mean(limits)), here[-1].theory.energy
         # half of the difference: the mean of two limits is off by no more if one of them is right
         both = float(np.hypot(max(f.errors[0] for f in fits), abs(limits[0] - limits[1]) / 2))

@@ -71,6 +71,7 @@ def success_fraction(
     where all runs agree.
     """
     runs, designs, total = int(sizes.sum()), len(sizes), int(successes.sum())
+    # an empty sample has no fraction, and must not raise in a sweep half-way
     if runs == 0:
         return Fraction(0, 0, 0, nan, nan, nan)
     # k̄ weighted by size: a run is in a design of size k with probability k/n
@@ -91,6 +92,7 @@ def share(flags: ArrayLike, cluster: ArrayLike) -> Fraction:
     """
     _, index = np.unique(np.asarray(cluster), return_inverse=True)
     sizes = np.bincount(index)
+    # counted by design, since intervals need nothing else
     successes = np.bincount(index, weights=np.asarray(flags, float)).astype(int)
     # one group: the mean is the same for all of these runs
     correlation = intraclass_correlation(successes, sizes, np.zeros(len(sizes)))
@@ -194,6 +196,7 @@ def clustered_std(values: np.ndarray, cluster: np.ndarray) -> tuple[float, float
         return float("nan"), float("nan")
     whole = float(values.std(ddof=1))
     names = np.unique(cluster)
+    # a jackknife, since the variance of a standard deviation has no simple clustered form
     parts = [values[cluster != name] for name in names]
     # leaving out a design must leave two values at least
     if len(names) < 2 or min(len(part) for part in parts) < 2:

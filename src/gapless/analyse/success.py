@@ -17,6 +17,7 @@ TOLERANCES = {1e-4: "1e-4", 1e-6: "1e-6", 1e-8: "1e-8", 1e-10: "1e-10"}
 
 def success_column(tolerance: float) -> str:
     """Return the column of first-passage times for a tolerance on L/N."""
+    # a criterion that was not recorded cannot be applied: nothing is interpolated between levels
     if tolerance not in TOLERANCES:
         known = ", ".join(TOLERANCES.values())
         raise ValueError(f"tolerance: first passages are recorded at {known}, not {tolerance:g}")
@@ -25,6 +26,7 @@ def success_column(tolerance: float) -> str:
 
 def solved(table: pd.DataFrame, tolerance: float = 1e-8) -> pd.Series:
     """Return which runs are solved: L/N fell to `tolerance` within their time budget."""
+    # passages are recorded within the budget only
     return table[success_column(tolerance)].notna()
 
 
@@ -111,6 +113,7 @@ def success_table(
 
 def _fractions(good: pd.DataFrame, event: str) -> tuple[dict[float, Fraction], float]:
     """Return at each α the fraction of runs with an event, and the correlation in designs."""
+    # by design: its runs share X, and only their numbers enter
     by_design = (
         good.groupby(["alpha", "design"])[event].agg(successes="sum", size="size").reset_index()
     )

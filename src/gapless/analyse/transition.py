@@ -97,6 +97,7 @@ def by_design(table: pd.DataFrame, success: pd.Series) -> pd.DataFrame:
     """
     return (
         table[["n", "alpha", "seed", "design"]]
+        # a computation that failed is no unsolved run
         .assign(success=success)[table.outcome != "failed"]
         .groupby(["n", "alpha", "seed", "design"])
         .success.agg(successes="sum", runs="size")
@@ -118,6 +119,7 @@ def crossings(
     seed
         Of the resampling.
     """
+    # one seed: the same records give the same error
     rng = np.random.default_rng(seed)
     found = []
     for _, here in designs.groupby("n"):
@@ -213,10 +215,12 @@ def fit_drift(n: np.ndarray, alpha: np.ndarray, error: np.ndarray) -> list[Fit]:
     n, alpha, error = (np.asarray(values, float) for values in (n, alpha, error))
     line = weighted_line(np.log(n), alpha, error)
     logarithm = _fit("logarithm", *line.parameters, nan, line.errors[0], line.chi2, len(n), 2)
+    # both laws always: the reader sees how little sizes may tell them apart
     return [logarithm, _fit_power(n, alpha, error)]
 
 
 def _fit_power(n: np.ndarray, alpha: np.ndarray, error: np.ndarray) -> Fit:
+    # for given k the law is a line in N^(−k), so only k is searched
     def line(log_k: float) -> Line:
         return weighted_line(_powers(n, np.exp(log_k)), alpha, error)
 
@@ -226,6 +230,7 @@ def _fit_power(n: np.ndarray, alpha: np.ndarray, error: np.ndarray) -> Fit:
     grid = np.linspace(lowest, highest, 60)
     lines = [line(x) for x in grid]
     best = int(np.argmin([found.chi2 for found in lines]))
+    # between the neighbours of the best of the grid there is one valley
     around = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
     # bounded: beyond the range the two laws are the same, or N^(−k) is no correction any more
     k = float(np.exp(fminbound(lambda x: line(x).chi2, *around)))
@@ -246,6 +251,7 @@ def _powers(n: np.ndarray, k: float) -> np.ndarray:
 def _fit(
     law: str, a: float, b: float, k: float, a_error: float, chi2: float, sizes: int, p: int
 ) -> Fit:
+    # errors are known, so χ² has a scale, and its size says whether the law holds
     dof = sizes - p
     # three sizes and three parameters: the power always fits, which says nothing
     p_value = float(chi2_distribution.sf(chi2, dof)) if dof > 0 else nan
@@ -291,6 +297,7 @@ def _crossing_rows(table: pd.DataFrame, events: Mapping[float, pd.Series]) -> pd
         for share, event in events.items()
         for found in crossings(by_design(table, event))
     ]
+    # with columns even where there are no rows: tables are asked for them by name
     return pd.DataFrame(rows, columns=pd.Index(columns))
 
 
@@ -316,4 +323,5 @@ def drift_table(crossing: pd.DataFrame) -> pd.DataFrame:
             for fit in fits
         ]
     columns = ("budget", "level", "sizes", *(field.name for field in fields(Fit)), "over_least_aic")
+    # with columns even where there are no rows
     return pd.DataFrame(rows, columns=pd.Index(columns))

@@ -23,6 +23,7 @@ def energy_rounding(problem: Problem, energy: Float[Array, " K"]) -> Float[Array
     differences of O(1) labels, each off by 8 ε: that adds 2 √(e r) + r with r = α (8 ε)².
     """
     xp = library(energy)
+    # 8: the rounding of a few operations on each term, with a margin
     epsilon = 8 * float(np.finfo(energy.dtype).eps)
     residual = problem.alpha * epsilon**2
     return energy * epsilon * problem.m**0.5 + 2 * xp.sqrt(energy * residual) + residual
@@ -30,6 +31,7 @@ def energy_rounding(problem: Problem, energy: Float[Array, " K"]) -> Float[Array
 
 def velocity_rounding(problem: Problem) -> float:
     """Return how well a component of the velocity is known: 8 ε √α."""
+    # √α: M terms of size N^(−1/2) each, with errors of either sign
     return 8 * float(np.finfo(problem.dtype).eps) * problem.alpha**0.5
 
 
@@ -40,6 +42,7 @@ def _longest(problem: Problem, state: State) -> Float[Array, " K"]:
     this must stay below the distance left, |V|/λ, or no run would ever come to rest.
     """
     xp = library(state.speed2)
+    # 0.3: a third of the way left, so that steps still come nearer
     quiet = 0.3 * xp.sqrt(state.speed2) / velocity_rounding(problem)
     return xp.maximum(quiet, 1)
 

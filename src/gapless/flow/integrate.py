@@ -156,6 +156,7 @@ def integrate(
         with the solver; `CannotResume` if `resume` has arrays of other shapes or precision than
         this call.
     """
+    # all of the input is judged before anything is computed
     times, t_max = check_times(t_max, save_at), float(t_max)
     solver.check(t_max)
     start, has_signal = checked_start(problem, start), problem.has_signal
@@ -163,11 +164,13 @@ def integrate(
     problem, scale = in_units(problem)
     stop = stop.in_units_of(scale)
     nearest_time, solver = solver.nearest_time, stop.suited(solver.in_time_of(scale))
+    # the precision of the problem, whatever JAX's flag: a float64 problem stays one
     with problem.computing():
         state = initial_state(problem, problem.array(start), solver)
         first = _values(problem, state, scale)
         saved: list[Observables] = []
         if resume is not None:
+            # a checkpoint of other shapes would be broadcast without a word
             _check_resume(resume, IntegrationState(state, first, [first] * len(times)))
             state = State(*map(library(state.w).asarray, resume.state))
             first, saved = resume.start, list(resume.saved)
@@ -178,18 +181,23 @@ def integrate(
             alone = save_at is None  # nothing to record on the way
             carried = follow(problem, carried, time * scale, solver, stop, shrink=alone)
             saved.append(_values(problem, carried.state, scale))
+            # in the caller's units: the loop's own are those of ℓ/s
             here = None if observe is None else carried.state.in_units_of(scale)
         if observe is not None and here is not None:
             observed.append(observe(time, here))
+        # after `observe`: a checkpoint says that its save time is done
         if on_save is not None:
             on_save(IntegrationState(carried.state, first, saved))
         if progress is not None:
             progress(time, int(np.asarray(carried.state.running).sum()))
     with problem.computing():
+        # the last stretch holds no save time, but outcomes are those at t_max
         if times[-1] < t_max:
             carried = follow(problem, carried, t_max * scale, solver, stop)
+        # on the host: what is done once to K numbers would take longer to compile
         state, here = carried.state, carried.state.on_host()
         last = _values(problem, state, scale)
+        # of the final state, in the loop's units, where the bound is a plain number
         at_rest = here.speed2 < stop.speed2
         crossed = stop.arrived(problem, here)
         # a run that took no step was below the energy to stop at
@@ -198,6 +206,7 @@ def integrate(
         outcome = outcomes(
             overlap=np.abs(last.signed_overlap),
             has_signal=has_signal,
+            # a passage, not the energy at the end: near zero rounding may lift it again
             zero=np.isfinite(here.passage[:, levels.index(ZERO_ENERGY)]),
             at_rest=at_rest,
             stopped=stopped,
@@ -234,6 +243,7 @@ def checked_start(problem: Problem, start: Float[Array, "K N"] | np.ndarray) -> 
         raise ValueError(
             f"start: must be real, of shape (K, N) = {shape}, not {given.dtype} of {given.shape}"
         )
+    # integers and float16 would overflow in their own type
     given = given.astype(np.promote_types(given.dtype, np.float32))
     largest = np.abs(given).max(axis=1)
     if not (np.isfinite(largest) & (largest > 0)).all():
@@ -281,6 +291,7 @@ def _reasons(
     state: State, solver: Solver, outcome: tuple[Outcome, ...], t_max: float
 ) -> tuple[str, ...]:
     """Return why runs timed out before their time; empty for all others."""
+    # time-outs at t_max explain themselves; those before it do not
     exhausted, running = solver.exhausted(state), state.running
     early = np.array([end is Outcome.time_out for end in outcome]) & (exhausted | ~running)
     found = [""] * len(outcome)

@@ -110,6 +110,7 @@ def _in_batches(
     """Step the runs to `time`, those that are left in batches of ever smaller sizes."""
     # 0: with no size left to shrink to, the loop runs while any run is on its way
     least, *smaller = sizes or (0,)
+    # of the batch as it is: a smaller one makes more gradients in the same second
     most = _gradients_per_call(problem, len(carried.state.t))
     while True:
         carried, active = _some_steps(problem, carried, time, solver, stop, least, most)

@@ -243,7 +243,9 @@ class GradientFlow(Solver):
         xp = library(state.w)
         direction, stiffness, products = followed_stiffness(problem, state, active)
         remaining = goal - state.t
+        # after the stiffness, by which the lengths of all methods are bounded
         stages, h, last = stages_and_length(problem, state, SAFETY * stiffness, remaining, active)
+        # both are computed, and one is taken: what a compiled loop takes is data, not control flow
         one = adams_bashforth_step(state.w, state.velocity, h, state.before, state.h_before)
         # with one stage this makes no product
         many = chebyshev_step(

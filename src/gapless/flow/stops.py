@@ -217,6 +217,7 @@ class AtEnergy(Stopping):
             running=state.running & ~there & ~at_rest,
         )
         bracket = bracket._replace(
+            # the last overshoot is the nearest one: goals lie before it from then on
             below=xp.where(past, new.t, bracket.below),
             energy_below=xp.where(past, new.energy, bracket.energy_below),
             speed2_below=xp.where(past, new.speed2, bracket.speed2_below),
