@@ -57,6 +57,8 @@ class Trajectory:
     crossed: np.ndarray
     """Whether the run ended at the energy that `stop` asks for, (K,)."""
     stopped_at: np.ndarray
+    """Time at which each run ended, (K,). For a trapped run it is the tolerance of `ACCURATE` that
+    fixes it to a few per cent; `FLOW` may be off by a factor of two (docs/architecture.md)."""
     steps: np.ndarray
     gradients: np.ndarray
     levels: np.ndarray
