@@ -315,8 +315,11 @@ def _at_energy(kind: Kind, top: Solved, energy: float) -> Solved:
 
 def _end(kind: Kind, top: Solved, sign: int) -> float:
     """Return the energy at which Σ = 0, or the last that is resolved before."""
+    pair = ("kappa", "complexity")
     try:
-        return without_complexity(kind, top, sign).averages.energy
+        at = without_complexity(kind, top, sign).at
+        # The energy is printed with six digits, and a starting point has three.
+        return newton(kind.refined(at, pair), at, LEVELS[1], 1e-8).averages.energy
     except NotConverged:
         return walk_to_end(kind, top, sign)[-1].averages.energy
 
@@ -329,7 +332,7 @@ def refined(kind: Kind, at: Multipliers, *more: tuple[str, str], energy: float =
         solved = newton(question, start, level)
         return solved, state_values(solved.averages)
 
-    # each level starts at the solution of the one before: two or three Newton steps
+    # each level starts at the solution of the one before: a few Newton steps
     solved, coarse = on(LEVELS[1], at)
     fine, error = coarse, {}
     for level in LEVELS[2:]:
