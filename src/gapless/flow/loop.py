@@ -24,9 +24,10 @@ MOST_GRADIENTS_PER_CALL = 10_000
 SHRINK_ONCE_FROM, SHRINK_FROM = 128, 256
 """Below the first N a batch keeps its size; below the second it shrinks once, to a quarter; from
 there on three times, by half. Every size is one more program, 1.5 CPU s to compile and 0.4 to load.
-Of a design of 64 runs the quarter saves 0 to 4 ms at N = 64 (1, 7 and 11 % at α = 6, 8, 12), so
-that some 30,000 runs pay for the program; at N = 128 it saves 6 and 24 % (α = 6, 10). At N = 256
-the first two of the three save 30 %, the third 4 % (3 % at N = 1024)."""
+At N = 64, α = 6, 8, 12 the quarter saves 4, 10, 21 % of a design of 128 runs (1.6, 5.7, 16 ms) and
+1, 7, 11 % of one of 64: some 15,000 to 100,000 runs pay for the program, and a first look waits for
+it. At N = 128, K = 64 it saves 6 and 24 % (α = 6, 10). At N = 256, K = 128 the first two of the
+three save 30 %, the third 4 % (3 % at N = 1024)."""
 SMALLEST_BATCH = 16
 """Below so many runs a product with X costs nearly the same however few they are."""
 
