@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     kinds: tuple[LabelKind, LabelKind] = ("teacher", "shuffled")
-    designs = [
+    designs: list[tuple[Design, LabelKind]] = [
         (Design(options.n, float(alpha), options.seed, runs=options.runs, in_numpy=True), labels)
         for labels in kinds
         for alpha in options.alpha.split(",")
