@@ -9,6 +9,7 @@ import numpy as np
 from gapless.amounts import duration, memory
 from gapless.cli.shared import (
     Json,
+    PrintSize,
     Whole,
     check_memory,
     check_writable,
@@ -18,6 +19,7 @@ from gapless.cli.shared import (
     save_picture,
     table_text,
 )
+from gapless.page.panels import PLAIN
 
 SHOWN = ("energy", "mu", "correlation_0")
 """Curves of every summary."""
@@ -38,6 +40,7 @@ def dmft(
     seed: Whole = 0,
     loss: str = "quartic",
     plot: Path | None = None,
+    size: PrintSize = PLAIN,
     checkpoint: Path | None = None,
     as_json: Json = False,
 ) -> None:
@@ -135,7 +138,7 @@ def dmft(
             "errors from paths do not cover; raise --paths"
         )
         sys.stderr.write(f"dmft: {notes[-1]}\n")
-    save_picture(plot, picture, point, estimate)
+    save_picture(plot, size, picture, point, estimate)
     if as_json:
         print_json(answer(point, estimate, fine, notes))
     else:

@@ -8,6 +8,7 @@ import numpy as np
 
 from gapless.cli.shared import (
     Json,
+    PrintSize,
     Whole,
     check_memory,
     check_writable,
@@ -17,6 +18,7 @@ from gapless.cli.shared import (
     save_picture,
     table_text,
 )
+from gapless.page.panels import PLAIN
 
 
 def flow(
@@ -36,6 +38,7 @@ def flow(
     save_at: str | None = None,
     runs_per_design: Whole | None = None,
     plot: Path | None = None,
+    size: PrintSize = PLAIN,
     checkpoint: Path | None = None,
     as_json: Json = False,
 ) -> None:
@@ -79,7 +82,8 @@ def flow(
         K, how many runs share one sensing matrix; by default all, up to 64 (fewer beyond N = 2048).
         Numbers at another K agree to rounding and to the tolerance of the steps.
     plot
-        File (.png, .pdf, .svg) for a picture of energy and overlap against time.
+        File (.png, .pdf, .svg) for a picture of energy and overlap against time, with the 1RSB
+        threshold energy.
     checkpoint
         Folder in which each design leaves, once a minute, how far it has come; the same command
         goes on from there.
@@ -119,7 +123,7 @@ def flow(
     if plot is not None:
         from gapless.figures.trajectories import picture
 
-        save_picture(plot, picture, records)
+        save_picture(plot, size, picture, records)
     if as_json:
         print_json(_answer(point, records))
     else:

@@ -8,19 +8,26 @@ import numpy as np
 
 from gapless.cli.shared import (
     Json,
+    PrintSize,
     check_writable,
     meter,
     print_json,
     save_picture,
     table_text,
 )
+from gapless.page.panels import PLAIN
 
 if TYPE_CHECKING:
     from gapless.page.panels import Picture
 
 
 def ground(
-    *, alpha: float, loss: str = "quartic", plot: Path | None = None, as_json: Json = False
+    *,
+    alpha: float,
+    loss: str = "quartic",
+    plot: Path | None = None,
+    size: PrintSize = PLAIN,
+    as_json: Json = False,
 ) -> None:
     """Print the ground state of full replica symmetry breaking at one α: the deepest minima.
 
@@ -48,7 +55,7 @@ def ground(
     chosen = parse_loss(loss)
     with meter("theory", 1.0) as progress:
         record = full_rsb_state(chosen, alpha, progress.advance).record()
-    save_picture(plot, _picture, record, chosen.name)
+    save_picture(plot, size, _picture, record, chosen.name)
     if as_json:
         print_json(record)
         return
@@ -87,4 +94,4 @@ def _picture(record: dict[str, Any], name: str) -> "Picture":
         Panel("Order parameter", Axis("overlap q"), rising, (near_zero,)),
         Panel("Near q = 1", Axis("1 − q", scale="log"), rising, (near_one,)),
     )
-    return Picture(f"Full RSB, {name} loss, α = {record['alpha']:g}", (panels,))
+    return Picture(f"Full RSB, α = {record['alpha']:g}", (panels,), f"{name} loss, N = ∞")

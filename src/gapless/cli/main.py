@@ -28,6 +28,7 @@ from gapless.cli import (
     success,
     theory,
 )
+from gapless.page import panels
 from gapless.threads import pin_threads
 
 VERBS: dict[ModuleType, tuple[Any, ...]] = {
@@ -43,9 +44,10 @@ VERBS: dict[ModuleType, tuple[Any, ...]] = {
     cache: (cache.cache,),
     ground: (),
     running: (),
+    panels: (),
 }
-"""The verbs by the module that they stand in; of `running` they take options alone, and
-`ground` is one of theory's."""
+"""The verbs by the module that they stand in; of `running` and `panels` they take options alone,
+and `ground` is one of theory's."""
 
 POSITIONAL = ("figures", "dir", "file")
 

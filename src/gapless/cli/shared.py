@@ -18,6 +18,7 @@ from rich.text import Text
 
 from gapless import machine
 from gapless.amounts import duration, memory
+from gapless.page.panels import Print
 
 if TYPE_CHECKING:
     from gapless.page.panels import Picture
@@ -120,12 +121,18 @@ def check_writable(path: Path, option: str) -> None:
         raise ValueError(f"{option}: {path.name} must end in .png, .pdf or .svg")
 
 
-def save_picture(path: Path | None, picture: "Callable[..., Picture]", *shown: Any) -> None:
+PrintSize = Annotated[Print, Parameter(name="*")]
+"""The options ``--width`` and ``--font-size`` of a command that draws."""
+
+
+def save_picture(
+    path: Path | None, size: Print, picture: "Callable[..., Picture]", *shown: Any
+) -> None:
     """Save what `picture` makes of its arguments, unless there is no path to save it at."""
     if path is not None:
         from gapless.page.image import save
 
-        save(picture(*shown), path)
+        save(picture(*shown), path, size=size)
 
 
 class _Times(ProgressColumn):

@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 from gapless.cli.ground import ground
 from gapless.cli.shared import (
     Json,
+    PrintSize,
     check_writable,
     meter,
     numbers,
@@ -16,6 +17,7 @@ from gapless.cli.shared import (
     save_picture,
     table_text,
 )
+from gapless.page.panels import PLAIN
 
 app = App(
     name="theory",
@@ -221,7 +223,12 @@ def inference(*, alpha: float, as_json: Json = False) -> None:
 
 @app.command
 def curve(
-    *, alpha: str, loss: str = "quartic", plot: Path | None = None, as_json: Json = False
+    *,
+    alpha: str,
+    loss: str = "quartic",
+    plot: Path | None = None,
+    size: PrintSize = PLAIN,
+    as_json: Json = False,
 ) -> None:
     """Print threshold states along α: a table, and a picture with --plot.
 
@@ -246,7 +253,7 @@ def curve(
     chosen, alphas = parse_loss(loss), numbers(alpha, "alpha")
     with meter("theory", len(alphas)) as progress:
         rows = curve_rows(chosen, alphas, progress.advance)
-    save_picture(plot, picture, rows, chosen)
+    save_picture(plot, size, picture, rows, chosen)
     if as_json:
         print_json({"loss": chosen.name, "rows": rows})
         return

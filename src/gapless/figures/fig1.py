@@ -16,7 +16,7 @@ from gapless.analyse.statistics import share
 from gapless.analyse.success import recovered, solved
 from gapless.analyse.verdict import MOSTLY, Claim, Sample, Statement, judged, verdict
 from gapless.figures.experiment import Experiment, Scale, in_numpy
-from gapless.flow import Outcome, paper_budget
+from gapless.flow import PAPER, Outcome, paper_budget
 from gapless.measure.simulation import Simulation
 from gapless.measure.threshold import rest_sentence
 from gapless.page.panels import GREY, Axis, Mark, Panel, Picture, Series
@@ -149,7 +149,13 @@ def picture(reduced: Runs) -> Picture:
         if labels == "teacher":
             marks.append(Mark("x", paper_budget(n), "paper's budget", "solid", GREY))
         curves = [_curve(run) for run in runs.itertuples()]
-        panels.append(Panel(f"{labels} labels", Axis("time t", "log"), energy, curves, marks))
+        panels.append(
+            Panel(
+                *(f"{labels} labels", Axis("time t", "log"), energy, curves, marks),
+                own_legend=True,
+                upper=("iterations of the paper (rate 2e-4)", 1 / PAPER.rate),
+            )
+        )
     return Picture(
         f"N = {n}; dotted: threshold energy, the mean over the twins;\n{reduced.rest}",
         (panels,),

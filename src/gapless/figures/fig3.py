@@ -224,15 +224,16 @@ def _sharper(reduced: pd.DataFrame) -> Claim:
 
 PANELS = (
     (
-        *("Gaps: λ₂ − λ₁ (full), λ₃ − λ₂ (dotted)", "gap"),
+        *("Gaps: λ₂ − λ₁ (full), λ₃ − λ₂ (dotted)", "λ₂ − λ₁ and λ₃ − λ₂"),
         {"gap_12": "λ₂ − λ₁", "gap_23": "λ₃ − λ₂"},
     ),
     (
-        *("Overlap with the signal: v₁ (full), v₂ (dotted), state (dashed)", "overlap"),
+        *("Overlap with the signal: v₁ (full), v₂ (dotted), state (dashed)",
+        "|⟨v, W*⟩|/√N, and q of the state",),
         {"overlap_1": "v₁", "overlap_2": "v₂", "state_overlap": "state"},
     ),
-    ("Standard deviation of v₁'s overlap", "standard deviation", {"fluctuation": "v₁"}),
-    ("Share of v₁ on its top sample", "share", {"top_share_1": "v₁"}),
+    ("Fluctuation of v₁'s overlap", "standard deviation over runs", {"fluctuation": "v₁"}),
+    ("Localisation of v₁", "weight of v₁ on its top sample", {"top_share_1": "v₁"}),
 )
 """Title, vertical axis and measures of each panel with their names."""
 

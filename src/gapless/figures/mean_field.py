@@ -7,7 +7,7 @@ import numpy as np
 
 from gapless.losses import parse_loss
 from gapless.measure.mean_field import MeanField
-from gapless.page.panels import GREY, INK, Axis, Mark, Panel, Picture, Series
+from gapless.page.panels import GREY, INK, Axis, Mark, Panel, Picture, Series, source_of
 from gapless.theory import NotConverged, threshold_state
 from gapless.theory.dmft import Estimate, Solution
 
@@ -67,9 +67,9 @@ def picture(point: MeanField, estimate: Estimate) -> Picture:
         panels.append(Panel("Growth of a small overlap from t_w", time, axis, growth, (zero,)))
     how = "flow" if point.step is None else f"step {point.step:g}"
     return Picture(
-        f"α = {point.alpha:g}, {point.loss}, {point.labels} labels, N = ∞: {point.paths} paths, "
-        f"{how}",
+        f"α = {point.alpha:g}, {point.labels} labels: {point.paths} paths, {how}",
         (panels,),
+        source_of({"loss": [point.loss], "n": [np.inf], "seed": [point.seed]}),
     )
 
 

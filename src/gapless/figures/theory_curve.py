@@ -51,7 +51,7 @@ def picture(rows: Sequence[dict[str, Any]], loss: Loss) -> Picture:
     ]
     axis, zero = Axis("α = M/N"), Mark("y", 0, dash="solid", colour=GREY)
     return Picture(
-        f"{loss.name} loss",
+        "Threshold and ground states of 1RSB",
         (
             (
                 Panel("Energy of threshold and ground state", axis, Axis("e = L/N"), energies),
@@ -59,4 +59,5 @@ def picture(rows: Sequence[dict[str, Any]], loss: Loss) -> Picture:
                 Panel("Moments of the student's labels", axis, Axis("moment"), moments),
             ),
         ),
+        f"{loss.name} loss, N = ∞",
     )

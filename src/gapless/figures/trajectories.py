@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from gapless.page.panels import Axis, Panel, Picture, Series
+from gapless.analyse.plateaus import prediction
+from gapless.page.panels import Axis, Mark, Panel, Picture, Series, source_of
 
 COLOURS = {"recovered": 0, "trapped": 1, "interpolated": 2}
 OTHERWISE = 3
@@ -14,7 +16,11 @@ OTHERWISE = 3
 
 
 def picture(records: Sequence[dict[str, Any]]) -> Picture:
-    """Return e(t) and q(t) of records of simulations."""
+    """Return e(t) and q(t) of records of simulations, coloured by how each run ended.
+
+    The horizontal line is the threshold energy of 1RSB at M/N (Eqs. 12, 13), where a shuffled twin
+    comes to rest as N → ∞; there is none for a loss whose theory is not known.
+    """
     first = records[0]
     ended = Counter(record["outcome"] for record in records)
 
@@ -33,12 +39,15 @@ def picture(records: Sequence[dict[str, Any]]) -> Picture:
         ]
 
     time = Axis("time t")
-    panels = [Panel("Energy", time, Axis("e = L/N", range=(0, None)), curves("energy_t"))]
+    threshold = Mark("y", prediction(first["loss"], first["m"] / first["n"]).energy, "1RSB threshold")
+    energy = Axis("energy e = L/N", range=(0, None))
+    panels = [Panel("Energy", time, energy, curves("energy_t"), (threshold,))]
     if first["labels"] != "gaussian":
         overlap = Axis("overlap q", range=(0, 1.02))
         panels.append(Panel("Overlap with the signal", time, overlap, curves("overlap_t")))
+    runs = f"{len(records)} runs, coloured by how they" if len(records) > 1 else "one run: how it"
     return Picture(
-        f"N = {first['n']}, α = {first['alpha']:g}, {first['labels']} labels: "
-        f"how {len(records)} runs ended",
+        f"α = {first['alpha']:g}, {first['labels']} labels; {runs} ended",
         (panels,),
+        source_of(pd.DataFrame(records)),
     )

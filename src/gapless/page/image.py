@@ -19,7 +19,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from gapless.files import write_durably
-from gapless.page.panels import Axis, Heat, Mark, Panel, Picture, Series
+from gapless.page.panels import (
+    GREY,
+    PLAIN,
+    Axis,
+    Heat,
+    Mark,
+    Panel,
+    Picture,
+    Print,
+    Series,
+)
 
 PALETTE = (
     *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"),
@@ -36,16 +46,17 @@ STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
-    "figure.titlesize": 9.5,
     "grid.alpha": 0.25,
     "grid.linewidth": 0.5,
-    "font.size": 9.5,
     "legend.frameon": False,
-    "legend.fontsize": 8.5,
     "lines.markersize": 3.75,
-    "svg.fonttype": "path",
     "svg.hashsalt": "gapless",
+    # text stays text: TrueType (Type 42) in PDF, which journals ask for, and <text> in SVG
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
 }
+SMALL, SMALLEST = 0.9, 0.8
+"""Type of legends, ticks and notes, and of insets, relative to that of labels and titles."""
 DASHES: Any = {"solid": "-", "dot": ":", "dash": "--", "dashdot": "-."}
 MARKERS = {
     "circle": "o",
@@ -64,38 +75,52 @@ UNDATED: Any = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 """What keeps the day out of a file: the same numbers make the same bytes."""
 ROOM = 2.6
 """Inches for a legend beside its panel."""
+PAGE_WIDTH = 10.4
+"""Inches of a page's column: wider pictures are drawn at this width, so that type is one size."""
+
+
+def _type(size: Print) -> dict[str, float]:
+    """Return the settings of matplotlib that are sizes of type."""
+    own = ("font.size", "axes.titlesize", "axes.labelsize", "figure.titlesize")
+    small = ("legend.fontsize", "xtick.labelsize", "ytick.labelsize", "figure.labelsize")
+    return dict.fromkeys(own, size.font_size) | dict.fromkeys(small, SMALL * size.font_size)
 
 
 @contextmanager
-def _own_style() -> Iterator[None]:
+def _own_style(size: Print, **more: Any) -> Iterator[None]:
     """Draw and save in our style, whatever a user's `matplotlibrc` asks for."""
     with mpl.rc_context(), warnings.catch_warnings():
         # a panel may have marks alone, where all runs failed: its axis is then any around them
         warnings.filterwarnings("ignore", "Attempting to set identical", UserWarning)
         mpl.rcdefaults()
-        mpl.rcParams.update(STYLE)
+        mpl.rcParams.update(STYLE | _type(size) | more)
         yield
 
 
-def save(picture: Picture, path: Path, dpi: float = 150) -> None:
+def save(picture: Picture, path: Path, dpi: float = 150, size: Print = PLAIN) -> None:
     """Write a picture to a .png, .pdf or .svg file, whole or not at all."""
     sink, kind = io.BytesIO(), path.suffix.lower()
-    with _own_style():
-        render(picture).savefig(sink, format=kind[1:], dpi=dpi, metadata=UNDATED.get(kind))
+    with _own_style(size):
+        figure = render(picture, size)
+        figure.savefig(sink, format=kind[1:], dpi=dpi, metadata=UNDATED.get(kind))
     write_durably(path, sink.getbuffer())
 
 
 def inline_svg(picture: Picture, name: str, title: str) -> str:
     """Return a picture as an element of a page, in the ink of the page.
 
-    `name` is put before all its ids, for several inline pictures must not share one.
+    `name` is put before all its ids, for several inline pictures must not share one. Its share of
+    `PAGE_WIDTH` is the variable ``--share`` of its style, by which type is of one size on a page.
     """
-    text = io.StringIO()
-    with _own_style():
-        render(picture).savefig(text, format="svg", metadata=UNDATED[".svg"], transparent=True)
+    text, size = io.StringIO(), Print(min(PAGE_WIDTH, _natural_width(picture)))
+    # outlines: a browser has its own fonts, whose letters would run into each other
+    with _own_style(size, **{"svg.fonttype": "path"}):
+        figure = render(picture, size)
+        figure.savefig(text, format="svg", metadata=UNDATED[".svg"], transparent=True)
     svg = text.getvalue()
-    label = html.escape(title)
-    svg = svg[svg.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    share = figure.get_figwidth() / PAGE_WIDTH
+    head = f'<svg role="img" aria-label="{html.escape(title)}" style="--share: {share:.4f}"'
+    svg = svg[svg.index("<svg") :].replace("<svg", head, 1)
     svg = svg.replace('id="', f'id="{name}-')
     svg = svg.replace('"#', f'"#{name}-').replace("(#", f"(#{name}-")
     for colour, ink in INKS.items():
@@ -103,14 +128,18 @@ def inline_svg(picture: Picture, name: str, title: str) -> str:
     return svg
 
 
-def render(picture: Picture) -> Figure:
+def render(picture: Picture, size: Print = PLAIN) -> Figure:
     """Return the figure of a picture."""
-    with _own_style():
+    # settings given by a caller, such as how an SVG has its text, hold when it is saved
+    with _own_style(size):
         rows = [[panel for panel in row if panel.inset is None] for row in picture.rows]
-        width = max((sum(map(_width, row)) for row in rows), default=4.6)
-        heights = [max(panel.size[1] for panel in row) for row in rows]
+        natural = _natural_width(picture)
+        width = natural if size.width is None else size.width
+        heights = [max(panel.size[1] for panel in row) * width / natural for row in rows]
         figure = Figure(figsize=(width, sum(heights) or 1.0), layout="constrained")
         figure.suptitle(_literal(picture.title))
+        if picture.source:
+            figure.supxlabel(_literal(picture.source), x=0.99, ha="right", color=PALETTE[GREY])
         said: set[tuple[str, int]] = set()
         places = _axes(figure, rows, heights) if rows else []
         for row, here in zip(picture.rows, places, strict=True):
@@ -121,6 +150,12 @@ def render(picture: Picture) -> Figure:
 def _literal(text: str) -> str:
     """Return text in which matplotlib finds no formula."""
     return text.replace("$", r"\$")
+
+
+def _natural_width(picture: Picture) -> float:
+    """Return the inches of the widest row of panels."""
+    rows = [[panel for panel in row if panel.inset is None] for row in picture.rows]
+    return max((sum(map(_width, row)) for row in rows), default=4.6)
 
 
 def _width(panel: Panel) -> float:
@@ -167,19 +202,26 @@ def _draw_row(row: Sequence[Panel], places: Sequence[Axes], said: set[tuple[str,
 def _draw_panel(panel: Panel, axes: Axes, said: set[tuple[str, int]], small: bool = False) -> None:
     # before anything is drawn: what asks for the ends of an axis settles them
     _set_scales(panel, axes)
+    type_size, here = mpl.rcParams["font.size"], set()
     for series in panel.series:
         legend = series.name if series.legend is None else series.legend
-        _draw_series(series, axes, "" if (legend, series.colour) in said else legend)
+        again = (legend, series.colour) in (here if panel.own_legend else said)
+        _draw_series(series, axes, "" if again else legend)
+        here.add((legend, series.colour))
         said.add((legend, series.colour))
     for mark in panel.marks:
         _draw_mark(mark, axes)
     if panel.heat is not None:
         _draw_heat(panel.heat, axes)
     _set_axes(panel, axes)
-    axes.set_title(_literal(panel.title), {"fontsize": 8 if small else 10})
+    axes.set_title(_literal(panel.title), {"fontsize": (SMALLEST if small else 1) * type_size})
+    if panel.upper is not None:
+        name, factor = panel.upper
+        upper = axes.secondary_xaxis("top", functions=(lambda x: x * factor, lambda x: x / factor))
+        upper.set_xlabel(_literal(name))
     if small:
         axes.set(xlabel="", ylabel="")
-        axes.tick_params(labelsize=7)
+        axes.tick_params(labelsize=SMALLEST * type_size)
         axes.spines[["top", "right"]].set_visible(True)
     handles, labels = axes.get_legend_handles_labels()
     if labels:
@@ -236,7 +278,11 @@ def _draw_mark(mark: Mark, axes: Axes) -> None:
         place, across = (mark.at, mark.value), axes.get_yaxis_transform()
         where = dict(xytext=(0, 2), ha="right", va="bottom")
     axes.annotate(
-        _literal(mark.name), place, xycoords=across, textcoords="offset points", size=8, **where
+        *(_literal(mark.name), place),
+        xycoords=across,
+        textcoords="offset points",
+        size=SMALL * mpl.rcParams["font.size"],
+        **where,
     )
 
 

@@ -4,7 +4,7 @@ A figure says once what it shows; `gapless.page.image` and charts.js both draw f
 Neither a drawing library nor pandas is loaded here: a worker that measures needs neither.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, log10
 from typing import Any, Literal
@@ -191,6 +191,11 @@ class Panel:
         printed picture has this one; a page shows it as a panel of its own.
     legend
         Where a printed picture has the legend; a page has it above the panel.
+    own_legend
+        Whether its legend names again what the legend of an earlier panel has named.
+    upper
+        Name and factor of a second scale of x along the upper edge, whose numbers are the factor
+        times those below; None for no second scale.
 
     Raises ``ValueError`` if a density is to stand on an axis that is not linear.
     """
@@ -204,9 +209,13 @@ class Panel:
     size: tuple[float, float] = (4.6, 3.5)
     inset: tuple[float, float, float, float] | None = None
     legend: Literal["best", "lower right", "outside"] = "best"
+    own_legend: bool = False
+    upper: tuple[str, float] | None = None
 
     def __post_init__(self) -> None:
         """Check that cells of a density are equal on its axes; keep marks that are somewhere."""
+        if self.upper is not None and self.x.scale == "symlog":
+            raise ValueError(f"panel: {self.title!r} has an upper scale on a symlog axis")
         marks = tuple(mark for mark in self.marks if np.isfinite(mark.value))
         object.__setattr__(self, "marks", marks)
         if self.heat is not None and {self.x.scale, self.y.scale} != {"linear"}:
@@ -230,19 +239,99 @@ class Panel:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """Panels in rows, and what is said above them all."""
+    """Panels in rows.
+
+    Parameters
+    ----------
+    title
+        What is said above them all.
+    source
+        Loss, N and seed of what is shown (`source_of`): said below them all.
+    """
 
     title: str
     rows: Sequence[Sequence[Panel]]
+    source: str = ""
 
     @property
     def panels(self) -> list[Panel]:
         """All panels, row by row."""
         return [panel for row in self.rows for panel in row]
 
+    @property
+    def intervals(self) -> list[str]:
+        """The kinds of interval of its curves, each once."""
+        known = [s for panel in self.panels for s in panel.series if s.low is not None]
+        return list(dict.fromkeys(series.interval for series in known))
+
     def record(self) -> list[dict[str, Any]]:
         """Return the records of its panels."""
         return [panel.record() for panel in self.panels]
+
+
+@dataclass(frozen=True)
+class Print:
+    """Size of a picture and of its type.
+
+    Parameters
+    ----------
+    width
+        Width of pictures in inches, 2 to 40, of which the height follows; by default that of
+        their panels together.
+    font_size
+        Type of labels and titles in points, 4 to 30; legends, ticks and notes have 0.9, insets
+        0.8 of it.
+
+    Raises
+    ------
+    ValueError
+        If one of them is out of its range.
+    """
+
+    width: float | None = None
+    font_size: float = 9.5
+
+    def __post_init__(self) -> None:
+        if self.width is not None and not 2 <= self.width <= 40:
+            raise ValueError(f"width: must lie between 2 and 40 inches, not {self.width:g}")
+        if not 4 <= self.font_size <= 30:
+            raise ValueError(f"font_size: must lie between 4 and 30 points, not {self.font_size:g}")
+
+
+PLAIN = Print()
+"""Panels of their own size, in type of 9.5 points."""
+
+
+def source_of(columns: Mapping[str, Iterable[Any]]) -> str:
+    """Return "quartic loss, N = 64 and 128, seed 0": what the columns of records say of these.
+
+    Parameters
+    ----------
+    columns
+        ``loss``, ``n`` and ``seed`` of every record; a column that is missing is not named.
+    """
+    known = {
+        name: sorted({value for value in columns[name] if value is not None and value == value})
+        for name in ("loss", "n", "seed")
+        if name in columns
+    }
+    # the hash of a user's source text is in the records, and too long for a picture
+    losses = [str(loss).partition("@")[0] for loss in known.get("loss", ())]
+    sizes = ["∞" if n == np.inf else f"{n:g}" for n in known.get("n", ())]
+    seeds = [f"{seed:g}" for seed in known.get("seed", ())]
+    parts = (
+        f"{_listed(losses)} {'loss' if len(losses) == 1 else 'losses'}" if losses else "",
+        f"N = {_listed(sizes)}" if sizes else "",
+        f"{'seed' if len(seeds) == 1 else 'seeds'} {_listed(seeds)}" if seeds else "",
+    )
+    return ", ".join(part for part in parts if part)
+
+
+def _listed(words: Sequence[str], most: int = 6) -> str:
+    """Return "a, b and c"; of more than `most` words the first and the last."""
+    if len(words) > most:
+        return f"{words[0]} to {words[-1]}"
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def plain(values: ArrayLike | None, digits: int = 6) -> list[float | None] | None:
