@@ -11,9 +11,18 @@ from gapless import machine
 from gapless.amounts import duration, memory
 from gapless.cli.failing import failures_json, tell_failures_in
 from gapless.cli.running import HERE, Engine, Sweep, run_sweeps
-from gapless.cli.shared import Json, Whole, has_room, most_that_fit, print_json, table_text
+from gapless.cli.shared import (
+    Json,
+    PrintSize,
+    Whole,
+    has_room,
+    most_that_fit,
+    print_json,
+    table_text,
+)
 from gapless.cli.slurm import check_shares, job_array
 from gapless.files import tell
+from gapless.page.panels import PLAIN
 
 if TYPE_CHECKING:
     from gapless.figures import Experiment
@@ -25,6 +34,7 @@ def reproduce(
     seed: Whole = 0,
     out: Path | None = None,
     engine: Engine = HERE,
+    size: PrintSize = PLAIN,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     print_slurm: Whole | None = None,
     as_json: Json = False,
@@ -96,7 +106,7 @@ def reproduce(
         sweeps.append(Sweep(experiment, points, folder / name, spec))
     measured = run_sweeps(sweeps, engine)
     # parts of a job array would draw over each other: `gapless report` does it when all are there
-    page = write_report(folder, _own(experiments)) if engine.shard is None else None
+    page = write_report(folder, _own(experiments), size=size) if engine.shard is None else None
     for one in measured:
         one.check()
     failures = {one.name: failures_json(one.failures) for one in measured}
@@ -149,6 +159,7 @@ def report(
     *,
     trust: tuple[str, ...] = (),
     experiment: tuple[str, ...] = (),
+    size: PrintSize = PLAIN,
     as_json: Json = False,
 ) -> None:
     """Draw the figures and write report.html from what a folder holds, measuring nothing.
@@ -183,7 +194,7 @@ def report(
     except ValueError as error:
         raise ValueError(f"experiment: {str(error).removeprefix('figures: ')}") from None
     _check_names(own)
-    page = write_report(dir, _own(own))
+    page = write_report(dir, _own(own), size=size)
     failures = tell_failures_in(dir)
     if as_json:
         print_json({"report": str(page), "failures": failures})

@@ -1,11 +1,26 @@
 """`gapless spectrum`: the lowest eigenpairs of the Hessian, and theory's edge and outlier."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from gapless.cli.shared import Json, Whole, check_memory, meter, print_json, table_text
+from gapless.cli.shared import (
+    Json,
+    PrintSize,
+    Whole,
+    check_memory,
+    check_writable,
+    meter,
+    print_json,
+    save_picture,
+    table_text,
+)
+from gapless.page.panels import PLAIN
+
+DENSITIES = ("bin_edges", "density", "grid", "density_theory")
+"""Columns of the picture alone: the answer is the same whether or not there is one."""
 
 
 def spectrum(
@@ -21,6 +36,8 @@ def spectrum(
     threshold_energy: float | None = None,
     deflate_radial: Annotated[bool, Parameter(negative="")] = False,
     runs_per_design: Whole | None = None,
+    plot: Path | None = None,
+    size: PrintSize = PLAIN,
     as_json: Json = False,
 ) -> None:
     """Print the lowest eigenpairs of the Hessian (Eq. 4) of each run at a moment of its flow.
@@ -57,6 +74,10 @@ def spectrum(
     runs_per_design
         K, how many runs share one sensing matrix; by default all, up to 64 (fewer beyond N = 2048).
         Numbers at another K agree to rounding and to the tolerance of the steps.
+    plot
+        File (.png, .pdf, .svg) for a picture: the spectrum of the first run that reached the
+        moment beside theory's density from its own labels, and eigenvalues, edge and outlier of
+        every run.
     as_json
         Print one JSON object.
     """
@@ -70,6 +91,8 @@ def spectrum(
     check_runs(runs, runs_per_design)
     if labels not in ("teacher", "shuffled", "gaussian"):
         raise ValueError(f"labels: {labels!r} is not one of teacher, shuffled, gaussian")
+    if plot is not None:
+        check_writable(plot, "plot")
     moment = parse_moment(at)
     if threshold_energy is not None:
         if moment.kind != "threshold":
@@ -96,9 +119,14 @@ def spectrum(
                 chosen,
                 lowest=lowest,
                 deflate_radial=deflate_radial,
+                densities=plot is not None and not any(one["reached"] for one in records),
             ).to_pylist()
             progress.advance(1)
     records = records[:runs]
+    if plot is not None:
+        from gapless.figures.spectrum import picture
+
+        save_picture(plot, size, picture, records, point, str(moment), labels)
     if as_json:
         print_json(_answer(point, str(moment), labels, deflate_radial, records))
     else:
@@ -117,7 +145,10 @@ def _answer(point, at: str, labels: str, deflate_radial: bool, records) -> dict:
         "seed": point.seed,
         "runs_per_design": point.design.k,
         "deflate_radial": deflate_radial,
-        "runs": [{names.get(k, k): v for k, v in record.items()} for record in records],
+        "runs": [
+            {names.get(k, k): v for k, v in record.items() if k not in DENSITIES}
+            for record in records
+        ],
         "reached": sum(record["reached"] for record in records),
         "at_rest": sum(record["at_rest"] for record in records) if _resting(records) else None,
     }

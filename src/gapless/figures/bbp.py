@@ -31,7 +31,7 @@ from gapless.analyse.verdict import (
     judged,
     verdict,
 )
-from gapless.figures.experiment import Experiment, Scale, in_numpy
+from gapless.figures.experiment import Experiment, Scale, Source, in_numpy
 from gapless.losses import normalised
 from gapless.measure.frames import FramesPoint
 from gapless.page.panels import GREY, TWO_ERRORS, Axis, Mark, Panel, Picture, Series
@@ -209,6 +209,12 @@ def _percent(fraction: Fraction) -> str:
     )
 
 
+BONNAIRE = Source(
+    "other papers",
+    'T. Bonnaire, G. Biroli, C. Cammarota, "The role of the time-dependent Hessian in '
+    'high-dimensional optimization", arXiv 2403.02418',
+)
+
 EXPERIMENT = Experiment(
     name="bbp",
     title="BBP along the run: three regimes of α for a loss of bounded curvature",
@@ -217,4 +223,11 @@ EXPERIMENT = Experiment(
     reduce=reduce,
     picture=picture,
     claims=claims,
+    caption=(
+        "Eigenvalues of the Hessian, and their overlaps with the signal, along runs of the "
+        "normalised loss at three values of α ({sizes}). Below the transition of the start no "
+        "outlier knows the signal, between both transitions it is lost on the way down, and "
+        "above the second it lasts until the run escapes."
+    ),
+    source=BONNAIRE,
 )

@@ -36,6 +36,31 @@ class Size:
     runs: int
 
 
+@dataclass(frozen=True)
+class Source:
+    """Whose statements a figure judges.
+
+    Parameters
+    ----------
+    group
+        Under which they are counted.
+    reference
+        Where they stand.
+    """
+
+    group: Literal["the paper", "other papers", "our own"]
+    reference: str
+
+
+THE_PAPER = Source(
+    "the paper",
+    'S. Sarao Mannelli, G. Biroli, C. Cammarota, F. Krzakala, P. Urbani, L. Zdeborová, "Complex '
+    'Dynamics in Simple Neural Networks: Understanding Gradient Flow in Phase Retrieval", '
+    "NeurIPS 2020",
+)
+OWN = Source("our own", "this package; no publication states them")
+
+
 def nothing(reduced: Any) -> list:
     """Return no claims, or no tables."""
     del reduced
@@ -61,12 +86,17 @@ class Experiment(Generic[R]):
     picture
         reduced → what is drawn, in files and on the page alike.
     claims
-        reduced → the paper's claims judged.
+        reduced → the claims of `source`, judged.
     tables
         reduced → (title, numbers) of each table that the report prints, unless it is empty.
     reads
         Columns that `reduce` takes; all of them when None. Millions of records fit into memory
         when these are few.
+    caption
+        Two sentences under the picture: what is plotted, where ``{sizes}`` stands for loss, N and
+        seed; and what to see.
+    source
+        Whose statements the claims are.
     """
 
     name: str
@@ -78,6 +108,8 @@ class Experiment(Generic[R]):
     claims: "Callable[[R], list[Claim]]" = nothing
     tables: "Callable[[R], list[tuple[str, pd.DataFrame]]]" = nothing
     reads: tuple[str, ...] | None = None
+    caption: str = ""
+    source: Source = OWN
 
     def address(self, point: Point) -> str:
         """Return the address of a point: a hash of its parameters and the version."""

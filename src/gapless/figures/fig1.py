@@ -15,7 +15,7 @@ import pandas as pd
 from gapless.analyse.statistics import share
 from gapless.analyse.success import recovered, solved
 from gapless.analyse.verdict import MOSTLY, Claim, Sample, Statement, judged, verdict
-from gapless.figures.experiment import Experiment, Scale, in_numpy
+from gapless.figures.experiment import THE_PAPER, Experiment, Scale, in_numpy
 from gapless.flow import PAPER, Outcome, paper_budget
 from gapless.measure.simulation import Simulation
 from gapless.measure.threshold import rest_sentence
@@ -147,7 +147,7 @@ def picture(reduced: Runs) -> Picture:
             if alpha in plateau
         ]
         if labels == "teacher":
-            marks.append(Mark("x", paper_budget(n), "paper's budget", "solid", GREY))
+            marks.append(Mark("x", paper_budget(n), "paper's budget", "solid", GREY, at=0.98))
         curves = [_curve(run) for run in runs.itertuples()]
         panels.append(
             Panel(
@@ -182,4 +182,11 @@ EXPERIMENT = Experiment(
     reduce=reduce,
     picture=picture,
     claims=claims,
+    caption=(
+        "Energy against time of every run, with a teacher's labels on the left and with the "
+        "same labels shuffled on the right ({sizes}). Shuffled runs fall to a plateau, the "
+        "threshold energy (dotted); runs with a teacher stay on it at small α and leave it for "
+        "zero energy at large α."
+    ),
+    source=THE_PAPER,
 )

@@ -14,7 +14,7 @@ import pandas as pd
 
 from gapless.analyse.statistics import share
 from gapless.analyse.verdict import MOSTLY, RARELY, Claim, Sample, Statement, judged, verdict
-from gapless.figures.experiment import Experiment, Scale, in_numpy
+from gapless.figures.experiment import THE_PAPER, Experiment, Scale, in_numpy
 from gapless.measure.followed import SpectralPoint
 from gapless.measure.threshold import AT_REST, T_TWIN
 from gapless.page.panels import GREY, INK, Axis, Heat, Mark, Panel, Picture, Series
@@ -266,4 +266,11 @@ EXPERIMENT = Experiment(
     reduce=reduce,
     picture=picture,
     claims=claims,
+    caption=(
+        "Spectrum of the Hessian along one run, whose crossing of the threshold energy is the "
+        "median one, with the losses, the overlaps and snapshots of the spectrum ({sizes}). The"
+        " paper has the lowest eigenvalue leave the bulk, and its vector turn toward the "
+        "signal, at the crossing (vertical line)."
+    ),
+    source=THE_PAPER,
 )

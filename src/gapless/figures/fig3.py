@@ -26,7 +26,7 @@ from gapless.analyse.verdict import (
     judged,
     verdict,
 )
-from gapless.figures.experiment import Experiment, Scale, Size, in_numpy
+from gapless.figures.experiment import THE_PAPER, Experiment, Scale, Size, in_numpy
 from gapless.measure.crossing import CrossingPoint
 from gapless.measure.threshold import T_TWIN
 from gapless.page.panels import TWO_ERRORS, Axis, Panel, Picture, Series
@@ -228,8 +228,10 @@ PANELS = (
         {"gap_12": "λ₂ − λ₁", "gap_23": "λ₃ − λ₂"},
     ),
     (
-        *("Overlap with the signal: v₁ (full), v₂ (dotted), state (dashed)",
-        "|⟨v, W*⟩|/√N, and q of the state",),
+        *(
+            "Overlap with the signal: v₁ (full), v₂ (dotted), state (dashed)",
+            "|⟨v, W*⟩|/√N, and q of the state",
+        ),
         {"overlap_1": "v₁", "overlap_2": "v₂", "state_overlap": "state"},
     ),
     ("Fluctuation of v₁'s overlap", "standard deviation over runs", {"fluctuation": "v₁"}),
@@ -288,4 +290,11 @@ EXPERIMENT = Experiment(
     picture=picture,
     claims=claims,
     tables=tables,
+    caption=(
+        "Gaps between the three lowest eigenvalues of the Hessian, overlaps of their vectors "
+        "with the signal, the fluctuation of the first overlap, and the weight of v₁ on a "
+        "single sample, where the energy of a run crosses its threshold ({sizes}). In the paper"
+        " only the first gap grows beyond the transition, and the fluctuation peaks at it."
+    ),
+    source=THE_PAPER,
 )

@@ -23,7 +23,7 @@ from gapless.analyse.late_times import (
 from gapless.analyse.plateaus import prediction
 from gapless.analyse.statistics import student_half_width
 from gapless.analyse.verdict import CLOSE, Claim, Sample, Statement, judged, verdict
-from gapless.figures.experiment import Experiment, Scale
+from gapless.figures.experiment import THE_PAPER, Experiment, Scale
 from gapless.measure.mean_field import MeanField
 from gapless.page.panels import Axis, Panel, Picture, Series
 
@@ -296,4 +296,11 @@ EXPERIMENT = Experiment(
     picture=picture,
     claims=claims,
     tables=tables,
+    caption=(
+        "Energy above the 1RSB threshold against time, and what becomes of a small overlap with"
+        " the signal, by the dynamics at N = ∞ ({sizes}). An energy that stops above zero means"
+        " another threshold than 1RSB's; a share of the signal that levels off means that the "
+        "Hessian has an outlier."
+    ),
+    source=THE_PAPER,
 )

@@ -39,7 +39,9 @@ def picture(records: Sequence[dict[str, Any]]) -> Picture:
         ]
 
     time = Axis("time t")
-    threshold = Mark("y", prediction(first["loss"], first["m"] / first["n"]).energy, "1RSB threshold")
+    threshold = Mark(
+        "y", prediction(first["loss"], first["m"] / first["n"]).energy, "1RSB threshold"
+    )
     energy = Axis("energy e = L/N", range=(0, None))
     panels = [Panel("Energy", time, energy, curves("energy_t"), (threshold,))]
     if first["labels"] != "gaussian":

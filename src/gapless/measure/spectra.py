@@ -4,11 +4,21 @@ import numpy as np
 
 from gapless.arrays import Array
 from gapless.flow import State
-from gapless.hessian import lowest_eigenpairs, signal_overlap, top_sample_share
+from gapless.hessian import (
+    DENSE_BELOW,
+    lowest_eigenpairs,
+    signal_overlap,
+    spectral_density,
+    spectrum,
+    top_sample_share,
+)
 from gapless.labels import LabelLaw
 from gapless.losses import Loss
 from gapless.problem import LabelKind, Problem
-from gapless.theory.bbp import bulk_edge, outlier
+from gapless.theory.bbp import bulk_density, bulk_edge, outlier
+
+BINS, GRID = 40, 161
+"""Bins of a measured density, and points of theory's."""
 
 
 def spectral_columns(
@@ -81,6 +91,44 @@ def theory_of(
         "edge_without_one": bulk_edge(without_one(law, loss), loss, alpha).value - mu,
         "hessian_outlier": nan if value is None else value - mu,
         "outlier_overlap": nan if overlap is None else overlap,
+    }
+
+
+def density_columns(
+    problem: Problem, state: State, run: int, *, key: Array, deflate_radial: bool = False
+) -> dict[str, list[float]]:
+    """Return columns of the whole spectrum of one run's Hessian, and of theory's density for it.
+
+    ``bin_edges`` (B + 1) and ``density`` (B): measured, from all N eigenvalues up to the N of
+    `DENSE_BELOW` and by stochastic Lanczos quadrature beyond; per unit of λ, all eigenvalues
+    counted. ``grid`` and ``density_theory``, of one length: the bulk that the run's own labels
+    imply (Eq. 5), which has no outlier. Both after −μ, up to the 0.99 quantile.
+    """
+    w, loss, alpha = state.w, problem.loss, problem.alpha
+    if problem.n <= DENSE_BELOW:
+        nodes = spectrum(problem, w, run, deflate_radial=deflate_radial)
+        weights = np.full(problem.n, 1 / problem.n)
+    else:
+        found = spectral_density(problem, w, key=key, deflate_radial=deflate_radial)
+        nodes, weights = (np.asarray(one[run], float) for one in (found.nodes, found.weights))
+        order = np.argsort(nodes)
+        nodes, weights = nodes[order], weights[order] / weights.sum()
+    # the tail of the quartic loss reaches far, and would leave the bulk a few bins
+    high = float(nodes[np.searchsorted(np.cumsum(weights), 0.99)])
+    # 1e-6 below: λ₁ lies exactly on the first edge
+    edges = np.linspace(nodes[0] - 1e-6 * abs(nodes[0]), high, BINS + 1)
+    density = np.histogram(nodes, edges, weights=weights)[0] / np.diff(edges)
+    law = problem.label_law(w, run)
+    mu, edge = law.multiplier(loss, alpha), bulk_edge(law, loss, alpha).value
+    low = min(edge - mu, high)
+    # close to the edge, where the density rises like a square root, points are dense
+    grid = low + (high - low) * np.linspace(0, 1, GRID) ** 2
+    theory = np.nan_to_num(bulk_density(law, loss, alpha, grid + mu))
+    return {
+        "bin_edges": edges.tolist(),
+        "density": density.tolist(),
+        "grid": grid.tolist(),
+        "density_theory": theory.tolist(),
     }
 
 

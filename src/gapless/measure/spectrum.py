@@ -13,7 +13,7 @@ from gapless.design import Design
 from gapless.flow import AtEnergy, Outcome, State, integrate
 from gapless.losses import Loss, quartic
 from gapless.measure.point import arrow, finite, words
-from gapless.measure.spectra import spectral_columns
+from gapless.measure.spectra import density_columns, spectral_columns
 from gapless.measure.threshold import T_TWIN, at_rest, twin_threshold
 from gapless.problem import LabelKind, Problem, draw_problem
 
@@ -78,6 +78,7 @@ def spectrum_table(
     *,
     lowest: int = 3,
     deflate_radial: bool = False,
+    densities: bool = False,
 ) -> pa.Table:
     """Return one row a run: where it is at the moment, and its Hessian's lowest eigenpairs there.
 
@@ -85,7 +86,8 @@ def spectrum_table(
     crossing was asked for, null otherwise); at the threshold ``outcome``, ``at_rest`` and
     ``speed2`` (|∇L − μW|²/N) of what was followed to rest, the twin or the run itself, null
     elsewhere; and those of `spectral_columns`, all null for a run that never reached the
-    moment.
+    moment. With `densities` also those of `density_columns`, for the first run that reached it and
+    null for the others.
     """
     # before anything is drawn: a flow to rest takes minutes
     if not 1 <= lowest <= design.n:
@@ -102,6 +104,13 @@ def spectrum_table(
     )
     # null, not false: at a time or an energy nothing was followed to rest
     ended, none = found.outcome, pa.nulls(design.k)
+    whole: dict[str, pa.Array] = {}
+    if densities and np.any(found.reached):
+        first = int(np.argmax(found.reached))
+        key, deflate = design.key("density"), deflate_radial
+        columns = density_columns(problem, found.state, first, key=key, deflate_radial=deflate)
+        for name, values in columns.items():
+            whole[name] = pa.array([values if run == first else None for run in range(design.k)])
     return pa.table(
         {
             "design": arrow(np.full(design.k, design.index)),
@@ -114,6 +123,7 @@ def spectrum_table(
             "speed2": none if found.speed2 is None else finite(found.speed2),
             # a run that did not get there has a state all the same, whose spectrum answers nothing
             **{name: finite(values, found.reached) for name, values in spectra.items()},
+            **whole,
         }
     )
 

@@ -73,4 +73,4 @@ def origin(store: Store, table: pd.DataFrame) -> str:
     items = "".join(
         f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>" for key, value in known.items()
     )
-    return f"<details open><summary>Origin and cost</summary><dl>{items}</dl></details>"
+    return f"<details><summary>Origin and cost</summary><dl>{items}</dl></details>"

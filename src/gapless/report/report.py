@@ -13,15 +13,17 @@ from typing import NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from gapless.analyse.verdict import VERDICTS, Claim
+from gapless.analyse.verdict import Claim
 from gapless.figures import NAMES, Experiment, load
+from gapless.figures.experiment import OWN, Source
 from gapless.figures.success import EXPERIMENT as SUCCESS
 from gapless.files import reason, shown, tell, write_durably
 from gapless.losses import recorded_loss
 from gapless.page.html import as_json, assemble, csv_download, html_table, points_table
 from gapless.page.image import inline_svg, save
-from gapless.page.panels import Picture
+from gapless.page.panels import PLAIN, Picture, Print, source_of
 from gapless.report.records import COST, faults, origin, plain_records
+from gapless.report.words import bars, caption, commands, counted
 from gapless.store import Store, StoreError, stores_in
 
 
@@ -36,12 +38,15 @@ class Section(NamedTuple):
     claims: list[Claim]
     error: Exception | None = None
     """Why there is no figure in it."""
+    source: Source = OWN
+    """Whose statements the claims are."""
 
 
-def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
+def write_report(folder: Path, own: Sequence[Experiment] = (), *, size: Print = PLAIN) -> Path:
     """Draw every figure whose store has records and write ``report.html``; return its path.
 
-    Each picture is also saved as ``figN.png`` and ``figN.svg``. Works half-way through a sweep.
+    Each picture is also saved as ``figN.png``, ``figN.svg`` and ``figN.pdf``, in the `size` given;
+    on the page it has the size of the page. Works half-way through a sweep.
     Records are data: of a loss that they name but that is not ours nothing is computed, unless
     `parse_loss` was asked for it in this process. A figure that cannot be drawn from what is there
     says so in its place and on stderr.
@@ -53,6 +58,8 @@ def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
     own
         Experiments of the user's. Stores of experiments that are neither ours nor among these are
         shown as tables.
+    size
+        Width and type of the saved pictures.
 
     Raises
     ------
@@ -72,14 +79,13 @@ def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
     for name, store in sorted(stores.items(), key=lambda item: order.index(item[0])):
         experiment = load(name) if name in NAMES else given.get(name) or _of_success(name, store)
         titles[name] = name if experiment is None else experiment.title
-        found[name] = _section_or_why(name, titles[name], experiment, store, folder)
-    judged = [claim.verdict for section in found.values() for claim in section.claims]
-    summary = ", ".join(f"{judged.count(verdict)} {verdict}" for verdict in VERDICTS)
+        found[name] = _section_or_why(name, titles[name], experiment, store, folder, size)
     page = folder / "report.html"
     template = files("gapless.report").joinpath("page.html").read_text("utf-8")
     text = assemble(
         template,
-        summary=f"Of {len(judged)} statements: {summary}." if judged else "",
+        summary=counted([(section.source, section.claims) for section in found.values()]),
+        commands=commands(stores),
         contents="".join(
             f'<li><a href="#{html.escape(name)}">{html.escape(shown(title))}</a></li>'
             for name, title in titles.items()
@@ -117,7 +123,7 @@ def _of_success(name: str, store: Store) -> Experiment | None:
 
 
 def _section_or_why(
-    name: str, title: str, experiment: Experiment | None, store: Store, folder: Path
+    name: str, title: str, experiment: Experiment | None, store: Store, folder: Path, size: Print
 ) -> Section:
     """Return a store's part of the page, and its claims; in place of them why there are none."""
     ref, title = html.escape(name), html.escape(shown(title))
@@ -126,7 +132,7 @@ def _section_or_why(
         if experiment is None:
             found = Section(plain_records(name, store), [])
         else:
-            found = _drawn(experiment, store, folder)
+            found = _drawn(experiment, store, folder, size)
     except Exception as error:  # one bad folder costs itself, and what it raises is beyond listing
         why = f"{shown(name)} cannot be drawn from {shown(store.path)}: {reason(error)}"
         tell(why)
@@ -134,30 +140,34 @@ def _section_or_why(
     return found._replace(text=f"{head}{found.text}</section>")
 
 
-def _drawn(experiment: Experiment, store: Store, folder: Path) -> Section:
+def _drawn(experiment: Experiment, store: Store, folder: Path, size: Print) -> Section:
     title, reads = html.escape(experiment.title), experiment.reads
     store.spec()  # of a later version nothing can be read
-    records = store.read(None if reads is None else [*reads, "loss", "seed", *COST])
+    records = store.read(None if reads is None else [*reads, "loss", "n", "seed", *COST])
     if records.num_rows == 0:
         parts = store.part_files()  # a sweep that has just begun has none
         error = StoreError(f"dir: no record of {shown(store.path)} can be read") if parts else None
         what = "No records yet." if error is None else "No record can be read."
         return Section(f"{faults(store)}<p>{what}</p>", [], error)
-    unread = () if reads is None or "loss" in reads else ("loss",)
-    hidden = [c for c in ("address", "written_at", *unread) if c in records.column_names]
-    table = records.drop_columns(hidden).to_pandas()
-    reduced = experiment.reduce(table)
+    table = _without(records, "address", "written_at").to_pandas()
+    unread = [] if reads is None else [c for c in ("loss", "n") if c in table and c not in reads]
+    reduced = experiment.reduce(table.drop(columns=unread))
     claims, picture = experiment.claims(reduced), experiment.picture(reduced)
+    picture = picture if picture.source else replace(picture, source=source_of(table))
     parts = [
         faults(store),
         _foreign_losses(records),
-        _printed(picture, experiment, folder),
-        "<h3>Claims</h3>" + _claims(claims, title),
+        _printed(picture, experiment, folder, size),
+        "<h3>Claims</h3>" + _claims(claims, title, experiment.source) if claims else "",
         _interactive(picture, experiment),
         _tables(experiment, experiment.tables(reduced)),
         origin(store, table),
     ]
-    return Section("\n".join(parts), claims)
+    return Section("\n".join(parts), claims, source=experiment.source)
+
+
+def _without(records: pa.Table, *columns: str) -> pa.Table:
+    return records.drop_columns([name for name in columns if name in records.column_names])
 
 
 def _foreign_losses(records: pa.Table) -> str:
@@ -175,18 +185,19 @@ def _foreign_losses(records: pa.Table) -> str:
     return "".join(f'<p class="fault">{html.escape(line)}</p>' for line in lines)
 
 
-def _printed(picture: Picture, experiment: Experiment, folder: Path) -> str:
-    """Save a picture as PNG and SVG; return it inline."""
-    for ending in ("png", "svg"):
-        save(picture, folder / f"{experiment.name}.{ending}")
+def _printed(picture: Picture, experiment: Experiment, folder: Path, size: Print) -> str:
+    """Save a picture as PNG, SVG and PDF; return it inline, with its caption."""
+    for ending in ("png", "svg", "pdf"):
+        save(picture, folder / f"{experiment.name}.{ending}", size=size)
     title = html.escape(experiment.title)
     return (
         f'<figure><div class="scroll" tabindex="0" role="region" aria-label="Picture: {title}">'
-        f"{inline_svg(picture, experiment.name, experiment.title)}</div></figure>"
+        f"{inline_svg(picture, experiment.name, experiment.title)}</div>"
+        f"{caption(picture, experiment)}</figure>"
     )
 
 
-def _claims(claims: list[Claim], title: str) -> str:
+def _claims(claims: list[Claim], title: str, source: Source) -> str:
     rows = "".join(
         f"<tr><td>{html.escape(claim.statement)}</td><td>{html.escape(claim.ours)}</td>"
         f'<td class="verdict {claim.verdict.replace(" ", "-")}">{claim.verdict}</td></tr>'
@@ -194,8 +205,9 @@ def _claims(claims: list[Claim], title: str) -> str:
     )
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="Claims: {title}">'
-        '<table class="claims"><thead><tr><th scope="col">The paper</th><th scope="col">Here</th>'
+        '<table class="claims"><thead><tr><th scope="col">Statement</th><th scope="col">Here</th>'
         f'<th scope="col">Verdict</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<p class="hint">Statements of {source.group}: {html.escape(source.reference)}.</p>'
     )
 
 
@@ -205,8 +217,9 @@ def _interactive(picture: Picture, experiment: Experiment) -> str:
     download = csv_download(f"{experiment.name}-picture.csv", points_table(picture))
     return (
         f'<div class="interactive"><h3>Interactive</h3><p>{html.escape(picture.title)}</p>'
-        '<p class="hint">Drag to zoom, double-click to reset, point at a curve for its numbers; or '
-        'focus a panel and use the arrow keys.</p><div class="charts"></div>'
+        '<p class="hint">Drag to zoom, double-click to reset, point at a curve for its numbers, '
+        "click its name to hide it; or focus a panel and use the arrow keys."
+        f'{html.escape(bars(picture))}</p><div class="charts"></div>'
         f'<script type="application/json" class="panels">{as_json(picture.record())}</script></div>'
         f"<p>{download.link('Points of the picture (CSV)')}</p>"
     )
@@ -214,7 +227,7 @@ def _interactive(picture: Picture, experiment: Experiment) -> str:
 
 def _tables(experiment: Experiment, found: list[tuple[str, pd.DataFrame]]) -> str:
     return "".join(
-        f"<details><summary>{html.escape(title)}</summary>{html_table(numbers, title)}"
+        f"<details open><summary>{html.escape(title)}</summary>{html_table(numbers, title)}"
         f"<p>{csv_download(f'{experiment.name}-{i}.csv', numbers).link('This table (CSV)')}</p>"
         "</details>"
         for i, (title, numbers) in enumerate(found, start=1)

@@ -1,0 +1,84 @@
+"""A picture of spectra: density, edge, outlier and eigenvalues, for `gapless spectrum --plot`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gapless.measure.crossing import CrossingPoint
+from gapless.page.panels import GREY, INK, Axis, Mark, Panel, Picture, Series, source_of
+
+EIGENVALUES, EDGE, OUTLIER = 4, INK, 1
+"""Colours, of both panels."""
+
+
+def picture(
+    records: Sequence[dict[str, Any]], point: CrossingPoint, moment: str, labels: str
+) -> Picture:
+    """Return the spectrum of the first run that reached the moment, and λ₁ … of every run.
+
+    Theory's density, edge and outlier are those of each run's own labels, after −μ (Eqs. 4–6).
+    """
+    source = source_of({"loss": [point.loss], "n": [point.n], "seed": [point.seed]})
+    title = f"Hessian at {moment}, α = {point.alpha:g}, {labels} labels"
+    reached = [(i, record) for i, record in enumerate(records) if record["reached"]]
+    if not reached:
+        return Picture(f"{title}: no run reached it", (), source)
+    panels = [_density(*reached[0]), _eigenvalues(reached)]
+    return Picture(f"{title}; theory from the run's own labels", (panels,), source)
+
+
+def _density(index: int, record: dict[str, Any]) -> Panel:
+    """Return the spectrum of one run, with theory's bulk, edge and outlier."""
+    edges, density = record["bin_edges"], record["density"]
+    curves = [
+        Series(
+            *("eigenvalues", edges, [*density, density[-1]]),
+            style="lines",
+            steps=True,
+            fill=True,
+            width=0.9,
+        ),
+        Series(
+            *("theory: bulk", record["grid"], record["density_theory"]), style="lines", colour=EDGE
+        ),
+    ]
+    first = record["eigenvalues"][0]
+    marks = [
+        Mark("x", first, "λ₁", "solid", EIGENVALUES, at=0.98),
+        Mark("x", record["hessian_edge"], "edge", colour=EDGE, at=0.9, side="right"),
+    ]
+    if record["hessian_outlier"] is not None:
+        marks.append(Mark("x", record["hessian_outlier"], "outlier", "dot", OUTLIER, at=0.82))
+    axes = Axis("eigenvalue λ"), Axis("density", range=(0, None))
+    return Panel(f"Spectrum of run {index}", *axes, curves, marks, size=(5.2, 3.5))
+
+
+def _eigenvalues(reached: Sequence[tuple[int, dict[str, Any]]]) -> Panel:
+    """Return the lowest eigenvalues of every run, with its edge and outlier."""
+    runs = np.array([i for i, _ in reached])
+    values = np.array([record["eigenvalues"] for _, record in reached], float)
+
+    def one(name: str, column: Any, colour: int, marker: Any) -> Series:
+        y = np.array(column, float)  # None becomes not-a-number
+        return Series(name, runs, y, style="markers", colour=colour, marker=marker)
+
+    lowest = [
+        one(f"λ{_lowered(k)}", column, EIGENVALUES, "triangle-up" if k == 1 else "circle-open")
+        for k, column in enumerate(values.T, start=1)
+    ]
+    edges = one("theory: edge", [r["hessian_edge"] for _, r in reached], EDGE, "square")
+    outliers = one(
+        "theory: outlier", [r["hessian_outlier"] for _, r in reached], OUTLIER, "x-thin-open"
+    )
+    shown = [*lowest, edges, *([outliers] if np.isfinite(outliers.y).any() else [])]
+    zero = Mark("y", 0, dash="solid", colour=GREY)
+    return Panel(
+        *("Lowest eigenvalues of every run", Axis("run"), Axis("eigenvalue λ"), shown, (zero,)),
+        legend="outside",
+    )
+
+
+def _lowered(number: int) -> str:
+    """Return a number as an index, below the line."""
+    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))

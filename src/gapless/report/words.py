@@ -1,0 +1,54 @@
+"""Sentences of a report: captions, what the bars are, how many statements agree, commands."""
+
+import html
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from gapless.analyse.verdict import VERDICTS, Claim
+from gapless.figures import Experiment
+from gapless.figures.experiment import Source
+from gapless.files import shown
+from gapless.page.panels import Picture
+from gapless.store import Store, StoreError
+
+
+def caption(picture: Picture, experiment: Experiment) -> str:
+    """Return the caption of a figure: what is plotted, at which sizes, what to see, the bars."""
+    text = experiment.caption.replace("{sizes}", picture.source)
+    sentences = f"{experiment.title}. {text}{bars(picture)}"
+    return f"<figcaption>{html.escape(sentences)}</figcaption>" if text else ""
+
+
+def bars(picture: Picture) -> str:
+    """Return the sentence on error bars and bands, with a space before it; empty without any."""
+    return f" Error bars and bands: {', '.join(picture.intervals)}." if picture.intervals else ""
+
+
+def counted(found: Sequence[tuple[Source, Sequence[Claim]]]) -> str:
+    """Return a list of how many statements have each verdict, those of each group apart."""
+    groups: dict[str, list[str]] = {}
+    for source, claims in found:
+        groups.setdefault(source.group, []).extend(claim.verdict for claim in claims)
+    lines = "".join(
+        f"<li>Statements of {group}: {len(verdicts)}, of which "
+        + ", ".join(f"{verdicts.count(one)} {one}" for one in VERDICTS if one in verdicts)
+        + ".</li>"
+        for group, verdicts in groups.items()
+        if verdicts
+    )
+    return f"<ul>{lines}</ul>" if lines else ""
+
+
+def commands(stores: Mapping[str, Store]) -> str:
+    """Return the commands that measure these stores again, one for each scale and seed."""
+    made: dict[tuple[str, str], list[str]] = {}
+    for name, store in stores.items():
+        with suppress(StoreError):  # what is wrong with it stands in its section
+            spec = store.spec()
+            if "scale" in spec and "seed" in spec:
+                made.setdefault((str(spec["scale"]), str(spec["seed"])), []).append(name)
+    lines = [
+        f"gapless reproduce {' '.join(names)} --scale {scale} --seed {seed}"
+        for (scale, seed), names in made.items()
+    ]
+    return "".join(f"<pre><code>{html.escape(shown(line))}</code></pre>" for line in lines)
