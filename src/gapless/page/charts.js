@@ -91,27 +91,60 @@ const Charts = (() => {
       : {autorange: true, autorangeoptions: {...(low === null ? {} : {minallowed: low}), ...(high === null ? {} : {maxallowed: high})}};
   }
 
+  // The numbers of all curves along an axis, and its ends: what stands between them.
+  function extent(panel, name) {
+    const columns = panel.series.flatMap(one => name === "y" && one.low ? [one.y, one.low, one.high] : [one[name]]);
+    const ends = panel[name].range, log = panel[name].scale === "log";
+    const known = [...columns.flat(), ...ends].filter(value => value !== null && (!log || value > 0));
+    const low = known.reduce((a, b) => Math.min(a, b), Infinity), high = known.reduce((a, b) => Math.max(a, b), -Infinity);
+    return [ends[0] ?? low, ends[1] ?? high];
+  }
+
+  // Ticks that can be read: at most nine decades are named, and powers of ten are written as such.
+  function ticks(axis, [low, high]) {
+    const power = value => {
+      const exponent = Math.log10(Math.abs(value));
+      return value && (exponent >= 4 || exponent <= -3) && Number.isInteger(+exponent.toFixed(9))
+        ? `${value < 0 ? "−" : ""}10<sup>${String(Math.round(exponent)).replace("-", "−")}</sup>` : shown(value);
+    };
+    if (axis.scale === "log" && !axis.ticks) {
+      const [first, last] = [Math.log10(low), Math.log10(high)];
+      // with fewer than two powers of ten between the ends 2 and 5 are named too
+      return {dtick: Math.floor(last) > Math.ceil(first) ? Math.ceil((last - first) / 9) : "D2"};
+    }
+    if (!axis.ticks) return {};
+    let named = axis.ticks;
+    if (axis.scale === "symlog") {
+      const seen = named.filter(value => value >= low && value <= high), every = Math.ceil(seen.length / 9);
+      const smallest = Math.log10(axis.linear);
+      named = named.filter(value => !value || Math.round(Math.log10(Math.abs(value)) - smallest) % every === 0);
+    }
+    return {tickmode: "array", tickvals: named.map(value => bent(axis, value)), ticktext: named.map(power)};
+  }
+
   function layout(panel) {
     const font = {family: getComputedStyle(document.body).fontFamily, size: 12, color: css("--ink")};
-    const axis = one => ({title: {text: one.name, standoff: 8}, type: one.scale === "log" ? "log" : "linear",
+    const axis = (one, name) => ({title: {text: one.name, standoff: 8}, type: one.scale === "log" ? "log" : "linear",
       gridcolor: css("--grid"), showgrid: panel.heat === null,
       zeroline: false, linecolor: css("--line"), showline: true, ticks: "outside", tickcolor: css("--line"),
-      automargin: true, exponentformat: "power", ...(one.scale === "log" ? {dtick: 1} : {}),
-      ...(one.ticks ? {tickmode: "array", tickvals: one.ticks.map(value => bent(one, value)), ticktext: one.ticks.map(shown)} : {}),
-      ...range(one)});
+      automargin: true, exponentformat: "power", ...ticks(one, extent(panel, name)), ...range(one)});
+    const upper = panel.upper ? {xaxis2: {...axis({...panel.x, name: panel.upper[0]}, "x"), overlaying: "x", side: "top", showgrid: false,
+      autorange: false, range: above(panel, [0, 1])}} : {};
+    // no mark is at a number that a logarithmic axis does not have
+    const marks = panel.marks.filter(mark => panel[mark.axis].scale !== "log" || mark.value > 0);
     const ends = mark => [mark.value, mark.until ?? mark.value].map(value => bent(panel[mark.axis], value));
     const ink = mark => colour(mark.colour);
     return {
-      font, xaxis: axis(panel.x), yaxis: axis(panel.y), paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      font, xaxis: axis(panel.x, "x"), yaxis: axis(panel.y, "y"), ...upper, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       margin: {l: 52, r: 10, t: 8, b: 40}, hovermode: "closest", dragmode: "zoom",
       hoverlabel: {bgcolor: css("--card"), bordercolor: css("--line"), font},
-      legend: {orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: {...font, size: 11}},
+      legend: {orientation: "h", x: 0, ...(panel.upper ? {y: -0.3, yanchor: "top"} : {y: 1.02, yanchor: "bottom"}), font: {...font, size: 11}},
       images: panel.heat ? [image(panel.heat)] : [],
-      shapes: panel.marks.map(mark => ({[`${mark.axis}0`]: ends(mark)[0], [`${mark.axis}1`]: ends(mark)[1],
+      shapes: marks.map(mark => ({[`${mark.axis}0`]: ends(mark)[0], [`${mark.axis}1`]: ends(mark)[1],
         ...(mark.axis === "x" ? {yref: "paper", y0: 0, y1: 1} : {xref: "paper", x0: 0, x1: 1}),
         ...(mark.until === null ? {type: "line", line: {width: mark.width * 4 / 3, dash: mark.dash, color: ink(mark)}}
           : {type: "rect", layer: "below", fillcolor: ink(mark), opacity: 0.15, line: {width: 0}})})),
-      annotations: panel.marks.filter(mark => mark.name).map(mark => ({text: mark.name, showarrow: false, font: {...font, size: 11},
+      annotations: marks.filter(mark => mark.name).map(mark => ({text: mark.name, showarrow: false, font: {...font, size: 11},
         ...(mark.axis === "x"
           ? {x: position(panel.x, mark.value), yref: "paper", y: mark.at, xanchor: mark.side === "left" ? "right" : "left", yanchor: "top"}
           : {y: position(panel.y, mark.value), xref: "paper", x: mark.at, xanchor: "right", yanchor: "bottom"})})),
@@ -120,14 +153,32 @@ const Charts = (() => {
 
   const config = {displaylogo: false, responsive: true, displayModeBar: false, doubleClick: "reset"};
 
+  // Ends of the upper scale where those of the lower one are `ends`, as plotly has them.
+  const above = (panel, ends) => ends.map(end => panel.x.scale === "log" ? end + Math.log10(panel.upper[1]) : end * panel.upper[1]);
+
+  // The upper scale goes wherever the lower one is dragged.
+  function follow(place) {
+    if (!place.panel.upper) return;
+    const {xaxis, xaxis2} = place._fullLayout, ends = above(place.panel, xaxis.range);
+    if (ends.some((end, i) => Math.abs(end - xaxis2.range[i]) > 1e-9)) Plotly.relayout(place, {"xaxis2.range": ends});
+  }
+
+  // The panel with y on the other scale: an end at zero is none of a logarithmic axis.
+  const switched = (panel, scale) => ({...panel, y: {...panel.y, scale, range: panel.y.range.map(end => scale === "log" && !(end > 0) ? null : end)}});
+
   // Draw, or draw again with other numbers; `seen` shares one legend among the panels of a figure.
-  function draw(place, panel, seen = new Set()) {
-    drawn.set(place, panel);
+  function draw(place, given, seen = new Set()) {
+    drawn.set(place, given);
+    const panel = place.scale ? switched(given, place.scale) : given;
     place.panel = panel;
+    const said = panel.own_legend ? new Set() : seen;
     // bands last: the number of a curve is that of its series
-    const traces = [...panel.series.map(series => trace(series, panel, seen)),
+    const traces = [...panel.series.map(series => trace(series, panel, said)),
       ...panel.series.filter(series => series.band).map(series => band(series, panel))];
-    return Plotly.react(place, traces, layout(panel), config);
+    // an axis is drawn if a curve is on it
+    if (panel.upper) traces.push({type: "scatter", x: [null], y: [null], xaxis: "x2", showlegend: false, hoverinfo: "skip"});
+    said.forEach(one => seen.add(one));
+    return Plotly.react(place, traces, layout(panel), config).then(() => follow(place));
   }
 
   // Arrows walk along the points, + and − zoom about the middle, 0 shows all.
@@ -157,6 +208,28 @@ const Charts = (() => {
     });
   }
 
+  // A button that puts y on a logarithmic axis, or back.
+  function switchOf(place, panel) {
+    const button = document.createElement("button"), log = panel.y.scale === "log";
+    button.type = "button";
+    button.className = "scale";
+    button.textContent = "log y";
+    button.setAttribute("aria-label", `${panel.title}: logarithmic ${panel.y.name || "y"}`);
+    button.setAttribute("aria-pressed", log);
+    button.addEventListener("click", () => {
+      place.scale = (place.scale ?? panel.y.scale) === "log" ? "linear" : "log";
+      button.setAttribute("aria-pressed", place.scale === "log");
+      redraw(place.closest(".charts"));
+    });
+    return button;
+  }
+
+  // Draw the panels of one element again, with one legend among them.
+  function redraw(owner) {
+    const seen = new Set();
+    for (const [place, panel] of drawn) if (place.closest(".charts") === owner) draw(place, panel, seen);
+  }
+
   // Fill an element with the panels of a figure.
   function figure(container, panels) {
     const seen = new Set();
@@ -171,20 +244,17 @@ const Charts = (() => {
       place.setAttribute("aria-label", `${panel.title}: ${panel.y.name} against ${panel.x.name}. Arrow keys read the points, plus and minus zoom, zero resets.`);
       container.append(frame);
       keys(frame, place, frame.lastChild);
+      if (panel.y.scale !== "symlog" && panel.heat === null && !panel.y.ticks) frame.firstChild.append(switchOf(place, panel));
       return place;
     });
     // only now has every panel its width
-    places.forEach((place, i) => draw(place, panels[i], seen));
+    places.forEach((place, i) => {
+      draw(place, panels[i], seen);
+      place.on("plotly_relayout", () => follow(place));
+    });
     return places;
   }
 
-  dark.addEventListener("change", () => {
-    const sets = new Map();
-    for (const [place, panel] of drawn) {
-      const owner = place.closest(".charts");
-      if (!sets.has(owner)) sets.set(owner, new Set());
-      draw(place, panel, sets.get(owner));
-    }
-  });
+  dark.addEventListener("change", () => new Set([...drawn.keys()].map(place => place.closest(".charts"))).forEach(redraw));
   return {draw, figure, shown, drawn};
 })();

@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from gapless.files import write_durably
 from gapless.page.panels import (
@@ -333,3 +333,11 @@ def _set_axes(panel: Panel, axes: Axes) -> None:
             one.set_major_locator(FixedLocator(axis.ticks))
             one.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}".replace("-", "−")))
             one.set_minor_locator(NullLocator())
+        elif axis.scale == "log":
+            first, last = np.log10(getattr(axes, f"get_{name}lim")())
+            # with fewer than two powers of ten between the ends 2 and 5 are named too
+            if np.floor(last) <= np.ceil(first):
+                one = getattr(axes, f"{name}axis")
+                one.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                one.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+                one.set_minor_formatter(NullFormatter())

@@ -308,8 +308,12 @@ def source_of(columns: Mapping[str, Iterable[Any]]) -> str:
     Parameters
     ----------
     columns
-        ``loss``, ``n`` and ``seed`` of every record; a column that is missing is not named.
+        ``loss``, ``n`` and ``seed`` of every record; a column that is missing is not named. Records
+        with ``paths`` and without ``n`` are of N = ∞.
     """
+    if "n" not in columns and "paths" in columns:
+        columns = {name: columns[name] for name in ("loss", "seed") if name in columns}
+        columns |= {"n": [np.inf]}
     known = {
         name: sorted({value for value in columns[name] if value is not None and value == value})
         for name in ("loss", "n", "seed")

@@ -15,8 +15,7 @@ from gapless.store import Store, StoreError
 def caption(picture: Picture, experiment: Experiment) -> str:
     """Return the caption of a figure: what is plotted, at which sizes, what to see, the bars."""
     text = experiment.caption.replace("{sizes}", picture.source)
-    sentences = f"{experiment.title}. {text}{bars(picture)}"
-    return f"<figcaption>{html.escape(sentences)}</figcaption>" if text else ""
+    return f"<figcaption>{html.escape(text + bars(picture))}</figcaption>" if text else ""
 
 
 def bars(picture: Picture) -> str:
@@ -30,9 +29,9 @@ def counted(found: Sequence[tuple[Source, Sequence[Claim]]]) -> str:
     for source, claims in found:
         groups.setdefault(source.group, []).extend(claim.verdict for claim in claims)
     lines = "".join(
-        f"<li>Statements of {group}: {len(verdicts)}, of which "
-        + ", ".join(f"{verdicts.count(one)} {one}" for one in VERDICTS if one in verdicts)
-        + ".</li>"
+        f"<li>Statements of {group}: {len(verdicts)} ("
+        + ", ".join(f"{one}: {verdicts.count(one)}" for one in VERDICTS if one in verdicts)
+        + ").</li>"
         for group, verdicts in groups.items()
         if verdicts
     )
