@@ -307,7 +307,6 @@ def _saved(page, text: str) -> pd.DataFrame:
 def test_downloads_hold_the_tables_of_the_library(browser, table, addresses):
     with opened(browser, addresses["report"], "light") as page:
         points = _saved(page, "Points of the picture (CSV)")
-        page.get_by_text("Fractions, intervals (95 %) and gradients").first.click()
         fractions = _saved(page, "This table (CSV)")
     pd.testing.assert_frame_equal(
         points, points_table(picture(reduce(table[1]))), check_dtype=False, rtol=1e-9

@@ -47,6 +47,16 @@ def test_where_nothing_is_followed_nothing_is_at_rest(capsys) -> None:
     assert all(run["converged"] for run in answer["runs"])
 
 
+def test_a_picture_changes_nothing_of_the_answer(tmp_path, capsys) -> None:
+    arguments = ["spectrum", "--n", "32", "--alpha", "8", "--at", "random", "--runs", "2", "--json"]
+    assert main(arguments) == 0
+    answer = capsys.readouterr().out
+    plot = tmp_path / "spectrum.svg"
+    assert main([*arguments, "--plot", str(plot), "--width", "5", "--font-size", "8"]) == 0
+    assert capsys.readouterr().out == answer
+    assert "quartic loss, N = 32, seed 0" in plot.read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "option"),
     [
@@ -55,6 +65,8 @@ def test_where_nothing_is_followed_nothing_is_at_rest(capsys) -> None:
         ("--runs 0", "--runs"),
         ("--labels none", "--labels"),
         ("--at random --threshold-energy 7", "--threshold-energy"),
+        ("--width 1", "--width"),
+        ("--plot spectrum.gif", "--plot"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_option(arguments, option, capsys) -> None:

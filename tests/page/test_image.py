@@ -1,16 +1,21 @@
 """A picture is drawn as it is said: every number of every curve, on paper as on the page."""
 
 import re
+from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.axes import Axes
+from matplotlib.axes._secondary_axes import SecondaryAxis
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
-from gapless.page.image import INKS, PALETTE, inline_svg, render, save
-from gapless.page.panels import Axis, Heat, Mark, Panel, Picture, Series
+from gapless.page.image import INKS, PAGE_WIDTH, PALETTE, SMALL, inline_svg, render, save
+from gapless.page.panels import Axis, Heat, Mark, Panel, Picture, Print, Series
 from pictures import pictures
 
 
@@ -138,6 +143,72 @@ def test_the_same_picture_is_the_same_file(ending, tmp_path):
     assert b"CreationDate" not in files[0].read_bytes()
     assert b"dc:date" not in files[0].read_bytes()
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def labelled() -> Picture:
+    """A picture with a text in every place that can have one."""
+    curve = Series("α = 6", [1, 10], [1, 2], [0, 1], [2, 3])
+    panels = [
+        Panel(title, Axis("time t", "log"), Axis("energy e"), [curve], [Mark("x", 3.0, "budget")])
+        for title in ("teacher", "shuffled")
+    ]
+    return Picture("two kinds", [panels], "quartic loss, N = 64, seed 0")
+
+
+def test_text_of_a_file_is_text(tmp_path):
+    """A PDF has TrueType letters (journals refuse Type 3), and an SVG has text elements."""
+    for ending in ("pdf", "svg"):
+        save(labelled(), tmp_path / f"text.{ending}")
+    pdf = (tmp_path / "text.pdf").read_bytes()
+    assert not re.search(rb"/Subtype\s*/Type3", pdf)
+    assert re.search(rb"/Subtype\s*/(CIDFontType2|TrueType)", pdf)
+    assert b"/FontFile2" in pdf
+    svg = ElementTree.parse(tmp_path / "text.svg").getroot()
+    texts = {"".join(one.itertext()) for one in svg.iter("{http://www.w3.org/2000/svg}text")}
+    said = {"two kinds", "quartic loss, N = 64, seed 0", "teacher", "shuffled", "time t"}
+    assert said | {"energy e", "α = 6", "budget"} <= texts
+
+
+@given(st.floats(2, 40), st.floats(4, 30))
+@settings(max_examples=5)
+def test_a_picture_has_the_width_and_the_type_that_are_asked_for(width, font_size):
+    figure, plain = render(labelled(), Print(width, font_size)), render(labelled())
+    ratio = plain.get_figheight() / plain.get_figwidth()
+    assert figure.get_figwidth() == pytest.approx(width)
+    assert figure.get_figheight() == pytest.approx(width * ratio)
+    sizes = {text.get_fontsize() for text in figure.findobj(Text) if text.get_text()}
+    assert {round(size / font_size, 9) for size in sizes} == {1, SMALL}
+
+
+def test_type_has_one_size_on_a_page():
+    """What a page shows at a share of its column is drawn at the same share of its width."""
+    one = labelled().rows[0][0]
+    for count in (1, 2, 3):
+        svg = inline_svg(Picture("", [[one] * count]), "a", "a")
+        points, share = re.search(r'width="([\d.]+)pt"', svg), re.search(r"--share: ([\d.]+)", svg)
+        assert points is not None
+        assert share is not None
+        assert float(points[1]) / 72 == pytest.approx(float(share[1]) * PAGE_WIDTH, rel=1e-3)
+        assert float(share[1]) <= 1
+
+
+def test_an_upper_scale_is_the_lower_one_times_its_factor():
+    panel = replace(labelled().rows[0][0], upper=("iterations", 5000.0))
+    figure = render(Picture("", [[panel]]))
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    (upper,) = axes.child_axes
+    assert isinstance(upper, SecondaryAxis)
+    np.testing.assert_allclose(upper.get_xlim(), 5000 * np.array(axes.get_xlim()))
+    assert upper.get_xlabel() == "iterations"
+    with pytest.raises(ValueError, match="upper scale"):
+        replace(panel, x=Axis("t", "symlog"))
+
+
+def test_a_panel_may_have_a_legend_of_its_own():
+    again = [replace(panel, own_legend=True) for panel in labelled().rows[0]]
+    legends = [axes.get_legend() for axes in render(Picture("", [again])).axes]
+    assert all(legend is not None for legend in legends)
 
 
 def test_a_picture_on_the_page_has_the_ink_of_the_page():

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from gapless.page.panels import Axis, Series
+from gapless.page.panels import Axis, Print, Series, source_of
 
 
 def test_symlog_axes_say_zero_and_powers_of_ten():
@@ -33,3 +33,20 @@ def test_pictures_are_plain_numbers_and_figures_load_no_drawing_library():
         "assert 'matplotlib' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_source_names_what_the_records_have():
+    records = {"loss": ["quartic", "quartic"], "n": [128, 64], "seed": [0, 0]}
+    assert source_of(records) == "quartic loss, N = 64 and 128, seed 0"
+    assert source_of({"loss": ["mine:own@0123abcd"]}) == "mine:own loss"
+    assert source_of({"loss": ["quartic"], "paths": [9], "seed": [1]}) == (
+        "quartic loss, N = ∞, seed 1"
+    )
+    assert source_of({"n": [np.nan, *range(10)]}) == "N = 0 to 9"
+    assert source_of({}) == ""
+
+
+@pytest.mark.parametrize("size", [{"width": 1.0}, {"width": np.nan}, {"font_size": 0.0}])
+def test_a_size_that_nobody_can_read_is_refused_by_name(size):
+    with pytest.raises(ValueError, match=next(iter(size))):
+        Print(**size)

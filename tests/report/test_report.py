@@ -66,7 +66,7 @@ def test_a_report_of_nothing_but_damaged_parts_is_one_too(fig5, capsys):
 
 
 def test_a_drawing_that_fails_is_a_failed_computation(fig5, capsys, monkeypatch):
-    def fail(*arguments):
+    def fail(*arguments, **options):
         raise ArithmeticError("no ink")
 
     monkeypatch.setattr("gapless.report.report.save", fail)

@@ -226,8 +226,8 @@ EXPERIMENT = Experiment(
     caption=(
         "Eigenvalues of the Hessian, and their overlaps with the signal, along runs of the "
         "normalised loss at three values of α ({sizes}). Below the transition of the start no "
-        "outlier knows the signal, between both transitions it is lost on the way down, and "
-        "above the second it lasts until the run escapes."
+        "outlier should know the signal, between both transitions it should be lost on the way "
+        "down, and above the second it should last until the run escapes."
     ),
     source=BONNAIRE,
 )

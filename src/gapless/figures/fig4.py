@@ -208,7 +208,14 @@ def _spread(name: str, column: str, found: list[Plateau], colour: int, **more: A
     mean = np.array([p.measured[column].mean for p in found])
     std = np.array([p.measured[column].std for p in found])
     return Series(
-        *(name, [p.alpha for p in found], mean, mean - std, mean + std, "± standard deviation"),
+        *(
+            name,
+            [p.alpha for p in found],
+            mean,
+            mean - std,
+            mean + std,
+            "± standard deviation over runs",
+        ),
         style="markers",
         colour=colour,
         note=[f"{p.measured[column].size} runs, {p.sentence(column)} of 1RSB" for p in found],
@@ -221,7 +228,8 @@ def _excess(found: list[Plateau], colour: int) -> Series:
     mean = np.array([p.measured["energy"].mean - p.theory.energy for p in found])
     half = np.array([p.measured["energy"].half_width() for p in found])
     name, alpha = f"runs, N = {found[0].n}, − 1RSB", [p.alpha for p in found]
-    return Series(name, alpha, mean, mean - half, mean + half, colour=colour, legend="", width=0.8)
+    ends = mean - half, mean + half, "95 % interval of the mean"
+    return Series(name, alpha, mean, *ends, colour=colour, legend="", width=0.8)
 
 
 def tables(found: list[Plateau]) -> list[tuple[str, pd.DataFrame]]:

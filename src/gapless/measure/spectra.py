@@ -95,16 +95,16 @@ def theory_of(
 
 
 def density_columns(
-    problem: Problem, state: State, run: int, *, key: Array, deflate_radial: bool = False
+    problem: Problem, w: Array, run: int, *, key: Array, deflate_radial: bool = False
 ) -> dict[str, list[float]]:
-    """Return columns of the whole spectrum of one run's Hessian, and of theory's density for it.
+    """Return columns of one run's whole spectrum at states W, and of theory's density for it.
 
     ``bin_edges`` (B + 1) and ``density`` (B): measured, from all N eigenvalues up to the N of
     `DENSE_BELOW` and by stochastic Lanczos quadrature beyond; per unit of λ, all eigenvalues
     counted. ``grid`` and ``density_theory``, of one length: the bulk that the run's own labels
     imply (Eq. 5), which has no outlier. Both after −μ, up to the 0.99 quantile.
     """
-    w, loss, alpha = state.w, problem.loss, problem.alpha
+    loss, alpha = problem.loss, problem.alpha
     if problem.n <= DENSE_BELOW:
         nodes = spectrum(problem, w, run, deflate_radial=deflate_radial)
         weights = np.full(problem.n, 1 / problem.n)

@@ -108,7 +108,7 @@ def spectrum_table(
     if densities and np.any(found.reached):
         first = int(np.argmax(found.reached))
         key, deflate = design.key("density"), deflate_radial
-        columns = density_columns(problem, found.state, first, key=key, deflate_radial=deflate)
+        columns = density_columns(problem, found.state.w, first, key=key, deflate_radial=deflate)
         for name, values in columns.items():
             whole[name] = pa.array([values if run == first else None for run in range(design.k)])
     return pa.table(

@@ -20,7 +20,9 @@ def caption(picture: Picture, experiment: Experiment) -> str:
 
 def bars(picture: Picture) -> str:
     """Return the sentence on error bars and bands, with a space before it; empty without any."""
-    return f" Error bars and bands: {', '.join(picture.intervals)}." if picture.intervals else ""
+    # "95 %" alone is what it says beside a point
+    kinds = ["95 % interval" if kind == "95 %" else kind for kind in picture.intervals]
+    return f" Error bars and bands: {'; '.join(kinds)}." if kinds else ""
 
 
 def counted(found: Sequence[tuple[Source, Sequence[Claim]]]) -> str:
