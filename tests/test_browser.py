@@ -226,6 +226,32 @@ def test_every_kind_of_panel_is_drawn_with_its_numbers(browser, tmp_path, look):
     assert plots[2]["layout"]["images"][0]["source"].startswith("data:image/png")
 
 
+SCALES = """() => {
+  const {xaxis, xaxis2, yaxis} = document.querySelector(".plot")._fullLayout;
+  return {lower: xaxis.range, upper: xaxis2.range, y: yaxis.type};
+}"""
+
+
+def test_an_upper_scale_follows_and_y_is_switched(browser, tmp_path):
+    curve = Series("a", [0.1, 1.0, 10.0], [0.0, 1.0, 50.0])
+    axes = Axis("t", "log"), Axis("e", range=(0, None))
+    panel = Panel("one", *axes, [curve], [Mark("y", 0.0)], upper=("steps", 100.0))
+    file = tmp_path / "scales.html"
+    file.write_text(assemble(KINDS, panels=as_json(Picture("", [[panel]]).record())), "utf-8")
+    with opened(browser, file.as_uri(), "light") as page:
+        before = page.evaluate(SCALES)
+        np.testing.assert_allclose(before["upper"], np.array(before["lower"]) + 2)
+        page.locator(".plot").press("+")
+        zoomed = page.evaluate(SCALES)
+        assert zoomed["lower"] != before["lower"]
+        np.testing.assert_allclose(zoomed["upper"], np.array(zoomed["lower"]) + 2)
+        button = page.get_by_role("button", name="one: logarithmic e")
+        for kind in ("log", "linear"):
+            button.click()
+            assert page.evaluate(SCALES)["y"] == kind
+            assert button.get_attribute("aria-pressed") == str(kind == "log").lower()
+
+
 def _number(page, place: str, name: str) -> str:
     return (
         page.locator(f"#{place} div", has=page.locator(f"dt:text-is('{name}')"))
@@ -300,7 +326,7 @@ def test_the_time_slider_replays_the_run(browser, explorer):
 
 def _saved(page, text: str) -> pd.DataFrame:
     with page.expect_download() as caught:
-        page.get_by_role("link", name=text).click()
+        page.get_by_role("link", name=text).first.click()
     return pd.read_csv(StringIO(Path(caught.value.path()).read_text("utf-8")))
 
 
