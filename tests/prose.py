@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from places import ROOT
@@ -145,7 +146,9 @@ def paragraphs(text: str) -> Iterator[tuple[int, list[str]]]:
     fence, block, first = False, [], 0
     for number, line in enumerate([*text.splitlines(), ""], 1):
         delimiter = bool(re.match(r"\s*(```|~~~|\$\$)", line))
-        is_prose = not (fence or delimiter) and not re.match(r"(    (?! *[-*\d])|\||<!--|#|\s*$)", line)
+        is_prose = not (fence or delimiter) and not re.match(
+            r"(    (?! *[-*\d])|\||<!--|#|\s*$)", line
+        )
         starts_item = re.match(r"\s*([-*]|\d+\.) ", line)
         if block and (not is_prose or starts_item):
             yield first, block
@@ -182,7 +185,9 @@ def docstring_paragraphs(text: str) -> list[str]:
     parts = re.split(r"\n\s*\n", text)
     blocks = []
     for part in parts:
-        lines = [line for line in part.splitlines() if not re.match(r"(\s*-{3,}\s*$|\s{4,}\S)", line)]
+        lines = [
+            line for line in part.splitlines() if not re.match(r"(\s*-{3,}\s*$|\s{4,}\S)", line)
+        ]
         blocks.append(" ".join(line.strip() for line in lines))
     return blocks
 
@@ -198,6 +203,12 @@ def docstring_faults(path: Path, line: int, text: str) -> Iterator[Fault]:
             yield Fault(path, line, sentence, rule)
 
 
+def text_faults(path: Path, value: ast.expr) -> Iterator[Fault]:
+    """Yield the faults of a text that documents an attribute or an option."""
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        yield from docstring_faults(path, value.lineno, value.value)
+
+
 def source_faults(path: Path, text: str) -> Iterator[Fault]:
     """Yield the faults of the docstrings of one module, and of the help that it gives."""
     for node in ast.walk(ast.parse(text)):
@@ -205,10 +216,12 @@ def source_faults(path: Path, text: str) -> Iterator[Fault]:
             docstring = ast.get_docstring(node)
             if docstring is not None:
                 yield from docstring_faults(path, getattr(node, "lineno", 1), docstring)
+        if isinstance(node, ast.Module | ast.ClassDef):
+            for named, after in pairwise(node.body):
+                if isinstance(named, ast.Assign | ast.AnnAssign) and isinstance(after, ast.Expr):
+                    yield from text_faults(path, after.value)
         if isinstance(node, ast.keyword) and node.arg == "help":
-            value = node.value
-            if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                yield from docstring_faults(path, value.lineno, value.value)
+            yield from text_faults(path, node.value)
 
 
 # ---------------------------------------------------------------- the project
@@ -237,7 +250,9 @@ def faults_of(path: Path) -> list[Fault]:
 def main() -> int:
     """Print the faults of the files that are not excepted; return the exit code."""
     found = {path.relative_to(ROOT).as_posix(): faults_of(path) for path in [*pages(), *sources()]}
-    lines = [str(fault) for name, faults in found.items() if name not in NOT_YET for fault in faults]
+    lines = [
+        str(fault) for name, faults in found.items() if name not in NOT_YET for fault in faults
+    ]
     lines += [
         f"{name}: breaks no rule any more: take it off NOT_YET"
         for name in sorted(NOT_YET)
