@@ -74,7 +74,7 @@ FINITE = re.compile(
     r"grows?|grew|makes?|reads?|stands?|begins?|ends?|comes?|came|goes|contains?|costs?)\b"
 )
 ABBREVIATION = re.compile(
-    r"(?:\b(?:Eqs?|Figs?|Refs?|Sec|App|Tab|e\.g|i\.e|cf|vs|al|approx|resp|Dr|pp?)"
+    r"(?:\b(?:Eqs?|Figs?|Refs?|Sec|App|Tab|e\.g|i\.e|i\.i\.d|cf|vs|al|approx|resp|Dr|pp?)"
     r"|(?:^|[,(:] |\band |\b[A-Z]\. )[A-Z])\.$"
 )
 BOUNDARY = re.compile(r"[.!?][)\"'”*_]*(?=\s+[\"“'(\[*_`]*[A-ZÀ-ÞΑ-Ω`α-ω∂Σ|])")
