@@ -74,10 +74,10 @@ FINITE = re.compile(
     r"grows?|grew|makes?|reads?|stands?|begins?|ends?|comes?|came|goes|contains?|costs?)\b"
 )
 ABBREVIATION = re.compile(
-    r"(?:\b(?:Eqs?|Figs?|Refs?|Sec|App|Tab|e\.g|i\.e|i\.i\.d|cf|vs|al|approx|resp|Dr|pp?)"
+    r"(?:\b(?:Eqs?|Figs?|Refs?|Sec|App|Tab|e\.g|i\.e|i\.i\.d|cf|vs|al|approx|resp|Dr|Commun|Math|Phys|Soc|Proc|Appl|Anal|pp?)"
     r"|(?:^|[,(:] |\band |\b[A-Z]\. )[A-Z])\.$"
 )
-BOUNDARY = re.compile(r"[.!?][)\"'”*_]*(?=\s+[\"“'(\[*_`]*[A-ZÀ-ÞΑ-Ω`α-ω∂Σ|])")
+BOUNDARY = re.compile(r"[.!?][)\"'”*_]*(?=\s+[\"“'(\[*_`]*[A-ZÀ-ÞΑ-Ω`α-ω∂Σℓ|])")
 """The end of a sentence, where another begins."""
 
 
