@@ -226,14 +226,91 @@ def source_faults(path: Path, text: str) -> Iterator[Fault]:
 
 # ---------------------------------------------------------------- the project
 
-NOT_YET: frozenset[str] = frozenset()
+NOT_YET = frozenset(
+    {
+        "docs/architecture.md",
+        "docs/derivations/border.md",
+        "docs/derivations/full-rsb.md",
+        "docs/derivations/landscape.md",
+        "docs/transition.md",
+        "src/gapless/analyse/border.py",
+        "src/gapless/analyse/late_times.py",
+        "src/gapless/analyse/plateaus.py",
+        "src/gapless/analyse/success.py",
+        "src/gapless/analyse/transition.py",
+        "src/gapless/analyse/verdict.py",
+        "src/gapless/channels.py",
+        "src/gapless/design.py",
+        "src/gapless/figures/baselines.py",
+        "src/gapless/figures/border.py",
+        "src/gapless/figures/escape.py",
+        "src/gapless/figures/experiment.py",
+        "src/gapless/figures/fig1.py",
+        "src/gapless/figures/fig2.py",
+        "src/gapless/figures/fig3.py",
+        "src/gapless/figures/fig4.py",
+        "src/gapless/figures/fig5.py",
+        "src/gapless/figures/late.py",
+        "src/gapless/figures/success.py",
+        "src/gapless/files.py",
+        "src/gapless/flow/explicit.py",
+        "src/gapless/flow/integrate.py",
+        "src/gapless/flow/linearised.py",
+        "src/gapless/flow/loop.py",
+        "src/gapless/flow/outcome.py",
+        "src/gapless/flow/route.py",
+        "src/gapless/flow/solvers.py",
+        "src/gapless/flow/state.py",
+        "src/gapless/flow/stops.py",
+        "src/gapless/flow/units.py",
+        "src/gapless/interrupts.py",
+        "src/gapless/labels.py",
+        "src/gapless/measure/__init__.py",
+        "src/gapless/measure/baselines.py",
+        "src/gapless/measure/border.py",
+        "src/gapless/measure/checkpoint.py",
+        "src/gapless/measure/crossing.py",
+        "src/gapless/measure/design_point.py",
+        "src/gapless/measure/followed.py",
+        "src/gapless/measure/frames.py",
+        "src/gapless/measure/mean_field.py",
+        "src/gapless/measure/point.py",
+        "src/gapless/measure/simulation.py",
+        "src/gapless/measure/spectrum.py",
+        "src/gapless/measure/threshold.py",
+        "src/gapless/page/__init__.py",
+        "src/gapless/page/_backend.py",
+        "src/gapless/page/image.py",
+        "src/gapless/page/panels.py",
+        "src/gapless/problem.py",
+        "src/gapless/quadrature.py",
+        "src/gapless/surroundings.py",
+        "src/gapless/theory/bbp.py",
+        "src/gapless/theory/branch.py",
+        "src/gapless/theory/bulk.py",
+        "src/gapless/theory/dmft/sensing.py",
+        "src/gapless/theory/dmft/solution.py",
+        "src/gapless/theory/dmft/solvers.py",
+        "src/gapless/theory/dmft/state.py",
+        "src/gapless/theory/full_rsb/observables.py",
+        "src/gapless/theory/measure.py",
+        "src/gapless/theory/minima/curves.py",
+        "src/gapless/theory/minima/law.py",
+        "src/gapless/theory/minima/states.py",
+        "src/gapless/theory/minima/system.py",
+        "src/gapless/theory/roots.py",
+        "src/gapless/theory/state_evolution.py",
+        "src/gapless/threads.py",
+        "src/gapless/user_code.py",
+    }
+)
 """Files that break a rule so far; one that breaks none any more has to be taken off."""
 
 
 def pages() -> list[Path]:
-    """Return README and the pages of the documentation."""
+    """Return README, CONTRIBUTING and the pages of the documentation."""
     found = (path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)
-    return [ROOT / "README.md", *sorted(found)]
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(found)]
 
 
 def sources() -> list[Path]:
