@@ -66,8 +66,8 @@ def ratio(value: Any) -> float:
     found = number("alpha", value, above=0)
     if found > HIGHEST_RATIO:
         raise ValueError(
-            f"alpha: theory answers up to {HIGHEST_RATIO:g}, not at {value}: beyond it nothing "
-            "but rounding is left of what differs from the limit; lower it"
+            f"alpha: theory answers up to {HIGHEST_RATIO:g}, not at {value}: beyond it the "
+            "difference from the limit α → ∞ is below rounding; lower it"
         )
     return found
 
@@ -109,7 +109,7 @@ def shaped(name: str, value: Any, shape: tuple[int | None, ...] | None, letters:
 def real_kind(name: str, value: Any) -> Any:
     """Return ``value`` as an array of a real type, without checking its entries."""
     if isinstance(value, np.ma.MaskedArray):
-        raise ValueError(f"{name}: is a masked array; fill or drop what is masked")
+        raise ValueError(f"{name}: is a masked array; fill or drop the masked entries")
     try:
         found = value if hasattr(value, "dtype") and hasattr(value, "shape") else np.asarray(value)
         kind = np.dtype(found.dtype).kind

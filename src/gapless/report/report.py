@@ -104,7 +104,7 @@ def _check_drawn(errors: list[Exception | None], page: Path) -> None:
     drawing = [error for error in failed if not isinstance(error, StoreError)]
     # damaged files are the caller's input, anything else is a computation that failed
     why = reason((drawing or failed)[0]).removeprefix("dir: ")
-    text = f"no figure could be drawn ({why}); {shown(page)} says why of each store"
+    text = f"no figure could be drawn ({why}); {shown(page)} has the reason for each store"
     raise NotDrawnError(text) if drawing else ValueError(f"dir: {text}")
 
 

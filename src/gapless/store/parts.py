@@ -97,7 +97,7 @@ def read_part(
         content = read_whole(path)
         named = _CHECKSUM.fullmatch(path.stem) is not None
         if named and sha256(content).hexdigest() != path.stem:
-            raise DamagedPartError("is damaged: its bytes are not those that its name says")
+            raise DamagedPartError("is damaged: its bytes do not have the checksum in its name")
         file = pq.ParquetFile(pa.BufferReader(pa.py_buffer(content)))
         schema = file.schema_arrow
         if not (named or (_OLD_NAME.fullmatch(path.stem) and not (origin and origin.everywhere))):

@@ -155,8 +155,8 @@ class Store:
             spec = tomllib.loads(content.decode())
         except PermissionError as error:
             raise StoreError(
-                f"dir: {shown(self.spec_file)} cannot be read ({reason(error)}); have whoever owns "
-                f"{shown(self.path)} let you read it (chmod -R u+rwX)"
+                f"dir: {shown(self.spec_file)} cannot be read ({reason(error)}); ask the owner "
+                f"of {shown(self.path)} for access (chmod -R u+rwX)"
             ) from None
         except (ValueError, OSError, RecursionError) as error:
             raise StoreError(
@@ -238,7 +238,7 @@ class Store:
         except StoreError as error:
             found.append(Fault(provenance, str(error).partition(f"{shown(provenance)} ")[2]))
         if lexists(plan) and self.planned() is None:
-            found.append(Fault(plan, "does not say how many points are planned"))
+            found.append(Fault(plan, "has no number of planned points"))
         return found
 
     def append(self, table: pa.Table) -> Path:
@@ -302,7 +302,7 @@ class Store:
         Parts that are left out are reported on stderr.
         """
         tables, faults = self.collect(["address", REASON])
-        tell_faults(faults, "left out, and what is missing is measured anew")
+        tell_faults(faults, "left out, and missing points are measured anew")
         return outcomes(tables)
 
     def faults(self) -> list[Fault]:

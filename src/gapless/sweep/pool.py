@@ -29,7 +29,7 @@ UNGUARDED = 97
 """Exit code of a worker that would start workers itself while it imports the user's script."""
 DEAD = object()
 GUARD = (
-    "workers: every worker imports the script that starts them; put what the script does under "
+    "workers: every worker imports the script that starts them; put its statements under "
     'if __name__ == "__main__":'
 )
 
