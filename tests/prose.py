@@ -143,12 +143,14 @@ def paragraphs(text: str) -> Iterator[tuple[int, list[str]]]:
 
     Left out: fenced blocks, formulas and code (indented by four), tables, comments, link targets.
     """
-    fence, block, first = False, [], 0
+    code = formula = False
+    block: list[str] = []
+    first = 0
     for number, line in enumerate([*text.splitlines(), ""], 1):
-        delimiter = bool(re.match(r"\s*(```|~~~|\$\$)", line))
-        is_prose = not (fence or delimiter) and not re.match(
-            r"(    (?! *[-*\d])|\||<!--|#|\s*$)", line
-        )
+        fence = bool(re.match(r"\s*(```|~~~)", line))
+        opens = not code and line.count("$$") % 2 == 1
+        inside = code or formula or fence or opens or line.lstrip().startswith("$$")
+        is_prose = not (inside or re.match(r"(    (?! *[-*\d])|\||<!--|#|\s*$)", line))
         starts_item = re.match(r"\s*([-*]|\d+\.) ", line)
         if block and (not is_prose or starts_item):
             yield first, block
@@ -156,8 +158,7 @@ def paragraphs(text: str) -> Iterator[tuple[int, list[str]]]:
         if is_prose:
             first = first if block else number
             block.append(line)
-        if delimiter and not re.match(r"\s*\$\$.*\$\$\s*(\(.*\))?$", line):
-            fence = not fence
+        code, formula = code ^ fence, formula ^ opens
 
 
 def page_faults(path: Path, text: str) -> Iterator[Fault]:
