@@ -100,6 +100,12 @@ contracts: $(VENV)/.dev
 
 check: lint types contracts test
 
+# requirements/run, dev and docs.txt from the newest versions that pyproject.toml allows
+pins:
+	rm -rf build/pins
+	$(PYTHON) -m venv build/pins
+	build/pins/bin/python requirements/pin.py
+
 # sdist and wheel in dist/; the wheel is built from the sdist, and tested in a fresh environment from
 # another folder, where a type checker has to find its types
 release: $(VENV)/.dev
