@@ -35,7 +35,6 @@ html_math_renderer = "mathml"
 
 # the reference: one name a line, arrays with their shapes
 default_role = "code"
-smartquotes_action = "qe"  # no dashes: `--n` in a docstring is an option
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 autodoc_typehints_format = "short"
