@@ -87,7 +87,7 @@ def start_states(design: Design, problem: Problem, start: Start) -> Float[Array,
             f"{problem.k} in {problem.n}; pass the design that the problem was drawn from"
         )
     if start.kind == "random":
-        # the design's own, so that a shuffled twin and other protocols set out from the same states
+        # the design's own, so that a shuffled twin and other protocols start from the same states
         return design.start()
     if start.kind == "spectral":
         transform = preprocessing(start.transform, problem.alpha)
