@@ -7,7 +7,7 @@ from contextlib import suppress
 import pandas as pd
 import pyarrow as pa
 
-from gapless.amounts import duration
+from gapless.amounts import duration, memory
 from gapless.files import shown, tell
 from gapless.page.html import html_table
 from gapless.store import Store, StoreError, status
@@ -58,11 +58,14 @@ def origin(store: Store, table: pd.DataFrame) -> str:
     # of the measurement and of the package: two versions
     if "version" in origin:
         origin["gapless"] = origin.pop("version")
-    known = {"records": f"{len(table)} records in {store.path.name}/parts/*.parquet"}
+    size = memory(sum(part.stat().st_size for part in store.part_files()))
+    known = {"records": f"{len(table)} records, {size}, in {store.path.name}/parts/*.parquet"}
     state = status(store)
     if state.planned is not None and state.missing is not None:
         known["points"] = f"{state.planned - state.missing} of {state.planned} planned"
-    known |= {key: str(value) for key, value in (spec | origin).items()}
+    known |= {
+        key: "unknown" if value is None else str(value) for key, value in (spec | origin).items()
+    }
     if "wall_s" in table:
         known["computing time"] = duration(float(table.wall_s.sum()))
     if "gradients" in table and table.gradients.notna().any():
