@@ -46,11 +46,15 @@ def _density(index: int, record: dict[str, Any]) -> Panel:
     first = record["eigenvalues"][0]
     marks = [
         Mark("x", first, "λ₁", "solid", EIGENVALUES, at=0.98),
-        Mark("x", record["hessian_edge"], "edge", colour=EDGE, at=0.9, side="right"),
+        # on the left, where no eigenvalues are but the lowest
+        Mark("x", record["hessian_edge"], "edge", colour=EDGE, at=0.9),
     ]
     if record["hessian_outlier"] is not None:
         marks.append(Mark("x", record["hessian_outlier"], "outlier", "dot", OUTLIER, at=0.82))
-    axes = Axis("eigenvalue λ"), Axis("density", range=(0, None))
+    # room for the names, which stand to the left of their lines
+    least = min(mark.value for mark in marks)
+    left = least - 0.15 * (edges[-1] - least)
+    axes = Axis("eigenvalue λ", range=(left, None)), Axis("density", range=(0, None))
     return Panel(f"Spectrum of run {index}", *axes, curves, marks, size=(5.2, 3.5))
 
 
@@ -71,12 +75,12 @@ def _eigenvalues(reached: Sequence[tuple[int, dict[str, Any]]]) -> Panel:
     outliers = one(
         "theory: outlier", [r["hessian_outlier"] for _, r in reached], OUTLIER, "x-thin-open"
     )
-    shown = [*lowest, edges, *([outliers] if np.isfinite(outliers.y).any() else [])]
-    zero = Mark("y", 0, dash="solid", colour=GREY)
-    return Panel(
-        *("Lowest eigenvalues of every run", Axis("run"), Axis("eigenvalue λ"), shown, (zero,)),
-        legend="outside",
-    )
+    # below the eigenvalues, which an edge would hide
+    shown = [edges, *([outliers] if np.isfinite(np.asarray(outliers.y)).any() else []), *lowest]
+    # below zero a direction goes down; where all are, the line would cost them their scale
+    marks = [Mark("y", 0, dash="solid", colour=GREY)] if values.max() > 0 else []
+    axes = Axis("run", ticks=runs[:: 1 + len(runs) // 12]), Axis("eigenvalue λ")
+    return Panel("Lowest eigenvalues of every run", *axes, shown, marks, legend="outside")
 
 
 def _lowered(number: int) -> str:
