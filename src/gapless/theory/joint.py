@@ -93,14 +93,17 @@ def joint_spectrum(
     """
     d = np.asarray(real_array("d", d, (None,)), float)
     images = np.asarray(real_array("images", images, (d.size, None)), float)
-    forces = np.asarray(real_array("forces", forces, (d.size, None)), float)
+    # before the first force there is none
+    forces = np.reshape(forces, (d.size, 0)) if np.size(forces) == 0 else forces
+    if forces.shape[1]:
+        forces = np.asarray(real_array("forces", forces, (d.size, None)), float)
     # 1e-5: a basis in float32 is orthonormal to less than that
     if np.abs(forces.T @ forces - np.eye(forces.shape[1])).max(initial=0) > 1e-5:
         raise ValueError("forces: columns must be orthonormal; take their QR factor")
     law = bulk.Curvatures(d, np.ones_like(d), np.full(d.size, 1 / d.size), alpha)
     edge = bulk.edge(law)
-    if edge.gamma == inf or not images.shape[1]:
-        # no gap below zero modes, or no direction that could leave the bulk
+    if edge.gamma == inf:
+        # nothing can lie below zero modes
         return JointSpectrum(edge, ())
     kernel = _Kernel(d, images, forces, law)
     found = []
