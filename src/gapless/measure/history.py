@@ -8,6 +8,7 @@ must lie so close that the state is in the span of E; `missing` tells how far it
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -126,7 +127,7 @@ def looks(times: Float[np.ndarray, " T"], rate: float) -> Float[np.ndarray, " L"
     """
     found = [times[:1]]
     ends = np.union1d(times, UNTIL / rate)
-    for low, high in zip(ends[:-1], ends[1:], strict=True):
+    for low, high in pairwise(ends.tolist()):
         spacing = (EARLY if high <= UNTIL / rate else LATE) / rate
         found.append(np.linspace(low, high, int(np.ceil((high - low) / spacing)) + 1)[1:])
     every = np.concatenate(found)

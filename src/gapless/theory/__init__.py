@@ -13,6 +13,7 @@ from gapless.theory.bulk import BulkEdge, Curvatures, Outlier
 from gapless.theory.full_rsb import (
     FullRSBState,
     FullRSBThreshold,
+    full_rsb_energy,
     full_rsb_state,
     full_rsb_threshold,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "bulk_density",
     "bulk_edge",
     "complexity_curve",
+    "full_rsb_energy",
     "full_rsb_state",
     "full_rsb_threshold",
     "ground_state",
