@@ -50,7 +50,7 @@ class Sizes:
 
 
 _DESK = (4.0, 6.0, 8.0, 10.0, 11.0, 12.0, 13.0, 14.0, 16.0, 18.0, 20.0)
-_ENDS = (4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 18.0)
+_ENDS = (6.0, 8.0, 10.0, 12.0, 14.0, 18.0)
 SIZES: dict[Scale, Sizes] = {
     "smoke": Sizes(
         (8.0, 10.0, 12.0, 14.0), 5, (Size(128, (8.0, 10.0, 14.0), 2, 4),), 2048, 2, 6.0, (10.0,)
@@ -58,11 +58,11 @@ SIZES: dict[Scale, Sizes] = {
     "desk": Sizes(
         _DESK,
         9,
-        (Size(256, _ENDS, 12, 16), Size(512, _ENDS, 6, 16)),
+        (Size(256, _ENDS, 8, 16), Size(512, _ENDS, 4, 16)),
         32768,
         2,
-        30.0,
-        (4.0, 6.0, 10.0, 12.0, 14.0),
+        20.0,
+        (6.0, 10.0, 12.0, 14.0),
     ),
     "paper": Sizes(
         (*np.arange(2.0, 25.0, 1.0).tolist(),),
@@ -189,25 +189,27 @@ def picture(found: Landscape) -> Picture:
     band = found.band
     if band is None:
         return Picture("states at fewer than two values of α so far", ())
-    alpha = Axis("α = M/N", range=(float(band.alpha[0]), float(band.alpha[-1])))
+    low, high = float(band.alpha[0]), float(band.alpha[-1])
+    alpha = Axis("α = M/N", range=(low - 0.03 * (high - low), high + 0.03 * (high - low)))
     fine = np.linspace(band.alpha[0], band.alpha[-1], 2 * COLUMNS + 1)
     heat = _shades(band)
     line: dict[str, Any] = dict(style="lines")
     edge = np.array([band.marginal_share(float(a)) for a in fine])
-    depth = _depth(band, fine)
+    depth, border = _depth(band, fine), band.along("border", fine)
     curves = [
-        Series("most numerous", fine, 0 * fine, **line, colour=INK, width=0.7),
-        Series("deepest, Σ = 0", fine, -depth, **line, colour=INK, width=0.7),
+        Series("most numerous", fine, 0 * fine, **line, colour=GREY),
+        Series("deepest, Σ = 0", fine, -depth, **line, colour=GREY, dash="dash"),
         Series("φ(γ̄) = μ", fine, -edge * depth, **line, colour=3, width=2.0),
         *_states(found, band),
     ]
     dots = [_placed(source, index) for index, source in enumerate(found.sources)]
     ends = [
-        Series("most numerous", fine, band.along("border", fine)[:, 0], **line, colour=INK),
-        Series("deepest", fine, band.along("border", fine)[:, -1], **line, colour=INK, dash="dash"),
+        Series("most numerous", fine, border[:, 0], **line, colour=GREY),
+        Series("deepest, Σ = 0", fine, border[:, -1], **line, colour=GREY, dash="dash"),
     ]
     stable = [_stability(source, index) for index, source in enumerate(found.sources)]
-    zero = Mark("y", 0, dash="solid", colour=GREY)
+    zero = Mark("y", 0, dash="solid", width=0.5)
+    paper = Mark("x", PAPER_ALPHA_BBP, f"the paper's {PAPER_ALPHA_BBP:g}", dash="dot")
     below = float(np.min([np.nanmin(np.asarray(s.y, float)) for s in curves + dots]))
     return Picture(
         "quartic loss, labels that know nothing; shaded: complexity Σ of marginal minima; bars: "
@@ -216,19 +218,19 @@ def picture(found: Landscape) -> Picture:
             (
                 Panel(
                     "Minima by energy, and where descent ends",
-                    *(alpha, Axis("e − e(most numerous)", range=(1.08 * below, 0.1))),
+                    *(alpha, Axis("e − e(most numerous)", range=(1.9 * below, 0.1))),
                     curves + dots,
-                    (Mark("x", PAPER_ALPHA_BBP, "13.8", dash="dot", at=0.06),),
+                    (paper,),
                     heat,
-                    size=(6.4, 4.4),
-                    legend="lower right",
+                    size=(6.0, 4.6),
+                    legend="lower left",
                 ),
                 Panel(
-                    "Border of the Hessian toward a signal; below zero a direction of descent",
+                    "Border toward a signal: unstable below zero",
                     *(alpha, Axis("φ(γ̄) − μ")),
                     ends + stable,
-                    (zero, Mark("x", PAPER_ALPHA_BBP, "13.8", dash="dot", at=0.06)),
-                    size=(5.0, 4.4),
+                    (zero, paper),
+                    size=(5.0, 4.6),
                 ),
             ),
         ),
@@ -271,7 +273,8 @@ def _states(found: Landscape, band: Band) -> list[Series]:
 
 def _markers(source: Source, index: int) -> dict[str, Any]:
     markers = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon")
-    return dict(style="markers", colour=5, marker=markers[index % len(markers)], legend=source.name)
+    marker = markers[index % len(markers)]
+    return dict(style="markers", colour=INK, marker=marker, legend=source.name)
 
 
 def _placed(source: Source, index: int) -> Series:

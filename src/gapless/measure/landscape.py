@@ -11,8 +11,8 @@ from gapless.theory.minima import minima
 
 MINIMA, MARGINAL, GROUND, FLOOR = "minima", "1RSB marginal", "1RSB ground", "full RSB"
 """States of a record."""
-OPERATIONS = 1.5e10
-"""Of an α, measured in CPU seconds: two for the floor, one for eleven kinds of minima."""
+OPERATIONS = 2e11
+"""Of an α: two CPU seconds, mostly of the floor, at the speed of products with X."""
 RECORDS = pa.schema(
     {"alpha": pa.float64(), "run": pa.int64()}
     | {name: pa.string() for name in ("loss", "state", "outcome", "reason")}
