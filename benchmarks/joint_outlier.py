@@ -87,18 +87,24 @@ def along_a_run(
 
 
 def at_infinity(
-    loss: Loss, alpha: float, overlap: float, paths: int, levels: list[float], replica: int
-) -> list[tuple[float, float, float]]:
-    """Return q, λ₁ and its overlap where the dynamics at N = ∞ first has one of the overlaps."""
+    loss: Loss, alpha: float, overlap: float, paths: int, levels: np.ndarray, replica: int
+) -> np.ndarray:
+    """Return q, λ₁ and its overlap at given overlaps of the dynamics at N = ∞, (L, 3).
+
+    Between the states of its steps by straight lines in q.
+    """
     dynamics = Dynamics(loss, alpha, "teacher", overlap)
-    run = Run.begin(dynamics, Ensemble(paths, 0, replica), GradientFlow(1e-3), [0.0, 3.0])
-    left, rows = list(levels), []
-    while left and not run.is_finished:
-        if run.state.signed_overlap >= left[0]:
-            left.pop(0)
+    times = np.linspace(0.0, 1.0, 201)
+    run = Run.begin(dynamics, Ensemble(paths, 0, replica), GradientFlow(), times)
+    rows = []
+    while not run.is_finished and run.state.signed_overlap < levels[-1]:
+        near = np.abs(run.state.signed_overlap - levels).min() < 0.06
+        if near:
             rows.append((run.state.signed_overlap, *hessian_spectrum(run.state).lowest()))
         run = run.advanced()
-    return rows
+    rows.append((run.state.signed_overlap, *hessian_spectrum(run.state).lowest()))
+    q, value, share = np.array(rows).T
+    return np.stack([levels, np.interp(levels, q, value), np.interp(levels, q, share)], axis=1)
 
 
 def main() -> None:
@@ -130,18 +136,22 @@ def main() -> None:
         along_a_run(loss, given.n, given.alpha, 100 + seed, levels, 0, given.overlap)
         for seed in seeds
     ]
-    sets = [
-        at_infinity(loss, given.alpha, given.overlap, given.paths, levels, replica)
-        for replica in range(3)
-    ]
-    print("| q, N = ∞ | λ₁ | overlap | q, runs | λ₁ | overlap |")
+    seen = np.array([[[r[key] for key in ("q", "lambda", "overlap")] for r in run] for run in runs])
+    sets = np.array(
+        [
+            at_infinity(loss, given.alpha, given.overlap, given.paths, seen[:, :, 0].mean(0), k)
+            for k in range(3)
+        ]
+    )
+    print("| q of the runs | λ₁ | N = ∞ | overlap | N = ∞ |")
     for index in range(len(levels)):
-        here = np.array([one[index] for one in sets])
-        seen = np.array([[r[index][key] for key in ("q", "lambda", "overlap")] for r in runs])
-        cells = [(x.mean(axis=0), x.std(axis=0, ddof=1) / len(x) ** 0.5) for x in (here, seen)]
-        pairs = [pair for mean, error in cells for pair in zip(mean, error, strict=True)]
-        numbers = [f"{mean:.3f} ± {error:.3f}" for mean, error in pairs]
-        print(f"| {' | '.join(numbers)} |", flush=True)
+        pairs = [
+            (column.mean(), column.std(ddof=1) / len(column) ** 0.5)
+            for k in (0, 1, 2)
+            for column in (seen[:, index, k], sets[:, index, k])
+        ]
+        cells = [f"{mean:.3f} ± {error:.3f}" for mean, error in pairs]
+        print(f"| {' | '.join([cells[0], *cells[2:]])} |", flush=True)
 
 
 if __name__ == "__main__":
