@@ -11,7 +11,7 @@ from math import nan
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy.interpolate import PchipInterpolator
+from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from gapless.measure.landscape import MINIMA
 from gapless.theory.roots import root_between
@@ -50,8 +50,8 @@ class Band:
         return cls(first.index.to_numpy(float), first.columns.to_numpy(float), *values)
 
     def along(self, name: str, alpha: Float[np.ndarray, " B"]) -> Float[np.ndarray, "B L"]:
-        """Return one of the three at other α within the range, by monotone cubics."""
-        return PchipInterpolator(self.alpha, getattr(self, name), axis=0)(alpha)
+        """Return one of the three at other α within the range, by a cubic spline."""
+        return CubicSpline(self.alpha, getattr(self, name), axis=0)(alpha)
 
     def at_energy(self, name: str, alpha: float, energy: float) -> float:
         """Return Σ or φ − μ of the minima of one energy; NaN outside of the band, or its α."""
@@ -106,31 +106,25 @@ def in_the_band(band: Band, energies: pd.DataFrame) -> pd.DataFrame:
 def loses_stability(band: Band, placed: pd.DataFrame) -> tuple[float, float]:
     """Return the α where minima at the energies of `in_the_band` have φ(γ̄) = μ, and its error.
 
-    Between the two α about it, `below` is a straight line in α (it varies slowly, φ − μ does not);
-    its error is that of the energies at both. NaN where φ − μ does not fall through zero.
+    Between their α `below` is a straight line (it varies slowly, φ − μ does not). The error is that
+    of the energies, each moved up and down by its own. NaN where φ − μ does not fall through zero.
     """
     good = placed[np.isfinite(placed.border)].sort_values("alpha")
-    alpha, border, below, error = (
-        good[name].to_numpy(float) for name in ("alpha", "border", "below", "error")
-    )
-    falls = np.flatnonzero((border[:-1] > 0) & (border[1:] <= 0))
-    if not falls.size:
-        return nan, nan
-    # of several the last, from where on it stays below zero
-    two = slice(int(falls[-1]), int(falls[-1]) + 2)
+    alpha, below, error = (good[name].to_numpy(float) for name in ("alpha", "below", "error"))
 
     def crossing(depths: np.ndarray) -> float:
-        def border_at(here: float) -> float:
+        def border(here: float) -> float:
             top = float(band.along("energy", np.array([here]))[0, 0])
-            depth = float(np.interp(here, alpha[two], depths))
-            return band.at_energy("border", here, top - depth)
+            return band.at_energy("border", here, top - float(np.interp(here, alpha, depths)))
 
-        ends = border_at(alpha[two][0]), border_at(alpha[two][1])
-        return root_between(border_at, *alpha[two]) if ends[0] * ends[1] < 0 else nan
+        values = np.array([border(one) for one in alpha])
+        falls = np.flatnonzero((values[:-1] > 0) & (values[1:] <= 0))
+        # of several the last, from where on it stays below zero
+        return root_between(border, *alpha[falls[-1] :][:2]) if falls.size else nan
 
-    found = crossing(below[two])
-    moved = [
-        (crossing(below[two] + step) - crossing(below[two] - step)) / 2
-        for step in np.diag(error[two])
-    ]
-    return found, float(np.hypot(*moved))
+    found = crossing(below)
+    if np.isnan(found):
+        return nan, nan
+    steps = [step for step in np.diag(error) if step.any()]
+    moved = [(crossing(below + step) - crossing(below - step)) / 2 for step in steps]
+    return found, float(np.linalg.norm(moved))

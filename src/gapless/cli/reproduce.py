@@ -40,8 +40,8 @@ def reproduce(
     ----------
     figures
         One or more of fig1 … fig5, bbp, baselines, late, escape, border and band; all of them when
-        none is named, or by the word all; or module:NAME of an Experiment of yours, in the current folder
-        or installed.
+        none is named, or by the word all; or module:NAME of an Experiment of yours, in the
+        current folder or installed.
     scale
         smoke (minutes), desk (an evening) or paper.
     seed

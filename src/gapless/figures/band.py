@@ -144,11 +144,13 @@ def reduce(table: pd.DataFrame) -> Landscape:
     if states.empty or states.alpha.nunique() < 2:
         return Landscape(states)
     band = Band.of(states)
-    sources = []
-    for name, n, size, energies in _energies(good):
-        placed = in_the_band(band, energies)
-        sources.append(Source(name, n, size, placed, *loses_stability(band, placed)))
-    return Landscape(states, band, sources)
+    return Landscape(states, band, [source_of(band, *one) for one in _energies(good)])
+
+
+def source_of(band: Band, name: str, n: float, size: int, energies: pd.DataFrame) -> Source:
+    """Return a source of energies (columns ``alpha``, ``energy``, ``error``) within the band."""
+    placed = in_the_band(band, energies)
+    return Source(name, n, size, placed, *loses_stability(band, placed))
 
 
 def _energies(table: pd.DataFrame) -> list[tuple[str, float, int, pd.DataFrame]]:
@@ -218,7 +220,7 @@ def picture(found: Landscape) -> Picture:
             (
                 Panel(
                     "Minima by energy, and where descent ends",
-                    *(alpha, Axis("e − e(most numerous)", range=(1.9 * below, 0.1))),
+                    *(alpha, Axis("e − e(most numerous)", range=(2.4 * below, 0.1))),
                     curves + dots,
                     (paper,),
                     heat,

@@ -3,8 +3,8 @@
 Runs with shuffled labels end at the threshold energy: at rest (|∇L − μW|²/N < 1e-10), or read off
 at t = 100. The lines are the marginal 1RSB state of
 Eqs. 11–13 at α = M/N; the thin one is the energy e₀ of the 1RSB ground state, which for
-3.96 < α < 185 lies *above* the marginal one (docs/derivations/limits.md §2). Crosses are the floor of
-the landscape, the ground state of full replica symmetry breaking (docs/derivations/full-rsb.md).
+3.96 < α < 185 lies *above* the marginal one (docs/derivations/limits.md §2). Crosses are the floor
+of the landscape, the ground state of full replica symmetry breaking (docs/derivations/full-rsb.md).
 """
 
 from dataclasses import dataclass, field
