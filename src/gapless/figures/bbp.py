@@ -7,7 +7,7 @@ when the run gets to the threshold, and the run escapes. T. Bonnaire, G. Biroli 
 "The role of the time-dependent Hessian in high-dimensional optimization", arXiv 2403.02418, ask
 this question.
 
-Runs set out at overlap 0 exactly, as they do when N → ∞. Theory's lowest eigenvalue comes from the
+Runs start at overlap 0 exactly, as they do when N → ∞. Theory's lowest eigenvalue comes from the
 run's own labels and history, at any overlap (docs/derivations/joint.md); the claims, on the outlier
 at overlap zero (limits.md §4), look at q < 0.1 alone, and the picture is greyed beyond.
 """
