@@ -131,4 +131,5 @@ def test_the_floor_is_drawn_where_it_was_computed(records):
     assert reduced.floor.to_numpy().tolist() == [[4.0, 1.17], [10.0, 7.07]]
     assert len(reduced.plateaus) == 1
     energies = fig4.picture(reduced).panels[0].series
-    assert [list(s.x) for s in energies if s.name == "full RSB, the floor"] == [[4.0, 10.0]]
+    drawn = [np.asarray(one.x).tolist() for one in energies if one.name == "full RSB, the floor"]
+    assert drawn == [[4.0, 10.0]]

@@ -220,12 +220,12 @@ def picture(found: Landscape) -> Picture:
             (
                 Panel(
                     "Minima by energy, and where descent ends",
-                    *(alpha, Axis("e − e(most numerous)", range=(2.4 * below, 0.1))),
+                    *(alpha, Axis("e − e(most numerous)", range=(1.08 * below, 0.1))),
                     curves + dots,
                     (paper,),
                     heat,
                     size=(6.0, 4.6),
-                    legend="lower left",
+                    legend="outside",
                 ),
                 Panel(
                     "Border toward a signal: unstable below zero",
