@@ -80,10 +80,9 @@ NEAR = Statement(PAPER_ALPHA_BBP * (1 - CLOSE), PAPER_ALPHA_BBP * (1 + CLOSE))
 
 
 def points(scale: Scale, seed: int) -> list[LandscapePoint | MeanField | Simulation]:
-    """Return the states at each α, the sets of paths, and the designs of runs of a scale."""
+    """Return the sets of paths, the designs of runs, and the states at each α of a scale."""
     size = SIZES[scale]
     return [
-        *(LandscapePoint(alpha=alpha, levels=size.levels) for alpha in size.alphas),
         *(
             MeanField(
                 alpha=alpha,
@@ -101,6 +100,7 @@ def points(scale: Scale, seed: int) -> list[LandscapePoint | MeanField | Simulat
             for one in size.runs
             for simulation in simulations(one, seed, in_numpy=in_numpy(scale))
         ),
+        *(LandscapePoint(alpha=alpha, levels=size.levels) for alpha in size.alphas),
     ]
 
 
