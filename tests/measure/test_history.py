@@ -95,8 +95,9 @@ def test_the_lowest_eigenvalue_and_its_overlap_are_predicted_through_the_escape(
             assert abs(others.mean() - theory) < error + 2 * directions / n
 
 
-def test_runs_are_followed_with_what_they_imply():
-    design = Design(60, 6.0, 0, runs=2, in_numpy=True)
+@pytest.mark.parametrize("in_numpy", [True, False])
+def test_runs_are_followed_with_what_they_imply(in_numpy):
+    design = Design(60, 6.0, 0, runs=2, in_numpy=in_numpy)
     problem = draw_problem(design, loss=quartic)
     times = [0.0, 0.1, 0.2]
     frames = followed(problem, design.start(), times, lambda state, joint: (state, joint))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from gapless.arrays import Array
 from gapless.flow import State, integrate
 from gapless.problem import Problem
 from gapless.theory.joint import JointSpectrum, joint_spectrum
@@ -48,7 +49,7 @@ class History:
     forces: Float[np.ndarray, "J M"]
 
     @classmethod
-    def begin(cls, problem: Problem, run: int, start: Float[np.ndarray, "K N"]) -> "History":
+    def begin(cls, problem: Problem, run: int, start: Float[Array, "K N"]) -> "History":
         """Return the history of one run at its start, drawn without regard to X.
 
         Raises ``ValueError`` as `Problem.of_runs` does, and for states of other shapes.
@@ -67,7 +68,7 @@ class History:
         """Index of W* among the directions, None without a signal."""
         return 0 if self.problem.has_signal else None
 
-    def seen(self, w: Float[np.ndarray, "1 N"]) -> "History":
+    def seen(self, w: Float[Array, "1 N"]) -> "History":
         """Return the history with the force at a state of the run."""
         new = _outside(self._force(w), self.forces)
         if new is None:
@@ -76,19 +77,19 @@ class History:
         x = np.asarray(self.problem.sensing)
         return longer._with_direction(np.asarray(new.astype(x.dtype) @ x, float))
 
-    def missing(self, w: Float[np.ndarray, "1 N"]) -> float:
+    def missing(self, w: Float[Array, "1 N"]) -> float:
         """Return which part of a state, in length, lies outside of the directions seen."""
         state = np.asarray(w, float)[0]
         left = state - (self.directions @ state) @ self.directions
         return float(np.linalg.norm(left) / np.linalg.norm(state))
 
-    def spectrum(self, w: Float[np.ndarray, "1 N"]) -> JointSpectrum:
+    def spectrum(self, w: Float[Array, "1 N"]) -> JointSpectrum:
         """Return edge and outliers of Σ d x xᵀ at a state whose history this is."""
         curvature, _ = self.problem.curvature(w)
         d = np.asarray(curvature, float)[0]
         return joint_spectrum(d, self.images.T, self.forces.T, self.problem.alpha)
 
-    def _force(self, w: Float[np.ndarray, "1 N"]) -> np.ndarray:
+    def _force(self, w: Float[Array, "1 N"]) -> np.ndarray:
         yhat = np.asarray(self.problem.student_labels(w), float)
         return self.problem.loss.d1(yhat, np.asarray(self.problem.labels, float))[0] / 2
 
@@ -136,7 +137,7 @@ def looks(times: Float[np.ndarray, " T"], rate: float) -> Float[np.ndarray, " L"
 
 def followed(
     problem: Problem,
-    start: Float[np.ndarray, "K N"],
+    start: Float[Array, "K N"],
     times: Sequence[float] | Float[np.ndarray, " T"],
     observe: Callable[[State, dict[str, np.ndarray]], Any],
 ) -> list[Any]:
