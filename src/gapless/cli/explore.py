@@ -27,7 +27,7 @@ def explore(
     """Show threshold states against α and one run's spectrum against time, with sliders.
 
     The page is served on this machine alone until Ctrl-C, or written with --export. States are
-    computed first, some ten seconds a loss, and kept for the next time.
+    computed first, some twenty seconds a loss, and kept for the next time.
 
     Example: gapless explore --export results/explorer
 
