@@ -19,7 +19,7 @@ from gapless.algorithms.starts import warm_states
 from gapless.design import Design
 from gapless.flow import State, integrate
 from gapless.losses import Loss, parse_loss
-from gapless.measure.history import History, looks
+from gapless.measure.history import History, snapshot_times
 from gapless.measure.spectra import theory_of
 from gapless.problem import draw_problem
 from gapless.theory.dmft import Dynamics, Ensemble, GradientFlow, Run
@@ -81,7 +81,7 @@ def along_a_run(
             }
         )
 
-    times = looks(np.array([0.0, 3.0]), float(problem.multiplier(start)[0]))
+    times = snapshot_times(np.array([0.0, 3.0]), float(problem.multiplier(start)[0]))
     integrate(problem, start, times[-1], save_at=times, observe=look)
     return rows
 

@@ -8,7 +8,7 @@ from scipy import stats
 from gapless.design import Design
 from gapless.flow import integrate
 from gapless.losses import normalised, quartic
-from gapless.measure.history import EARLY, LATE, UNTIL, History, followed, looks
+from gapless.measure.history import EARLY, LATE, UNTIL, History, followed, snapshot_times
 from gapless.problem import draw_problem
 from spectra import completions
 
@@ -44,9 +44,9 @@ def test_labels_without_a_signal_have_a_history_without_one():
     assert np.isnan(history.spectrum(design.start()).lowest(history.signal)[1])
 
 
-def test_looks_lie_close_and_hold_the_times_that_are_asked_for():
+def test_snapshots_lie_close_and_hold_the_times_that_are_asked_for():
     times, rate = np.array([0.0, 0.02, 0.5, 0.51, 3.0]), 40.0
-    every = looks(times, rate)
+    every = snapshot_times(times, rate)
     gaps = np.diff(every)
     assert set(times) <= set(every)
     assert gaps.min() > 0
@@ -76,11 +76,11 @@ def test_the_lowest_eigenvalue_and_its_overlap_are_predicted_through_the_escape(
         of_matrices = completions(d, history.images.T, history.forces.T, n, draws)
         predicted = history.spectrum(state.w).lowest(history.signal)
         found.append(((value[0], share), predicted, of_matrices, len(history.directions)))
-        # what the looks have missed is a small part of the state
+        # the gaps between snapshots hide a small part of the state
         assert history.missing(state.w) < 0.03
 
     rate = float(problem.multiplier(start)[0])
-    times = looks(np.array([0.0, end]), rate)
+    times = snapshot_times(np.array([0.0, end]), rate)
     integrate(problem, start, times[-1], save_at=times, observe=look)
     assert not left
     for measured, predicted, (values, along), directions in found:

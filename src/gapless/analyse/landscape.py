@@ -1,4 +1,4 @@
-"""Where in the band of minima descent ends, and where minima of that energy lose stability.
+"""The place of descent in the band of minima, and the α_BBP of minima of its energy.
 
 The band at one α is Σ and φ(γ̄) − μ as functions of the energy, from the most numerous minima down
 to the deepest ones (docs/derivations/landscape.md §6). An energy with an error becomes a value of

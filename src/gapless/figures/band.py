@@ -28,7 +28,7 @@ from gapless.page.panels import GREY, INK, TWO_ERRORS, Axis, Heat, Mark, Panel, 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is computed and run at one scale.
+    """The states and runs of one scale.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class Source:
     Parameters
     ----------
     name
-        What the source is.
+        Its name in legend and tables.
     n, size
         N, and how many runs or sets of paths there are at each α.
     placed
@@ -138,7 +138,7 @@ class Landscape:
 
 
 def reduce(table: pd.DataFrame) -> Landscape:
-    """Return the band and what stands on it, of the records so far."""
+    """Return the band and the energies of descent in it, of the records so far."""
     good = table[table.outcome != "failed"]
     states = good[good.state.notna()] if "state" in good else good[:0]
     if states.empty or states.alpha.nunique() < 2:

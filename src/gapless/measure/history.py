@@ -1,9 +1,9 @@
-"""What a run has seen of X, and the outliers that it implies for the run's Hessian.
+"""The history of a run, as products with X, and the outliers of its Hessian that follow.
 
-The flow touches X by products alone, so X is fresh in all directions but those of its history
-(docs/derivations/joint.md). A run that is looked at from time to time shows its history by
-its forces at those times: E is spanned by W*, the start and Xᵀf of each, Q by the forces. Times
-must lie so close that the state is in the span of E; `missing` tells how far it is not.
+The flow uses X in products alone, so X is independent in all directions but those of its history
+(docs/derivations/joint.md). Snapshots of a run contain the history as the forces at their times: E
+is spanned by W*, the start and Xᵀf of each, Q by the forces. The spacing must be so short that the
+state is in the span of E; `missing` is the part that is not.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,11 +20,11 @@ from gapless.problem import Problem
 from gapless.theory.joint import JointSpectrum, joint_spectrum
 
 NEW = 1e-2
-"""A force of which no larger part is new opens no direction. At α = 10 parts down to 1e-5 move the
-outlier by less than it scatters (N = 400), and what is missing of a state by less than 0.01."""
+"""Least relative part of a force outside of Q that adds a direction. At α = 10 parts down to 1e-5
+move the outlier by less than it scatters (N = 400), and `History.missing` by less than 0.01."""
 EARLY, LATE, UNTIL = 0.08, 0.4, 4.0
-"""Longest times between two looks, before and after a time `UNTIL`, in units of 1/μ(0): what is
-missed early grows with the escape. Tenths of a state are missing if `LATE` is used throughout."""
+"""Longest times between snapshots before and after a time `UNTIL`, in units of 1/μ(0): early gaps
+grow with the escape. Tenths of a state are missing if `LATE` is used throughout."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class History:
         return longer._with_direction(np.asarray(new.astype(x.dtype) @ x, float))
 
     def missing(self, w: Float[Array, "1 N"]) -> float:
-        """Return which part of a state, in length, lies outside of the directions seen."""
+        """Return the relative length of the part of a state outside of the directions."""
         state = np.asarray(w, float)[0]
         left = state - (self.directions @ state) @ self.directions
         return float(np.linalg.norm(left) / np.linalg.norm(state))
@@ -108,7 +108,7 @@ class History:
 
 
 def _outside(vector: np.ndarray, basis: np.ndarray, least: float = NEW) -> np.ndarray | None:
-    """Return the unit vector of what is orthogonal to the basis; None if it is no larger part."""
+    """Return the unit vector of the part orthogonal to the basis; None if it is negligible."""
     length = np.linalg.norm(vector)
     for _ in range(2):  # once leaves rounding relative to the vector, not to what is left
         vector = vector - (basis @ vector) @ basis
@@ -116,8 +116,8 @@ def _outside(vector: np.ndarray, basis: np.ndarray, least: float = NEW) -> np.nd
     return vector / left if left > least * length else None
 
 
-def looks(times: Float[np.ndarray, " T"], rate: float) -> Float[np.ndarray, " L"]:
-    """Return the times at which a history is looked at: given times from 0 on, and between them.
+def snapshot_times(times: Float[np.ndarray, " T"], rate: float) -> Float[np.ndarray, " L"]:
+    """Return the times of a history's snapshots: given times from 0 on, and between them.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def followed(
     times: Sequence[float] | Float[np.ndarray, " T"],
     observe: Callable[[State, dict[str, np.ndarray]], Any],
 ) -> list[Any]:
-    """Follow K runs to the last of the times, and return what `observe` says at each.
+    """Follow K runs to the last of the times, and return the values of `observe` at each.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def followed(
     wanted = np.asarray(times, float)
     first = np.asarray(start)
     rates = [abs(float(h.problem.multiplier(first[k : k + 1])[0])) for k, h in enumerate(histories)]
-    every = looks(wanted, max(rates))
+    every = snapshot_times(wanted, max(rates))
     seen = []
 
     def look(time: float, state: State) -> None:
@@ -169,7 +169,7 @@ def followed(
 
 
 def joint_columns(histories: Sequence[History], state: State) -> dict[str, np.ndarray]:
-    """Return columns of what histories imply for the Hessians at the states of K runs.
+    """Return columns of the Hessians that histories imply at the states of K runs.
 
     ``joint_outlier``: the lowest eigenvalue after −μ, the edge where none leaves the bulk;
     ``joint_overlap`` of its vector with the signal, 0 there, not-a-number without a signal;

@@ -43,7 +43,7 @@ class LandscapePoint(Point):
 
     @property
     def rows(self) -> int:
-        """How many states there are."""
+        """The number of states."""
         return self.levels + 3
 
     def measure(self) -> pa.Table:
@@ -73,5 +73,5 @@ class LandscapePoint(Point):
         )
 
     def cost(self) -> Cost:
-        """Return what the states are expected to take."""
+        """Return the expected cost."""
         return Cost(OPERATIONS, 3e8)

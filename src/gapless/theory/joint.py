@@ -68,7 +68,7 @@ def joint_spectrum(
     forces: Float[np.ndarray, "M J"],
     alpha: float,
 ) -> JointSpectrum:
-    """Return edge and outliers of Σ d x xᵀ, given what the run has seen of X.
+    """Return edge and outliers of Σ d x xᵀ, given the history of a run.
 
     K falls as γ rises, so it has as many zeros below γ̄ as negative eigenvalues at γ̄. The
     components of an eigenvector along E are √(ψ′/(ψ′ + |g|²)) u, with K u = 0, |u| = 1 and
