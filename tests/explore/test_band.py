@@ -15,7 +15,8 @@ def test_the_band_is_that_of_the_minima_and_stability_is_lost_within_it():
         assert band["complexity_most_numerous"] == top.complexity
         assert band["deepest"] == minima(loss, alpha, deepest=True).energy
         assert (band["stability"] is not None) == inside
-        if inside:
+        if band["stability"] is not None:
+            assert band["deepest"] is not None
             depth = top.energy - band["deepest"]
             above, below = (
                 minima(loss, alpha, energy=band["stability"] + sign * 1e-3 * depth).flags["border"]

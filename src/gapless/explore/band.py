@@ -17,7 +17,7 @@ def band_at(loss: Loss, alpha: float) -> dict[str, float | None]:
     ``most_numerous`` and ``deepest``: e at κ = 0 and at Σ = 0; ``complexity_most_numerous``: Σ
     there; ``stability``: e of the minima with φ(γ̄) = μ, None where all of the band lie on one side.
     """
-    none = dict.fromkeys(("most_numerous", "deepest", "complexity_most_numerous", "stability"))
+    names = ("most_numerous", "deepest", "complexity_most_numerous", "stability")
     try:
         top, bottom = minima(loss, alpha), minima(loss, alpha, deepest=True)
         stability = None
@@ -28,8 +28,8 @@ def band_at(loss: Loss, alpha: float) -> dict[str, float | None]:
             # φ − μ rises on the way down
             stability = float(PchipInterpolator(border, energies)(0.0))
     except (ValueError, NotConverged):
-        return none
-    return none | {
+        return dict[str, float | None].fromkeys(names)
+    return {
         "most_numerous": top.energy,
         "deepest": bottom.energy,
         "complexity_most_numerous": top.complexity,
