@@ -79,7 +79,7 @@ def _eigenvalues(reached: Sequence[tuple[int, dict[str, Any]]]) -> Panel:
     shown = [edges, *([outliers] if np.isfinite(np.asarray(outliers.y)).any() else []), *lowest]
     # below zero a direction goes down; where all are, the line would cost them their scale
     marks = [Mark("y", 0, dash="solid", colour=GREY)] if values.max() > 0 else []
-    axes = Axis("run", ticks=runs[:: 1 + len(runs) // 12]), Axis("eigenvalue λ")
+    axes = Axis("run", ticks=runs[:: 1 + len(runs) // 12].tolist()), Axis("eigenvalue λ")
     return Panel("Lowest eigenvalues of every run", *axes, shown, marks, legend="outside")
 
 

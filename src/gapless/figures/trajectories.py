@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from gapless.analyse.plateaus import prediction
 from gapless.page.panels import Axis, Mark, Panel, Picture, Series, source_of
@@ -51,5 +50,5 @@ def picture(records: Sequence[dict[str, Any]]) -> Picture:
     return Picture(
         f"α = {first['alpha']:g}, {first['labels']} labels; {runs} ended",
         (panels,),
-        source_of(pd.DataFrame(records)),
+        source_of({name: [one[name] for one in records] for name in ("loss", "n", "seed")}),
     )

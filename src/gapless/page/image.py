@@ -79,7 +79,7 @@ PAGE_WIDTH = 10.4
 """Inches of a page's column: wider pictures are drawn at this width, so that type is one size."""
 
 
-def _type(size: Print) -> dict[str, float]:
+def _type(size: Print) -> dict[Any, float]:
     """Return the settings of matplotlib that are sizes of type."""
     own = ("font.size", "axes.titlesize", "axes.labelsize", "figure.titlesize")
     small = ("legend.fontsize", "xtick.labelsize", "ytick.labelsize", "figure.labelsize")
@@ -217,7 +217,8 @@ def _draw_panel(panel: Panel, axes: Axes, said: set[tuple[str, int]], small: boo
     axes.set_title(_literal(panel.title), {"fontsize": (SMALLEST if small else 1) * type_size})
     if panel.upper is not None:
         name, factor = panel.upper
-        upper = axes.secondary_xaxis("top", functions=(lambda x: x * factor, lambda x: x / factor))
+        both = (lambda x: np.multiply(x, factor), lambda x: np.divide(x, factor))
+        upper = axes.secondary_xaxis("top", functions=both)
         upper.set_xlabel(_literal(name))
     if small:
         axes.set(xlabel="", ylabel="")
