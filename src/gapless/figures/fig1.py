@@ -136,7 +136,8 @@ def claims(reduced: Runs) -> list[Claim]:
 def picture(reduced: Runs) -> Picture:
     """Return e(t) of every run, with a teacher and shuffled; dotted are the twins' plateaus."""
     n, plateau = reduced.n, reduced.plateau
-    energy = Axis("energy e = L/N", range=(0, 2.1 * max(ALPHAS)))
+    # e(0) = 2α; what is above it is room for the legend
+    energy = Axis("energy e = L/N", range=(0, 2.7 * max(ALPHAS)))
     panels = []
     for labels in ("teacher", "shuffled"):
         shown = reduced.of(labels)
@@ -147,7 +148,7 @@ def picture(reduced: Runs) -> Picture:
             if alpha in plateau
         ]
         if labels == "teacher":
-            marks.append(Mark("x", paper_budget(n), "paper's budget", "solid", GREY, at=0.98))
+            marks.append(Mark("x", paper_budget(n), "paper's budget", "solid", GREY, at=0.57))
         curves = [_curve(run) for run in runs.itertuples()]
         panels.append(
             Panel(

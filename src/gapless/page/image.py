@@ -75,6 +75,8 @@ UNDATED: Any = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 """What keeps the day out of a file: the same numbers make the same bytes."""
 ROOM = 2.6
 """Inches for a legend beside its panel."""
+TEXT_HEIGHT = 1.0
+"""Inches of a row of panels that titles, ticks and labels take, in type of 9.5 points."""
 PAGE_WIDTH = 10.4
 """Inches of a page's column: wider pictures are drawn at this width, so that type is one size."""
 
@@ -135,7 +137,10 @@ def render(picture: Picture, size: Print = PLAIN) -> Figure:
         rows = [[panel for panel in row if panel.inset is None] for row in picture.rows]
         natural = _natural_width(picture)
         width = natural if size.width is None else size.width
-        heights = [max(panel.size[1] for panel in row) * width / natural for row in rows]
+        # type does not shrink with a panel: only what is left of its height follows the width
+        text = TEXT_HEIGHT * size.font_size / PLAIN.font_size
+        tallest = [max(panel.size[1] for panel in row) for row in rows]
+        heights = [(height - TEXT_HEIGHT) * width / natural + text for height in tallest]
         figure = Figure(figsize=(width, sum(heights) or 1.0), layout="constrained")
         figure.suptitle(_literal(picture.title))
         if picture.source:
