@@ -120,11 +120,16 @@ def vanishing_excess(excess: Mapping[float, np.ndarray]) -> tuple[float, float]:
 
     def of(choose: Callable[[np.ndarray], np.ndarray]) -> float:
         means = np.array([choose(excess[alpha]).mean() for alpha in alphas])
-        slope, constant = np.polyfit(alphas, means, 1)
-        root = -constant / slope if slope else nan
-        return float(root) if alphas[0] <= root <= alphas[-1] else nan
+        root = zero_of_line(alphas, means)
+        return root if alphas[0] <= root <= alphas[-1] else nan
 
     return of(lambda values: values), _resampled(of)
+
+
+def zero_of_line(x: np.ndarray, y: np.ndarray) -> float:
+    """Return where the straight line of least squares through points is zero, also beyond them."""
+    slope, constant = np.polyfit(x, y, 1)
+    return float(-constant / slope) if slope else nan
 
 
 def _resampled(estimate: Callable[[Callable[[np.ndarray], np.ndarray]], float]) -> float:

@@ -20,7 +20,7 @@ from gapless.flags import as_ever
 from gapless.inputs import number
 from gapless.theory.spiked.model import SpikedModel
 
-LONGEST_STEP = 0.1
+LONGEST_STEP = 0.15
 """Steps in units of 1/√Q″(1), at most: the flow's largest rate is 4√Q″(1)."""
 
 
