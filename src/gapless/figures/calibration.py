@@ -12,7 +12,7 @@ from math import nan
 import numpy as np
 import pandas as pd
 
-from gapless.analyse.calibration import Calibration, Matched, edge_rate, matched
+from gapless.analyse.calibration import Calibration, edge_rate, matched
 from gapless.analyse.late_times import (
     alignment_exponent,
     at_time,
@@ -47,7 +47,7 @@ class Models:
     x: tuple[float, ...]
 
 
-_X = tuple(float(x) for x in np.arange(-3.0, 4.6, 0.5))
+_X = tuple(float(x) for x in np.arange(-4.0, 5.6, 0.5))
 SIZES: dict[Scale, tuple[Models, ...]] = {
     "smoke": (Models(3, 1.0, 16.0, 0.05, 2.0, _X[::2]),),
     "desk": (
@@ -73,6 +73,8 @@ STEP = {"smoke": 0.05, "desk": 0.04, "paper": 0.04}
 
 DESCENT = {10.0: 7.415, 12.0: 9.837, 14.0: 12.156}
 """e∞ of phase-retrieval runs, docs/results/fig4_desk_limits.csv."""
+SLOPE_ERROR = 0.06
+"""Relative error of `rate_slope` that the errors of these energies make."""
 T_LATE = 16.0
 """Last time of the probes of phase retrieval in the figure `late`."""
 EXPONENTS = (
@@ -94,7 +96,7 @@ GAINS = {
 """What ln m gains over ln |δw| of a random push from t = 8 to 16, of the same sets."""
 READ = {"exponent_1": (14.28, 0.72), "gain": (12.14, 0.38)}
 """α and error that were read off them by a corner, and by a straight line from α = 13 on."""
-TRIED = tuple(float(alpha) for alpha in np.arange(10.5, 14.1, 0.5))
+TRIED = tuple(float(alpha) for alpha in np.arange(10.5, 13.6, 0.5))
 """α_BBP at which the readings' bias is given."""
 
 
@@ -205,7 +207,7 @@ def model_table(records: pd.DataFrame) -> pd.DataFrame:
             for name in ("growth", "perturbation_growth", "alignment")
         )
         mine, other = (at_time(t, c, last) - at_time(t, c, last / 2) for c in (growth, random))
-        root = model.distance / float(model.curvature(0.0)) ** 0.5
+        root = model.distance / model.spike**0.5
         row = {
             "models": f"p = {model.p}, Δ_p = {model.delta_p:g}, t = {last:g}",
             "delta_2": model.delta_2,
@@ -236,20 +238,23 @@ def _by_line(gains: dict[float, np.ndarray]) -> float:
     return zero_of_line(np.array(list(above)), means) if len(above) > 1 else nan
 
 
+def _expected(reading: str, curve: Calibration, alpha_c: float, scale: float) -> float:
+    """Return what a reading of `late` over its α would say, were the transition at α_c."""
+    read = _by_line if reading == "gain" else _by_corner
+    return curve.expected(read, tuple(sorted(GAINS)), alpha_c, scale)
+
+
 def bias_table(calibrations: dict[tuple[str, str], Calibration]) -> pd.DataFrame:
     """Return what each reading of `late` would say, were α_BBP known, less α_BBP.
 
-    Rows: models and reading; columns: α_BBP. `null`: where the number itself takes the value that
-    it should have at the transition, in α (of the gain: zero).
+    Rows: models and reading; columns: α_BBP. `null`: α − α_BBP where the gain itself is zero.
     """
     rows, scale = [], rate_slope()[1] * T_LATE**0.5 if calibrations else nan
-    alphas = tuple(sorted(GAINS))
     for (models, reading), curve in calibrations.items():
-        read = _by_line if reading == "gain" else _by_corner
         row = {"models": models, "reading": reading}
         row["null"] = curve.zero() / scale if reading == "gain" else nan
         for alpha_c in TRIED:
-            row[f"{alpha_c:g}"] = curve.expected(read, alphas, alpha_c, scale) - alpha_c
+            row[f"{alpha_c:g}"] = _expected(reading, curve, alpha_c, scale) - alpha_c
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -257,27 +262,36 @@ def bias_table(calibrations: dict[tuple[str, str], Calibration]) -> pd.DataFrame
 def corrected_table(calibrations: dict[tuple[str, str], Calibration]) -> pd.DataFrame:
     """Return α_BBP of phase retrieval by each reading, with the bias found here taken off.
 
-    `read` and `read_error`: as it stands; `alpha`: α_c at which the reading would say that;
-    `matched`, `error`, χ²: α_c that puts all numbers measured at α = 10 … 16 on the curve.
+    `read`, `read_error`: the reading as it stands; `alpha`, `alpha_error`: the α_BBP at which it
+    would say that. `matched`, `error`, χ²: the α_BBP that puts the numbers of all α on the curve;
+    `scale_error`: how far the error of `rate_slope` moves it.
     """
     rows, scale = [], rate_slope()[1] * T_LATE**0.5 if calibrations else nan
     for (models, reading), curve in calibrations.items():
         measured = GAINS if reading == "gain" else EXPONENTS[int(reading[-1]) - 1]
-        fit: Matched = matched(curve, measured, scale)
+        fit = matched(curve, measured, scale)
+        ends = [matched(curve, measured, scale * (1 + s * SLOPE_ERROR)).alpha for s in (-1, 1)]
         value, error = READ.get(reading, (nan, nan))
+        grid = np.arange(9.9, 14.5, 0.05)
+        said = np.array([_expected(reading, curve, alpha_c, scale) for alpha_c in grid])
+        alpha, low, high = (_crossed(grid, said, value + s * error) for s in (0, -1, 1))
         rows.append(
             {
-                "models": models,
-                "reading": reading,
-                "read": value,
-                "read_error": error,
-                "matched": fit.alpha,
-                "error": fit.error,
-                "chi2": fit.chi2,
-                "dof": fit.dof,
+                **{"models": models, "reading": reading, "read": value, "read_error": error},
+                **{"alpha": alpha, "alpha_error": (high - low) / 2},
+                **{"matched": fit.alpha, "error": fit.error, "chi2": fit.chi2, "dof": fit.dof},
+                "scale_error": abs(ends[1] - ends[0]) / 2,
             }
         )
     return pd.DataFrame(rows)
+
+
+def _crossed(x: np.ndarray, y: np.ndarray, level: float) -> float:
+    """Return the mean of all x at which a sampled curve takes a value; NaN if it never does."""
+    above = y - level
+    at = np.flatnonzero(above[:-1] * above[1:] <= 0)
+    between = above[at] / (above[at] - above[at + 1])
+    return float((x[at] + between * (x[at + 1] - x[at])).mean()) if len(at) else nan
 
 
 def energy_table(records: pd.DataFrame) -> pd.DataFrame:

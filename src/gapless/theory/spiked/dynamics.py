@@ -74,7 +74,7 @@ def spiked_flow(model: SpikedModel, t_max: float, step: float, overlap: float = 
     Raises ``ValueError`` for a step too long to be stable, or longer than t_max.
     """
     step = number("step", step, above=0)
-    longest = LONGEST_STEP / np.sqrt(float(model.curvature(1.0)))
+    longest = LONGEST_STEP / model.noise**0.5
     if step > longest:
         raise ValueError(f"step: {step:g} is too long for this model; take at most {longest:.2g}")
     t_max = number("t_max", t_max, step)
@@ -90,9 +90,10 @@ def spiked_flow(model: SpikedModel, t_max: float, step: float, overlap: float = 
         weight = trapezoid(n, step)
         slope, curvature = model.slope(c), model.curvature(c)
         kernel = weight * r * curvature
-        own = float(model.slope(m[n]))
+        at_m = m[n : n + 1]
+        own = float(model.slope(at_m)[0])
         mu[n] = own * m[n] + weight @ (r * slope) + kernel @ c
-        energy[n] = -float(model.covariance(m[n])) - weight @ (r * slope)
+        energy[n] = -float(model.covariance(at_m)[0]) - weight @ (r * slope)
         pushed = until(response[seen, seen], slope, step)
         of_c = -mu[n] * c + own * m[seen] + kernel @ correlation[seen, seen] + pushed
         of_r = -mu[n] * r + _since(response[seen, seen], kernel, r * curvature, step)

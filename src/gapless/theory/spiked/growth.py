@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from gapless.flags import as_ever
 from gapless.inputs import number
-from gapless.theory.spiked.dynamics import SpikedFlow, until, trapezoid
+from gapless.theory.spiked.dynamics import SpikedFlow, trapezoid, until
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +65,10 @@ def small_change(flow: SpikedFlow, waiting: float) -> SmallChange:
     count = len(flow.t) - first
     response = flow.response[first:, first:]
     curvature = flow.model.curvature(flow.correlation[first:, first:])
-    mu, spike = flow.mu[first:], float(flow.model.curvature(0.0))
+    mu, spike = flow.mu[first:], flow.model.spike
     m = np.ones(count)
     # along the signal, and in a random direction
-    change = np.ones((2, 1, 1)) * np.zeros((count, count))
+    change = np.zeros((2, count, count))
     change[:, 0, 0] = 1.0
 
     def velocity(n: int) -> tuple[np.ndarray, float]:
@@ -85,8 +85,8 @@ def small_change(flow: SpikedFlow, waiting: float) -> SmallChange:
     before = velocity(0)
     for n in range(1, count):
         past = slice(0, n)
-        now, mine = before, 1.0
-        for theirs in (0.0, 0.5):
+        now = before
+        for theirs in (0.0, 0.5):  # predictor, corrector
             mine = 1.0 - theirs
             row = change[:, n - 1, past] + step * (
                 mine * before[0] + theirs * now[0][:, past]

@@ -12,7 +12,7 @@ See docs/derivations/spiked.md.
 """
 
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import exp, inf, log, pi, sqrt
 
 import numpy as np
 
@@ -46,30 +46,32 @@ class SpikedModel:
         if self.delta_p == self.delta_2 == inf:
             raise ValueError("delta_2: must be finite where delta_p is not: nothing is observed")
 
-    def covariance(self, x: np.ndarray | float) -> np.ndarray:
+    def covariance(self, x: np.ndarray) -> np.ndarray:
         """Return Q(x), (S1)."""
-        x = np.asarray(x, float)
         return x**self.p / (self.p * self.delta_p) + x**2 / (2 * self.delta_2)
 
-    def slope(self, x: np.ndarray | float) -> np.ndarray:
+    def slope(self, x: np.ndarray) -> np.ndarray:
         """Return Q′(x) = x^(p−1)/Δ_p + x/Δ₂."""
-        x = np.asarray(x, float)
         return x ** (self.p - 1) / self.delta_p + x / self.delta_2
 
-    def curvature(self, x: np.ndarray | float) -> np.ndarray:
+    def curvature(self, x: np.ndarray) -> np.ndarray:
         """Return Q″(x) = (p−1)x^(p−2)/Δ_p + 1/Δ₂."""
-        x = np.asarray(x, float)
         return (self.p - 1) * x ** (self.p - 2) / self.delta_p + 1 / self.delta_2
 
     @property
-    def bulk_radius(self) -> float:
-        """2√Q″(1): half the width of the semicircle that is the Hessian's bulk before μ."""
-        return 2 * sqrt(self.curvature(1.0))
+    def spike(self) -> float:
+        """Q″(0) = 1/Δ₂: the curvature that the signal adds to the Hessian at overlap 0."""
+        return 1 / self.delta_2
+
+    @property
+    def noise(self) -> float:
+        """Q″(1): variance of the Hessian's entries times N, before μ."""
+        return (self.p - 1) / self.delta_p + 1 / self.delta_2
 
     @property
     def threshold_multiplier(self) -> float:
-        """μ of marginal states, 2√Q″(1): the bulk's lower edge lies at zero."""
-        return self.bulk_radius
+        """μ of marginal states, 2√Q″(1): the lower edge of the Hessian's bulk lies at zero."""
+        return 2 * sqrt(self.noise)
 
     @property
     def distance(self) -> float:
@@ -77,7 +79,7 @@ class SpikedModel:
 
         Positive where an eigenvalue leaves the bulk along the signal at every marginal state.
         """
-        return float(self.curvature(0.0)) - sqrt(self.curvature(1.0))
+        return self.spike - sqrt(self.noise)
 
     @property
     def growth_rate(self) -> float:
@@ -85,7 +87,7 @@ class SpikedModel:
 
         A small overlap grows like e^{Λt} in the end.
         """
-        return self.distance**2 / float(self.curvature(0.0)) if self.distance > 0 else 0.0
+        return self.distance**2 / self.spike if self.distance > 0 else 0.0
 
     @property
     def outlier_overlap(self) -> float:
@@ -95,12 +97,12 @@ class SpikedModel:
         """
         if self.distance <= 0:
             return 0.0
-        return sqrt(1 - float(self.curvature(1.0)) / float(self.curvature(0.0)) ** 2)
+        return sqrt(1 - self.noise / self.spike**2)
 
     @property
     def edge_time(self) -> float:
         """τ = (2π·2Q″(1)^{3/2})^(−1/3): at marginal states the response falls like (t/τ)^(−3/2)."""
-        return (4 * np.pi * float(self.curvature(1.0)) ** 1.5) ** (-1 / 3)
+        return (4 * pi * self.noise**1.5) ** (-1 / 3)
 
 
 def transition(p: int, delta_p: float) -> float:
@@ -137,10 +139,10 @@ def at_rate(p: int, delta_p: float, root: float) -> SpikedModel:
 
     def excess(log_root: float) -> float:
         # in u = 1/Δ₂ the left side is √u − √(1 + (p−1)/(Δ_p u)), which increases
-        u = np.exp(2 * log_root)
-        return float(np.sqrt(u) - np.sqrt(1 + tensor / u) - root)
+        u = exp(2 * log_root)
+        return sqrt(u) - sqrt(1 + tensor / u) - root
 
     number("root", root, above=-1.0 if tensor == 0 else -inf)
     scale = 1 + abs(root) + sqrt(tensor)
     low, high = sqrt(tensor) / (2 * scale) if tensor else (1 + root) / 2, 2 * scale
-    return SpikedModel(p, delta_p, float(np.exp(-2 * root_between(excess, np.log(low), np.log(high)))))
+    return SpikedModel(p, delta_p, exp(-2 * root_between(excess, log(low), log(high))))
