@@ -71,8 +71,8 @@ class Calibration:
 
     def expected(
         self,
-        reading: Callable[[dict[float, np.ndarray]], float],
-        alphas: tuple[float, ...],
+        reading: Callable[[np.ndarray, np.ndarray], float],
+        alphas: np.ndarray,
         alpha_c: float,
         scale: float,
     ) -> float:
@@ -81,14 +81,14 @@ class Calibration:
         Parameters
         ----------
         reading
-            α → one number for each set, to α of the transition.
+            (α, number at each) → α of the transition.
         scale
             k√T: x for each unit of α − α_c.
+
+        NaN where an α lies beyond what is known.
         """
-        x = scale * (np.array(alphas) - alpha_c)
-        found = dict(zip(alphas, np.atleast_1d(self.at(x)), strict=True))
-        known = {alpha: np.array([value]) for alpha, value in found.items() if np.isfinite(value)}
-        return reading(known) if known else nan
+        found = self.at(scale * (alphas - alpha_c))
+        return reading(alphas, found) if np.isfinite(found).all() else nan
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from gapless.analyse.calibration import Calibration, edge_rate, matched
 from gapless.analyse.late_times import (
     alignment_exponent,
     at_time,
-    corner,
+    corner_of_curve,
     energy_limit,
     zero_of_line,
 )
@@ -228,20 +228,15 @@ def model_table(records: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values(["models", "x"]) if rows else pd.DataFrame()
 
 
-def _by_corner(exponents: dict[float, np.ndarray]) -> float:
-    return corner(exponents)[0]
-
-
-def _by_line(gains: dict[float, np.ndarray]) -> float:
-    above = {alpha: one for alpha, one in gains.items() if alpha >= STRAIGHT_FROM}
-    means = np.array([one.mean() for one in above.values()])
-    return zero_of_line(np.array(list(above)), means) if len(above) > 1 else nan
+def _by_line(alphas: np.ndarray, gains: np.ndarray) -> float:
+    above = alphas >= STRAIGHT_FROM
+    return zero_of_line(alphas[above], gains[above])
 
 
 def _expected(reading: str, curve: Calibration, alpha_c: float, scale: float) -> float:
     """Return what a reading of `late` over its α would say, were the transition at α_c."""
-    read = _by_line if reading == "gain" else _by_corner
-    return curve.expected(read, tuple(sorted(GAINS)), alpha_c, scale)
+    read = _by_line if reading == "gain" else corner_of_curve
+    return curve.expected(read, np.array(sorted(GAINS)), alpha_c, scale)
 
 
 def bias_table(calibrations: dict[tuple[str, str], Calibration]) -> pd.DataFrame:
