@@ -39,9 +39,9 @@ def reproduce(
     Parameters
     ----------
     figures
-        One or more of fig1 … fig5, bbp, baselines, late and escape; all of them when none is
-        named, or by the word all; or module:NAME of an Experiment of yours, in the current folder
-        or installed.
+        One or more of fig1 … fig5, bbp, baselines, late, escape, border and calibration; all of
+        them when none is named, or by the word all; or module:NAME of an Experiment of yours, in
+        the current folder or installed.
     scale
         smoke (minutes), desk (an evening) or paper.
     seed
