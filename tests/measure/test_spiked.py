@@ -39,7 +39,8 @@ def test_cost_is_of_third_order_in_the_number_of_steps():
 
 
 @pytest.mark.parametrize(
-    ("given", "named"), [({"waiting": 2.0}, "waiting"), ({"p": 2}, "p"), ({"delta_2": -1}, "delta_2")]
+    ("given", "named"),
+    [({"waiting": 2.0}, "waiting"), ({"p": 2}, "p"), ({"delta_2": -1}, "delta_2")],
 )
 def test_a_point_that_means_nothing_is_refused(given, named):
     with pytest.raises(ValueError, match=f"{named}:"):

@@ -20,7 +20,7 @@ DENSE_UP_TO = 512
 TOLERANCE = 1e-4
 """Residual over spectral width: the vector's error is this times width over gap."""
 DEEPEST = 100.0
-"""T is taken as −100 max T where it is less. The width is that of the least T, 1e8 for T = 1 − 1/y²,
+"""T is taken as −100 max T where it is less. The width is that of the least T, 1e8 for 1 − 1/y²,
 and beside it float32 and `TOLERANCE` see no gap of 0.1; the overlap falls by 3e-4 (α = 4)."""
 
 
@@ -35,8 +35,8 @@ def spectral_estimate(
     """Return √N v for the top eigenvector v of Σ T(y) x xᵀ of each run, and the eigenpair.
 
     T(y) below −100 max T is raised to that (`DEEPEST`): a sample with T → −∞ only makes v
-    orthogonal to it. The sign is arbitrary, like the teacher's. A run whose eigenpair has not ``converged`` (its gap
-    is too small for float32) has the last iterate.
+    orthogonal to it. The sign is arbitrary, like the teacher's. A run whose eigenpair has not
+    ``converged`` (its gap is too small for float32) has the last iterate.
 
     Parameters
     ----------

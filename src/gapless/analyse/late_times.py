@@ -99,13 +99,14 @@ def corner_of_curve(alphas: np.ndarray, exponents: np.ndarray) -> float:
 
 def _corner_fit(alphas: np.ndarray) -> Callable[[np.ndarray], float]:
     """Return the map from exponents at these α to their corner, NaN where there is none."""
-    if len(alphas) < CORNER_SETS:
-        return lambda exponents: nan
-    places = np.linspace(alphas[1], alphas[-2], 200)
+    enough = len(alphas) >= CORNER_SETS
+    places = np.linspace(alphas[1], alphas[-2], 200) if enough else np.zeros(200)
     designs = np.stack([np.ones((200, len(alphas))), -np.maximum(places[:, None] - alphas, 0)], -1)
     solve = np.linalg.pinv(designs)
 
     def fitted(exponents: np.ndarray) -> float:
+        if not enough:
+            return nan
         best = solve @ exponents
         misfit = (((designs @ best[..., None])[..., 0] - exponents) ** 2).sum(axis=1)
         least = int(np.argmin(misfit))

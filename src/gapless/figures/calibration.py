@@ -26,7 +26,7 @@ from gapless.losses import quartic
 from gapless.measure.spiked import SpikedPoint
 from gapless.page.panels import Axis, Mark, Panel, Picture, Series
 from gapless.theory.minima import minima
-from gapless.theory.spiked import SpikedModel, at_rate, transition
+from gapless.theory.spiked import SpikedModel, at_rate
 
 
 @dataclass(frozen=True)

@@ -93,5 +93,5 @@ def test_a_signal_is_found_from_a_finite_overlap():
     ],
 )
 def test_what_cannot_be_followed_is_refused_by_name(given, named):
-    with pytest.raises(ValueError, match=f"^{named}:"):
+    with pytest.raises(ValueError, match=rf"^{named}:"):
         spiked_flow(SPIKED, **{"t_max": 1.0, "step": 0.02} | given)

@@ -116,10 +116,10 @@ def test_systems_of_a_finite_number_of_spins_have_the_same_overlaps_and_norms():
 
 @pytest.mark.parametrize("waiting", [-0.1, 1.0, 2.0])
 def test_a_change_is_made_before_the_end(waiting):
-    with pytest.raises(ValueError, match="^waiting:"):
+    with pytest.raises(ValueError, match=r"^waiting:"):
         small_change(spiked_flow(SPIKED, 1.0, 0.05), waiting)
 
 
 def test_a_change_is_made_at_overlap_zero():
-    with pytest.raises(ValueError, match="^flow:"):
+    with pytest.raises(ValueError, match=r"^flow:"):
         small_change(spiked_flow(SPIKED, 1.0, 0.05, overlap=0.1), 0.5)

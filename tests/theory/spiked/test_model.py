@@ -72,5 +72,5 @@ def test_rate_and_overlap_are_those_of_a_spiked_random_matrix():
     ],
 )
 def test_what_is_no_model_is_refused_by_name(given, named):
-    with pytest.raises(ValueError, match=f"^{named}:"):
+    with pytest.raises(ValueError, match=rf"^{named}:"):
         SpikedModel(**given)

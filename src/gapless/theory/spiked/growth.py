@@ -88,9 +88,7 @@ def small_change(flow: SpikedFlow, waiting: float) -> SmallChange:
         now = before
         for theirs in (0.0, 0.5):  # predictor, corrector
             mine = 1.0 - theirs
-            row = change[:, n - 1, past] + step * (
-                mine * before[0] + theirs * now[0][:, past]
-            )
+            row = change[:, n - 1, past] + step * (mine * before[0] + theirs * now[0][:, past])
             change[:, n, past] = change[:, past, n] = row
             # K(t, t) changes in both of its times
             change[:, n, n] = change[:, n - 1, n - 1] + 2 * step * (
