@@ -269,11 +269,13 @@ def corrected_table(calibrations: dict[tuple[str, str], Calibration]) -> pd.Data
         value, error = READ.get(reading, (nan, nan))
         grid = np.arange(9.9, 14.5, 0.05)
         said = np.array([_expected(reading, curve, alpha_c, scale) for alpha_c in grid])
-        alpha, low, high = (_crossed(grid, said, value + s * error) for s in (0, -1, 1))
+        alpha, *ends_of = (_crossed(grid, said, value + s * error) for s in (0, -1, 1))
+        # one end may lie beyond what is known
+        sides = [abs(end - alpha) for end in ends_of if np.isfinite(end)]
         rows.append(
             {
                 **{"models": models, "reading": reading, "read": value, "read_error": error},
-                **{"alpha": alpha, "alpha_error": (high - low) / 2},
+                **{"alpha": alpha, "alpha_error": float(np.mean(sides)) if sides else nan},
                 **{"matched": fit.alpha, "error": fit.error, "chi2": fit.chi2, "dof": fit.dof},
                 "scale_error": abs(ends[1] - ends[0]) / 2,
             }
