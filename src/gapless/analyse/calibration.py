@@ -1,4 +1,4 @@
-"""Readings of α_BBP tried where the answer is known, and what that says of phase retrieval's.
+"""Readings of α_BBP tried where the answer is known, and phase retrieval's corrected by them.
 
 Near a transition the rate at which an overlap grows is Λ = ρ² with ρ proportional to the distance
 from it, and in a time T it can be told from no growth only where ΛT is of order one. So a reading
@@ -57,7 +57,7 @@ class Calibration:
     value: np.ndarray
 
     def at(self, x: np.ndarray | float) -> np.ndarray:
-        """Return the number at other x, by a cubic spline; NaN outside of what is known."""
+        """Return the number at other x, by a cubic spline; NaN beyond the models."""
         if len(self.x) < LEAST_MODELS:
             return np.full_like(np.asarray(x, float), nan)
         return CubicSpline(self.x, self.value, extrapolate=False)(x)
@@ -76,7 +76,7 @@ class Calibration:
         alpha_c: float,
         scale: float,
     ) -> float:
-        """Return what a reading over several α would say, were the transition at α_c.
+        """Return α by a reading over several α, were the transition at α_c.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Draws as compiled programs: one for a block of sensing vectors, one for vectors on the sphere."""
+"""Draws as compiled programs: blocks of sensing vectors, vectors on the sphere, permutations."""
 
 from functools import partial
 
@@ -9,7 +9,7 @@ from gapless.arrays import Array, compiled, jax, jnp
 from gapless.flags import GENERATOR, as_ever
 
 Key = UInt32[np.ndarray, "... 2"]
-"""As `gapless.draws.at_once` makes it: nothing is compiled for a few folds."""
+"""Keys are made in NumPy, because a few folds are not worth a compilation."""
 
 
 def wrapped(key: Key) -> Array:
@@ -44,7 +44,7 @@ def permuted(key: Key, labels: Float[Array, "K M"]) -> Float[Array, "K M"]:
 
 @as_ever()
 def placed(x: Array | np.ndarray, block: Array, first: int) -> Float[Array, "M N"]:
-    """Return x with the rows of a block from `first` on; what reaches past its end is left out.
+    """Return x with the rows from `first` on replaced by a block, cut at the end of x.
 
     The memory of x is used again.
     """
@@ -53,6 +53,7 @@ def placed(x: Array | np.ndarray, block: Array, first: int) -> Float[Array, "M N
 
 def _children(key: Array, count: int) -> Array:
     fold = partial(jax.random.fold_in, jax.random.wrap_key_data(key, impl=GENERATOR))
+    # one key a run: the first runs of a design are the same whatever K
     return jax.vmap(fold)(jnp.arange(count))
 
 
@@ -82,6 +83,7 @@ def _permuted(key: Array, labels: Array) -> Array:
 @compiled(donate_argnums=0)
 def _placed(x: Array, block: Array, first: Int[Array, ""]) -> Array:
     (m, _), (count, _) = x.shape, block.shape
+    # one block holds all of X: no copy into a larger matrix
     if m <= count:
         return block[:m].astype(x.dtype)
     # a block that reaches past the end begins sooner, with rows that are there already

@@ -93,7 +93,7 @@ GAINS = {
     **{10.0: (0.8, 0.85), 11.0: (0.4, 1.2), 12.0: (0.9, 1.0)},
     **{13.0: (2.1, 0.9), 14.0: (4.2, 1.1), 15.0: (6.7, 1.1), 16.0: (9.3, 1.1)},
 }
-"""What ln m gains over ln |δw| of a random push from t = 8 to 16, of the same sets."""
+"""Gain of ln m over ln |δw| of a random push from t = 8 to 16, of the same sets."""
 READ = {"exponent_1": (14.28, 0.72), "gain": (12.14, 0.38)}
 """α and error that were read off them by a corner, and by a straight line from α = 13 on."""
 TRIED = tuple(float(alpha) for alpha in np.arange(10.5, 13.6, 0.5))
@@ -173,7 +173,7 @@ READINGS = ("exponent_1", "exponent_2", "gain")
 
 
 def reduce(table: pd.DataFrame) -> Calibrated:
-    """Return the curves of all models, the readings' bias, and what it makes of phase retrieval."""
+    """Return the curves of all models, the readings' bias, and phase retrieval's corrected."""
     good = table[table.outcome == "followed"]
     spiked = good[good.delta_2.notna()]
     curves = model_table(spiked)
@@ -234,13 +234,13 @@ def _by_line(alphas: np.ndarray, gains: np.ndarray) -> float:
 
 
 def _expected(reading: str, curve: Calibration, alpha_c: float, scale: float) -> float:
-    """Return what a reading of `late` over its α would say, were the transition at α_c."""
+    """Return α by a reading of `late` over its α, were the transition at α_c."""
     read = _by_line if reading == "gain" else corner_of_curve
     return curve.expected(read, np.array(sorted(GAINS)), alpha_c, scale)
 
 
 def bias_table(calibrations: dict[tuple[str, str], Calibration]) -> pd.DataFrame:
-    """Return what each reading of `late` would say, were α_BBP known, less α_BBP.
+    """Return the bias of each reading of `late` for several α_BBP: α as read, less α_BBP.
 
     Rows: models and reading; columns: α_BBP. `null`: α − α_BBP where the gain itself is zero.
     """

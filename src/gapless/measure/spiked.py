@@ -77,7 +77,7 @@ class SpikedPoint(Point):
         return self.table(outcome="followed", **columns)
 
     def cost(self) -> Cost:
-        """Return what is expected: five products with a triangle's worth of rows, twice a step."""
+        """Return the expected cost: five products with a triangle's worth of rows, twice a step."""
         count = self.t_max / self.step + 1
         # memory-bound: an operation for each byte that is read
         return Cost(80.0 * count**3 / 3, 40.0 * count**2)

@@ -1,4 +1,4 @@
-"""What becomes of a small change of the state: along the signal, and in a random direction.
+"""Growth of a small change of the state: along the signal, and in a random direction.
 
 An infinitesimal change δw at t_w, orthogonal to all W_s, changes C, R and μ at second order only.
 Its own correlation K(t, t′) = ⟨δw_t, δw_t′⟩ and its overlap m obey (docs/derivations/spiked.md)
@@ -41,13 +41,13 @@ class SmallChange:
 
     @property
     def alignment(self) -> np.ndarray:
-        """The share m/|δw| of the signal in what its change has become."""
+        """The share m/|δw| of the signal in the change along it."""
         return np.exp(self.growth - self.signal_norm)
 
 
 @as_ever(loading=False)
 def small_change(flow: SpikedFlow, waiting: float) -> SmallChange:
-    """Return how a small change grows that is made at the time `waiting`, (S4).
+    """Return the growth of a small change that is made at the time `waiting`, (S4).
 
     Parameters
     ----------

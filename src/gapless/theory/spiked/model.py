@@ -1,4 +1,4 @@
-"""The spiked matrix–tensor model: its covariance, and what is known of it in closed form.
+"""The spiked matrix–tensor model: its covariance, and its transition in closed form.
 
 A signal W* on the sphere of radius √N is seen through a symmetric matrix and a symmetric tensor of
 order p, with Gaussian noise. Up to a constant the energy is
