@@ -8,6 +8,7 @@ of what they say of phase retrieval (docs/derivations/spiked.md).
 from dataclasses import dataclass
 from functools import cache
 from math import nan
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -246,7 +247,7 @@ def bias_table(calibrations: dict[tuple[str, str], Calibration]) -> pd.DataFrame
     """
     rows, scale = [], rate_slope()[1] * T_LATE**0.5 if calibrations else nan
     for (models, reading), curve in calibrations.items():
-        row = {"models": models, "reading": reading}
+        row: dict[str, Any] = {"models": models, "reading": reading}
         row["null"] = curve.zero() / scale if reading == "gain" else nan
         for alpha_c in TRIED:
             row[f"{alpha_c:g}"] = _expected(reading, curve, alpha_c, scale) - alpha_c
@@ -326,7 +327,7 @@ def picture(found: Calibrated) -> Picture:
     axis = Axis("x = ±√(ΛT)")
     grouped = found.curves.groupby("models") if len(found.curves) else ()
     for colour, (models, here) in enumerate(grouped):
-        given = dict(style="lines", colour=colour, legend=str(models))
+        given: dict[str, Any] = dict(style="lines", colour=colour, legend=str(models))
         shares.append(Series(str(models), here.x, here.share, **given))
         exact = f"{models}: the outlier's overlap"
         shares.append(
