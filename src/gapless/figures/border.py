@@ -122,10 +122,10 @@ def picture(found: list[Border]) -> Picture:
         read = np.nan if best is None else best.alpha
         marginal = marginal_transition(border.loss)
         # words on the outer sides: the two places may be close
-        below = marginal < read
+        outer = marginal < read
         marks = (
-            Mark("x", marginal, "1RSB", dash="dot", side="left" if below else "right"),
-            Mark("x", read, "crossing", side="right" if below else "left"),
+            Mark("x", marginal, "1RSB", dash="dot", side="left" if outer else "right"),
+            Mark("x", read, "crossing", side="right" if outer else "left"),
         )
         shares, medians = [], []
         dotted: dict[str, Any] = dict(style="lines", dash="dot", legend="")
