@@ -37,7 +37,7 @@ LOOKS = {
     "phone": {"color_scheme": "light", "viewport": {"width": 375, "height": 800}},
 }
 ALPHAS = (8.0, 10.0, 14.0, 18.0)
-PLOTS = {"report": 2, "explorer": 8}
+PLOTS = {"report": 2, "explorer": 9}
 """Panels of each page."""
 
 

@@ -14,7 +14,9 @@ from gapless.store import Store, StoreError
 
 def caption(picture: Picture, experiment: Experiment) -> str:
     """Return the caption of a figure: what is plotted, at which sizes, what to see, the bars."""
-    text = experiment.caption.replace("{sizes}", picture.source)
+    # records of another model have no loss, N or seed
+    sizes = f" ({picture.source})" if picture.source else ""
+    text = experiment.caption.replace(" ({sizes})", sizes)
     return f"<figcaption>{html.escape(text + bars(picture))}</figcaption>" if text else ""
 
 
