@@ -40,7 +40,7 @@ def test_draws_in_numpy_are_the_compiled_ones(n: int, alpha: float, runs: int) -
 def test_a_block_that_reaches_past_the_end_leaves_the_rows_before_it() -> None:
     design = Design(8, 129.5, seed=0)  # M = 1036: two blocks of 512 rows and 12 more
     blocks = np.concatenate([np.asarray(block) for block in design.sensing_blocks()])
-    np.testing.assert_array_equal(np.asarray(design.sensing()), blocks[: design.m])
+    np.testing.assert_array_equal(np.asarray(design.sensing_matrix()), blocks[: design.m])
 
 
 @pytest.mark.parametrize("loss", [quartic, amplitude, normalised(1.0)], ids=lambda loss: loss.name)
