@@ -29,7 +29,6 @@ from gapless.sensing import (
     check_storage,
     draw_transforms,
     in_ensemble,
-    product_operations,
     stored_numbers,
 )
 
@@ -98,7 +97,7 @@ class Design:
         for name, value in values.items():
             object.__setattr__(self, name, value)
         if (samples := self.alpha * self.n) > most:
-            size = 4.0 * stored_numbers(self.sensing, int(samples), self.n)
+            size = 4.0 * stored_numbers(self.of_transforms, int(samples), self.n)
             raise ValueError(
                 f"n, alpha: M = {samples:.3g} samples of N numbers need {memory(size)}, and "
                 "a design has at most 2**32 - 1 samples; lower one of them"
@@ -113,14 +112,9 @@ class Design:
         return floor(self.alpha * self.n + 0.5)
 
     @property
-    def sensing_numbers(self) -> float:
-        """How many numbers X takes in memory: M N, or a few times M + N for transforms."""
-        return stored_numbers(self.sensing, self.m, self.n)
-
-    @property
-    def product_operations(self) -> float:
-        """Operations of a product of X with one vector: 2 M N, or of the order of M log M."""
-        return product_operations(self.sensing, self.m, self.n)
+    def of_transforms(self) -> bool:
+        """Whether X has products and no entries."""
+        return self.sensing in OF_TRANSFORMS
 
     @property
     def k(self) -> int:
@@ -153,7 +147,7 @@ class Design:
 
         Raises ``ValueError`` for transforms in less than float32.
         """
-        if self.sensing in OF_TRANSFORMS:
+        if self.of_transforms:
             check_storage(self.sensing, dtype)
             x = draw_transforms(self._key("sensing"), self.sensing, self.m, self.n, dtype)
             return x if self.in_numpy else x.map(jnp.asarray)
@@ -171,7 +165,7 @@ class Design:
 
         Raises ``ValueError`` for an X that is made of transforms.
         """
-        if self.sensing in OF_TRANSFORMS:
+        if self.of_transforms:
             raise ValueError(
                 f"sensing: a {self.sensing} X has products and no rows to draw; use sensing_matrix"
             )

@@ -142,14 +142,14 @@ def check_storage(ensemble: Ensemble, dtype: str) -> None:
         )
 
 
-def stored_numbers(ensemble: Ensemble, m: int, n: int) -> float:
-    """Return how many numbers X takes in memory."""
-    return 2.0 * (m + n) + min(m, n) if ensemble in OF_TRANSFORMS else 1.0 * m * n
+def stored_numbers(of_transforms: bool, m: int, n: int) -> float:
+    """Return how many numbers X takes in memory: M N, or a few times M for transforms."""
+    return 2.0 * m + n + 2.0 * min(m, n) if of_transforms else 1.0 * m * n
 
 
-def product_operations(ensemble: Ensemble, m: int, n: int) -> float:
-    """Return the operations of a product of X with one vector."""
-    if ensemble in OF_TRANSFORMS:
+def product_operations(of_transforms: bool, m: int, n: int) -> float:
+    """Return the operations of a product of X with one vector: 2 M N, or of the order M log M."""
+    if of_transforms:
         return OPERATIONS_OF_A_TRANSFORM * (2 * m * log2(m + 1) + n * log2(n))
     return 2.0 * m * n
 

@@ -17,6 +17,7 @@ def success(
     alpha: str,
     runs: Whole = 1000,
     seed: Whole = 0,
+    sensing: str = "gaussian",
     protocol: str = "flow",
     loss: str = "quartic",
     dtype: str | None = None,
@@ -48,6 +49,9 @@ def success(
         Runs at each α.
     seed
         The same seed gives the same numbers, whatever the workers.
+    sensing
+        Ensemble of X: gaussian, signs (±1/√N entries), unit-norm (rows), fast (singular values of a
+        Gaussian X, products by transforms: N may be a million), orthogonal (fast, equal ones).
     protocol
         flow (step control), or paper (gradient descent at rate 2e-4 for 1500 log2 N steps).
     loss
@@ -75,7 +79,7 @@ def success(
     alphas = numbers(alpha, "alpha")
     template = Simulation.model_validate(
         dict(n=n, alpha=max(alphas), seed=seed, runs=runs_per_design, loss=loss)
-        | dict(protocol=protocol, dtype=dtype, t_max=t_max)
+        | dict(protocol=protocol, dtype=dtype, t_max=t_max, sensing=sensing)
     )
     largest = sweep_points(template, [template.alpha], 1)[0]
     check_memory(largest.bytes * engine.processes)

@@ -92,7 +92,6 @@ class Problem:
         # inside a compiled function the arrays were checked where they came from
         if is_traced(*self.arrays):
             return
-        of_transforms = isinstance(self.sensing, TransformSensing)
         given = {
             name: a if isinstance(a, TransformSensing) else real_kind(name, a)
             for name, a in given.items()
@@ -106,14 +105,14 @@ class Problem:
         k, _ = shaped("labels", given["labels"], (None, m), "(K, M)").shape
         if "teacher" in given:
             shaped("teacher", given["teacher"], (k, n), "(K, N)")
-        if not of_transforms:
+        if not self.of_transforms:
             check_row_norms("sensing", given["sensing"])
         with precision(dtype):
             for name, array in given.items():
                 # X is stored as it came (float16 halves its memory), all else in the precision
                 # computed in
                 narrow = name == "sensing" and array.dtype.kind != "i" and array.dtype.itemsize <= 4
-                kind = dtype if of_transforms or not narrow else array.dtype
+                kind = array.dtype if narrow and not self.of_transforms else dtype
                 object.__setattr__(self, name, converted(array, partial(jnp.asarray, dtype=kind)))
         for name in ("labels", "teacher"):
             if getattr(self, name) is not None:
@@ -159,6 +158,11 @@ class Problem:
     def in_numpy(self) -> bool:
         """Whether the arrays are NumPy's: of a design drawn in NumPy (`at_once`)."""
         return isinstance(self.labels, np.ndarray)
+
+    @property
+    def of_transforms(self) -> bool:
+        """Whether X has products and no entries (`gapless.sensing`)."""
+        return isinstance(self.sensing, TransformSensing)
 
     def computing(self) -> AbstractContextManager:
         """Return a context in which the problem computes: its precision, no warning at infinity."""
@@ -234,7 +238,7 @@ class Problem:
     def for_loops(self) -> "Problem":
         """Return this problem ready for many gradients: the labels also in a second layout."""
         # transposed once, not at every gradient of the loop
-        wanted = not (self.in_numpy or isinstance(self.sensing, TransformSensing))
+        wanted = not (self.in_numpy or self.of_transforms)
         across = sample_by_sample(self.labels, self.n) if wanted else None
         parts = (self.sensing, self.labels, self.teacher, self.loss, across)
         return made(*parts, has_signal=self.has_signal, in_loop=True)
