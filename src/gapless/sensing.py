@@ -88,25 +88,25 @@ class TransformSensing:
     def times_transpose(self, v: Float[Array, "... N"]) -> Float[Array, "... M"]:
         """Return v Xᵀ."""
         xp, (m, n) = library(v), self.shape
-        spectrum = _transform(v * self.inner)
+        spectrum = _transform(_scaled(v, self.inner, ours=False))
         if m < n:
-            image = spectrum[..., self.place] * self.singular_values
+            image = _scaled(spectrum[..., self.place], self.singular_values)
         else:
             image = xp.zeros((*v.shape[:-1], m), v.dtype)
-            image = _put(image, self.place, spectrum * self.singular_values)
-        return _transform(_transform(image * self.middle) * self.outer)
+            image = _put(image, self.place, _scaled(spectrum, self.singular_values))
+        return _transform(_scaled(_transform(_scaled(image, self.middle)), self.outer))
 
     def times(self, r: Float[Array, "... M"]) -> Float[Array, "... N"]:
         """Return r X."""
         xp, (m, n) = library(r), self.shape
         # Cᵀ is the inverse of C, and all factors come in reverse order
-        image = _inverse(_inverse(r) * self.outer) * self.middle
+        image = _scaled(_inverse(_scaled(_inverse(r, ours=False), self.outer)), self.middle)
         if m < n:
             spectrum = xp.zeros((*r.shape[:-1], n), r.dtype)
-            spectrum = _put(spectrum, self.place, image * self.singular_values)
+            spectrum = _put(spectrum, self.place, _scaled(image, self.singular_values))
         else:
-            spectrum = image[..., self.place] * self.singular_values
-        return _inverse(spectrum) * self.inner
+            spectrum = _scaled(image[..., self.place], self.singular_values)
+        return _scaled(_inverse(spectrum), self.inner)
 
     def rows(self, chosen: np.ndarray) -> Float[Array, "B N"]:
         """Return some rows of X, one transform of length M for each."""
@@ -235,13 +235,21 @@ def _transform(v: Array) -> Array:
     return jax.scipy.fft.dct(v, norm="ortho")
 
 
-def _inverse(v: Array) -> Array:
-    """Return the inverse of `_transform`, which is its transpose."""
+def _inverse(v: Array, *, ours: bool = True) -> Array:
+    """Return the inverse of `_transform`, which is its transpose; v is overwritten if `ours`."""
     if library(v) is np:
         from scipy.fft import idct
 
-        return idct(v, norm="ortho")
+        return idct(v, norm="ortho", overwrite_x=ours)
     return jax.scipy.fft.idct(v, norm="ortho")
+
+
+def _scaled(v: Array, factor: Array, *, ours: bool = True) -> Array:
+    """Return v times a factor, in place if v is `ours`: fresh memory costs more."""
+    if ours and library(v) is np:
+        v *= factor
+        return v
+    return v * factor.reshape((1,) * (v.ndim - 1) + factor.shape)
 
 
 def _put(into: Array, place: Array, values: Array) -> Array:
