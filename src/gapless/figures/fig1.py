@@ -6,7 +6,7 @@ Its mean is the dotted line on both panels. Runs with a teacher stay at it (smal
 for zero energy (large α).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 
 from gapless.analyse.statistics import share
 from gapless.analyse.success import recovered, solved
-from gapless.analyse.verdict import MOSTLY, Claim, Sample, Statement, judged, verdict
+from gapless.analyse.verdict import MOSTLY, Claim, Sample, Statement, judged, of_paper, verdict
 from gapless.figures.experiment import Experiment, Scale, in_numpy
 from gapless.flow import Outcome, paper_budget
 from gapless.measure.simulation import Simulation
@@ -116,18 +116,16 @@ def claims(reduced: Runs) -> list[Claim]:
         n = int(runs.n.iloc[0])
         budget = paper_budget(n)
         once = share(runs["t_1e-8"] <= budget, runs.design)
+        size, of = Sample(n, once.runs), of_paper([PAPER_N], reading.low, reading.high)
         found.append(
             judged(
                 text,
                 f"{once.successes} of {once.runs} runs solved by t = {budget:.2g} (the paper's "
                 f"budget; 95 %: {once.low:.2f} to {once.high:.2f}), {int(solved(runs).sum())} by "
                 f"twice that, when {int(recovered(runs).sum())} had recovered; N = {n}",
-                verdict(
-                    replace(reading, least_n=PAPER_N, largest_n=PAPER_N),
-                    once.fraction,
-                    once.interval,
-                    Sample(n, once.runs),
-                ),
+                verdict(of, once.fraction, once.interval, size),
+                size=size,
+                of=of,
             )
         )
     return found

@@ -24,6 +24,7 @@ from gapless.analyse.verdict import (
     Statement,
     Verdict,
     judged,
+    of_paper,
     verdict,
 )
 from gapless.figures.experiment import Experiment, Scale, Size, in_numpy
@@ -140,8 +141,7 @@ def claims(reduced: pd.DataFrame) -> list[Claim]:
 
 
 def _bounded(low: float = -np.inf, high: float = np.inf) -> Statement:
-    sizes = [size.n for size in SIZES["paper"]]
-    return Statement(low, high, least_n=min(sizes), largest_n=max(sizes))
+    return of_paper([size.n for size in SIZES["paper"]], low, high)
 
 
 def _judge(row: Any, name: str, low: float = -np.inf, high: float = np.inf) -> Verdict:
@@ -150,6 +150,11 @@ def _judge(row: Any, name: str, low: float = -np.inf, high: float = np.inf) -> V
     half = student_half_width(error, int(row.designs))
     size = Sample(int(row.n), int(row.crossed))
     return verdict(_bounded(low, high), mean, (mean - half, mean + half), size)
+
+
+def _size(curve: pd.DataFrame) -> Sample:
+    """Return N and the fewest runs that crossed at an α of a curve."""
+    return Sample(int(curve.n.max()), int(curve.crossed.min()))
 
 
 def _gaps(n: int, curve: pd.DataFrame) -> Claim:
@@ -163,6 +168,8 @@ def _gaps(n: int, curve: pd.DataFrame) -> Claim:
         f"{first.top_share_1:.0%} of its weight on one sample at the smallest α",
         _judge(first, "opening", high=0),
         _judge(last, "opening", low=0) if shown else NOT_MEASURED,
+        size=_size(curve),
+        of=_bounded(),
     )
 
 
@@ -182,6 +189,8 @@ def _overlap(n: int, curve: pd.DataFrame) -> Claim:
         _judge(first, "overlap_1", high=3 * random),
         _judge(last, "overlap_1", low=10 * random),
         _judge(at, "state_overlap", high=INFORMED),
+        size=_size(curve),
+        of=_bounded(),
     )
 
 
@@ -197,6 +206,8 @@ def _peak(n: int, curve: pd.DataFrame) -> Claim:
         "higher end of the range",
         # a range that ends too early has its largest value at the end, and no peak
         _difference(peak, end) if inside else NOT_MEASURED,
+        size=_size(curve),
+        of=_bounded(),
     )
 
 

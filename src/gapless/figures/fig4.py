@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from gapless.analyse.plateaus import Plateau, plateau_limits, plateaus, prediction
-from gapless.analyse.verdict import CLOSE, Claim, Sample, Statement, judged, verdict
+from gapless.analyse.verdict import CLOSE, Claim, Sample, judged, of_paper, verdict
 from gapless.figures.experiment import Experiment, Scale, Size, in_numpy
 from gapless.measure.simulation import MOMENTS, Simulation
 from gapless.measure.threshold import AT_REST
@@ -25,10 +25,6 @@ At finite N every run comes to rest, exponentially and mostly by then (N = 256: 
 t = 380, the median by 25), so there is no ageing to extrapolate in time. What a run that still
 moves would lose is judged by the energy that it lost since `T_END`/2.
 """
-GOOD = Statement(low=-CLOSE, high=CLOSE)
-"""Runs over 1RSB, less one. The scheme is a limit N → ∞: the statement is about every N."""
-
-
 _ALPHAS = (4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 18.0, 24.0)
 SIZES: dict[Scale, tuple[Size, ...]] = {
     "smoke": (Size(256, (4.0, 6.0, 8.0, 10.0, 14.0, 18.0), 2, 4),),
@@ -39,6 +35,8 @@ SIZES: dict[Scale, tuple[Size, ...]] = {
     ),
     "paper": (Size(2048, tuple(np.arange(2.0, 26.0, 1.0).tolist()), 50, 20),),
 }
+GOOD = of_paper([size.n for size in SIZES["paper"]], low=-CLOSE, high=CLOSE)
+"""Runs over 1RSB, less one."""
 
 
 def simulations(size: Size, seed: int, *, in_numpy: bool = False) -> list[Simulation]:
@@ -117,7 +115,8 @@ def _claim(statement: str, column: str, found: list[Plateau]) -> Claim:
             f"; {_rest(found)}; energy lost in the second half of the time {drift:.2g} % at most; "
             f"good is read as within {100 * CLOSE:g} %"
         )
-    return judged(statement, ours, *parts)
+    size = Sample(found[0].n, min(r.size for r in runs))
+    return judged(statement, ours, *parts, size=size, of=GOOD)
 
 
 def picture(found: list[Plateau]) -> Picture:

@@ -19,9 +19,9 @@ from gapless.analyse.verdict import (
     NOT_MEASURED,
     Claim,
     Sample,
-    Statement,
     Verdict,
     judged,
+    of_paper,
     verdict,
 )
 from gapless.figures.experiment import Experiment, Scale, in_numpy
@@ -80,6 +80,8 @@ SIZES: dict[Scale, tuple[Curve, ...]] = {
         Curve(4096, _alphas(2, 16, 29), 10_000),
     ),
 }
+
+PAPER_NS = [curve.n for curve in SIZES["paper"]]
 
 
 def points(scale: Scale, seed: int) -> list[Simulation]:
@@ -149,11 +151,13 @@ def claims(reduced: Curves) -> list[Claim]:
             f"(95 %: {row['low']:.3f} to {row['high']:.3f}; {row['runs']} runs), "
             f"{row['recovered_fraction']:.3f} recovered",
             verdict(
-                Statement(low=MOSTLY, least_n=64),
+                of_paper(PAPER_NS, low=MOSTLY),
                 row["fraction"],
                 (row["low"], row["high"]),
                 Sample(row["n"], row["runs"]),
             ),
+            size=Sample(row["n"], row["runs"]),
+            of=of_paper(PAPER_NS),
         )
         for row in before.drop_duplicates("n", keep="last").to_dict("records")
     ]
@@ -170,17 +174,15 @@ def failures_above(fractions: pd.DataFrame) -> Claim:
     failures = runs - int(above.successes.sum())
     effect = 1 + (runs / designs - 1) * float(above.intraclass_correlation.max())
     low, high = wilson(failures / runs, runs / effect)
+    size, of = Sample(float(above.n.max()), runs), of_paper(PAPER_NS[1:], high=NONE)
     return judged(
         statement,
         f"{failures} of {runs} runs are not solved, a fraction of {failures / runs:.2g} (95 %: "
         f"{low:.2g} to {high:.2g}); {runs - int(above.recovered.sum())} have not recovered. No run "
         f"is read as fewer than {NONE:g}, one run of the paper's fewest at a point",
-        verdict(
-            Statement(high=NONE, least_n=65),
-            failures / runs,
-            (low, high),
-            Sample(float(above.n.max()), runs),
-        ),
+        verdict(of, failures / runs, (low, high), size),
+        size=size,
+        of=of,
     )
 
 
@@ -191,7 +193,8 @@ def _drift(reduced: Curves) -> Claim:
     )
     fits = reduced.drift[reduced.drift.budget == 1.0]
     size = Sample(float(reduced.fractions.n.max()), reduced.records)
-    bound = Statement(low=REJECTED)
+    # a drift is read off all sizes up to the largest
+    bound = of_paper(PAPER_NS[-1:], low=REJECTED)
     if fits.empty or (fits.dof < 1).any():
         ours = "too few sizes whose curve crosses 50 % or 90 %"
         return judged(statement, ours, NOT_MEASURED)
@@ -203,7 +206,7 @@ def _drift(reduced: Curves) -> Claim:
     parts: list[Verdict] = [
         verdict(bound, float(p), (float(p), float(p)), size) for p in fits.p_value
     ]
-    return judged(statement, ours, *parts)
+    return judged(statement, ours, *parts, size=size, of=bound)
 
 
 def picture(reduced: Curves) -> Picture:
