@@ -15,7 +15,7 @@ import pandas as pd
 from gapless.analyse.statistics import share
 from gapless.analyse.success import recovered, solved
 from gapless.analyse.verdict import MOSTLY, Claim, Sample, Statement, judged, of_paper, verdict
-from gapless.figures.experiment import Experiment, Scale, in_numpy
+from gapless.figures.experiment import SCALES, Experiment, Scale, in_numpy
 from gapless.flow import Outcome, paper_budget
 from gapless.measure.simulation import Simulation
 from gapless.measure.threshold import rest_sentence
@@ -26,6 +26,7 @@ ALPHAS = (6.0, 12.0, 18.0, 24.0)
 SIZES: dict[Scale, tuple[int, int, float, int]] = {
     "smoke": (1024, 4, 3.0, 36),
     "desk": (2048, 8, 20.0, 60),
+    "large": (PAPER_N, 4, 20.0, 60),
     "paper": (PAPER_N, 8, 20.0, 60),
 }
 """N, runs for each α, the time at which a twin that is not at rest is read off, and save times."""
@@ -48,7 +49,8 @@ def points(scale: Scale, seed: int) -> list[Simulation]:
             labels=labels,
             t_max=budget[labels],
             save_at=(0.0, *np.geomspace(2e-3, budget[labels], times - 1).tolist()),
-            dtype="float16" if scale == "paper" else None,
+            # X of α = 24 takes 12.9 GB in float16
+            dtype="float16" if n == PAPER_N else None,
             in_numpy=in_numpy(scale),
         )
         for alpha in ALPHAS
@@ -174,4 +176,5 @@ EXPERIMENT = Experiment(
     reduce=reduce,
     picture=picture,
     claims=claims,
+    scales=SCALES,
 )

@@ -27,19 +27,27 @@ from gapless.analyse.verdict import (
     of_paper,
     verdict,
 )
-from gapless.figures.experiment import Experiment, Scale, Size, in_numpy
+from gapless.figures.experiment import SCALES, Experiment, Scale, Size, in_numpy
 from gapless.measure.crossing import CrossingPoint
 from gapless.measure.threshold import T_TWIN
 from gapless.page.panels import TWO_ERRORS, Axis, Panel, Picture, Series
 
 _SMOKE = (4.0, 6.0, 8.0, 10.0, 12.0, 16.0)
 _ALPHAS = (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 14.0, 16.0)
+_LARGE = (5.0, 6.0, 7.0, 8.0, 10.0, 12.0)
 SIZES: dict[Scale, tuple[Size, ...]] = {
     "smoke": (Size(128, _SMOKE, 3, 8), Size(256, _SMOKE, 2, 8)),
     "desk": (
         Size(512, _ALPHAS, 6, 32),
         Size(1024, _ALPHAS, 3, 32),
         Size(2048, (5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 14.0), 3, 16),
+    ),
+    "large": (
+        Size(512, _ALPHAS, 12, 32),
+        Size(1024, _ALPHAS, 6, 32),
+        Size(2048, _ALPHAS, 4, 16),
+        Size(4096, _LARGE, 3, 8),
+        Size(8192, (6.0, 8.0, 10.0, 12.0), 3, 8),
     ),
     "paper": tuple(
         Size(n, tuple(np.linspace(4, 20, 17).tolist()), designs, runs)
@@ -298,4 +306,5 @@ EXPERIMENT = Experiment(
     picture=picture,
     claims=claims,
     tables=tables,
+    scales=SCALES,
 )

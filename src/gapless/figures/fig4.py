@@ -13,7 +13,7 @@ import pandas as pd
 
 from gapless.analyse.plateaus import Plateau, plateau_limits, plateaus, prediction
 from gapless.analyse.verdict import CLOSE, Claim, Sample, judged, of_paper, verdict
-from gapless.figures.experiment import Experiment, Scale, Size, in_numpy
+from gapless.figures.experiment import SCALES, Experiment, Scale, Size, in_numpy
 from gapless.measure.simulation import MOMENTS, Simulation
 from gapless.measure.threshold import AT_REST
 from gapless.page.panels import INK, Axis, Mark, Panel, Picture, Series
@@ -32,6 +32,11 @@ SIZES: dict[Scale, tuple[Size, ...]] = {
         Size(256, _ALPHAS, 16, 16),
         Size(512, _ALPHAS, 8, 16),
         Size(1024, (4.0, 6.0, 10.0, 14.0), 6, 8),
+    ),
+    "large": (
+        Size(512, _ALPHAS, 16, 16),
+        Size(1024, _ALPHAS, 8, 16),
+        Size(2048, _ALPHAS, 6, 16),
     ),
     "paper": (Size(2048, tuple(np.arange(2.0, 26.0, 1.0).tolist()), 50, 20),),
 }
@@ -233,4 +238,5 @@ EXPERIMENT = Experiment(
     picture=picture,
     claims=claims,
     tables=tables,
+    scales=SCALES,
 )

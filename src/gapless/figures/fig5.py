@@ -24,7 +24,7 @@ from gapless.analyse.verdict import (
     of_paper,
     verdict,
 )
-from gapless.figures.experiment import Experiment, Scale, in_numpy
+from gapless.figures.experiment import SCALES, Experiment, Scale, in_numpy
 from gapless.measure.design_point import sweep_points
 from gapless.measure.simulation import Simulation
 from gapless.page.panels import Axis, Mark, Panel, Picture, Series
@@ -56,6 +56,7 @@ def _alphas(first: float, last: float, count: int) -> tuple[float, ...]:
 # Close where the fraction goes from a tenth to nine tenths, and one α beyond the 1RSB threshold.
 _SMOKE = (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 11.0, 14.0)
 _DESK = (4.0, 5.0, 5.5, 6.0, 6.5, 7.0, 7.5, 8.0, 9.0, 10.0, 12.0, 14.0)
+_LARGE = (5.5, 6.0, 6.5, 7.0, 7.5, 8.0, 9.0, 14.0)
 SIZES: dict[Scale, tuple[Curve, ...]] = {
     "smoke": (
         Curve(64, _SMOKE, 128, 64),
@@ -69,6 +70,15 @@ SIZES: dict[Scale, tuple[Curve, ...]] = {
         Curve(256, _DESK, 20_000),
         Curve(512, _DESK, 5_000),
         Curve(1024, _DESK, 1_000),
+    ),
+    "large": (
+        Curve(64, _DESK, 10_000),
+        Curve(128, _DESK, 10_000),
+        Curve(256, _DESK, 5_000),
+        Curve(512, _DESK, 2_000),
+        Curve(1024, _DESK, 1_000),
+        Curve(2048, _LARGE, 1_024),
+        Curve(4096, _LARGE, 512),
     ),
     "paper": (
         Curve(64, _alphas(2, 16, 29), 100_000),
@@ -306,4 +316,5 @@ EXPERIMENT = Experiment(
     claims=claims,
     tables=tables,
     reads=READS,
+    scales=SCALES,
 )
