@@ -27,8 +27,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 from jaxtyping import Float, Int
 
-from gapless.arrays import Array, jax, library, pytree
+from gapless.arrays import Array, is_traced, jax, library, pytree
 from gapless.draws import at_once
+from gapless.inputs import shaped
 
 Ensemble = Literal["gaussian", "fast", "orthogonal", "signs", "unit-norm"]
 OF_TRANSFORMS: tuple[Ensemble, ...] = ("fast", "orthogonal")
@@ -56,6 +57,12 @@ class TransformSensing:
         of N that are kept.
     middle, outer : (M,)
         s₂ and s₃, of ±1.
+
+    Raises
+    ------
+    ValueError
+        For arrays that do not fit each other, places out of range, or rows whose mean squared norm
+        is not 1.
     """
 
     inner: Float[Array, " N"]
@@ -63,6 +70,24 @@ class TransformSensing:
     place: Int[Array, " R"]
     middle: Float[Array, " M"]
     outer: Float[Array, " M"]
+
+    def __post_init__(self) -> None:
+        # compiled functions also put it together from tracers, and from what is no array
+        if is_traced(*self.arrays) or not all(hasattr(part, "shape") for part in self.arrays):
+            return
+        m, n = self.shape
+        shaped("singular_values", self.singular_values, (min(m, n),))
+        shaped("place", self.place, (min(m, n),))
+        shaped("outer", self.outer, (m,))
+        place = np.asarray(self.place)
+        if place.dtype.kind != "i" or place.min() < 0 or place.max() >= max(m, n):
+            raise ValueError(f"place: must hold integers from 0 to {max(m, n) - 1}")
+        mean = float((np.asarray(self.singular_values, float) ** 2).sum() / m)
+        if not abs(mean - 1) < 1e-3:
+            raise ValueError(
+                f"singular_values: the rows of X have a mean squared norm of {mean:.6g} and must "
+                f"have 1; divide by {mean**0.5:.6g}"
+            )
 
     @property
     def shape(self) -> tuple[int, int]:
