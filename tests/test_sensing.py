@@ -12,6 +12,7 @@ from gapless.linalg import through_rows, times, times_transpose
 from gapless.problem import Problem, draw_problem
 from gapless.sensing import (
     OF_TRANSFORMS,
+    Ensemble,
     check_ensemble,
     draw_transforms,
     gaussian_singular_values,
@@ -49,11 +50,12 @@ def test_the_two_products_are_adjoint_and_those_of_the_matrix(ensemble, shape):
 
 def test_singular_values_are_those_asked_for_and_rows_have_mean_squared_norm_1(shape):
     m, n = shape
-    for ensemble, expected in (
+    cases: tuple[tuple[Ensemble, np.ndarray], ...] = (
         ("fast", gaussian_singular_values(m, n)),
         # orthogonal columns, or rows where there are fewer of them
         ("orthogonal", np.full(min(m, n), max(m / n, 1) ** 0.5)),
-    ):
+    )
+    for ensemble, expected in cases:
         matrix = np.asarray(draw_transforms(KEY, ensemble, m, n, "float64"))
         found = np.sort(np.linalg.svd(matrix, compute_uv=False))
         np.testing.assert_allclose(found, np.sort(expected), atol=ROUNDING)

@@ -24,7 +24,7 @@ from gapless.inputs import number, whole
 from gapless.sensing import (
     OF_TRANSFORMS,
     Ensemble,
-    TransformSensing,
+    SensingMatrix,
     check_ensemble,
     check_storage,
     draw_transforms,
@@ -140,7 +140,7 @@ class Design:
         keys = at_once.fold_in(self._key(name), np.arange(self.k, dtype=np.uint32))
         return keys if self.in_numpy else compiled.wrapped(keys)
 
-    def sensing_matrix(self, dtype: str = "float32") -> Float[Array, "M N"] | TransformSensing:
+    def sensing_matrix(self, dtype: str = "float32") -> SensingMatrix:
         """Draw the sensing matrix X: rows of unit norm on average.
 
         Drawn in float32 and rounded to `dtype` block by block, so that X is in memory once.

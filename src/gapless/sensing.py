@@ -22,7 +22,7 @@ with semi-random matrices", Ann. Probab. 51 (2023) 1616.
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import log2
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -147,7 +147,15 @@ class TransformSensing:
         return np.ascontiguousarray(columns.T, dtype)
 
 
-def converted(x: Any, convert: Callable[[Array], Array]) -> Any:
+if TYPE_CHECKING:
+    # as arrays are, which may be of either library
+    SensingMatrix = Any
+else:
+    SensingMatrix = Float[Array, "M N"] | TransformSensing
+"""X, (M, N), by its entries or by its products alone."""
+
+
+def converted(x: SensingMatrix, convert: Callable[[Array], Array]) -> SensingMatrix:
     """Return an X of either kind with its real numbers converted."""
     return x.map(convert) if isinstance(x, TransformSensing) else convert(x)
 

@@ -175,8 +175,10 @@ def time_table(
 
 def _covariate(table: pd.DataFrame, tolerance: float) -> dict[str, float]:
     """Return how the time to solution falls with ln z, and how much of its variance that is."""
-    found, size = table[success_column(tolerance)].to_numpy(float), 0.5 * np.log(table.n)
-    log_z = np.log(table.overlap_start.abs().to_numpy(float)) + size.to_numpy(float)
+    found = table[success_column(tolerance)].to_numpy(float)
+    z = np.sqrt(table.n.to_numpy(float)) * table.overlap_start.abs().to_numpy(float)
+    with np.errstate(divide="ignore"):
+        log_z = np.log(z)
     with_signal = (table.outcome != Outcome.interpolated).to_numpy()
     good = np.isfinite(found) & np.isfinite(log_z) & with_signal
     line = clustered_line(-log_z[good], found[good], _designs(table)[good])

@@ -56,15 +56,15 @@ def courses(table: pd.DataFrame, tolerance: float = 1e-8) -> Courses:
 
 def _course(table: pd.DataFrame, tolerance: float) -> Course:
     lives, t = lifetimes(table, tolerance), np.linspace(0, float(table.t_max.iloc[0]), GRID)
-    whole, bands = lives.incidence(), {event: band(lives, t, event) for event in EVENTS}
+    whole, bands = lives.incidence(), [band(lives, t, event) for event in EVENTS]
     parts = [table[chosen] for chosen in thirds(table)] if len(table) >= len(THIRDS) else []
     return Course(
         n=int(table.n.iloc[0]),
         alpha=float(table.alpha.iloc[0]),
         t=t,
         share={event: whole.at(t, event) for event in EVENTS},
-        low={event: ends[0] for event, ends in bands.items()},
-        high={event: ends[1] for event, ends in bands.items()},
+        low={event: low for event, (low, _) in zip(EVENTS, bands, strict=True)},
+        high={event: high for event, (_, high) in zip(EVENTS, bands, strict=True)},
         by_start=[
             lifetimes(part, tolerance).incidence().at(t, "solved") for part in parts if len(part)
         ],

@@ -33,8 +33,6 @@ ALPHA_BBP_1RSB = 13.8
 """The paper's 1RSB threshold, as printed."""
 REJECTED = 0.01
 """A law whose χ² would be larger with less than this probability does not describe the data."""
-ENDS = ("", "_low", "_high")
-"""Suffixes of a time of `time_table` and of the ends of its interval."""
 NONE = 1e-4
 """Our reading of "no run": the paper had 10,000 runs or more at each point."""
 
@@ -268,7 +266,10 @@ def _times(times: pd.DataFrame, end: float) -> Panel:
     series = [
         Series(
             f"N = {n}, {level} %",
-            *(here.alpha, *(here[f"t_{level}{which}"].astype(float) for which in ENDS)),
+            here.alpha,
+            y=here[f"t_{level}"].astype(float),
+            low=here[f"t_{level}_low"].astype(float),
+            high=here[f"t_{level}_high"].astype(float),
             colour=index,
             dash="solid" if level == 50 else "dash",
             marker="circle" if level == 50 else "circle-open",

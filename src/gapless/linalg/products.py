@@ -10,7 +10,7 @@ from jaxtyping import Float
 from gapless.arrays import Array, compiled, jax, jnp, lax, library, pytree
 from gapless.inputs import shaped
 from gapless.precision import precision_of
-from gapless.sensing import TransformSensing
+from gapless.sensing import SensingMatrix, TransformSensing
 
 Operator = Callable[[Float[Array, "K p N"]], Float[Array, "K p N"]]
 """K symmetric operators on p vectors each; a pytree (`jax.tree_util.Partial`), so that a compiled
@@ -41,7 +41,7 @@ class WeightedGram:
         s.
     """
 
-    sensing: Float[Array, "M N"] | TransformSensing
+    sensing: SensingMatrix
     weight: Float[Array, "K M"]
     shift: Float[Array, " K"]
 
@@ -65,9 +65,7 @@ class WeightedGram:
         return total + self.shift[:, None, None] * v
 
 
-def times_transpose(
-    v: Float[Array, "p N"], x: Float[Array, "M N"] | TransformSensing
-) -> Float[Array, "p M"]:
+def times_transpose(v: Float[Array, "p N"], x: SensingMatrix) -> Float[Array, "p M"]:
     """Return v xᵀ in the precision of v, block of rows by block of rows.
 
     An x that is stored in less than v's precision is widened block by block. A single row goes by
@@ -99,7 +97,7 @@ def _blocks(x: np.ndarray, dtype: Any) -> Iterator[np.ndarray]:
         yield x[first : first + rows].astype(dtype, copy=False)
 
 
-def times(r: Float[Array, "p M"], x: Float[Array, "M N"] | TransformSensing) -> Float[Array, "p N"]:
+def times(r: Float[Array, "p M"], x: SensingMatrix) -> Float[Array, "p N"]:
     """Return r x in the precision of r, block of rows by block of rows.
 
     Raises ``ValueError`` for shapes that do not fit.
@@ -113,7 +111,7 @@ def times(r: Float[Array, "p M"], x: Float[Array, "M N"] | TransformSensing) -> 
         return _combination(r, x) if _in_blocks(x, r) else r @ x
 
 
-def _check_factors(v: Array, x: Array | TransformSensing, axis: int) -> None:
+def _check_factors(v: Array, x: SensingMatrix, axis: int) -> None:
     """Raise ``ValueError`` unless v and x are matrices that fit along an axis of x."""
     shaped("x", x, (None, None), "(M, N)")
     name, letters = ("r", "(p, M)") if axis == 0 else ("v", "(p, N)")
@@ -163,7 +161,7 @@ def _combination(r: Float[Array, "p M"], x: Float[Array, "M N"]) -> Float[Array,
 
 def through_rows(
     weigh: Weigh,
-    x: Float[Array, "M N"] | TransformSensing,
+    x: SensingMatrix,
     samples: Float[Array, "K M"],
     v: Float[Array, "K p N"],
     across: Float[Array, "M K"] | None = None,

@@ -31,7 +31,7 @@ from gapless.linalg import sample_by_sample, through_rows, times, times_transpos
 from gapless.losses import Loss, check_for_runs, divided, quartic
 from gapless.precision import Dtype, precision, precision_of
 from gapless.problem.states import at_states, checked_states
-from gapless.sensing import TransformSensing, converted
+from gapless.sensing import SensingMatrix, TransformSensing, converted
 from gapless.sphere import cosine, dot
 
 
@@ -78,7 +78,7 @@ class Problem:
         a loss that the precision cannot compute (`gapless.losses.check_for_runs`).
     """
 
-    sensing: Float[Array, "M N"] | TransformSensing
+    sensing: SensingMatrix
     labels: Float[Array, "K M"]
     teacher: Float[Array, "K N"] | None
     loss: Loss = field(default=quartic)
