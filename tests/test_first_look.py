@@ -141,8 +141,11 @@ COMPILED = {
     # draw: X by block, its place, directions, labels; then begin, loop, overlap; and a probe
     "flow --n 32 --alpha 6 --runs 2 --dtype float16": 10,
     "flow --n 32 --alpha 6 --runs 3 --dtype float16 --labels shuffled --noise 0.1": 12,
-    # the same, a smaller batch, and the linear flow: where, two of Lanczos, Ritz vectors, arrival
-    "success --n 33 --alpha 6 --runs 200": 16,
+    # the same, no batch smaller and no linear flow
+    "success --n 33 --alpha 6 --runs 200": 10,
+    # what does not depend on N is there; a smaller batch, and the linear flow: where, two of
+    # Lanczos, Ritz vectors, arrival
+    "success --n 128 --alpha 6 --runs 200": 16,
     # nothing is compiled for a second time
     "success --n 33 --alpha 6 --runs 201": 0,
 }

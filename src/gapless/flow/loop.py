@@ -22,10 +22,13 @@ OPERATIONS_PER_CALL = 3e10
 """A compiled loop comes back after about so many, within a second or so: interrupts are answered
 between two calls. A small sweep's runs end within one."""
 MOST_GRADIENTS_PER_CALL = 10_000
-SHRINK_FROM = 256
-"""Below this N a batch shrinks once, to a quarter; from it on three times, by half. Every size is
-one more program, 1.2 s to compile. Of a sweep with K = 128 the quarter saves an eighth at N = 64,
-and more sizes nothing; at N = 256 the first two save 30 %, the third 4 % (3 % at N = 1024)."""
+SHRINK_ONCE_FROM, SHRINK_FROM = 128, 256
+"""Below the first N a batch keeps its size; below the second it shrinks once, to a quarter; from
+there on three times, by half. Every size is one more program, 1.5 CPU s to compile and 0.4 to load.
+At N = 64, α = 6, 8, 12 the quarter saves 4, 10, 21 % of a design of 128 runs (1.6, 5.7, 16 ms) and
+1, 7, 11 % of one of 64: some 15,000 to 100,000 runs pay for the program, and a first look waits for
+it. At N = 128, K = 64 it saves 6 and 24 % (α = 6, 10). At N = 256, K = 128 the first two of the
+three save 30 %, the third 4 % (3 % at N = 1024)."""
 SMALLEST_BATCH = 16
 """Below so many runs a product with X costs nearly the same however few they are."""
 
@@ -101,7 +104,8 @@ def _smaller(problem: Problem, runs: int) -> tuple[int, ...]:
         # of few runs cost nearly what those of all do
         halvings = range(1, runs.bit_length()) if problem.of_transforms else ()
         return tuple(runs >> i for i in halvings)
-    parts = (2, 4, 8) if problem.n >= SHRINK_FROM else (4,)
+    n = problem.n
+    parts = (2, 4, 8) if n >= SHRINK_FROM else (4,) if n >= SHRINK_ONCE_FROM else ()
     return tuple(runs // part for part in parts if runs // part >= SMALLEST_BATCH)
 
 

@@ -14,8 +14,8 @@ from gapless.theory.minima.law import Multipliers, stretches
 from gapless.theory.minima.system import Question, Solved, solve
 from gapless.theory.roots import NotConverged
 
-_SKETCH = 1e-6
-"""Tolerance of starting points."""
+_SKETCH = 1e-3
+"""Tolerance of starting points: Newton's method from there takes one step more than from 1e-6."""
 _FEW = 12
 """Newton steps that a starting point may take: more say that it was too far."""
 _THINNEST = 1e-4
@@ -165,6 +165,13 @@ class Curve:
         return Multipliers(*values)._replace(alpha=alpha)
 
 
+def _ahead(then: Multipliers, now: Multipliers, share: float) -> Multipliers:
+    """Return multipliers beyond ``now`` by ``share`` of the way from ``then``, in logarithms."""
+    return Multipliers(
+        *(b * (b / a) ** share if a > 0 and b > 0 else b for a, b in zip(then, now, strict=True))
+    )
+
+
 def followed(
     kind: Kind, first: Solved, ratio: float, end: float, *more: tuple[str, str]
 ) -> list[Solved]:
@@ -180,11 +187,7 @@ def followed(
         ahead = last._replace(alpha=alpha)
         if len(found) > 1:
             share = np.log(alpha / last.alpha) / np.log(last.alpha / found[-2].at.alpha)
-            values = [
-                now * (now / then) ** share if now > 0 and then > 0 else now
-                for now, then in zip(last, found[-2].at, strict=True)
-            ]
-            ahead = Multipliers(*values)._replace(alpha=alpha)
+            ahead = _ahead(found[-2].at, last, share)._replace(alpha=alpha)
         try:
             new = kind.near(ahead, *more)
         except (NotConverged, ValueError):
@@ -287,6 +290,9 @@ def without_complexity(kind: Kind, solved: Solved, sign: int = 1) -> Solved:
 
     Raises `NotConverged` where the walk ends with Σ > 0.
     """
+    straight = _without_walk(kind, solved, sign)
+    if straight is not None:
+        return straight
     found = walk_to_end(kind, solved, sign)
     last = found[-1]
     if last.averages.complexity > 0:
@@ -298,6 +304,23 @@ def without_complexity(kind: Kind, solved: Solved, sign: int = 1) -> Solved:
     if ends.at.kappa * sign < 0:
         raise NotConverged("minima with Σ = 0", ends.at._asdict(), np.zeros(1))
     return ends
+
+
+def _without_walk(kind: Kind, solved: Solved, sign: int) -> Solved | None:
+    """Return the minima with Σ = 0 from one step in κ and a parabola, or None where that fails."""
+    # dΣ/de = κ, and e is linear in κ near κ = 0: Σ falls by a square of κ.
+    step = 0.5 * sign * solved.at.gamma
+    try:
+        aside = kind.near(solved.at._replace(kappa=step))
+        fall = solved.averages.complexity - aside.averages.complexity
+        if fall <= 0:
+            return None
+        kappa = step * float(np.sqrt(solved.averages.complexity / fall))
+        ahead = _ahead(solved.at, aside.at, kappa / step - 1)._replace(kappa=kappa)
+        ends = kind.near(ahead, ("kappa", "complexity"))
+    except (NotConverged, ValueError):
+        return None
+    return ends if ends.at.kappa * sign > 0 else None
 
 
 def walk_to_end(kind: Kind, solved: Solved, sign: int) -> list[Solved]:

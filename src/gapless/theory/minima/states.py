@@ -300,8 +300,11 @@ def _at_energy(kind: Kind, top: Solved, energy: float) -> Solved:
 
 def _end(kind: Kind, top: Solved, sign: int) -> float:
     """Return the energy at which Σ = 0, or the last that is resolved before."""
+    pair = ("kappa", "complexity")
     try:
-        return without_complexity(kind, top, sign).averages.energy
+        at = without_complexity(kind, top, sign).at
+        # The energy is printed with six digits, and a starting point has three.
+        return solve(kind.refined(at, pair), at, LEVELS[1], 1e-8).averages.energy
     except NotConverged:
         return walk_to_end(kind, top, sign)[-1].averages.energy
 
