@@ -29,7 +29,7 @@ ROUNDING = 2e-6
 def test_draws_in_numpy_are_the_compiled_ones(n: int, alpha: float, runs: int) -> None:
     design = Design(n, alpha, seed=3, index=1, runs=runs)
     at_once = Design(n, alpha, seed=3, index=1, runs=runs, in_numpy=True)
-    for name in ("sensing", "teacher", "start", "gaussian_labels", "label_noise"):
+    for name in ("sensing_matrix", "teacher", "start", "gaussian_labels", "label_noise"):
         found, expected = getattr(at_once, name)(), np.asarray(getattr(design, name)())
         assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
         np.testing.assert_allclose(found, expected, rtol=ROUNDING, atol=1e-7, err_msg=name)

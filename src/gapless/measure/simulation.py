@@ -132,7 +132,7 @@ class Simulation(DesignPoint):
             return ACCURATE
         if self.save_at:
             return FLOW
-        # by transforms, too: the Krylov step is compiled, and a dozen of XLA's cost more than it saves
+        # the Krylov step is compiled, and a dozen of XLA's transforms cost more than it saves
         steps_alone = self.n < KRYLOV_FROM or self.design.of_transforms
         return SWEEP.divisible() if steps_alone else SWEEP
 
