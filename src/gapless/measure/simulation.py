@@ -147,8 +147,11 @@ class Simulation(DesignPoint):
         width = 8 if self.precision == "float64" else 4
         stored = 2 if self.precision == "float16" else width
         m, k = self.design.m, self.design.k
-        numbers = 6.0 * k * m + 20.0 * k * self.n
-        return stored * stored_numbers(self.design.of_transforms, m, self.n) + width * numbers
+        of_transforms = self.design.of_transforms
+        # what a product by transforms is made in, beside the labels (measured up to N = 10⁶)
+        each = 10.0 if of_transforms else 6.0
+        numbers = each * k * m + 20.0 * k * self.n
+        return stored * stored_numbers(of_transforms, m, self.n) + width * numbers
 
     def identity(self) -> dict[str, Any]:
         """Return the columns of the design, what was followed, and how."""
