@@ -155,7 +155,7 @@ def time_table(
     it is not reached; ``per_log_z`` with its clustered ``per_log_z_error``, −dt/d(ln z) over the
     solved runs, and ``explained``, the share of their variance of t that ln z explains.
     Where many runs are not solved in the budget the late ones are missing, and the slope is too
-    small.
+    small. From fewer than ten designs or so the intervals are too short.
     """
     rows = []
     for (n, alpha), here in table[table.outcome != Outcome.failed].groupby(["n", "alpha"]):
