@@ -9,6 +9,7 @@ import pytest
 from gapless.design import Design
 from gapless.draws import at_once
 from gapless.linalg import through_rows, times, times_transpose
+from gapless.losses import amplitude, normalised, quartic
 from gapless.problem import Problem, draw_problem
 from gapless.sensing import (
     OF_TRANSFORMS,
@@ -147,3 +148,15 @@ def test_a_problem_takes_an_operator_from_outside():
     dense = Problem(np.asarray(x), labels, w)
     state = dense.array(vectors(2, 20)[::-1])
     np.testing.assert_allclose(problem.energy(state), dense.energy(state), rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", [quartic, amplitude, normalised(1.0)], ids=repr)
+def test_an_evaluation_is_that_of_the_matrix_in_the_precision_of_the_problem(loss):
+    design = Design(n=24, alpha=5, seed=0, runs=3, in_numpy=True, sensing="fast")
+    fast = draw_problem(design, "shuffled", loss)
+    dense = replace(fast, sensing=np.asarray(fast.sensing)).at_once()
+    w = design.start()
+    for one, other in zip(fast.evaluate(w), dense.evaluate(w), strict=True):
+        assert one.dtype == other.dtype == "float32"
+        # labels of order one are known to some ε, and so are sums of M of them
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-4)

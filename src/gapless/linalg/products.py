@@ -182,7 +182,8 @@ def through_rows(
         raise ValueError(f"v: is {v.dtype} and the samples are {samples.dtype}; give one precision")
     if isinstance(x, TransformSensing):
         cost, weight = weigh(x.times_transpose(v), samples[:, None])
-        return cost.sum(axis=2), x.times(weight)
+        # in NumPy losses may answer in float64
+        return cost.sum(axis=2).astype(v.dtype), x.times(weight.astype(v.dtype))
     if library(v) is np is library(x):
         return _at_once(weigh, x, samples, v)
     with precision_of(v):
