@@ -27,8 +27,8 @@ from textbook import textbook_run
 from gapless.analyse.statistics import wilson
 from gapless.design import Design
 from gapless.flow import ACCURATE, FLOW, GradientFlow, State, Stop, integrate
-from gapless.flow.loop import begin
-from gapless.flow.solvers import power_iteration
+from gapless.flow.control import power_iteration
+from gapless.flow.loop import initial_state
 from gapless.measure.design_point import sweep_points
 from gapless.measure.simulation import Simulation
 from gapless.problem import Dtype, Problem, draw_problem, precision
@@ -196,7 +196,7 @@ def _stable_descent(problem: Problem, start: Array) -> tuple[np.ndarray, ...]:
 
     Finding λ at every step is not counted.
     """
-    state = begin(problem, start.astype(problem.dtype), GradientFlow())
+    state = initial_state(problem, start.astype(problem.dtype), GradientFlow())
     limit = Stop().speed2
 
     @jax.jit

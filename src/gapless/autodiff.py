@@ -38,6 +38,7 @@ def derivatives(value: Pointwise) -> tuple[Pointwise, Pointwise, Pointwise]:
 
 def _slope(function: Pointwise, yhat: Any, y: Any) -> Any:
     yhat = jnp.asarray(yhat)
+    # a directional derivative along ones: elementwise functions have a diagonal Jacobian
     return jax.jvp(lambda h: function(h, y), (yhat,), (jnp.ones_like(yhat),))[1]
 
 
@@ -45,13 +46,16 @@ def in_both_worlds(function: Pointwise) -> Pointwise:
     """Return ``function`` for JAX arrays, its compiled float64 twin for everything else."""
     if getattr(function, "in_both_worlds", False):
         return function
+    # theory calls with a few hundred to some 10⁵ labels, thousands of times
     compiled = jax.jit(function)
 
     def call(yhat: Any, y: Any) -> Any:
         if isinstance(yhat, jax.Array) or isinstance(y, jax.Array):
             return function(yhat, y)
+        # float64 whatever comes: theory's quadratures are to agree to 1e-9
         yhat, y = np.broadcast_arrays(np.asarray(yhat, float), np.asarray(y, float))
         flat, found = (yhat.ravel(), y.ravel()), np.empty(yhat.size)
+        # few sizes, each compiled once: labels are padded to them
         size = next((size for size in CHUNKS if size >= yhat.size), CHUNKS[-1])
         with as_ever(), jax.enable_x64(True):
             for first in range(0, yhat.size, size):
@@ -60,6 +64,7 @@ def in_both_worlds(function: Pointwise) -> Pointwise:
                 if image.dtype.kind == "c":
                     raise ValueError("a loss is a real number, this one is complex")
                 if image.shape != (size,):
+                    # a loss may return a constant curvature
                     image = np.broadcast_to(image, (size,))
                 found[first : first + size] = image[: part[0].size]
         return found.reshape(yhat.shape)
@@ -84,6 +89,7 @@ def curvature_infimum(d2: Pointwise) -> float:
     The lowest values within 10, 100 and 1000 either differ ever less (bounded: they are
     extrapolated as a geometric sequence) or ever more. The best point is then polished.
     """
+    # by factors: an infimum may be a limit at 0 or ∞
     size = np.concatenate([[0.0], np.geomspace(1e-4, 1e3, 211)])
     yhat, y = (a.ravel() for a in np.meshgrid(size, size, indexing="ij"))
     # a well about ŷ = y that gets narrower like 1/y would fall between these
@@ -96,9 +102,11 @@ def curvature_infimum(d2: Pointwise) -> float:
     fall, last = near - middle, middle - far
     size = float(np.median(np.abs(found)))
     small = 1e-12 * (size + abs(far))
+    # from 100 to 1000 half as much as from 10 to 100, or more: a power or a logarithm
     if last > max(0.5 * fall, small):
         return -np.inf
     if last > small:
+        # the sum of the geometric sequence that goes on
         return far - last * last / (fall - last)
     k = int(found.argmin())
     # its tolerances are absolute: in the loss's own unit

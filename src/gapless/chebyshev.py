@@ -25,6 +25,7 @@ the slow descent to a solution it would outlive the slow ones. With 2 it keeps 6
 @cache
 def coefficient_table() -> np.ndarray:
     """Return μ_j, ν_j, μ̃_j, γ̃_j for every s: shape (4, MAX_STAGES + 1, MAX_STAGES + 1)."""
+    # one table for all s, padded with zeros: compiled loops pick a column by a traced s
     table = np.zeros((4, MAX_STAGES + 1, MAX_STAGES + 1))
     for s in range(2, MAX_STAGES + 1):
         table[:, s, : s + 1] = _coefficients(s)
@@ -41,12 +42,14 @@ def stability_and_error() -> tuple[np.ndarray, np.ndarray]:
     for s in range(2, MAX_STAGES + 1):
         w0, w1, t = _chebyshev(s)
         beta[s] = (w0 + 1) / w1
+        # the stability polynomial's third coefficient beside 1/6, that of e^z
         error[s] = (1 - t[2, s] / t[1, s] ** 2 * w1**3 * t[3, s]) / 6
     return beta, error
 
 
 def _chebyshev(s: int) -> tuple[float, float, np.ndarray]:
     """Return w₀, w₁ = T_s′/T_s″ and T_j, T_j′, T_j″, T_j‴ at w₀ for j = 0 … s, (4, s + 1)."""
+    # beyond 1, so that |T_s(w₀)| > 1 and every stiff component is damped
     w0 = 1 + DAMPING / s**2
     t = np.array(
         [[chebyshev.chebval(w0, chebyshev.chebder(u, m)) for u in np.eye(s + 1)] for m in range(4)]
@@ -58,8 +61,10 @@ def _coefficients(s: int) -> np.ndarray:
     """Return μ_j, ν_j, μ̃_j, γ̃_j for j = 0 … s, shape (4, s + 1); entries without meaning are 0."""
     w0, w1, (t, dt, ddt, _) = _chebyshev(s)
     b = np.empty(s + 1)
+    # those of order 2; the first two, which it leaves open, are as the third
     b[2:] = ddt[2:] / dt[2:] ** 2
     b[:2] = b[2]
+    # what is left of the constant: stability polynomials are a_j + b_j T_j(w₀ + w₁ z)
     a = 1 - b * t
     mu, nu, mu_tilde, gamma_tilde = result = np.zeros((4, s + 1))
     mu_tilde[1] = b[1] * w1

@@ -17,7 +17,9 @@ def generalisation_error(overlap: np.ndarray, loss: Loss, alpha: float) -> np.nd
     made to a part in a thousand (a loss with a singularity).
     """
     q, alpha = np.asarray(real_array("overlap", overlap), float), ratio(alpha)
+    # by quadrature for every loss: closed forms would be one more thing to keep in step
     means = [bivariate_gaussian(loss.value, float(one)) for one in q.ravel()]
+    # near q = 1 the mean vanishes, so its error is judged against a part of that at q = 0
     at_random = abs(bivariate_gaussian(loss.value, 0.0)[0])
     for mean, error in means:
         if not error <= 1e-3 * max(abs(mean), 1e-3 * at_random):

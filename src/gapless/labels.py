@@ -50,6 +50,7 @@ class LabelLaw:
         if not 1e-290 < (largest := weight.max()) < 1e290:
             weight = weight / largest  # or their sum is infinite, or of few digits
         for name, array in zip(names, (student, teacher, weight / weight.sum()), strict=True):
+            # flat: a law has no more structure than its atoms
             object.__setattr__(self, name, array.ravel())
 
     @classmethod
@@ -59,6 +60,7 @@ class LabelLaw:
 
     def mean(self, f: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> float:
         """Return E f(ŷ, y)."""
+        # weights sum to one, so no division
         return float(self.weight @ f(self.student, self.teacher))
 
     def energy(self, loss: Loss, alpha: float) -> float:
@@ -71,5 +73,6 @@ class LabelLaw:
 
     def moments(self) -> dict[str, float]:
         """Return E|ŷ|^k for k = 1 … 4, named ``abs``, ``2``, ``3``, ``4`` (Fig. 4, right)."""
+        # |ŷ|: odd moments of ŷ itself vanish by symmetry
         size = np.abs(self.student)
         return {"abs" if k == 1 else str(k): float(self.weight @ size**k) for k in (1, 2, 3, 4)}

@@ -34,9 +34,11 @@ def size_of(name: str, value: Pointwise) -> float:
 
     Raises ``ValueError`` where that is zero, not finite, or beyond what float64 can square.
     """
+    # independent labels: at ŷ ≈ y a loss is as small as the labels are close
     yhat, y = _labels(0.3, 3.0)
     found = _at("value", name, value, yhat, y)
     size = float(np.median(np.abs(found)))
+    # theory squares slopes, and float64 ends at 1e308
     if not 1e-100 < size < 1e100:
         what = "vanishes" if size == 0 else f"has values around {size:.3g}"
         raise ValueError(
@@ -53,6 +55,7 @@ def check_functions(name: str, functions: Functions) -> float:
     the function before it, by differences. (Kinks are allowed: few pairs lie next to one.)
     """
     size = size_of(name, functions[0])
+    # beyond what Gaussian labels reach, so that tails are looked at too
     yhat, y = _labels(1e-2, 30.0)
     for what, function in zip(NAMES, functions, strict=True):
         found = _at(what, name, function, yhat, y)
@@ -73,6 +76,7 @@ def check_law(name: str, functions: Functions) -> None:
     for.
     """
     value, d1, d2 = functions
+    # zero itself included: that is where kinks of even functions lie
     size = np.concatenate([[0.0], np.geomspace(1e-3, FARTHEST_STUDENT, 61)])
     y = np.concatenate([[0.0], np.geomspace(1e-3, FARTHEST_TEACHER, 40)])
     here, there = size[:, None] + 0 * y, y + 0 * size[:, None]
@@ -81,6 +85,7 @@ def check_law(name: str, functions: Functions) -> None:
         for what, function in zip(NAMES, functions, strict=True)
     )
     unit = check_functions(name, functions)
+    # relative to the values, with a floor of the loss's own unit
     close = 1e-9 * (unit + np.abs(ell))
     for sign, mirrored in (("ŷ", value(-here, there)), ("y", value(here, -there))):
         if (np.abs(mirrored - ell) > close).any():
@@ -93,9 +98,11 @@ def check_law(name: str, functions: Functions) -> None:
             f"loss: {name} must vanish at ŷ = ±y and be nowhere negative: a run has found the "
             "signal when its energy is zero"
         )
+    # beside zero: at a kink itself the slope may be given any value
     near = 1e-6
     if (d1(near + 0 * y, y) > 10 * near * (unit + np.abs(curvature[0]))).any():
         raise ValueError(f"loss: {name} has a cusp at ŷ = 0 that points down, which is not covered")
+    # for small y the well at ŷ = y merges with its mirror image
     inner = y[y > 0.1]
     ahead, behind = (d1(inner + s * near, inner) for s in (1, -1))
     around = sum(np.abs(d2(inner + s * near, inner)) for s in (1, -1))
@@ -109,6 +116,7 @@ def check_traced(name: str, functions: Functions, dtype: str) -> None:
     """Raise ``ValueError`` unless JAX can compile the functions, to arrays of their arguments'."""
     import jax
 
+    # two unequal axes, so that a transposed answer is noticed; shapes only, nothing is computed
     label = jax.ShapeDtypeStruct((2, 3), dtype)
     for what, function in zip(NAMES, functions, strict=True):
         try:
@@ -128,6 +136,7 @@ def check_traced(name: str, functions: Functions, dtype: str) -> None:
 def check_range(name: str, value: Pointwise) -> None:
     """Raise ``ValueError`` where the squares of a loss's slopes leave the range of float32."""
     unit, tiny = size_of(name, value), float(np.finfo(np.float32).tiny)
+    # the cube root: a squared slope times a label or two must be representable
     if not tiny ** (1 / 3) < unit < tiny ** (-1 / 3):
         raise ValueError(
             f"loss: {name} has values around {unit:.3g}, and squares of its slopes leave the range "
@@ -155,6 +164,7 @@ def check_float32(name: str, functions: Functions) -> None:
             np.asarray(_at(what, name, f, yhat.astype(float), y.astype(float)))
             for what, f in zip(NAMES, functions, strict=True)
         ]
+        # energies are sums over labels, so it is the mean that counts, not the worst label
         energy = abs(found[0].sum() / exact[0].sum() - 1)
         slopes = [
             float(np.linalg.norm(a - b) / max(float(np.linalg.norm(b)), 1e-300))
@@ -162,6 +172,7 @@ def check_float32(name: str, functions: Functions) -> None:
         ]
         return [float(energy), *slopes]
 
+    # the same labels each time: a loss is accepted or not, whoever asks
     rng = np.random.default_rng(0)
     y, across = rng.standard_normal((2, PAIRS))
     cases = [(np.inf, across)]
@@ -183,6 +194,7 @@ def check_float32(name: str, functions: Functions) -> None:
 
 def _spread(mean_at: Callable[[float], np.ndarray], target: float) -> float:
     """Return how far ŷ must scatter about y for a mean loss, to a per cent; bisected."""
+    # on a logarithmic scale: the spread is the square root of the level, or another power
     low, high = 1e-12, 1.0
     for _ in range(40):
         middle = (low * high) ** 0.5
@@ -194,6 +206,7 @@ def _labels(lowest: float, highest: float) -> tuple[np.ndarray, np.ndarray]:
     """Return pairs of labels > 0, log-uniform and in general position; the same every time."""
     rng = np.random.default_rng(0)
     yhat, y = np.exp(rng.uniform(np.log(lowest), np.log(highest), (2, PAIRS)))
+    # the last labels scattered below the limit, not piled up on it
     return yhat, np.minimum(y, FARTHEST_TEACHER * rng.uniform(0.5, 1, PAIRS))
 
 
@@ -237,6 +250,7 @@ def _check_elementwise(
     together: np.ndarray,
 ) -> None:
     """Raise ``ValueError`` where a pair's number depends on the other pairs, or on their order."""
+    # reversed, thinned and alone: means, sorts and padding show in one of them
     orders = (np.arange(PAIRS)[::-1], np.arange(0, PAIRS, 3), np.arange(1))
     typical = float(np.median(np.abs(together)))
     for chosen in orders:
@@ -257,18 +271,21 @@ def _check_derivative(
     function is around, at ŷ = 0, or at twice ŷ.
     """
     yhat, y = _labels(1e-2, 30.0)
+    # relative: labels span four decades
     step = 1e-3 * yhat
 
     def slope(h: np.ndarray) -> np.ndarray:
         ahead, behind = (np.asarray(function(yhat + s * h, y), float) for s in (1, -1))
         return (ahead - behind) / (2 * h)
 
+    # their difference estimates the error of the shorter: a kink nearby makes it large
     long, short = slope(step), slope(step / 2)
     terms = sum(np.abs(np.asarray(function(at, y), float)) for at in (yhat, 0 * yhat, 2 * yhat))
     rounding = 1e-13 * (terms + size) / step
     claimed = np.broadcast_to(np.asarray(derivative(yhat, y), float), yhat.shape)
     allowed = DIFFERENCE * (np.abs(short) + np.abs(claimed)) + 10 * np.abs(long - short) + rounding
     wrong = np.abs(claimed - short) > allowed
+    # a few pairs may lie next to a kink
     if wrong.sum() > STRAYS:
         k = int(np.argmax(wrong))
         raise ValueError(

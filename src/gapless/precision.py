@@ -47,6 +47,7 @@ def checked_key(name: str, key: Any) -> Any:
 
 @contextmanager
 def _computing_in(dtype: Dtype) -> Iterator[None]:
+    # on the CPU products are made in full anyway
     full = None if jax.default_backend() == "cpu" else "highest"
     with as_ever(), jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(full):
         yield

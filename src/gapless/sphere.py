@@ -7,6 +7,7 @@ from gapless.arrays import Array, compiled, library
 
 def normalise(w: Float[Array, "K N"]) -> Float[Array, "K N"]:
     """Return W scaled back to the sphere of radius √N."""
+    # the factor first, one a run: W is multiplied once, not divided and multiplied
     return w * (w.shape[1] ** 0.5 / library(w).linalg.norm(w, axis=1, keepdims=True))
 
 

@@ -16,7 +16,7 @@ from gapless.flow import (
     integrate,
     paper_budget,
 )
-from gapless.flow.solvers import energy_rounding
+from gapless.flow.control import energy_rounding
 from gapless.problem import draw_problem
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from gapless.design import Design
-from gapless.flow import PAPER, AtEnergy, GradientFlow, Outcome, integrate
+from gapless.flow import PAPER, AtEnergy, GradientFlow, Outcome, Stop, Trajectory, integrate
+from gapless.hessian import hessian_matrix
 from gapless.problem import draw_problem
 
 DESIGN = Design(64, 10, seed=2, runs=16)
@@ -54,7 +55,7 @@ def test_a_run_that_never_crosses_says_so_and_keeps_its_state(problem) -> None:
     assert not late.crossed.any()
     assert set(late.outcome) == {Outcome.time_out}
     np.testing.assert_allclose(late.stopped_at, 0.3, atol=1e-6)
-    for energy in (1e6, np.full(16, np.nan)):  # it sets out below, or there is nothing to cross
+    for energy in (1e6, np.full(16, np.nan)):  # it starts below, or there is nothing to cross
         never = to_energy(problem, energy, 0.3)
         assert not never.crossed.any()
         assert set(never.outcome) == {Outcome.stopped}
@@ -108,3 +109,30 @@ def test_descent_has_no_states_between_its_steps(problem) -> None:
 def test_wrong_requests_name_the_parameter(name, arguments, problem) -> None:
     with pytest.raises(ValueError, match=name):
         to_energy(problem, **arguments)
+
+
+def test_rest_is_approached_at_the_rates_of_the_hessian() -> None:
+    # Near a minimum V̇ = −HV, so −d ln|V|²/dt = 2VᵀHV/|V|², which falls as slow modes take over:
+    # what |V|² loses lies between its values at both ends, times the time in between.
+    design = Design(48, 4, seed=0, runs=4, in_numpy=True)
+    problem = draw_problem(design, "shuffled", dtype="float64")
+    solver, levels = GradientFlow(1e-6), (1e-8, 1e-10)
+
+    def rate(run: Trajectory) -> np.ndarray:
+        v = np.asarray(run.state.velocity)
+        hessians = [hessian_matrix(problem, run.state.w, k, deflate_radial=True) for k in range(4)]
+        images = np.stack([hessian @ one for hessian, one in zip(hessians, v, strict=True)])
+        return 2 * (v * images).sum(axis=1) / (v * v).sum(axis=1)
+
+    early, late = (
+        integrate(problem, design.start(), 400.0, solver=solver, stop=Stop(speed2=level))
+        for level in levels
+    )
+    assert {*early.outcome, *late.outcome} == {Outcome.trapped}
+    lost = np.log(early.end.speed2 / late.end.speed2)
+    time = late.stopped_at - early.stopped_at
+    # the error that a step may make, in units of the radius, against the way left, |V|/λ₁ with λ₁
+    # of order one: 10 % at the end (and far below before)
+    slack = solver.tolerance / levels[-1] ** 0.5
+    assert (lost >= (1 - slack) * rate(late) * time).all()
+    assert (lost <= (1 + slack) * rate(early) * time).all()

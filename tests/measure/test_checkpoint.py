@@ -15,7 +15,7 @@ import faults
 from gapless.flow import Observables, integrate
 from gapless.measure import checkpoint, simulation
 from gapless.measure.checkpoint import Checkpoint, checkpoints_in
-from gapless.measure.mean_field import MeanField, solve
+from gapless.measure.mean_field import MeanField, solution_of
 from gapless.measure.simulation import Simulation
 
 POINT = Simulation(n=32, alpha=6, seed=1, runs=2, t_max=0.6, save_at=(0.1, 0.2, 0.4, 0.6))
@@ -168,7 +168,7 @@ def test_other_arrays_are_told_and_ignored(file, whole, capsys):
 def test_other_arrays_of_a_mean_field_are_told_and_ignored(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
     point = MeanField(alpha=6, t_max=0.2, step=0.05, paths=64, seed=1, waiting=(0.05,))
-    whole = solve(point)
+    whole = solution_of(point)
 
     seen = []
 
@@ -179,7 +179,7 @@ def test_other_arrays_of_a_mean_field_are_told_and_ignored(tmp_path, monkeypatch
 
     with checkpoints_in(tmp_path):
         with pytest.raises(Cut):
-            solve(point, cut_at_the_fourth)
+            solution_of(point, cut_at_the_fourth)
         good = Checkpoint(point).read()
         assert good is not None
         some = ["scalars", "labels", "components", "probe_counts", "clock", "log_norms"]
@@ -189,13 +189,13 @@ def test_other_arrays_of_a_mean_field_are_told_and_ignored(tmp_path, monkeypatch
         worse += [{n: a for n, a in good.items() if n != name} for name in some]
         for bad in [*worse, {}, good | {"more": np.zeros(3)}]:
             Checkpoint(point).write(bad)
-            np.testing.assert_array_equal(solve(point).energy, whole.energy)
+            np.testing.assert_array_equal(solution_of(point).energy, whole.energy)
             told = capsys.readouterr().err
             assert "ignored" in told
             assert told.count("\n") == 1
         Checkpoint(point).write(good)
         left: list[float] = []
-        np.testing.assert_array_equal(solve(point, left.append).energy, whole.energy)
+        np.testing.assert_array_equal(solution_of(point, left.append).energy, whole.energy)
         assert capsys.readouterr().err == ""
 
 

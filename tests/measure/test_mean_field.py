@@ -10,7 +10,7 @@ from gapless.measure.checkpoint import checkpoints_in
 @pytest.mark.parametrize("step", [0.01, None])
 def test_a_checkpoint_continues_to_the_same_bits(step, tmp_path, monkeypatch):
     point = experiment.MeanField(alpha=6, t_max=0.2, step=step, paths=256, seed=3, waiting=(0, 0.1))
-    whole = experiment.solve(point)
+    whole = experiment.solution_of(point)
     monkeypatch.setattr("gapless.measure.checkpoint.EVERY_S", 0.0)
 
     class Killed(Exception):
@@ -22,10 +22,10 @@ def test_a_checkpoint_continues_to_the_same_bits(step, tmp_path, monkeypatch):
             raise Killed
 
     with checkpoints_in(tmp_path), pytest.raises(Killed):
-        experiment.solve(point, lambda _: kill())
+        experiment.solution_of(point, lambda _: kill())
     assert list(tmp_path.iterdir())
     with checkpoints_in(tmp_path):
-        again = experiment.solve(point)
+        again = experiment.solution_of(point)
     np.testing.assert_array_equal(again.energy, whole.energy)
     np.testing.assert_array_equal(again.growth, whole.growth)
     np.testing.assert_array_equal(again.correlation, whole.correlation)

@@ -10,7 +10,6 @@ from gapless.quadrature import LEVELS
 from gapless.theory import (
     NotConverged,
     bulk_edge,
-    complexity_curve,
     ground_state,
     replica,
     roots,
@@ -211,33 +210,6 @@ def test_below_the_ground_state_means_negative_complexity(alpha):
     assert state.flags["negative_complexity"] == (state.complexity < 0)
 
 
-def test_the_ground_state_is_where_f_is_largest_in_z():
-    ground = ground_state(quartic, 10.0)
-    slope = central_difference(lambda z: free_energy(quartic, 10.0, ground.chi, z), ground.z)
-    assert slope == pytest.approx(0, abs=1e-7)
-    assert free_energy(quartic, 10.0, ground.chi, ground.z) == pytest.approx(ground.energy)
-    # Σ = 0 at an energy above the marginal one: such a state is not even 1RSB stable.
-    assert ground.marginality > 1
-
-
-def test_complexity_is_a_legendre_transform():
-    curve = complexity_curve(quartic, 10.0, z=np.linspace(0.08, 0.1, 9))
-    # Trapezoid on dΣ/de = z: error h² e‴/12, a relative 1e-4 of Σ's change.
-    change = np.diff(curve.complexity)
-    integral = np.diff(curve.energy) * (curve.z[1:] + curve.z[:-1]) / 2
-    np.testing.assert_allclose(change, integral, rtol=1e-3)
-    assert (np.diff(curve.energy) < 0).all()
-    state = threshold_state(quartic, 10.0)
-    sigma = np.interp(-state.energy, -curve.energy, curve.complexity)
-    assert sigma == pytest.approx(state.complexity, abs=1e-5)
-
-
-def test_the_default_complexity_curve_spans_ground_state_and_threshold():
-    curve = complexity_curve(quartic, 3.0, points=7)
-    assert curve.complexity.max() > 0 > curve.complexity.min()
-    assert curve.marginality.min() < 1 < curve.marginality.max()
-
-
 def test_published_magnitudes():
     # Not a tuned reference: the digits that the literature and earlier estimates agree on.
     ten, four = threshold_state(quartic, 10.0), threshold_state(quartic, 4.0)
@@ -298,11 +270,6 @@ def test_a_loss_may_return_constants_or_foreign_arrays():
     plain = Loss("plain", amplitude.value, amplitude.d1, lambda h, y: 2.0, 2.0)
     state, same = threshold_state(plain, 5.0), threshold_state(amplitude, 5.0)
     assert (state.chi, state.energy) == (same.chi, same.energy)
-
-
-def test_complexity_curve_refuses_bad_z():
-    with pytest.raises(ValueError, match="positive"):
-        complexity_curve(quartic, 10.0, z=np.array([-1.0]))
 
 
 def test_a_solver_that_gives_up_carries_its_last_iterate():

@@ -1,4 +1,4 @@
-"""Where runs set out from: at random, from the spectral estimator, or at a given overlap."""
+"""Where runs start from: at random, from the spectral estimator, or at a given overlap."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -20,7 +20,7 @@ Kind = Literal["random", "spectral", "overlap"]
 
 @dataclass(frozen=True)
 class Start:
-    """How runs set out.
+    """How runs start.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def parse_start(text: str) -> Start:
 
 
 def start_states(design: Design, problem: Problem, start: Start) -> Float[Array, "K N"]:
-    """Return the states that the runs of a design set out from, on the sphere of radius √N.
+    """Return the states that the runs of a design start from, on the sphere of radius √N.
 
     Raises ``ValueError`` for a start at an overlap with a teacher that the labels do not have, and
     for a problem of another design.
@@ -87,7 +87,7 @@ def start_states(design: Design, problem: Problem, start: Start) -> Float[Array,
             f"{problem.k} in {problem.n}; pass the design that the problem was drawn from"
         )
     if start.kind == "random":
-        # the design's own, so that a shuffled twin and other protocols set out from the same states
+        # the design's own, so that a shuffled twin and other protocols start from the same states
         return design.start()
     if start.kind == "spectral":
         transform = preprocessing(start.transform, problem.alpha)

@@ -35,7 +35,9 @@ def minima_table(records: pd.DataFrame) -> pd.DataFrame:
     over them; energy, limit, lambda_1.
     """
     minima = records[records.outcome == "minimum"]
+    # share over draws of signs: which sign the signal has at each sample is not known
     draws = [np.asarray(values, float) for values in minima.schur]
+    # what a minimum is compared by; its draws of signs are reduced to two numbers
     known = minima[["n", "alpha", "seed", "design", "energy", "limit", "lambda_1", "time"]]
     return known.assign(
         unstable=[float((s < 0).mean()) for s in draws],
@@ -55,6 +57,7 @@ def border_table(records: pd.DataFrame) -> pd.DataFrame:
     minima = minima_table(records)
     for (n, alpha), all_of_them in records.groupby(["n", "alpha"]):
         here = minima[(minima.n == n) & (minima.alpha == alpha)]
+        # a share at rest of the runs that were computed
         ran = all_of_them[all_of_them.outcome != "failed"]
         row: dict[str, Any] = {"n": int(str(n)), "alpha": float(str(alpha)), "minima": len(here)}
         row |= {"designs": int(here.design.nunique())}
@@ -66,8 +69,10 @@ def border_table(records: pd.DataFrame) -> pd.DataFrame:
             row |= {
                 "unstable": unstable.mean,
                 "error": unstable.standard_error,
+                # a Student interval of a share may leave [0, 1]
                 "low": max(low, 0.0),
                 "high": min(high, 1.0),
+                # medians: s divides by λ₁, so a few nearly flat minima would decide its mean
                 "median_s": float(here["median"].median()),
                 "limit_s": float(here.limit.median()),
                 "energy": energy.mean,
@@ -75,6 +80,7 @@ def border_table(records: pd.DataFrame) -> pd.DataFrame:
                 "lambda_1": float(here.lambda_1.median()),
                 "time_median": float(here.time.median()),
             }
+        # saddles are at rest as well, in no minimum
         at_rest = ran.outcome.isin(("minimum", "saddle")).mean() if len(ran) else nan
         row |= {"rest": float(at_rest), "failed": len(all_of_them) - len(ran)}
         rows.append(row)
@@ -117,13 +123,16 @@ def transitions(minima: pd.DataFrame, *, seed: int = 0) -> list[Transition]:
     seed
         Of the resampling.
     """
+    # a single α is no curve: a sweep may be half-way
     curves = [_Curve.of(n, here) for n, here in minima.groupby("n") if here.alpha.nunique() > 1]
     if len(curves) < 2:
         return []
+    # one seed: the same records give the same error
     rng = np.random.default_rng(seed)
     # a single design says nothing of how designs differ
     alone = any(len(one) < 2 for curve in curves for one in curve.shares)
     count = 0 if alone else RESAMPLES
+    # one set of resampled curves for all pairs: a size enters two crossings with the same draws
     drawn = [[curve.resampled(rng) for curve in curves] for _ in range(count)]
     found = []
     for i, (small, large) in enumerate(pairwise(curves)):
@@ -167,6 +176,7 @@ class _Curve:
 
     def resampled(self, rng: np.random.Generator) -> "_Curve":
         """Return the curve of designs that are drawn with replacement."""
+        # at each α by itself: its designs are other matrices
         drawn = [rng.integers(len(one), size=len(one)) for one in self.shares]
         pairs = list(zip(self.shares, self.weights, drawn, strict=True))
         return _Curve(self.n, self.alpha, [s[i] for s, _, i in pairs], [w[i] for _, w, i in pairs])
@@ -196,6 +206,7 @@ def _error(shares: np.ndarray, weights: np.ndarray) -> float:
     count = len(shares)
     if count < 2:
         return 0.0
+    # designs with more minima weigh more, in the mean and in its error
     left = weights * (shares - np.average(shares, weights=weights))
     return float(np.sqrt(count / (count - 1) * (left**2).sum()) / weights.sum())
 
@@ -203,6 +214,7 @@ def _error(shares: np.ndarray, weights: np.ndarray) -> float:
 def _line(curve: _Curve) -> tuple[float, float]:
     """Return intercept and slope of probit P against α."""
     value, error = curve.probit
+    # 1/error, as `polyfit` squares its weights
     slope, intercept = np.polyfit(curve.alpha, value, 1, w=1 / error)
     return float(intercept), float(slope)
 
@@ -212,6 +224,7 @@ def _crossing(small: _Curve, large: _Curve) -> tuple[float, float]:
     (a, b), (c, d) = _line(small), _line(large)
     if d <= b:
         return nan, nan
+    # steeper at the larger N, as the law has it: else the lines meet for no reason of its
     alpha = (a - c) / (d - b)
     return alpha, float(norm.cdf(a + b * alpha))
 
@@ -228,10 +241,13 @@ def _fit(curves: list[_Curve]) -> tuple[tuple[float, float], float, int]:
 
     Linear in p, g and g α_c: probit P = p + N^(1/3) (g α − g α_c).
     """
+    # N^(1/3): the step's width in α shrinks as the law says
     scale = np.concatenate([np.full(len(curve.alpha), curve.n ** (1 / 3)) for curve in curves])
     alpha = np.concatenate([curve.alpha for curve in curves])
+    # all sizes share p, g and α_c
     value, error = (np.concatenate(part) for part in zip(*(c.probit for c in curves), strict=True))
     design = np.stack([np.ones_like(scale), scale * alpha, -scale], axis=1) / error[:, None]
+    # linear in (p, g, g α_c), so no search and no start
     found, *_ = np.linalg.lstsq(design, value / error, rcond=None)
     offset, slope, product = (float(one) for one in found)
     chi2 = float(((design @ found - value / error) ** 2).sum())

@@ -20,7 +20,9 @@ EXCESS_SETS = 2
 
 def at_time(t: np.ndarray, curve: np.ndarray, when: float) -> float:
     """Return a curve at one time, by interpolation in ln t; NaN outside of where it is known."""
+    # a probe has no values before its waiting time, and ln t none at 0
     known = (t > 0) & np.isfinite(curve)
+    # 1e-9: saved times are whole steps, off by rounding; no extrapolation otherwise
     if not known.any() or not t[known][0] <= when <= t[known][-1] * (1 + 1e-9):
         return nan
     return float(np.interp(np.log(when), np.log(t[known]), curve[known]))
@@ -35,13 +37,16 @@ def energy_limit(
     one set.
     """
     curves = np.asarray(energies)
+    # of the mean: the fit is not linear, and single sets are too noisy for it
     value, window = power_law_limit(t, curves.mean(axis=0))
     count = len(curves)
+    # one set says nothing of how sets differ
     if count < 2:
         return value, nan, window
     without = [
         power_law_limit(t, np.delete(curves, k, axis=0).mean(axis=0))[0] for k in range(count)
     ]
+    # of the jackknife: √((S−1)/S Σ(·)²) = std √(S − 1)
     return value, float(np.std(without)) * sqrt(count - 1), window
 
 
@@ -54,12 +59,14 @@ def alignment_exponent(t: np.ndarray, alignment: np.ndarray, window: tuple[float
     inside = (t >= window[0]) & (t <= window[1] * (1 + 1e-9)) & np.isfinite(alignment)
     if inside.sum() < 2:
         return nan
+    # |m/δw|: the sign of an overlap is arbitrary
     return float(np.polyfit(np.log(t[inside]), np.log(abs(alignment[inside])), 1)[0])
 
 
 def median_error(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
     """Return median and standard error: a single path that changes sides upsets a set's mean."""
     found = np.asarray(values, float)
+    # half of the central 68 %, a standard deviation of normal values: outliers do not enter
     spread = float(np.subtract(*np.percentile(found, [84, 16]))) / 2
     error = MEDIAN_ERROR * spread / sqrt(len(found)) if len(found) > 1 else nan
     return float(np.median(found)), error
@@ -81,8 +88,10 @@ def corner(exponents: Mapping[float, np.ndarray]) -> tuple[float, float]:
     is no corner, or where a tenth of the resampled sets have none.
     """
     alphas = np.array(sorted(exponents))
+    # three parameters, and a point more
     if len(alphas) < 4:
         return nan, nan
+    # a corner needs a point on either side; for each place the rest of the fit is linear
     places = np.linspace(alphas[1], alphas[-2], 200)
     designs = np.stack([np.ones((200, len(alphas))), -np.maximum(places[:, None] - alphas, 0)], -1)
     solve = np.linalg.pinv(designs)
@@ -93,6 +102,7 @@ def corner(exponents: Mapping[float, np.ndarray]) -> tuple[float, float]:
         least = int(np.argmin(misfit))
         # a curve that is flat to rounding has its corner anywhere
         bends = best[least, 1] > 1e-9 * abs(medians).max()
+        # at an end of the range the best corner lies outside of it
         return float(places[least]) if bends and 0 < least < len(places) - 1 else nan
 
     def of(choose: Callable[[np.ndarray], np.ndarray]) -> float:
@@ -129,6 +139,7 @@ def vanishing_excess(excess: Mapping[float, np.ndarray]) -> tuple[float, float]:
 
 def _resampled(estimate: Callable[[Callable[[np.ndarray], np.ndarray]], float]) -> float:
     """Return half of the central 68 % of an estimate over resampled sets; NaN if a tenth fail."""
+    # a seed of its own: the same records give the same error
     rng = np.random.default_rng(0)
     found = np.array(
         [estimate(lambda values: rng.choice(values, len(values))) for _ in range(RESAMPLES)]
@@ -136,4 +147,5 @@ def _resampled(estimate: Callable[[Callable[[np.ndarray], np.ndarray]], float]) 
     good = found[np.isfinite(found)]
     if len(good) < 0.9 * RESAMPLES:
         return nan
+    # not a standard deviation: a few resamples with a corner far off would decide it
     return float(np.subtract(*np.percentile(good, [84, 16]))) / 2

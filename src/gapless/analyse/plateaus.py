@@ -62,6 +62,7 @@ def prediction(loss: str, alpha: float) -> Prediction:
     known = recorded_loss(loss)
     try:
         return UNKNOWN if known is None else marginal_prediction(known, alpha)
+    # no state at this α, or none that is found: the runs stand alone in the picture
     except (ValueError, NotConverged):
         return UNKNOWN
 
@@ -69,6 +70,7 @@ def prediction(loss: str, alpha: float) -> Prediction:
 @lru_cache(maxsize=1024)
 def marginal_prediction(loss: Loss, alpha: float) -> Prediction:
     """Return the energies and moments of the marginal state of a loss at hand (`prediction`)."""
+    # kept, since several figures ask for the same α
     state, ground = threshold_state(loss, alpha), ground_state(loss, alpha)
     return Prediction(state.energy, ground.energy, tuple(state.moments.values()))
 
@@ -129,12 +131,15 @@ class Plateau:
 
 def plateaus(table: pd.DataFrame) -> list[Plateau]:
     """Return runs against 1RSB at every (N, M), in order; runs that failed are left out."""
+    # failed and infinite runs have no plateau; runs that are still moving have one, within `drift`
     good = table[~table.outcome.isin([Outcome.failed, Outcome.not_finite])]
     found = []
+    # by M, not α: theory is taken at M/N, which differs from α where αN is no whole number
     for _, here in good.groupby(["n", "m"]):
         n, m = int(here.n.iloc[0]), int(here.m.iloc[0])
         # By position: energies at T/2 and T, held for a run that came to rest earlier.
         late = np.array([energies[-2:] for energies in here.energy_t], float)
+        # a drift relative to an energy of zero would be anything
         positive = (here.outcome != INTERPOLATED).to_numpy()
         # Designs of different seeds are different sensing matrices.
         design = here.groupby(["seed", "design"]).ngroup().to_numpy()
@@ -169,13 +174,17 @@ def plateau_limits(found: Sequence[Plateau]) -> pd.DataFrame:
     for alpha in sorted({p.alpha for p in found}):
         here = sorted((p for p in found if p.alpha == alpha), key=lambda p: p.n)
         energy = [p.measured["energy"] for p in here]
+        # of designs; without it a size has no weight
         error = np.array([e.standard_error for e in energy])
         if len(here) < 2 or not np.isfinite(error).all():
             continue
         n, mean = np.array([p.n for p in here], float), np.array([e.mean for e in energy])
+        # both laws: which correction is right is not known, and their difference enters the error
         fits = [weighted_line(n**-k, mean, error) for k in EXPONENTS]
         limits = [fit.parameters[0] for fit in fits]
+        # theory at the largest size, whose M/N is nearest to α
         limit, theory = float(np.mean(limits)), here[-1].theory.energy
+        # half of the difference: the mean of two limits is off by no more if one of them is right
         both = float(np.hypot(max(f.errors[0] for f in fits), abs(limits[0] - limits[1]) / 2))
         rows.append(
             {

@@ -42,19 +42,23 @@ def intraclass_correlation(successes: np.ndarray, sizes: np.ndarray, group: np.n
     between = within = 0.0
     between_dof = within_dof = 0
     size_sum = size_square = 0.0
+    # pooled over groups: at one α there are too few designs for a ratio of variances
     for name in np.unique(group):
         s, k = successes[group == name].astype(float), sizes[group == name].astype(float)
         mean = s.sum() / k.sum()
         between += float((k * (s / k - mean) ** 2).sum())
+        # of 0/1 values: Σ(x − s/k)² = s − s²/k
         within += float((s - s**2 / k).sum())
         between_dof += len(k) - 1
         within_dof += int(k.sum()) - len(k)
+        # k₀: designs of unequal size, the last one of a sweep being cut
         size_sum += float(k.sum()) - float((k**2).sum() / k.sum())
         size_square += len(k) - 1
     if between_dof == 0 or within_dof == 0 or between + within == 0:
         return 0.0
     msb, msw, k0 = between / between_dof, within / within_dof, size_sum / size_square
     denominator = msb + (k0 - 1) * msw
+    # negative by chance, it would make intervals narrower than those of independent runs
     return max(0.0, (msb - msw) / denominator) if denominator > 0 else 0.0
 
 
@@ -67,8 +71,10 @@ def success_fraction(
     where all runs agree.
     """
     runs, designs, total = int(sizes.sum()), len(sizes), int(successes.sum())
+    # an empty sample has no fraction, and must not raise in a sweep half-way
     if runs == 0:
         return Fraction(0, 0, 0, nan, nan, nan)
+    # k̄ weighted by size: a run is in a design of size k with probability k/n
     effect = 1 + ((sizes.astype(float) ** 2).sum() / runs - 1) * correlation
     low, high = wilson(total / runs, runs / effect, level)
     return Fraction(runs, designs, total, total / runs, low, high)
@@ -86,7 +92,9 @@ def share(flags: ArrayLike, cluster: ArrayLike) -> Fraction:
     """
     _, index = np.unique(np.asarray(cluster), return_inverse=True)
     sizes = np.bincount(index)
+    # counted by design, since intervals need nothing else
     successes = np.bincount(index, weights=np.asarray(flags, float)).astype(int)
+    # one group: the mean is the same for all of these runs
     correlation = intraclass_correlation(successes, sizes, np.zeros(len(sizes)))
     return success_fraction(successes, sizes, correlation)
 
@@ -95,6 +103,7 @@ def wilson(fraction: float, n: float, level: float = 0.95) -> tuple[float, float
     """Return the Wilson score interval of a fraction of n (not necessarily whole) trials."""
     z = float(norm.ppf(0.5 + level / 2))
     centre = (fraction + z**2 / (2 * n)) / (1 + z**2 / n)
+    # Wilson's, not ± 1.96 standard errors: those vanish at 0 and 1 of n
     half = z / (1 + z**2 / n) * sqrt(fraction * (1 - fraction) / n + z**2 / (4 * n**2))
     # exact where rounding would leave the end 1e-16 inside
     low = 0.0 if fraction == 0 else max(0.0, centre - half)
@@ -169,8 +178,10 @@ def clustered_mean(values: np.ndarray, cluster: np.ndarray) -> ClusteredMean:
         raise ValueError("values: a mean needs at least one run")
     _, index = np.unique(cluster, return_inverse=True)
     mean = float(values.mean())
+    # sums, not means: a design with more runs weighs more in the mean, and in its error
     sums = np.bincount(index, weights=values - mean)
     count, size = len(sums), len(values)
+    # one design says nothing of how designs differ, so its error is unknown, not zero
     error = sqrt(count / (count - 1) * float((sums**2).sum())) / size if count > 1 else nan
     std = float(values.std(ddof=1)) if size > 1 else nan
     return ClusteredMean(size, count, mean, std, error)
@@ -185,7 +196,9 @@ def clustered_std(values: np.ndarray, cluster: np.ndarray) -> tuple[float, float
         return float("nan"), float("nan")
     whole = float(values.std(ddof=1))
     names = np.unique(cluster)
+    # a jackknife, since the variance of a standard deviation has no simple clustered form
     parts = [values[cluster != name] for name in names]
+    # leaving out a design must leave two values at least
     if len(names) < 2 or min(len(part) for part in parts) < 2:
         return whole, float("nan")
     left = np.array([part.std(ddof=1) for part in parts])
@@ -254,8 +267,10 @@ def weighted_line(x: np.ndarray, y: np.ndarray, error: np.ndarray) -> Line:
     x, y, error : (S,)
         S ≥ 2 points and the standard errors of y.
     """
+    # divided by the errors, least squares are weighted ones
     design = np.stack([np.ones_like(x), x], axis=1) / error[:, None]
     found, *_ = np.linalg.lstsq(design, y / error, rcond=None)
+    # errors are known, so the covariance is not rescaled by χ²/dof: χ² is left to judge the law
     a_error, b_error = np.sqrt(np.diag(np.linalg.pinv(design.T @ design)))
     left = float(((design @ found - y / error) ** 2).sum())
     return Line((float(found[0]), float(found[1])), (float(a_error), float(b_error)), left)

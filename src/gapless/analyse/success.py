@@ -17,6 +17,7 @@ TOLERANCES = {1e-4: "1e-4", 1e-6: "1e-6", 1e-8: "1e-8", 1e-10: "1e-10"}
 
 def success_column(tolerance: float) -> str:
     """Return the column of first-passage times for a tolerance on L/N."""
+    # a criterion that was not recorded cannot be applied: nothing is interpolated between levels
     if tolerance not in TOLERANCES:
         known = ", ".join(TOLERANCES.values())
         raise ValueError(f"tolerance: first passages are recorded at {known}, not {tolerance:g}")
@@ -25,6 +26,7 @@ def success_column(tolerance: float) -> str:
 
 def solved(table: pd.DataFrame, tolerance: float = 1e-8) -> pd.Series:
     """Return which runs are solved: L/N fell to `tolerance` within their time budget."""
+    # passages are recorded within the budget only
     return table[success_column(tolerance)].notna()
 
 
@@ -44,6 +46,7 @@ ENDED = tuple(o for o in Outcome if o not in (Outcome.recovered, Outcome.failed)
 
 def first_runs(table: pd.DataFrame, runs: int | None) -> pd.DataFrame:
     """Return the first so many runs of each (N, α), in order; all when None."""
+    # in a fixed order, since `runs` keeps the first ones: parts of a store come in any
     table = table.sort_values(["n", "alpha", "design", "run"])
     return table if runs is None else table[table.groupby(["n", "alpha"]).cumcount() < runs]
 
@@ -73,11 +76,14 @@ def success_table(
     table = table.assign(solved=solved(table, tolerance), recovered=recovered(table))
     result = []
     for n, at_n in table.groupby("n"):
+        # a computation that failed says nothing of its run, so it is no unsolved one
         good = at_n[at_n.outcome != "failed"]
+        # ρ is pooled over the α of one N: a single α has too few designs for it
         fractions, correlation = _fractions(good, "solved")
         signal, _ = _fractions(good, "recovered")
         for alpha, estimate in fractions.items():
             here, found = good[good.alpha == alpha], signal[alpha]
+            # what a solution costs; the mean over all runs holds the budget of those that find none
             at_end = here[here.solved]
             result.append(
                 {
@@ -105,11 +111,13 @@ def success_table(
                     "failed": int((at_n[at_n.alpha == alpha].outcome == "failed").sum()),
                 }
             )
+    # null in JSON, which has no NaN
     return pd.DataFrame(result).replace({np.nan: None})
 
 
 def _fractions(good: pd.DataFrame, event: str) -> tuple[dict[float, Fraction], float]:
     """Return at each α the fraction of runs with an event, and the correlation in designs."""
+    # by design: its runs share X, and only their numbers enter
     by_design = (
         good.groupby(["alpha", "design"])[event].agg(successes="sum", size="size").reset_index()
     )

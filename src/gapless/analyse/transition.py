@@ -73,12 +73,15 @@ def crossing_alpha(
 
     NaN where none does. Fractions lie within (0, 1), α in increasing order.
     """
+    # 64 points an interval: a straight line between them errs by (1/64)²/8 of the bend
     fine = np.linspace(alpha[0], alpha[-1], 64 * len(alpha))
+    # logit: fractions of an S-shaped curve become nearly a straight line
     return _first_rise(fine, PchipInterpolator(alpha, logit(fraction), axis=1)(fine), logit(level))
 
 
 def _first_rise(x: np.ndarray, curves: np.ndarray, height: float) -> np.ndarray:
     """First x at which each row passes `height` upwards, on the straight line between points."""
+    # the first rise: where the fraction is noisy near 0 or 1 it may pass a level more than once
     rises = (curves[:, :-1] < height) & (curves[:, 1:] >= height)
     left = rises.argmax(axis=1)
     low, high = (np.take_along_axis(curves, i[:, None], 1)[:, 0] for i in (left, left + 1))
@@ -94,6 +97,7 @@ def by_design(table: pd.DataFrame, success: pd.Series) -> pd.DataFrame:
     """
     return (
         table[["n", "alpha", "seed", "design"]]
+        # a computation that failed is no unsolved run
         .assign(success=success)[table.outcome != "failed"]
         .groupby(["n", "alpha", "seed", "design"])
         .success.agg(successes="sum", runs="size")
@@ -115,6 +119,7 @@ def crossings(
     seed
         Of the resampling.
     """
+    # one seed: the same records give the same error
     rng = np.random.default_rng(seed)
     found = []
     for _, here in designs.groupby("n"):
@@ -123,12 +128,14 @@ def crossings(
             continue  # half-way through a sweep: a single α is no curve
         alpha = np.array([group.alpha.iloc[0] for group in groups])
         fraction = np.array([_inside(group.successes.sum(), group.runs.sum()) for group in groups])
+        # α by α: the matrices at different α are drawn apart
         resampled = np.stack([_resample(group, rng) for group in groups], axis=1)
         # a single design, drawn again, is always itself: its spread would be none
         known = min(len(group) for group in groups) > 1
         for level in levels:
             centre = float(crossing_alpha(alpha, fraction[None], level)[0])
             spread = crossing_alpha(alpha, resampled, level)
+            # what the interpolation is worth: the same crossing from straight lines between the α
             straight = float(_first_rise(alpha, logit(fraction)[None], logit(level))[0])
             found.append(
                 Crossing(
@@ -156,6 +163,7 @@ def _inside(successes, runs):
 def _resample(group: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
     """Fractions of `RESAMPLES` draws, each design Poisson(1) times (as with replacement)."""
     successes, runs = group.successes.to_numpy(), group.runs.to_numpy()
+    # Poisson numbers have no constraint on their sum, so all resamples are one matrix product
     weights = rng.poisson(1.0, (RESAMPLES, len(runs)))
     weights[weights.sum(axis=1) == 0] = 1  # a draw of none: only where designs are one or two
     return _inside(weights @ successes, weights @ runs)
@@ -207,19 +215,24 @@ def fit_drift(n: np.ndarray, alpha: np.ndarray, error: np.ndarray) -> list[Fit]:
     n, alpha, error = (np.asarray(values, float) for values in (n, alpha, error))
     line = weighted_line(np.log(n), alpha, error)
     logarithm = _fit("logarithm", *line.parameters, nan, line.errors[0], line.chi2, len(n), 2)
+    # both laws always: the reader sees how little sizes may tell them apart
     return [logarithm, _fit_power(n, alpha, error)]
 
 
 def _fit_power(n: np.ndarray, alpha: np.ndarray, error: np.ndarray) -> Fit:
+    # for given k the law is a line in N^(−k), so only k is searched
     def line(log_k: float) -> Line:
         return weighted_line(_powers(n, np.exp(log_k)), alpha, error)
 
     # χ² along k can have two valleys: the best of a grid starts the search
     lowest, highest = np.log(EXPONENTS)
+    # in ln k: χ² changes by factors of k
     grid = np.linspace(lowest, highest, 60)
     lines = [line(x) for x in grid]
     best = int(np.argmin([found.chi2 for found in lines]))
+    # between the neighbours of the best of the grid there is one valley
     around = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    # bounded: beyond the range the two laws are the same, or N^(−k) is no correction any more
     k = float(np.exp(fminbound(lambda x: line(x).chi2, *around)))
     least = line(np.log(k))
     a, b = least.parameters
@@ -231,13 +244,16 @@ def _fit_power(n: np.ndarray, alpha: np.ndarray, error: np.ndarray) -> Fit:
 
 
 def _powers(n: np.ndarray, k: float) -> np.ndarray:
+    # in units of the smallest N: a and b would be all but degenerate for large k
     return (n / n.min()) ** -k
 
 
 def _fit(
     law: str, a: float, b: float, k: float, a_error: float, chi2: float, sizes: int, p: int
 ) -> Fit:
+    # errors are known, so χ² has a scale, and its size says whether the law holds
     dof = sizes - p
+    # three sizes and three parameters: the power always fits, which says nothing
     p_value = float(chi2_distribution.sf(chi2, dof)) if dof > 0 else nan
     return Fit(law, a, b, k, a_error, chi2, dof, p_value, aic=chi2 + 2 * p)
 
@@ -260,6 +276,7 @@ def crossing_table(
     budgets
         Shares of the runs' time budget, `t_max`.
     """
+    # from first passages: a shorter budget is read off the same runs, none is measured again
     events = {share: table[passage] <= share * table.t_max for share in budgets}
     return _crossing_rows(table, events)
 
@@ -280,6 +297,7 @@ def _crossing_rows(table: pd.DataFrame, events: Mapping[float, pd.Series]) -> pd
         for share, event in events.items()
         for found in crossings(by_design(table, event))
     ]
+    # with columns even where there are no rows: tables are asked for them by name
     return pd.DataFrame(rows, columns=pd.Index(columns))
 
 
@@ -292,10 +310,12 @@ def drift_table(crossing: pd.DataFrame) -> pd.DataFrame:
         Rows of `crossing_table`. Sizes without an error are left out.
     """
     rows = []
+    # a crossing without an error has no weight in a fit
     for (share, level), here in crossing.dropna().groupby(["budget", "level"]):
         if len(here) < 3:
             continue
         fits = fit_drift(*(here[c].to_numpy(float) for c in ("n", "alpha", "error")))
+        # only differences of AIC mean something
         least = min(fit.aic for fit in fits)
         rows += [
             {"budget": share, "level": level, "sizes": len(here), **vars(fit)}
@@ -303,4 +323,5 @@ def drift_table(crossing: pd.DataFrame) -> pd.DataFrame:
             for fit in fits
         ]
     columns = ("budget", "level", "sizes", *(field.name for field in fields(Fit)), "over_least_aic")
+    # with columns even where there are no rows
     return pd.DataFrame(rows, columns=pd.Index(columns))

@@ -120,11 +120,14 @@ def verdict(
     low, high = interval
     if isnan(estimate) or isnan(low) or isnan(high):
         return NOT_MEASURED
+    # an interval of another number: a slip in a figure, not a property of data
     if not low <= estimate <= high:
         raise ValueError(f"interval: {low:g} to {high:g} does not hold the estimate {estimate:g}")
+    # before the bounds: at another N not even a clear number speaks for or against
     about = statement.least_n <= size.n <= statement.largest_n
     if not about or size.runs < statement.least_runs:
         return "cannot tell at this size"
+    # strictly outside: at equality the interval meets the bound
     if high < statement.low or low > statement.high:
         return "differs"
     above = statement.low == -inf or low > statement.low
@@ -137,6 +140,7 @@ def together(*verdicts: Verdict) -> Verdict:
 
     One part that differs decides; so does one that cannot be told, unless another differs.
     """
+    # in order of how much they say: one part refuted is the statement refuted
     for decisive in ("differs", "cannot tell at this size", "cannot tell"):
         if decisive in verdicts:
             return decisive

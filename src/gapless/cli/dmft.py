@@ -89,7 +89,7 @@ def dmft(
     """
     from gapless.figures.mean_field import answer, picture
     from gapless.measure.checkpoint import Checkpoint, checkpoints_in
-    from gapless.measure.mean_field import MeanField, solve
+    from gapless.measure.mean_field import MeanField, solution_of
     from gapless.theory.dmft import Unstable, combine
 
     if plot is not None:
@@ -119,10 +119,10 @@ def dmft(
         )
         sys.stderr.write(f"dmft: {notes[-1]}\n")
     with meter("dmft", traffic) as progress, checkpoints_in(checkpoint):
-        fine = [solve(one, progress.advance) for one in points]
+        fine = [solution_of(one, progress.advance) for one in points]
         coarse = []
         try:
-            coarse = [solve(one, progress.advance) for one in doubled]
+            coarse = [solution_of(one, progress.advance) for one in doubled]
         except Unstable as error:
             notes.append(f"no error from steps: twice the step is unstable at t = {error.t:.3g}")
             sys.stderr.write(f"dmft: {notes[-1]}\n")

@@ -30,6 +30,7 @@ the highest power first."""
 
 def key(seed: int, children: tuple[int, ...]) -> Key:
     """Return the key of a child of a child … of a seed."""
+    # as `jax.random.key` makes it: two words, the upper one 0 for seeds below 2³²
     found = np.array([0, seed], np.uint32)
     for child in children:
         found = fold_in(found, np.array(child, np.uint32))
@@ -43,11 +44,13 @@ def fold_in(parent: Key, child: UInt32[np.ndarray, "..."]) -> Key:
 
 def rows(parent: Key, block: int, count: int, n: int) -> Float32[np.ndarray, "B N"]:
     """Draw a block of `count` sensing vectors, entries N(0, 1/N)."""
+    # a key for each block of rows: any block can be drawn without those before it
     return normal(fold_in(parent, np.array(block, np.uint32)), (count, n)) / np.float32(n**0.5)
 
 
 def directions(parent: Key, k: int, n: int) -> Float32[np.ndarray, "K N"]:
     """Draw K vectors uniform on the sphere of radius √N."""
+    # Gaussian vectors have no preferred direction, so only their length is divided out
     w = normals(parent, k, n)
     return w * (n**0.5 / np.linalg.norm(w, axis=1, keepdims=True))
 
@@ -60,11 +63,14 @@ def normals(parent: Key, k: int, m: int) -> Float32[np.ndarray, "K M"]:
 def permuted(parent: Key, labels: Float[np.ndarray, "K M"]) -> Float[np.ndarray, "K M"]:
     """Permute each row at random: sorted by random bits, so often that ties do not show."""
     k, m = labels.shape
+    # as `jax.random.permutation` does: equal bits among m keys then have chance m^(−1) at most
     sorts = ceil(3 * log(max(1, m)) / log(2**32 - 1))
     found = labels.copy()
     for run, own in enumerate(fold_in(parent, np.arange(k, dtype=np.uint32))):
         for _ in range(sorts):
+            # `jax.random.split` of a key is its first two children
             own, sort = fold_in(own, np.arange(2, dtype=np.uint32))
+            # stable, as XLA's sort: equal bits leave labels in their order on both routes
             found[run] = found[run][np.argsort(bits(sort, 0, m), kind="stable")]
     return found
 
@@ -73,6 +79,7 @@ def normal(own: Key, shape: tuple[int, ...]) -> Float32[np.ndarray, "..."]:
     """Return numbers N(0, 1)."""
     size = int(np.prod(shape))
     found = np.empty(size, np.float32)
+    # counters do not depend on the chunks, so chunks change no bit
     for first in range(0, size, CHUNK):
         count = min(CHUNK, size - first)
         found[first : first + count] = _normal_of(bits(own, first, count))
@@ -81,18 +88,22 @@ def normal(own: Key, shape: tuple[int, ...]) -> Float32[np.ndarray, "..."]:
 
 def bits(own: Key, first: int, count: int) -> UInt32[np.ndarray, " count"]:
     """Return 32 random bits for each of `count` counters from `first` on."""
+    # 64 bits: matrices may have more than 2³² entries
     counter = np.arange(first, first + count, dtype=np.uint64)
     high, low = _threefry(
         own, (counter >> np.uint64(32)).astype(np.uint32), counter.astype(np.uint32)
     )
+    # partitionable counters: both words of one evaluation make one number
     return high ^ low
 
 
 def _threefry(parent: Key, high: np.ndarray, low: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the two words that a key makes of the two words of each counter."""
+    # arithmetic modulo 2³² is meant
     with np.errstate(over="ignore"):
         words = (parent[..., 0], parent[..., 1], parent[..., 0] ^ parent[..., 1] ^ PARITY)
         x, y = high + words[0], low + words[1]
+        # five groups of four rounds; after each a word of the key and the group's number are added
         for group in range(5):
             for rotation in ROTATIONS[group % 2]:
                 x = x + y
@@ -104,9 +115,12 @@ def _threefry(parent: Key, high: np.ndarray, low: np.ndarray) -> tuple[np.ndarra
 
 def _normal_of(random: UInt32[np.ndarray, " n"]) -> Float32[np.ndarray, " n"]:
     """Return √2 erf⁻¹(u), u uniform between −1 and 1 by the upper 23 bits."""
+    # u = −1 has no finite normal number
     lowest = np.nextafter(np.float32(-1), np.float32(0))
+    # 23 bits as a mantissa: a float32 between 1 and 2, less 1
     unit = (random >> np.uint32(9) | np.uint32(0x3F800000)).view(np.float32) - np.float32(1)
     u = np.maximum(lowest, unit * (np.float32(1) - lowest) + lowest)
+    # log1p, for u near zero; Giles' variable of both polynomials
     w = -np.log1p(-u * u)
     found = _polynomial(CENTRAL, w - np.float32(2.5))
     far = np.flatnonzero(w >= 5)
@@ -117,6 +131,7 @@ def _normal_of(random: UInt32[np.ndarray, " n"]) -> Float32[np.ndarray, " n"]:
 def _polynomial(coefficients: tuple[float, ...], w: np.ndarray) -> np.ndarray:
     found = np.full_like(w, coefficients[0])
     for coefficient in coefficients[1:]:
+        # in place, in float32 as XLA evaluates it: the numbers are to agree to rounding
         found *= w
         found += np.float32(coefficient)
     return found

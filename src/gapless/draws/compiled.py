@@ -53,6 +53,7 @@ def placed(x: Array | np.ndarray, block: Array, first: int) -> Float[Array, "M N
 
 def _children(key: Array, count: int) -> Array:
     fold = partial(jax.random.fold_in, jax.random.wrap_key_data(key, impl=GENERATOR))
+    # one key a run: the first runs of a design are the same whatever K
     return jax.vmap(fold)(jnp.arange(count))
 
 
@@ -82,6 +83,7 @@ def _permuted(key: Array, labels: Array) -> Array:
 @compiled(donate_argnums=0)
 def _placed(x: Array, block: Array, first: Int[Array, ""]) -> Array:
     (m, _), (count, _) = x.shape, block.shape
+    # one block holds all of X: no copy into a larger matrix
     if m <= count:
         return block[:m].astype(x.dtype)
     # a block that reaches past the end begins sooner, with rows that are there already

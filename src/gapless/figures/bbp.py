@@ -7,7 +7,7 @@ when the run gets to the threshold, and the run escapes. T. Bonnaire, G. Biroli 
 "The role of the time-dependent Hessian in high-dimensional optimization", arXiv 2403.02418, ask
 this question.
 
-Runs set out at overlap 0 exactly, as they do when N → ∞. Theory's edge and outlier come from the
+Runs start at overlap 0 exactly, as they do when N → ∞. Theory's edge and outlier come from the
 run's own labels and hold while the overlap vanishes (docs/derivations/limits.md §4): where the
 mean overlap exceeds 0.1 the picture is greyed.
 """

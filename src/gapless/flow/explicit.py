@@ -54,6 +54,7 @@ euler = Method("euler", 1, 1, _euler_step)
 @cache
 def chebyshev_method(stages: int) -> Method:
     """Return the stabilised Runge–Kutta–Chebyshev method of order 2 with so many stages."""
+    # of order 2 from two stages on; the table ends where long steps no longer pay
     if not 2 <= stages <= MAX_STAGES:
         raise ValueError(f"stages: the Chebyshev method has 2 to {MAX_STAGES}, not {stages}")
     return Method(f"chebyshev-{stages}", 2, stages, partial(chebyshev_step, stages=stages))

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gapless.arrays import Array, library
-from gapless.flow.loop import begin, follow
+from gapless.flow.loop import follow, initial_state
 from gapless.flow.outcome import ZERO_ENERGY, Outcome, outcomes
 from gapless.flow.solvers import GradientDescent, GradientFlow, Solver
 from gapless.flow.state import State
@@ -57,6 +57,8 @@ class Trajectory:
     crossed: np.ndarray
     """Whether the run ended at the energy that `stop` asks for, (K,)."""
     stopped_at: np.ndarray
+    """Time at which each run ended, (K,). For a trapped run it is the tolerance of `ACCURATE` that
+    fixes it to a few per cent; `FLOW` may be off by a factor of two (docs/architecture.md)."""
     steps: np.ndarray
     gradients: np.ndarray
     levels: np.ndarray
@@ -90,8 +92,8 @@ class CannotResume(ValueError):
     """What shall be resumed is of other runs, or of another version."""
 
 
-class Partway(NamedTuple):
-    """A run that has come to a save time: what `integrate` goes on from.
+class IntegrationState(NamedTuple):
+    """An integration at one of its save times: what `integrate` resumes from.
 
     The state is in units of the loss (`gapless.flow.units`): nothing is rounded on the way.
     """
@@ -120,8 +122,8 @@ def integrate(
     save_at: Sequence[float] | np.ndarray | None = None,
     observe: Observe | None = None,
     progress: Progress | None = None,
-    resume: Partway | None = None,
-    on_save: Callable[[Partway], None] | None = None,
+    resume: IntegrationState | None = None,
+    on_save: Callable[[IntegrationState], None] | None = None,
 ) -> Trajectory:
     """Follow Ẇ = −∇L + μW (Eq. 2) on the sphere from `start` until `t_max`.
 
@@ -156,55 +158,64 @@ def integrate(
         with the solver; `CannotResume` if `resume` has arrays of other shapes or precision than
         this call.
     """
+    # all of the input is judged before anything is computed
     times, t_max = check_times(t_max, save_at), float(t_max)
     solver.check(t_max)
     start, has_signal = checked_start(problem, start), problem.has_signal
     # from here on in units of the loss, energies and times alike
     problem, scale = in_units(problem)
     stop = stop.in_units_of(scale)
-    on_grid, solver = solver.on_grid, stop.suited(solver.in_time_of(scale))
+    nearest_time, solver = solver.nearest_time, stop.suited(solver.in_time_of(scale))
+    # the precision of the problem, whatever JAX's flag: a float64 problem stays one
     with problem.computing():
-        state = begin(problem, problem.array(start), solver)
+        state = initial_state(problem, problem.array(start), solver)
         first = _values(problem, state, scale)
         saved: list[Observables] = []
         if resume is not None:
-            _check_resume(resume, Partway(state, first, [first] * len(times)))
+            # a checkpoint of other shapes would be broadcast without a word
+            _check_resume(resume, IntegrationState(state, first, [first] * len(times)))
             state = State(*map(library(state.w).asarray, resume.state))
             first, saved = resume.start, list(resume.saved)
-        journey = stop.set_out(state)
+        carried = stop.init(state)
     observed = []
     for time in times[len(saved) :]:
         with problem.computing():
             alone = save_at is None  # nothing to record on the way
-            journey = follow(problem, journey, time * scale, solver, stop, shrink=alone)
-            saved.append(_values(problem, journey.state, scale))
-            here = None if observe is None else journey.state.in_units_of(scale)
+            carried = follow(problem, carried, time * scale, solver, stop, shrink=alone)
+            saved.append(_values(problem, carried.state, scale))
+            # in the caller's units: the loop's own are those of ℓ/s
+            here = None if observe is None else carried.state.in_units_of(scale)
         if observe is not None and here is not None:
             observed.append(observe(time, here))
+        # after `observe`: a checkpoint says that its save time is done
         if on_save is not None:
-            on_save(Partway(journey.state, first, saved))
+            on_save(IntegrationState(carried.state, first, saved))
         if progress is not None:
-            progress(time, int(np.asarray(journey.state.running).sum()))
+            progress(time, int(np.asarray(carried.state.running).sum()))
     with problem.computing():
+        # the last stretch holds no save time, but outcomes are those at t_max
         if times[-1] < t_max:
-            journey = follow(problem, journey, t_max * scale, solver, stop)
-        state, here = journey.state, journey.state.on_host()
+            carried = follow(problem, carried, t_max * scale, solver, stop)
+        # on the host: what is done once to K numbers would take longer to compile
+        state, here = carried.state, carried.state.on_host()
         last = _values(problem, state, scale)
+        # of the final state, in the loop's units, where the bound is a plain number
         at_rest = here.speed2 < stop.speed2
         crossed = stop.arrived(problem, here)
-        # a run that never set out was below the energy to stop at
+        # a run that took no step was below the energy to stop at
         stopped = crossed | ~(here.running | (here.steps > 0))
         levels = recorded_levels(problem.n)
         outcome = outcomes(
             overlap=np.abs(last.signed_overlap),
             has_signal=has_signal,
+            # a passage, not the energy at the end: near zero rounding may lift it again
             zero=np.isfinite(here.passage[:, levels.index(ZERO_ENERGY)]),
             at_rest=at_rest,
             stopped=stopped,
             finite=here.finite,
         )
         return Trajectory(
-            t=np.array([on_grid(time) for time in times]),
+            t=np.array([nearest_time(time) for time in times]),
             saved=Observables(*(np.stack(column, axis=1) for column in zip(*saved, strict=True))),
             start=first,
             end=last,
@@ -234,6 +245,7 @@ def checked_start(problem: Problem, start: Float[Array, "K N"] | np.ndarray) -> 
         raise ValueError(
             f"start: must be real, of shape (K, N) = {shape}, not {given.dtype} of {given.shape}"
         )
+    # integers and float16 would overflow in their own type
     given = given.astype(np.promote_types(given.dtype, np.float32))
     largest = np.abs(given).max(axis=1)
     if not (np.isfinite(largest) & (largest > 0)).all():
@@ -254,7 +266,7 @@ def check_times(t_max: float, save_at: Sequence[float] | np.ndarray | None) -> l
     return times
 
 
-def _check_resume(found: Partway, ours: Partway) -> None:
+def _check_resume(found: IntegrationState, ours: IntegrationState) -> None:
     """Raise `CannotResume` unless the arrays have the shapes and types of ours."""
     if len(found.saved) > len(ours.saved):
         raise CannotResume(f"resume: {len(found.saved)} save times of {len(ours.saved)} are done")
@@ -281,6 +293,7 @@ def _reasons(
     state: State, solver: Solver, outcome: tuple[Outcome, ...], t_max: float
 ) -> tuple[str, ...]:
     """Return why runs timed out before their time; empty for all others."""
+    # time-outs at t_max explain themselves; those before it do not
     exhausted, running = solver.exhausted(state), state.running
     early = np.array([end is Outcome.time_out for end in outcome]) & (exhausted | ~running)
     found = [""] * len(outcome)

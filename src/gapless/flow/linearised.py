@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from gapless.arrays import Array, compiled, jax, jnp
-from gapless.flow.solvers import NEAR, energy_rounding
+from gapless.flow.control import energy_rounding
+from gapless.flow.solvers import NEAR
 from gapless.flow.state import State, select
 from gapless.linalg import WeightedGram, krylov
 from gapless.problem import Problem
@@ -69,9 +70,11 @@ def finish(
         passage_gradients=np.where(new, moved.gradients[:, None], state.passage_gradients),
         running=begun + lasting >= t_max,
     )
+    # the check of the whole step: nonlinear terms or another minimum show in the energy
     expected, measured = decay.energy(lasting), np.asarray(moved.energy, float)
     slack = AGREES * expected + energy_rounding(problem, expected.astype(state.t.dtype))
     made = near & (np.abs(measured - expected) < slack)
+    # told, since the loop would otherwise hold these runs back for ever
     return select(made, moved, state), bool((near & ~made).any())
 
 
@@ -112,13 +115,14 @@ def tangent_product(
     hessian: WeightedGram, unit: Float[Array, "K N"], v: Float[Array, "K p N"]
 ) -> Float[Array, "K p N"]:
     """Return P H P v."""
+    # P on both sides: rounding of W* must not leak the radial direction into the space
     project = jax.vmap(partial(tangent, unit=unit), in_axes=1, out_axes=1)
     return project(hessian(project(v)))
 
 
 @compiled()
 def _linear_flow(problem: Problem, teacher: Float[Array, "K N"], state: State):
-    """Return who is close to the signal, the signal, P H P there and the tangent part of δ."""
+    """Return which runs are close to the signal, the signal, P H P there, the tangent part of δ."""
     signed = problem.signed_overlap(state.w)
     near = state.running & (1 - jnp.abs(signed) < NEAR)
     # losses are even: the run may have found −W*

@@ -11,7 +11,7 @@ from gapless.arrays import Array, compiled, jax, library, repeat_while
 from gapless.flow.linearised import finish
 from gapless.flow.solvers import Solver
 from gapless.flow.state import State
-from gapless.flow.stops import Journey, Stopping, cubic, recorded_levels
+from gapless.flow.stops import LoopState, Stopping, cubic, recorded_levels
 from gapless.problem import Problem
 from gapless.sensing import product_operations
 from gapless.sphere import normalise
@@ -52,8 +52,8 @@ def _at_once_in_numpy(**options: Any) -> Callable[[Program], Program]:
 
 
 @_at_once_in_numpy(static_argnames="solver")
-def begin(problem: Problem, start: Float[Array, "K N"], solver: Solver) -> State:
-    """Return the state of runs that set out from `start`, put on the sphere, at t = 0."""
+def initial_state(problem: Problem, start: Float[Array, "K N"], solver: Solver) -> State:
+    """Return the state of runs that start from `start`, put on the sphere, at t = 0."""
     # what is called a start may be as long as a unit vector (`Problem.states`)
     w = normalise(start)
     here = problem.evaluate(w)
@@ -62,31 +62,31 @@ def begin(problem: Problem, start: Float[Array, "K N"], solver: Solver) -> State
 
 def follow(
     problem: Problem,
-    journey: Journey,
+    carried: LoopState,
     time: float,
     solver: Solver,
     stop: Stopping,
     *,
     shrink: bool = False,
-) -> Journey:
+) -> LoopState:
     """Step every running run to `time` exactly (to the nearest whole step if steps are fixed).
 
     A batch that waits for its slowest run wastes its products on those that have ended: to
     `shrink` is to go on with the others, when enough have, as a smaller batch. Runs that the
-    solver pauses near the signal are taken on by the linearised flow.
+    solver finds in the linear regime about the signal are taken on by the linearised flow.
     """
-    sizes = _smaller(problem, len(journey.state.t)) if shrink else ()
-    journey = _in_batches(problem, journey, time, solver, stop, sizes)
+    sizes = _smaller(problem, len(carried.state.t)) if shrink else ()
+    carried = _in_batches(problem, carried, time, solver, stop, sizes)
     if not solver.linear_below:
-        return journey
+        return carried
     # the linear flow ends where a stepped run would: one criterion for both
     floor = float(stop.energy_for(problem))
-    state, left = finish(problem, journey.state, time, recorded_levels(problem.n), floor)
-    journey = journey._replace(state=state)
+    state, left = finish(problem, carried.state, time, recorded_levels(problem.n), floor)
+    carried = carried._replace(state=state)
     # a run whose minimum is not the signal goes on by steps
     if left:
-        journey = _in_batches(problem, journey, time, solver.divisible(), stop, sizes)
-    return journey
+        carried = _in_batches(problem, carried, time, solver.divisible(), stop, sizes)
+    return carried
 
 
 def _gradients_per_call(problem: Problem, runs: int) -> int:
@@ -111,30 +111,31 @@ def _smaller(problem: Problem, runs: int) -> tuple[int, ...]:
 
 def _in_batches(
     problem: Problem,
-    journey: Journey,
+    carried: LoopState,
     time: float,
     solver: Solver,
     stop: Stopping,
     sizes: tuple[int, ...],
-) -> Journey:
+) -> LoopState:
     """Step the runs to `time`, those that are left in batches of ever smaller sizes."""
     # 0: with no size left to shrink to, the loop runs while any run is on its way
     least, *smaller = sizes or (0,)
-    most = _gradients_per_call(problem, len(journey.state.t))
+    # of the batch as it is: a smaller one makes more gradients in the same second
+    most = _gradients_per_call(problem, len(carried.state.t))
     while True:
-        journey, going = _some_steps(problem, journey, time, solver, stop, least, most)
-        left = np.flatnonzero(going)
+        carried, active = _some_steps(problem, carried, time, solver, stop, least, most)
+        left = np.flatnonzero(active)
         if len(left) <= least:
             break
     if not len(left):
-        return journey
+        return carried
     # those that still go, filled up with others; in NumPy, since it is done once
     # stable: runs keep their order, so that results do not depend on the sort
-    rows = np.argsort(~np.asarray(going), kind="stable")[:least]
-    part = jax.tree.map(lambda column: np.asarray(column)[rows], journey)
+    rows = np.argsort(~np.asarray(active), kind="stable")[:least]
+    part = jax.tree.map(lambda column: np.asarray(column)[rows], carried)
     # X is shared and stays where it is: only labels, teachers and states are copied
     part = _in_batches(problem.of_runs(rows), part, time, solver, stop, tuple(smaller))
-    return jax.tree.map(partial(_with_rows, rows), journey, part)
+    return jax.tree.map(partial(_with_rows, rows), carried, part)
 
 
 def _with_rows(rows: np.ndarray, column: Array, new: Array) -> np.ndarray:
@@ -147,48 +148,48 @@ def _with_rows(rows: np.ndarray, column: Array, new: Array) -> np.ndarray:
 @_at_once_in_numpy(static_argnames=("solver", "least"))
 def _some_steps(
     problem: Problem,
-    journey: Journey,
+    carried: LoopState,
     time: Float[Array, ""] | float,
     solver: Solver,
     stop: Stopping,
     least: int,
     most: Int[Array, ""] | int,
-) -> tuple[Journey, Bool[Array, " K"]]:
+) -> tuple[LoopState, Bool[Array, " K"]]:
     """Step while more than `least` runs are on their way; return also which runs still are.
 
     Comes back after the step that makes more than `most` gradients in all.
     """
-    problem, like = problem.for_loops(), journey.state.t
+    problem, like = problem.for_loops(), carried.state.t
     # in the precision of the clock, with which it is compared
     goal = library(like).asarray(time, like.dtype)
     levels = library(like).asarray([recorded_levels(problem.n)], like.dtype)
 
-    def going_in(journey: Journey) -> Bool[Array, " K"]:
-        return _going(problem, journey.state, goal, solver)
+    def active_in(carried: LoopState) -> Bool[Array, " K"]:
+        return _active(problem, carried.state, goal, solver)
 
-    def body(carry: tuple[Journey, Array]) -> tuple[Journey, Array]:
-        journey, made = carry
-        going = going_in(journey)
-        new = solver.attempt(problem, journey.state, stop.goal(journey, goal), going)
-        new = _note_passages(journey.state, new, levels)
+    def body(carry: tuple[LoopState, Array]) -> tuple[LoopState, Array]:
+        carried, made = carry
+        active = active_in(carried)
+        new = solver.step(problem, carried.state, stop.goal(carried, goal), active)
+        new = _note_passages(carried.state, new, levels)
         # gradients are what takes time, and steps take from one to twelve of them
-        made += (new.gradients - journey.state.gradients).max()
-        return stop.judge(problem, journey, new, going), made
+        made += (new.gradients - carried.state.gradients).max()
+        return stop.judge(problem, carried, new, active), made
 
     made = library(like).asarray(0)
 
-    def goes_on(carry: tuple[Journey, Array]) -> Bool[Array, ""]:
-        return (going_in(carry[0]).sum() > least) & (carry[1] <= most)
+    def goes_on(carry: tuple[LoopState, Array]) -> Bool[Array, ""]:
+        return (active_in(carry[0]).sum() > least) & (carry[1] <= most)
 
-    journey, _ = repeat_while(like, goes_on, body, (journey, made))
-    return journey, going_in(journey)
+    carried, _ = repeat_while(like, goes_on, body, (carried, made))
+    return carried, active_in(carried)
 
 
-def _going(
+def _active(
     problem: Problem, state: State, goal: Float[Array, ""], solver: Solver
 ) -> Bool[Array, " K"]:
     # ended for good, come to the goal, or left to the linear flow: three reasons not to step
-    return state.running & solver.pending(state, goal) & ~solver.paused(problem, state)
+    return state.running & solver.unfinished(state, goal) & ~solver.in_linear_regime(problem, state)
 
 
 def _note_passages(old: State, new: State, levels: Array) -> State:

@@ -37,7 +37,7 @@ _SENTENCES = {
     "or the labels have none",
     Outcome.trapped: "at rest, |grad|^2/N < 1e-10 s^2, at positive energy away from the signal",
     Outcome.time_out: "its time ended first, or its steps (it then stopped before its time)",
-    Outcome.stopped: "it came to the energy that it was to stop at, or set out below it",
+    Outcome.stopped: "it came to the energy that it was to stop at, or started below it",
     Outcome.not_finite: "the energy became infinite or undefined; values are those before",
     Outcome.failed: "the computation itself failed; the record holds the reason",
 }

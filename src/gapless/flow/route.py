@@ -19,8 +19,10 @@ def numpy_is_sooner(loss: Loss, dtype: Dtype, k: int, m: int, gradients: float) 
     A fixed function of what is asked for, whatever is on disk: the same command gives the same
     numbers. Losses of the user's are compiled, since their derivatives are.
     """
+    # float16 is widened block by block, which only the compiled products do
     if not is_built_in(loss) or dtype == "float16":
         return False
+    # memory and what is on disk do not enter: the same question always has the same answer
     return gradients * (STEP_S + LABEL_S * k * m) < COMPILING_S
 
 

@@ -5,17 +5,22 @@ from dataclasses import dataclass, replace
 from math import isfinite
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
-from gapless.arrays import Array, choose, library
-from gapless.chebyshev import MAX_STAGES
+from gapless.arrays import Array, library
+from gapless.flow.control import (
+    energy_rounding,
+    followed_stiffness,
+    local_error,
+    stages_and_length,
+    time_lag,
+)
 from gapless.flow.explicit import (
     Method,
     adams_bashforth_step,
     chebyshev_step,
     error_constant,
     euler,
-    stable_length,
 )
 from gapless.flow.state import State, is_finite, select
 from gapless.problem import Evaluation, Problem
@@ -27,8 +32,6 @@ NEAR = 1e-4
 """A run is close to the signal when 1 − |q| is below this: it is then 1 % of the radius away."""
 MOST_COUNTED = 10**9
 """Steps and gradients are counted in 32 bits."""
-POWER_EVERY = 8
-"""Steps between two iterations of the power method, after the first four."""
 
 
 class Solver(ABC):
@@ -55,7 +58,7 @@ class Solver(ABC):
         """Return the first step of each run."""
 
     @abstractmethod
-    def pending(self, state: State, goal: Array) -> Bool[Array, " K"]:
+    def unfinished(self, state: State, goal: Array) -> Bool[Array, " K"]:
         """Return which runs have not come to the time `goal` and have steps left."""
 
     def exhausted(self, state: State) -> Bool[Array, " K"]:
@@ -63,8 +66,8 @@ class Solver(ABC):
         xp = library(state.running)
         return xp.zeros_like(state.running)
 
-    def paused(self, problem: Problem, state: State) -> Bool[Array, " K"]:
-        """Return which runs wait for the linearised flow."""
+    def in_linear_regime(self, problem: Problem, state: State) -> Bool[Array, " K"]:
+        """Return which runs are left to the linearised flow."""
         xp = library(state.running)
         del problem
         return xp.zeros_like(state.running)
@@ -73,12 +76,12 @@ class Solver(ABC):
     def time(self, state: State) -> np.ndarray:
         """Return the time each run has reached."""
 
-    def on_grid(self, time: float) -> float:
-        """Return the time at which a request for `time` is answered."""
+    def nearest_time(self, time: float) -> float:
+        """Return the time nearest to `time` at which there is a state."""
         return time
 
     @abstractmethod
-    def attempt(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
+    def step(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
         """Try one step of every run, to `goal` at most."""
 
 
@@ -130,7 +133,7 @@ class GradientDescent(Solver):
         xp = library(here.energy)
         return xp.full_like(here.energy, self.rate)
 
-    def pending(self, state: State, goal: Array) -> Bool[Array, " K"]:
+    def unfinished(self, state: State, goal: Array) -> Bool[Array, " K"]:
         """Return which runs have not come to the time `goal`."""
         xp = library(goal)
         # in whole steps: t accumulated in float32 would miss the goal by its rounding
@@ -140,11 +143,11 @@ class GradientDescent(Solver):
         """Return the time each run has reached: counted, not accumulated."""
         return np.asarray(state.steps, float) * self.rate
 
-    def on_grid(self, time: float) -> float:
-        """Return the time at which a request for `time` is answered."""
+    def nearest_time(self, time: float) -> float:
+        """Return the time nearest to `time` at which there is a state."""
         return round(time / self.rate) * self.rate
 
-    def attempt(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
+    def step(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
         """Return the state after one step of every run; a non-finite one ends its run."""
         xp = library(state.w)
         del goal, active
@@ -208,10 +211,10 @@ class GradientFlow(Solver):
         """Return this solver without Krylov steps, which go to the end at once."""
         return replace(self, linear_below=0.0)
 
-    def paused(self, problem: Problem, state: State) -> Bool[Array, " K"]:
-        """Return which runs are close to the signal and wait for the linearised flow."""
+    def in_linear_regime(self, problem: Problem, state: State) -> Bool[Array, " K"]:
+        """Return which runs are close to the signal, where the flow is linear."""
         if not self.linear_below:
-            return super().paused(problem, state)
+            return super().in_linear_regime(problem, state)
         near = 1 - problem.overlap(state.w) < NEAR
         return (state.energy <= self.linear_below) & near
 
@@ -227,7 +230,7 @@ class GradientFlow(Solver):
         """Return which runs have no steps left."""
         return state.steps >= self.max_steps
 
-    def pending(self, state: State, goal: Array) -> Bool[Array, " K"]:
+    def unfinished(self, state: State, goal: Array) -> Bool[Array, " K"]:
         """Return which runs have not come to the time `goal` and have steps left."""
         return (state.t < goal) & ~self.exhausted(state)
 
@@ -235,12 +238,14 @@ class GradientFlow(Solver):
         """Return the time each run has reached."""
         return np.asarray(state.t, float)
 
-    def attempt(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
+    def step(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
         """Try one step of every run, to `goal` at most; keep it or shorten the next."""
         xp = library(state.w)
-        direction, stiffness, products = _stiffness(problem, state, active)
+        direction, stiffness, products = followed_stiffness(problem, state, active)
         remaining = goal - state.t
-        stages, h, last = _choose(problem, state, SAFETY * stiffness, remaining, active)
+        # after the stiffness, by which the lengths of all methods are bounded
+        stages, h, last = stages_and_length(problem, state, SAFETY * stiffness, remaining, active)
+        # both are computed, and one is taken: what a compiled loop takes is data, not control flow
         one = adams_bashforth_step(state.w, state.velocity, h, state.before, state.h_before)
         # with one stage this makes no product
         many = chebyshev_step(
@@ -250,7 +255,7 @@ class GradientFlow(Solver):
         w = normalise(w)
         here = problem.evaluate(w)
         constant = error_constant(stages, h, state.h_before)
-        error = _local_error(state, here, h, constant)
+        error = local_error(state, here, h, constant)
         # the whole error counts here, its part along the flow too, which the clock takes below
         share = xp.linalg.norm(error, axis=1) / self.tolerated(state)
         finite = is_finite(here) & xp.isfinite(share)
@@ -262,10 +267,10 @@ class GradientFlow(Solver):
         # the error goes like h³, so the next step like ∛(1/share); 4: no jump on one lucky
         # estimate
         length = xp.minimum(taken / xp.cbrt(xp.maximum(share, 1e-9)), 4 * state.length)
-        # not finite tells nothing of how far off: a tenth, to be back in few attempts
+        # how far off a step that is not finite was is unknown: a tenth, so that few tries are lost
         shorter = xp.where(finite, xp.minimum(length, 0.5 * taken), 0.1 * taken)
         moved = state.moved(w, here)._replace(
-            t=xp.where(last, goal, xp.minimum(state.t + h + _lag(state, error, h), goal)),
+            t=xp.where(last, goal, xp.minimum(state.t + h + time_lag(state, error, h), goal)),
             length=length,
             before=state.velocity,
             h_before=h,
@@ -293,130 +298,3 @@ class GradientFlow(Solver):
         scale = xp.sqrt(xp.maximum(state.energy, 0) / state.energy_start)
         epsilon = float(np.finfo(state.w.dtype).eps)
         return (self.tolerance * scale + 8 * epsilon) * state.w.shape[1] ** 0.5
-
-
-def energy_rounding(problem: Problem, energy: Float[Array, " K"]) -> Float[Array, " K"]:
-    """Return how far a computed energy may rise along a flow that descends.
-
-    A sum of M terms is known to 8 ε √M relative. Close to zero energy the terms themselves are
-    differences of O(1) labels, each off by 8 ε: that adds 2 √(e r) + r with r = α (8 ε)².
-    """
-    xp = library(energy)
-    epsilon = 8 * float(np.finfo(energy.dtype).eps)
-    residual = problem.alpha * epsilon**2
-    return energy * epsilon * problem.m**0.5 + 2 * xp.sqrt(energy * residual) + residual
-
-
-def velocity_rounding(problem: Problem) -> float:
-    """Return how well a component of the velocity is known: 8 ε √α."""
-    return 8 * float(np.finfo(problem.dtype).eps) * problem.alpha**0.5
-
-
-def _longest(problem: Problem, state: State) -> Float[Array, " K"]:
-    """Return the largest h λ at which rounding does not show.
-
-    A step moves W by h times the rounding of the velocity whatever the damping. Near a minimum
-    this must stay below the distance left, |V|/λ, or no run would ever come to rest.
-    """
-    xp = library(state.speed2)
-    quiet = 0.3 * xp.sqrt(state.speed2) / velocity_rounding(problem)
-    return xp.maximum(quiet, 1)
-
-
-def _choose(
-    problem: Problem, state: State, stiffness: Array, remaining: Array, active: Array
-) -> tuple[Int[Array, ""], Float[Array, " K"], Bool[Array, " K"]]:
-    """Return the number of stages, the steps and which of these are the last before the goal.
-
-    With s stages a run can go h(s): as far as accuracy, stability, rounding and its goal allow.
-    All runs of the batch take the s with the largest geometric mean of h(s) per gradient: their
-    products are shared.
-    """
-    xp = library(stiffness)
-    # 1 stands for Adams–Bashforth, which takes one gradient as Euler's method would
-    counts = xp.arange(1, MAX_STAGES + 1)
-    # one row for each number of stages
-    each, h_before, length = counts[:, None], state.h_before[None], state.length[None]
-    # accuracy, stability and rounding are bounds of three kinds: the least decides; `_longest` is
-    # a bound on h λ
-    stable = stable_length(each, stiffness[None], h_before)
-    stable = xp.minimum(stable, (_longest(problem, state) / stiffness)[None])
-    # the error constant of Adams–Bashforth depends on h itself: one fixed-point iteration
-    guess = xp.minimum(stable, length)
-    # C h³ W‴ is tolerated at h = length/∛C, whatever the method
-    accurate = length / xp.cbrt(error_constant(each, guess, h_before))
-    # 0.8: a step that fails costs all its gradients
-    reach = xp.minimum(xp.minimum(0.8 * accurate, stable), remaining[None])
-    # log: a geometric mean, which no single run with a long step can decide
-    gain = xp.where(active[None], xp.log(reach), 0).sum(axis=1)
-    # a power iteration each POWER_EVERY steps is a gradient too, shared by them
-    price = xp.log(counts + 1 / POWER_EVERY) * active.sum()
-    stages = counts[(gain - price).argmax()]
-    h = reach[stages - 1]
-    # before the split below, which must not hide that the goal is in reach
-    last = remaining <= h
-    # near the goal two even steps rather than a long one and a stub
-    h = xp.where(last, remaining, xp.minimum(h, remaining / 2))
-    return stages, xp.where(active, h, state.h_before), last
-
-
-def _stiffness(
-    problem: Problem, state: State, active: Array
-) -> tuple[Float[Array, "K N"], Float[Array, " K"], Int[Array, ""]]:
-    """Return direction and stiffness, renewed every few steps, and the products that took."""
-    xp = library(active)
-    # the batch renews together: runs that have ended do not count
-    steps = xp.where(active, state.steps, 0).max()
-    due = (steps % POWER_EVERY == 0) | (steps < 4)
-    direction, stiffness = choose(
-        due,
-        lambda: power_iteration(problem, state),
-        lambda: (state.direction, state.stiffness),
-    )
-    return direction, stiffness, due.astype(int)
-
-
-def power_iteration(
-    problem: Problem, state: State
-) -> tuple[Float[Array, "K N"], Float[Array, " K"]]:
-    """Return the next direction and stiffness |J v|, J v by a difference over 1 % of the radius."""
-    # long against rounding in W, short against the scale on which J changes
-    length = 0.01 * problem.n**0.5
-    ahead = problem.evaluate(state.w + length * state.direction).velocity
-    # of the field as it is stepped: −H of Eq. 4 but for terms along W, since μ depends on W
-    product = (ahead - state.velocity) / length
-    xp = library(product)
-    stiffness = xp.linalg.norm(product, axis=1)
-    # a vanishing product (a flat start) leaves direction and estimate as they were
-    ok = xp.isfinite(stiffness) & (stiffness > 0)
-    direction = product / xp.where(ok, stiffness, 1)[:, None]
-    return (
-        xp.where(ok[:, None], direction, state.direction),
-        xp.where(ok, stiffness, state.stiffness),
-    )
-
-
-def _local_error(
-    state: State, here: Evaluation, h: Float[Array, " K"], constant: Float[Array, " K"]
-) -> Float[Array, "K N"]:
-    """Return −C h³ W‴, with W‴ = V″ from the last three velocities: computed W less true W."""
-    # divided differences on uneven steps; their second is V″/2
-    slope = (here.velocity - state.velocity) / h[:, None]
-    slope_before = (state.velocity - state.before) / state.h_before[:, None]
-    # gradients that are known anyway: the estimate costs no product with X
-    third = 2 * (slope - slope_before) / (h + state.h_before)[:, None]
-    return -(constant * h**3)[:, None] * third
-
-
-def _lag(state: State, error: Float[Array, "K N"], h: Float[Array, " K"]) -> Float[Array, " K"]:
-    """Return by how much time the computed W is ahead of its clock: ⟨error, V⟩/|V|².
-
-    An error along the flow is a displacement in time. On a decaying component, V at the start of
-    the step gives it to second order in h λ (at its end it would come out 1.5 times too large).
-    """
-    xp = library(h)
-    lag = (error * state.velocity).sum(axis=1) / (
-        state.w.shape[1] * state.speed2 + np.finfo(h.dtype).tiny
-    )
-    # where the estimate fails the clock must still advance: at most a third of the step
-    return xp.clip(lag, -0.3 * h, 0.3 * h)

@@ -41,7 +41,7 @@ class State(NamedTuple):
     def at(
         cls, w: Float[Array, "K N"], here: Evaluation, length: Float[Array, " K"], levels: int
     ) -> "State":
-        """Return the state of runs that set out from W at t = 0 with first steps `length`."""
+        """Return the state of runs that start from W at t = 0 with first steps `length`."""
         xp = library(w)
         finite = is_finite(here)
         (k, n), dtype = w.shape, w.dtype

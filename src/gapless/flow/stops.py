@@ -37,8 +37,8 @@ class Bracket(NamedTuple):
     speed2_below: Float[Array, " K"]
 
 
-class Journey(NamedTuple):
-    """Runs under way, and what their stop has learnt on it."""
+class LoopState(NamedTuple):
+    """What the loop carries: states of K runs, and the bracket of a stop at an energy."""
 
     state: State
     bracket: Bracket | None = None
@@ -59,20 +59,20 @@ class Stopping(ABC):
         """Return the solver with steps that this stop can do with; ``ValueError`` if none."""
         return solver
 
-    def set_out(self, state: State) -> Journey:
-        """Return the beginning of a journey."""
-        return Journey(state)
+    def init(self, state: State) -> LoopState:
+        """Return the loop's first state."""
+        return LoopState(state)
 
-    def goal(self, journey: Journey, goal: Float[Array, ""]) -> Array:
+    def goal(self, carried: LoopState, goal: Float[Array, ""]) -> Array:
         """Return how far steps may go."""
-        del journey
+        del carried
         return goal
 
     @abstractmethod
     def judge(
-        self, problem: Problem, journey: Journey, new: State, going: Bool[Array, " K"]
-    ) -> Journey:
-        """Return what becomes of the runs that are `going` and have come to `new`."""
+        self, problem: Problem, carried: LoopState, new: State, active: Bool[Array, " K"]
+    ) -> LoopState:
+        """Return the active runs at `new`, ended or not; the others as they were."""
 
     @abstractmethod
     def energy_for(self, problem: Problem) -> Scalar:
@@ -103,14 +103,14 @@ class Stop(Stopping):
     speed2: Scalar = REST_SPEED2
 
     def judge(
-        self, problem: Problem, journey: Journey, new: State, going: Bool[Array, " K"]
-    ) -> Journey:
-        """Return the runs that are `going` where they have come to, ended if it is far enough."""
+        self, problem: Problem, carried: LoopState, new: State, active: Bool[Array, " K"]
+    ) -> LoopState:
+        """Return the active runs at `new`, ended at rest or at an energy that is low enough."""
         # both end a run here; which of them it was, `outcomes` decides
         ended = (new.energy <= self.energy_for(problem)) | (new.speed2 < self.speed2)
         new = new._replace(running=new.running & ~ended)
         # the batch steps all its runs: those that had ended keep the state that they ended in
-        return Journey(select(going, new, journey.state))
+        return LoopState(select(active, new, carried.state))
 
     def energy_for(self, problem: Problem) -> Scalar:
         """Return the energy at which runs of a problem end.
@@ -145,7 +145,7 @@ class AtEnergy(Stopping):
     Parameters
     ----------
     energy
-        Target L/N, one number or one for each run. A run that sets out below it, or whose target
+        Target L/N, one number or one for each run. A run that starts below it, or whose target
         is not finite, ends where it is.
     tolerance
         On |e − energy|, in units of the loss's scale s.
@@ -176,8 +176,8 @@ class AtEnergy(Stopping):
         """Return the solver in steps that can be taken again, shorter."""
         return solver.divisible()
 
-    def set_out(self, state: State) -> Journey:
-        """Return the beginning of a journey; ``ValueError`` for energies of the wrong shape."""
+    def init(self, state: State) -> LoopState:
+        """Return the loop's first state; ``ValueError`` for energies of the wrong shape."""
         k = len(state.energy)
         if np.shape(self.energy) not in ((), (1,), (k,)):
             raise ValueError(
@@ -186,42 +186,43 @@ class AtEnergy(Stopping):
         energy = np.asarray(state.energy)
         # in the precision of the energies, with which it is compared at every step
         target = np.broadcast_to(np.asarray(self.energy, energy.dtype), (k,))
-        # e only falls, so a run that sets out below its target never comes to it
+        # e only falls, so a run that starts below its target never comes to it
         state = state._replace(running=np.asarray(state.running) & (energy > target))
         nowhere = np.full_like(energy, np.inf)
-        return Journey(state, Bracket(target, nowhere, nowhere, state.energy, state.speed2))
+        return LoopState(state, Bracket(target, nowhere, nowhere, state.energy, state.speed2))
 
-    def goal(self, journey: Journey, goal: Float[Array, ""]) -> Array:
+    def goal(self, carried: LoopState, goal: Float[Array, ""]) -> Array:
         """Return how far steps may go: to where the cubic meets the energy."""
         xp = library(goal)
-        return xp.minimum(_bracket(journey).goal, goal)
+        return xp.minimum(_bracket(carried).goal, goal)
 
     def judge(
-        self, problem: Problem, journey: Journey, new: State, going: Bool[Array, " K"]
-    ) -> Journey:
-        """Return the runs that are `going` at `new`, or back and wiser if that is past the energy.
+        self, problem: Problem, carried: LoopState, new: State, active: Bool[Array, " K"]
+    ) -> LoopState:
+        """Return the active runs at `new`, or where they were if that is past the energy.
 
-        What the longer step has taught is where the energy lies between the two.
+        The longer step is no waste: it brackets the crossing.
         """
         xp = library(new.energy)
         del problem
-        old, bracket = journey.state, _bracket(journey)
+        old, bracket = carried.state, _bracket(carried)
         # below the window: the longer step is taken back
-        past = going & (new.energy < bracket.target - self.tolerance)
-        there = going & ~past & (new.energy <= bracket.target + self.tolerance)
-        state = select(going & ~past, new, old)
-        at_rest = going & (state.speed2 < self.speed2)
+        past = active & (new.energy < bracket.target - self.tolerance)
+        there = active & ~past & (new.energy <= bracket.target + self.tolerance)
+        state = select(active & ~past, new, old)
+        at_rest = active & (state.speed2 < self.speed2)
         state = state._replace(
             # a step that is taken back was paid for all the same
-            gradients=xp.where(going, new.gradients, old.gradients),
+            gradients=xp.where(active, new.gradients, old.gradients),
             running=state.running & ~there & ~at_rest,
         )
         bracket = bracket._replace(
+            # the last overshoot is the nearest one: goals lie before it from then on
             below=xp.where(past, new.t, bracket.below),
             energy_below=xp.where(past, new.energy, bracket.energy_below),
             speed2_below=xp.where(past, new.speed2, bracket.speed2_below),
         )
-        return Journey(state, bracket._replace(goal=_next_goal(state, bracket)))
+        return LoopState(state, bracket._replace(goal=_next_goal(state, bracket)))
 
     def energy_for(self, problem: Problem) -> Scalar:
         """Return −∞: the linearised flow takes no run to an energy of its own."""
@@ -233,7 +234,7 @@ class AtEnergy(Stopping):
         xp = library(state.energy)
         del problem
         target = xp.asarray(self.energy, state.energy.dtype)
-        # one that set out below ended at once, but did not come to the energy
+        # one that started below ended at once, but did not come to the energy
         from_above = state.energy_start > target
         return ~state.running & from_above & (state.energy <= target + self.tolerance)
 
@@ -242,9 +243,9 @@ STRICTEST = Stop()
 """At the strictest criterion, or at rest."""
 
 
-def _bracket(journey: Journey) -> Bracket:
-    assert journey.bracket is not None
-    return journey.bracket
+def _bracket(carried: LoopState) -> Bracket:
+    assert carried.bracket is not None
+    return carried.bracket
 
 
 def _next_goal(state: State, bracket: Bracket) -> Float[Array, " K"]:

@@ -65,4 +65,5 @@ def in_units(problem: Problem) -> tuple[Problem, float]:
             f"loss: values of {problem.loss.name} are of size {scale:.1g}, and {problem.dtype} "
             f"holds flows of sizes {low:.0e} to {high:.0e}; {wider}multiply the loss by a constant"
         )
+    # untouched where s = 1: the quartic loss keeps its bits, and its compiled programs
     return (problem if scale == 1 else problem.in_units_of(scale)), scale

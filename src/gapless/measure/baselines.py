@@ -28,10 +28,12 @@ States = Float[Array, "K N"]
 
 def _flow(problem: Problem, start: States) -> States:
     """Return where Eq. 2 leads within the paper's budget."""
+    # one budget of time for all: what is compared is what each method has found by then
     return integrate(problem, start, paper_budget(problem.n)).state.w
 
 
 def _flow_of(loss: Any = quartic, start: str = "random", noise: float = 0.0) -> Any:
+    # X, teacher and start depend on no loss or noise: methods meet the same instances
     def run(design: Design) -> tuple[Problem, States]:
         problem = draw_problem(design, loss=loss, noise=noise)
         return problem, _flow(problem, start_states(design, problem, parse_start(start)))
@@ -41,19 +43,24 @@ def _flow_of(loss: Any = quartic, start: str = "random", noise: float = 0.0) -> 
 
 def _spectral(design: Design) -> tuple[Problem, States]:
     problem = draw_problem(design)
+    # the estimate as it is: what the flow makes of it is `flow_spectral`
     return problem, start_states(design, problem, parse_start("spectral"))
 
 
 def _amp(design: Design) -> tuple[Problem, States]:
     problem = draw_problem(design)
+    # overlap 0 is a fixed point by symmetry, which no iteration would leave
     start = warm_states(design.teacher(), design.start(), AMP_START)
     return problem, amp(problem, start, AMP_START, iterations=AMP_ITERATIONS).estimate
 
 
 def _sgd(design: Design) -> tuple[Problem, States]:
     problem = draw_problem(design)
+    # SGD has the flow's clock, t = rate × steps, so the same budget counts its steps
     steps = round(paper_budget(design.n) / SGD_RATE)
+    # ⌊M/8⌋ is 0 for the smallest designs
     batch = max(1, design.m // BATCHES)
+    # a child of its own: batches are drawn apart from X, teacher and start
     key = design.key("batch")
     return problem, sgd(problem, design.start(), key=key, rate=SGD_RATE, batch=batch, steps=steps)
 
@@ -61,6 +68,7 @@ def _sgd(design: Design) -> tuple[Problem, States]:
 def _langevin(design: Design) -> tuple[Problem, States]:
     problem = draw_problem(design)
     steps = round(paper_budget(design.n) / LANGEVIN_RATE)
+    # its energies on the way, of states at T > 0, are of no use here: the end is compared
     w, _ = langevin(
         problem,
         design.start(),
@@ -72,6 +80,7 @@ def _langevin(design: Design) -> tuple[Problem, States]:
     return problem, w
 
 
+# from the fewest α needed to the most, roughly: the order of colours and captions
 METHODS: dict[str, tuple[str, Callable[[Design], tuple[Problem, States]]]] = {
     "amp": (f"message passing from q = {AMP_START:g}", _amp),
     "spectral": ("spectral estimator", _spectral),
@@ -109,14 +118,19 @@ class BaselinePoint(DesignPoint):
     def measure(self) -> pa.Table:
         """Return the records of `RECORDS`, one a run."""
         problem, w = METHODS[self.method][1](self.design)
+        # every method above has a teacher's labels: without one there is no overlap to compare
         assert problem.teacher is not None
         # in NumPy: nothing is compiled for what is computed once a design
         state, signal = np.asarray(w, float), np.asarray(problem.teacher, float)
+        # the length of AMP's estimate says how sure it is, its direction what is found
         state *= self.n**0.5 / np.linalg.norm(state, axis=1, keepdims=True)
+        # W and −W give the same labels, so either is the signal
         overlap = np.abs((state * signal).sum(axis=1)) / self.n
+        # evaluated anew for all: AMP and the spectral estimator have no energy of their own
         yhat = state @ np.asarray(problem.sensing, float).T
         loss = problem.loss.value(yhat, np.asarray(problem.labels, float))
         return self.table(
+            # SGD and Langevin never rest: a run is at its end, and its q tells what it found
             outcome=np.where(np.isfinite(overlap), "finished", str(Outcome.not_finite)),
             overlap=overlap,
             energy=loss.sum(axis=1) / (2 * self.n),
@@ -126,12 +140,14 @@ class BaselinePoint(DesignPoint):
         """Return what a point is expected to take; 1e9 operations stand for compiling."""
         design = self.design
         budget = paper_budget(self.n)
+        # in gradients of the whole batch; one of SGD is a BATCHES-th of that
         products = {
             "amp": AMP_ITERATIONS,
             "spectral": 100.0,
             "sgd": budget / SGD_RATE / BATCHES,
             "langevin": budget / LANGEVIN_RATE,
         }.get(self.method, 400.0)
+        # two reads of X for a gradient take as long as 20 more runs would
         flops = 4.0 * (design.k + 20) * design.m * design.n * products
         return self.priced(
             flops + 1e9, 4.0 * (2.0 * design.m * design.n + 8.0 * design.k * design.m)

@@ -80,23 +80,30 @@ def planted_border(
 
     Raises ``ValueError`` as `hessian_matrix` does, and for signs of another shape.
     """
+    # refused before the matrix is made, which takes N² numbers
     signs, run = real_array("signs", signs, (None, problem.m)), problem.run_index(run)
     # the radial direction is lifted into the bulk: b has no component along it
+    # float64: s divides by eigenvalues as small as λ₁, N^(−2/3) of the bulk at a marginal minimum
     matrix = np.asarray(hessian_matrix(problem, w, run, deflate_radial=True), float)
     lowest = float(scipy.linalg.eigh(matrix, eigvals_only=True, subset_by_index=[0, 0])[0])
+    # X stays as it is stored: in float64 it would be twice as large
     state, sensing = np.asarray(w[run], float), np.asarray(problem.sensing)
     curvature, multiplier = problem.of_runs(np.array([run])).curvature(w[run : run + 1])
     d, mu = np.asarray(curvature[0], float), float(multiplier[0])
     y = np.asarray(problem.labels[run], float)
+    # c by its sum over this run's samples, not by its mean αE[dy²]: s is compared at finite N
     diagonal = float((d * y**2).sum()) / problem.n - mu
     found = {"lambda_1": lowest, "diagonal": diagonal, "schur": None}
+    # P(M − μ)P then has no Cholesky factor, and s would not decide on a direction of descent
     if lowest <= 0:
         return found
     weights = np.asarray(signs, float) * (d * y / problem.n**0.5)
     # in the precision of X: widened, a large X would be copied
     border = np.asarray(weights.astype(sensing.dtype) @ sensing, float)
     radial = state / np.linalg.norm(state)
+    # b is tangent to the sphere: moving along W is no direction of the problem
     border -= np.outer(border @ radial, radial)
+    # one factor for all draws of signs: only b depends on them
     solved = scipy.linalg.cho_solve(scipy.linalg.cho_factor(matrix), border.T)
     return found | {"schur": diagonal - np.einsum("sn,ns->s", border, solved)}
 
@@ -110,26 +117,32 @@ class BorderPoint(DesignPoint):
     def model_post_init(self, context: Any) -> None:
         """Refuse parameters that no design or loss has."""
         super().model_post_init(context)
+        # the full name, with the hash of a user's source: the record's address depends on it
         object.__setattr__(self, "loss", name_for_runs(self.loss, "float32"))
 
     def measure(self) -> pa.Table:
         """Return the records of `RECORDS`: each run at rest."""
         design, loss = self.design, parse_loss(self.loss)
+        # shuffled, not gaussian: the labels that a run with a teacher has, but with no signal in X
         problem = draw_problem(design, "shuffled", loss)
         run = integrate(problem, design.start(), LONGEST)
         # a run that fits its labels (M < N) is at rest too, in no trap that a signal could open
         rest = [at_rest(one) for one in run.outcome]
         outcome = [str(one) for one in run.outcome]
         columns: dict[str, list[Any]] = {
+            # null, not NaN: a run that is at no minimum has no spectrum there
             name: [None] * self.rows
             for name in ("lambda_1", "diagonal", "schur", "limit", "edge_from_one_atom")
         }
         for index in np.flatnonzero(rest):
+            # keyed by the run, so that K or another run's failure changes no draw
             signs = design.signs(int(index), SIGNS)
             found = planted_border(problem, run.state.w, int(index), signs)
             outcome[index] = "saddle" if found["schur"] is None else "minimum"
             law = problem.label_law(run.state.w, int(index))
+            # γ̄ of the run's own labels, so that s and its limit differ by finite N alone
             edge = bulk_edge(law, loss, problem.alpha)
+            # φ at γ̄: only as N → ∞ is it the γ of ψ(γ) = μ (border.md §2)
             limit = curvatures(law, loss, problem.alpha).phi(edge.gamma)
             found |= {
                 "limit": limit - law.multiplier(loss, problem.alpha),
@@ -149,6 +162,7 @@ class BorderPoint(DesignPoint):
     def cost(self) -> Cost:
         """Return what a point is expected to take: the way to rest, and a dense matrix a run."""
         design = self.design
+        # two products with X a gradient, of two operations a matrix element each
         way = 4.0 * design.k * design.m * design.n * GRADIENTS * self.alpha
         # λ₁ by 4/3 N³ operations, at a third of a product's speed
         matrix = design.k * (design.m * self.n**2 + 5.0 * self.n**3)

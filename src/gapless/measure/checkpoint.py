@@ -26,10 +26,13 @@ from gapless.measure.point import Point
 
 EVERY_S = 60.0
 MAGIC = b"gapless checkpoint 2\n".ljust(32, b"-")
+# what a sparse file may claim: a state of N = 10⁶ with K = 8 is far below
 MOST_BYTES = 2**40
+# how far the end of the header is looked for: names and shapes take a few thousand bytes
 MOST_HEADER = 2**20
 ALIGNMENT = 32
 """Of arrays in the file, in bytes; what stands before the header is a multiple of it."""
+# a context, no argument: a point's numbers must not depend on where it is measured
 _folder: ContextVar[Path | None] = ContextVar("checkpoint folder", default=None)
 
 
@@ -48,10 +51,13 @@ class Checkpoint:
 
     def __init__(self, point: Point) -> None:
         kind = f"{type(point).__module__}.{type(point).__qualname__}"
+        # the version too: the arrays of another one may mean something else
         name = sha256(f"{version('gapless')} {kind} {point.model_dump_json()}".encode())
         folder = _folder.get()
         self.path = None if folder is None else folder / f"{name.hexdigest()[:16]}.checkpoint"
+        # the digest stands in the file as well, since whoever renames a file changes its name alone
         self.start = MAGIC + name.digest()
+        # monotonic: a wall clock that is set back would stop checkpoints
         self.written = time.monotonic()
         self.told = False
 
@@ -84,15 +90,19 @@ class Checkpoint:
         if self.path is None:
             return
         try:
+            # 0700: whoever can write a checkpoint decides what the user's run resumes from
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _refuse_link(self.path.parent)
             write_durably(self.path, [self.start, *packed(arrays)], private=True)
+            # an interrupt names the folder, since nothing of this point is in the store yet
             kept = f"checkpoints of what was in hand are in {shown(self.path.parent)}"
             note_kept(self.path.name, kept)
         except OSError as error:
+            # once: a full disk would say the same every minute
             if not self.told:
                 tell(f"{shown(self.path)} cannot be written, nothing else is lost: {reason(error)}")
             self.told = True
+        # after a failure too: the next try waits as long as after a success
         self.written = time.monotonic()
 
     def discard(self) -> None:
@@ -112,15 +122,19 @@ def _refuse_link(folder: Path) -> None:
 
 def packed(arrays: dict[str, np.ndarray]) -> list[bytes | memoryview]:
     """Return a SHA-256, a header and arrays as pieces of a file."""
+    # a column of an array or a JAX buffer has no flat view of its bytes
     columns = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    # dtype.str has the byte order, so that a machine of the other one reads the same numbers
     header = json.dumps([[n, a.dtype.str, list(arrays[n].shape)] for n, a in columns.items()])
     pieces: list[bytes | memoryview] = [f"{header}\n".encode()]
     size = len(pieces[0])
     for array in columns.values():
+        # padding, so that `unpacked` gives aligned views of the file's bytes and copies nothing
         pieces += [bytes(-size % ALIGNMENT), array.reshape(-1).view(np.uint8).data]
         size += -size % ALIGNMENT + array.nbytes
     digest = sha256()
     for piece in pieces:
+        # over header and padding as well: a flipped bit of a shape is as bad as one of a number
         digest.update(piece)
     return [digest.digest(), *pieces]
 
@@ -130,13 +144,16 @@ def unpacked(content: bytearray, first: int = 0) -> dict[str, np.ndarray]:
 
     Raises ``ValueError`` if a bit of them is another.
     """
+    # past the digest, 32 bytes
     body = memoryview(content)[first + 32 :]
     if sha256(body).digest() != content[first : first + 32]:
         raise ValueError("is damaged")
+    # a file without a line's end must not be searched through to its end
     position = bytes(body[:MOST_HEADER]).index(b"\n") + 1
     arrays = {}
     for name, kind, shape in json.loads(bytes(body[:position])):
         position += -position % ALIGNMENT
+        # object: Python's integers, for in int64 a forged shape could wrap to a small size
         dtype, count = np.dtype(kind), int(np.prod(shape, dtype=object))
         arrays[name] = np.frombuffer(body, dtype, count, position).reshape(shape)
         position += arrays[name].nbytes

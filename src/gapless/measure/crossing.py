@@ -60,6 +60,7 @@ class CrossingPoint(DesignPoint):
     def model_post_init(self, context: Any) -> None:
         """Refuse parameters that no design or loss has."""
         super().model_post_init(context)
+        # the full name, with the hash of a user's source: the record's address depends on it
         object.__setattr__(self, "loss", name_for_runs(self.loss, "float32"))
 
     @property
@@ -70,15 +71,24 @@ class CrossingPoint(DesignPoint):
     def measure(self) -> pa.Table:
         """Return the records of `RECORDS`: each run where it first has its own twin's energy."""
         design, loss = self.design, parse_loss(self.loss)
+        # the twin first: its energy at rest is the target of the run that has a teacher
         twin = twin_threshold(design, loss)
         problem = draw_problem(design, "teacher", loss)
+        # the time that the twin was given
         crossing = integrate(problem, design.start(), T_TWIN, stop=AtEnergy(twin.energy))
         crossed = np.asarray(crossing.crossed)
         spectra = spectral_columns(
-            problem, crossing.state, "teacher", key=design.key("lanczos"), lowest=LOWEST
+            # of all runs, crossed or not: one shape for all designs, so one program
+            problem,
+            crossing.state,
+            "teacher",
+            key=design.key("lanczos"),
+            lowest=LOWEST,
         )
+        # energy, μ and the rest by the names that the records have; what they lack is not kept
         known = {name: values for name, values in spectra.items() if name in self.SCHEMA.names}
         return self.table(
+            # not an Outcome: a run at rest above its twin's energy did not cross, however it ended
             outcome=np.where(crossed, "crossed", "not_crossed"),
             threshold_energy=finite(twin.energy),
             twin_speed2=finite(twin.speed2),

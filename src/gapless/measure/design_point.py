@@ -57,11 +57,13 @@ class DesignPoint(Point):
     def model_post_init(self, context: Any) -> None:
         """Refuse parameters that no design has."""
         del context
+        # a design checks its own parameters: refused here, not after minutes on a worker
         _ = self.design
 
     @property
     def design(self) -> Design:
         """The design that the runs are on."""
+        # drawn anew by whoever asks: a point is parameters, and travels to workers
         shape = self.n, self.alpha, self.seed, self.index, self.runs
         return Design(*shape, in_numpy=self.at_once, sensing=self.sensing)
 
@@ -86,6 +88,7 @@ class DesignPoint(Point):
     def identity(self) -> dict[str, Any]:
         """Return parameters, M, K (``runs``) and the index of the design (``design``)."""
         design = self.design
+        # M and K as computed: α and an open `runs` would leave them to the reader
         return super().identity() | {"m": design.m, "runs": design.k, "design": design.index}
 
 
@@ -99,9 +102,12 @@ def sweep_points(template: P, alphas: Sequence[float], runs: int) -> list[P]:
     `sweep_runs_per_design` where the template leaves it open, and each point says it.
     """
     check_runs(runs)
+    # K is written down: if the rule changes, records of the old one keep their addresses
     k = template.runs or sweep_runs_per_design(template.n)
     given = template.model_dump() | {"runs": k}
+    # validated once for each α, since copies below are not
     checked = [type(template).model_validate(given | {"alpha": a}) for a in alphas]
+    # whole designs: the K runs share X, and cost little more than the runs that are asked for
     return [here.model_copy(update={"index": i}) for here in checked for i in range(ceil(runs / k))]
 
 
@@ -112,8 +118,10 @@ def points_of_few(template: P, runs: int) -> list[P]:
     computed than are asked for. Where the template says K, all designs have K.
     """
     check_runs(runs)
+    # few runs: what is not asked for would be waited for
     k = template.runs or min(runs, default_runs_per_design(template.n))
     whole, left = divmod(runs, k)
+    # where K is said, the last design is whole as well: rounding depends on K
     sizes = [k] * whole + [k if template.runs else left] * (left > 0)
     return [template.model_copy(update={"index": i, "runs": size}) for i, size in enumerate(sizes)]
 

@@ -69,6 +69,7 @@ class SpectralPoint(CrossingPoint):
 
     def on(self, index: int) -> CrossingPoint:
         """Return the point of the runs on one design."""
+        # of the parent's class: Figure 2's crossings are measured exactly as Figure 3's are
         fields = self.model_dump(include=set(CrossingPoint.model_fields))
         return CrossingPoint.model_validate(fields | {"index": index})
 
@@ -79,10 +80,12 @@ class SpectralPoint(CrossingPoint):
 
     def identity(self) -> dict[str, Any]:
         """Return the columns of the designs, one after the other."""
+        # rows of several designs stand in one table, where a point of one design says it once
         return super().identity() | {"design": np.repeat(np.arange(self.designs), self.design.k)}
 
     def measure(self) -> pa.Table:
         """Return the records of `RECORDS`, one a run; the median run's holds the frames."""
+        # all designs are crossed first: which run is median is known only then
         runs = pa.concat_tables([self.on(index).measure() for index in range(self.designs)])
         mine = self.table(
             **{name: runs[name] for name in crossing.RECORDS.names if name != "run"},
@@ -90,11 +93,14 @@ class SpectralPoint(CrossingPoint):
         )
         time = runs["time"].to_numpy()
         crossed = np.flatnonzero(np.isfinite(time))
+        # α so small, or N so large, that no run came to its twin's energy: nothing to follow
         if not crossed.size:
             return mine
+        # the run nearest to the median, not an average of frames: a spectrum is that of one run
         chosen = int(crossed[np.argmin(np.abs(time[crossed] - np.median(time[crossed])))])
         series = self.frames_of(*divmod(chosen, self.design.k), float(time[chosen]))
         for name, values in {"followed": True, **series}.items():
+            # one row of many: Arrow's tables are immutable, so the column is made anew
             column = mine[name].to_pylist()
             column[chosen] = values
             place = mine.schema.get_field_index(name)
@@ -107,18 +113,24 @@ class SpectralPoint(CrossingPoint):
         one = slice(run, run + 1)
         whole = draw_problem(design, "teacher", loss)
         assert whole.teacher is not None
+        # one run of K: its Hessian is dense, and the others' labels would be stepped for nothing
         problem = type(whole)(whole.sensing, whole.labels[one], whole.teacher[one], loss)
+        # from the start through the crossing to well past it: the bulk's edge rises above zero late
         times = np.linspace(0, HORIZON * time, self.frames)
         series: dict[str, list[Any]] = {name: [] for name in _SERIES}
         spectra, previous = [], None
+        # alone, it is the run of its batch to the steps' tolerance only: it shares no stages now
         states = integrate(
             problem, design.start()[one], times[-1], save_at=times, observe=lambda _, state: state
         ).observed
         for frame, state in enumerate(states):
             w = state.w
+            # a start of its own for each frame: none inherits what another missed
             key = jax.random.fold_in(design.key("lanczos"), frame)
+            # `previous`: neighbouring frames differ little, so their eigenvectors are a warm start
             pairs = lowest_eigenpairs(problem, w, LOWEST, key=key, previous=previous)
             previous = pairs.vectors
+            # dense: the density and the number of negative eigenvalues need them all
             eigenvalues = spectrum(problem, w, 0)
             spectra.append(eigenvalues)
             q = float(problem.overlap(w)[0])
@@ -153,9 +165,13 @@ class SpectralPoint(CrossingPoint):
 
 def _histograms(spectra: list[np.ndarray]) -> dict[str, list[float]]:
     """Return the densities of all frames on common bins, up to where the bulk's tail has gone."""
+    # common bins: the frames are one heat map of density against time
     low = min(values[0] for values in spectra)
+    # 0.99: the tail of the quartic loss reaches far and would leave the bulk a few bins
     high = max(np.quantile(values, 0.99) for values in spectra)
     bins = min(BINS, max(8, len(spectra[0]) // 8))
+    # 1e-6 below: histograms have half-open bins, and λ₁ lies exactly on the first edge
     edges = np.linspace(low - 1e-6 * abs(low), high, bins + 1)
+    # by all eigenvalues, those beyond the last edge too: the density integrates to their share
     density = [np.histogram(v, edges)[0] / (len(v) * (edges[1] - edges[0])) for v in spectra]
     return {"bin_edges": edges.tolist(), "density_t": np.concatenate(density).tolist()}

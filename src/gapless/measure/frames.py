@@ -50,21 +50,25 @@ class FramesPoint(CrossingPoint):
         """Return the records of `RECORDS`, one a run."""
         design = self.design
         problem = draw_problem(design, "teacher", parse_loss(self.loss))
+        # overlap 0, as at N = ∞: a random start has |q| ~ N^(−1/2), which blurs when λ₁ detaches
         start = warm_states(design.teacher(), design.start(), 0.0)
         # early times matter most: 0, and then growing by a factor
         times = [0.0, *np.geomspace(0.02, HORIZON, self.frames - 1).tolist()]
+        # one key for all frames: their eigenpairs may differ by the state alone
         key = design.key("lanczos")
         frames = integrate(
             problem,
             start,
             times[-1],
             save_at=times,
+            # observed on the way: only columns are kept, not the states of all frames
             observe=lambda _, state: spectral_columns(problem, state, "teacher", key=key, lowest=1),
         ).observed
         return self.table(
             outcome="followed",
             t=[times] * self.rows,
             **{
+                # frames first as they were observed; a record holds one run's frames
                 name: np.stack([frame[source] for frame in frames], axis=1)
                 for name, source in _STATE.items()
             },
@@ -77,7 +81,9 @@ class FramesPoint(CrossingPoint):
     def cost(self) -> Cost:
         """Return what a point is expected to take: its flow, and an eigenpair a run and frame."""
         design = self.design
+        # two products with X a gradient, of two operations a matrix element each
         size = 4.0 * design.k * design.m * design.n
+        # the matrix takes M N² operations, its tridiagonal form a multiple of N³
         dense = self.frames * design.k * (design.m + 3 * design.n) * float(design.n) ** 2
         return self.priced(
             size * 600 + dense, 4.0 * (2 * design.m * design.n + 40 * design.k * design.m)

@@ -78,11 +78,13 @@ class MeanField(Point):
         object.__setattr__(self, "loss", parse_loss(self.loss).name)
         if self.step is not None and not (np.isfinite(self.step) and self.step > 0):
             raise ValueError(f"step: must be a positive number, not {self.step}")
+        # 1e-6 is far below any first step of the flow: a shorter time holds no state but the start
         shortest = self.step or 1e-6
         if not (np.isfinite(self.t_max) and self.t_max >= shortest):
             raise ValueError(
                 f"t_max: must be a finite time of at least {shortest:g}, not {self.t_max}"
             )
+        # gradient descent at N = ∞ costs steps², since each reads all directions drawn before
         if self.step is not None and self.t_max / self.step > MOST_STEPS:
             raise ValueError(
                 f"step: {self.step:g} makes more than {MOST_STEPS} steps until t = {self.t_max:g}; "
@@ -90,19 +92,23 @@ class MeanField(Point):
             )
         if not 0 < self.accuracy < 1:
             raise ValueError(f"accuracy: must lie between 0 and 1, not {self.accuracy}")
+        # at N = ∞ overlap 0 stays 0: it is of order N^(−1/2) that a random start has at finite N
         if self.labels == "teacher" and self.overlap == 0:
             raise ValueError(
                 "overlap: without one, a teacher is never found at N = ∞; give --overlap 0.3 "
                 "(the growth of a small one is in the answer of shuffled labels)"
             )
+        # a probe needs time after its waiting time in which it is followed
         if not all(0 <= t < self.t_max for t in self.waiting):
             raise ValueError(f"waiting: times must be from 0 to below {self.t_max:g}")
         apart = self.step or APART * self.t_max
+        # on the grid of steps: two waiting times at one state would be the same probe twice
         places = np.round(np.array([*self.waiting, self.t_max]) / apart)
         if (np.diff(places) < 1).any() or any(0 < t < APART * self.t_max for t in self.waiting):
             raise ValueError(
                 f"waiting: times must lie at least {apart:g} apart, and as far before the end"
             )
+        # losses and paths have checks of their own: refused here, not after minutes on a worker
         _ = self.dynamics
         self.ensemble.check_dimension(self.alpha)
         return self
@@ -116,10 +122,13 @@ class MeanField(Point):
     def save_at(self) -> np.ndarray:
         """Times that are saved, waiting times among them."""
         if self.step is None:
+            # by a factor: the flow slows down, and curves are read on a logarithmic axis
             spaced = np.geomspace(self.t_max * 1e-3, self.t_max, FLOW_STATES - 1)
+            # a saved time that all but equals a waiting time would cost a step of rounding's length
             times = [t for t in spaced if all(abs(t - w) > APART * t for w in self.waiting)]
             return np.unique([0.0, *times, *self.waiting])
         count = max(1, round(self.t_max / self.step))
+        # whole steps: there are no states between two of them
         states = np.linspace(0, count, min(count + 1, MOST_STATES)).round()
         waiting = np.round(np.array(self.waiting) / self.step)
         return np.unique(np.append(states, waiting)) * self.step
@@ -129,6 +138,7 @@ class MeanField(Point):
         """What is followed; waiting times are those of saved states."""
         loss, waiting = parse_loss(self.loss), self.waiting
         if self.step is not None:
+            # the same rounding as in `save_at`, so that each probe finds its saved state
             waiting = tuple(round(t / self.step) * self.step for t in waiting)
         return Dynamics(loss, self.alpha, self.labels, self.overlap, waiting)
 
@@ -140,11 +150,13 @@ class MeanField(Point):
     @property
     def bytes(self) -> float:
         """Expected peak memory."""
+        # float32, and two vectors a direction: its image X e and q
         return 8.0 * self.paths * self._directions(self.t_max) + self.bytes_kept
 
     @property
     def bytes_kept(self) -> float:
         """Memory that a solution holds when it is done: the labels of its states."""
+        # float32, one label a path and state
         return 4.0 * self.paths * len(self.save_at)
 
     @property
@@ -168,6 +180,7 @@ class MeanField(Point):
         """
         probes = len(self.waiting) * len(self.dynamics.probes)
         own = 10 + 36 * t**0.77
+        # a step reveals one direction at most, besides the signal and the start
         most = np.inf if self.step is None else t / self.step + 2
         return min(own, most) + 1.6 * probes * min(own, most)
 
@@ -180,26 +193,30 @@ class MeanField(Point):
 
     def identity(self) -> dict[str, Any]:
         """Return the parameters that records have."""
+        # a scalar of Arrow: a list would be taken for one value a row
         waiting = pa.scalar(list(self.waiting), pa.list_(pa.float64()))
         return super().identity() | {"overlap_start": self.overlap, "waiting": waiting}
 
     def measure(self) -> pa.Table:
         """Return the record of `RECORDS`."""
-        found = solve(self)
+        found = solution_of(self)
         return self.table(
             outcome="followed",
+            # [0]: the student's; the others are its probes'
             directions=found.directions[0],
             gradients=found.gradients,
             t=[found.t],
+            # raveled: Arrow has no matrices; `waiting` and `t` of the record give the shape back
             **{f"{name}_t": [np.ravel(getattr(found, name))] for name in (*CURVES, *PROBE_CURVES)},
         )
 
     def cost(self) -> Cost:
         """Return what is expected: passes over the directions that are revealed."""
+        # time goes into reading paths, and a plan adds up operations: one unit for all points
         return Cost(OPERATIONS_PER_BYTE * self.traffic, self.bytes)
 
 
-def solve(point: MeanField, progress: Callable[[float], object] = lambda _: None) -> Solution:
+def solution_of(point: MeanField, progress: Callable[[float], object] = lambda _: None) -> Solution:
     """Return the solution of a point, from its checkpoint on if there is one.
 
     `progress` is called with the part of `MeanField.traffic` that was done. Raises `Unstable`.
@@ -209,11 +226,13 @@ def solve(point: MeanField, progress: Callable[[float], object] = lambda _: None
     if (found := checkpoint.read()) is not None:
         try:
             run = run.with_packed(found)
+        # arrays of another version or of other parameters fail in any of these ways
         except (KeyError, ValueError, IndexError, TypeError) as error:
             checkpoint.ignore(f"cannot be gone on from ({reason(error)})")
     done = 0.0
     while not run.is_finished:
         run = run.advanced()
+        # progress by bytes, not by t: late steps read more directions and are the slow ones
         now = point.traffic_until(run.state.t)
         progress(now - done)
         done = now

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, model_serializer
 
+# `run` and the point's address are the key of a record in the store
 KEY = pa.schema({"run": pa.int64(), "reason": pa.string()})
 """Columns that every table of records has: number of the row, and why it was not measured."""
 FAILED = "failed"
@@ -40,6 +41,7 @@ class Point(BaseModel, ABC):
     returns depends on its parameters alone.
     """
 
+    # frozen, since its hash is its address; a misspelt parameter must not be dropped in silence
     model_config = ConfigDict(frozen=True, extra="forbid")
     SCHEMA: ClassVar[pa.Schema]
     LATER: ClassVar[tuple[str, ...]] = ()
@@ -48,6 +50,7 @@ class Point(BaseModel, ABC):
 
     @model_serializer(mode="wrap")
     def _without_later_defaults(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        # left out at their defaults only: another value is another measurement, at another address
         defaults = {name: type(self).model_fields[name].default for name in self.LATER}
         found = handler(self)
         return {k: v for k, v in found.items() if k not in defaults or v != defaults[k]}
@@ -67,11 +70,13 @@ class Point(BaseModel, ABC):
 
     def identity(self) -> dict[str, Any]:
         """Return the columns that are known before anything is measured: parameters of `SCHEMA`."""
+        # parameters without a column (such as `in_numpy`) are in the address alone
         return {name: value for name, value in self if name in self.SCHEMA.names}
 
     @classmethod
     def record_schema(cls) -> pa.Schema:
         """Return `SCHEMA` and those of `KEY` that it lacks."""
+        # only what lacks: a figure may have placed `run` and `reason` among its columns itself
         lacking = [field for field in KEY if field.name not in cls.SCHEMA.names]
         return pa.unify_schemas([cls.SCHEMA, pa.schema(lacking)])
 
@@ -90,19 +95,24 @@ class Point(BaseModel, ABC):
             If `SCHEMA` has no column of a name, or columns differ in length.
         """
         schema = self.record_schema()
+        # refused: below they would be left out without a word, and the measurement with them
         if unknown := columns.keys() - set(schema.names):
             raise ValueError(f"columns: {', '.join(sorted(unknown))} not in the schema")
         given = self.identity() | columns
+        # single values stand for all rows and have no length to agree on
         sizes = {len(value) for value in given.values() if not _is_single(value)}
         if len(sizes) > 1:
             raise ValueError(f"columns: of {sorted(sizes)} rows")
         size = sizes.pop() if sizes else self.rows
+        # first, so that a `run` that is given counts
         given = {"run": np.arange(size)} | given
+        # the schema's order and types, whatever was passed: parts of one store must be one table
         arrays = [_column(given.get(field.name), field.type, size) for field in schema]
         return pa.Table.from_arrays(arrays, schema=schema)
 
     def failed(self, reason: str) -> pa.Table:
         """Return the records that stand for a measurement that could not be made."""
+        # a figure without outcomes has its `reason` alone
         ended = {"outcome": FAILED} if "outcome" in self.SCHEMA.names else {}
         return self.table(reason=reason, **ended)
 
@@ -118,10 +128,13 @@ def finite(values: Any, present: np.ndarray | None = None) -> pa.Array:
         Which runs have a value at all; the others are null.
     """
     values = np.asarray(values)
+    # not-a-number is no answer: a reader of Parquet averages over NaN, and skips null
     absent = np.zeros(len(values), bool) if present is None else ~np.asarray(present)
     if values.ndim == 1:
         return arrow(values, absent | ~np.isfinite(values))
+    # a list with some null numbers is one value; only an absent run has no list
     inner = arrow(values.ravel().astype(float), ~np.isfinite(values).ravel())
+    # offsets of equal lengths, in the int32 that lists of Arrow have
     ends = arrow((np.arange(len(values) + 1) * values.shape[1]).astype(np.int32))
     return pa.ListArray.from_arrays(ends, inner, mask=arrow(absent))
 
@@ -139,6 +152,7 @@ def arrow(values: np.ndarray, absent: np.ndarray | None = None) -> pa.Array:
     validity = None if absent is None else _bitmap(~absent)
     if values.dtype == bool:
         return pa.Array.from_buffers(pa.bool_(), len(values), [validity, _bitmap(values)])
+    # contiguous: a column of a matrix has strides, a buffer has none
     kind, data = pa.from_numpy_dtype(values.dtype), pa.py_buffer(np.ascontiguousarray(values))
     return pa.Array.from_buffers(kind, len(values), [validity, data])
 
@@ -152,12 +166,14 @@ def words(values: Sequence[str]) -> pa.Array:
 
 
 def _bitmap(values: np.ndarray) -> pa.Buffer:
+    # Arrow's bits run from the least significant one on
     return pa.py_buffer(np.packbits(values, bitorder="little"))
 
 
 def counted(values: Any) -> pa.Array:
     """Return a column of counts, null where one is negative: not reached."""
     values = np.asarray(values)
+    # integers have no NaN: −1 stands for "never" in passages
     return arrow(values, values < 0)
 
 
@@ -168,8 +184,10 @@ def _is_single(value: Any) -> bool:
 def _column(value: Any, kind: pa.DataType, size: int) -> pa.Array | pa.ChunkedArray:
     if value is None:
         return pa.nulls(size, kind)
+    # a scalar holds what looks like a column, such as a list that is one value
     if isinstance(value, pa.Scalar):
         return pa.repeat(value, size)
+    # text is a sequence too: asked for before vectors
     if isinstance(value, str):
         return pa.repeat(words([value])[0], size)
     if _is_single(value):
@@ -180,10 +198,12 @@ def _column(value: Any, kind: pa.DataType, size: int) -> pa.Array | pa.ChunkedAr
         return _of_kind(arrow(value), kind)
     if kind == pa.string() and all(isinstance(one, str) for one in value):
         return words([str(one) for one in value])
+    # lists of unequal lengths: concatenated, with offsets, without an object a number
     if pa.types.is_list(kind) and all(_is_vector(one) for one in value):
         ends = np.cumsum([0, *map(len, value)], dtype=np.int32)
         rows = np.concatenate(value) if len(value) else np.zeros(0)
         return _of_kind(pa.ListArray.from_arrays(arrow(ends), arrow(rows)), kind)
+    # the general way, which loads pandas: for the rare column that is none of these
     return pa.array(list(value), kind)
 
 

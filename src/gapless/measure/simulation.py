@@ -16,8 +16,8 @@ from gapless.flow import (
     FLOW,
     PAPER,
     SWEEP,
+    IntegrationState,
     Observables,
-    Partway,
     Solver,
     State,
     Trajectory,
@@ -95,8 +95,10 @@ class Simulation(DesignPoint):
 
     @model_validator(mode="after")
     def _check(self) -> "Simulation":
+        # the full name, with the hash of a user's source: the record's address depends on it
         object.__setattr__(self, "loss", name_for_runs(self.loss, self.precision))
         _ = self.solver
+        # one spelling of a start, one address
         object.__setattr__(self, "start", str(parse_start(self.start)))
         check_noise(self.noise)
         check_storage(self.sensing, self.precision)
@@ -131,6 +133,7 @@ class Simulation(DesignPoint):
         if self.accurate:
             return ACCURATE
         if self.save_at:
+            # e(t) is looked at: the finer tolerance; outcomes and passages do with that of sweeps
             return FLOW
         # the Krylov step is compiled, and a dozen of XLA's transforms cost more than it saves
         steps_alone = self.n < KRYLOV_FROM or self.design.of_transforms
@@ -144,6 +147,7 @@ class Simulation(DesignPoint):
     @property
     def bytes(self) -> float:
         """Expected peak memory: X, labels and states of K runs."""
+        # float16 is how X is stored; states and labels are float32 then
         width = 8 if self.precision == "float64" else 4
         stored = 2 if self.precision == "float16" else width
         m, k = self.design.m, self.design.k
@@ -163,9 +167,11 @@ class Simulation(DesignPoint):
         `on_share` is called with the share of the save times that was reached since its last call.
         """
         times = max(1, len(self.save_at))
+        # shares of save times, not of t: the time between two of them is what is waited for
         progress = None if on_share is None else lambda *_: on_share(1 / times)
         problem, trajectory = simulate(self, progress)
         moments = label_moments(problem, trajectory.state.w)
+        # without save times the trajectory has one, t_max, which is not asked for
         saved = trajectory.t if self.save_at else trajectory.t[:0]
         end, passage = trajectory.end, trajectory.passage
         over_time = {
@@ -190,6 +196,7 @@ class Simulation(DesignPoint):
                 for k, name in enumerate(PASSAGES)
             },
             t=[saved] * self.rows,
+            # as many as there are times: none where nothing was to be saved
             **{name: values[:, : len(saved)] for name, values in over_time.items()},
         )
 
@@ -207,6 +214,7 @@ class Simulation(DesignPoint):
 
         See `gradient_operations`.
         """
+        # half as many float64 as float32 fit a register and a cache line
         width = 2 if self.precision == "float64" else 1
         design = self.design
         flops = gradient_operations(design) * self.gradients * width
@@ -229,8 +237,9 @@ def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Probl
         solver=point.solver,
         save_at=point.save_at or None,
         progress=progress,
-        on_save=lambda partway: checkpoint.write(_packed(partway)) if checkpoint.due else None,
+        on_save=lambda now: checkpoint.write(_packed(now)) if checkpoint.due else None,
     )
+    # one that does not fit costs its own time alone: the runs then start from t = 0
     if (found := checkpoint.read()) is not None:
         try:
             return problem, follow(resume=_unpacked(found))
@@ -239,10 +248,11 @@ def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Probl
     return problem, follow()
 
 
-def _packed(partway: Partway) -> dict[str, np.ndarray]:
-    """Return arrays that hold how far a simulation has come."""
-    saved = Observables(*(np.stack(c, axis=1) for c in zip(*partway.saved, strict=True)))
-    parts = {"state": partway.state, "start": partway.start, "saved": saved}
+def _packed(integration: IntegrationState) -> dict[str, np.ndarray]:
+    """Return an integration as arrays by name, for a checkpoint."""
+    # stacked: as many arrays, and as long a header, however many save times there are
+    saved = Observables(*(np.stack(c, axis=1) for c in zip(*integration.saved, strict=True)))
+    parts = {"state": integration.state, "start": integration.start, "saved": saved}
     return {
         f"{part}.{name}": np.asarray(value)
         for part, values in parts.items()
@@ -250,9 +260,10 @@ def _packed(partway: Partway) -> dict[str, np.ndarray]:
     }
 
 
-def _unpacked(arrays: dict[str, Any]) -> Partway:
+def _unpacked(arrays: dict[str, Any]) -> IntegrationState:
     """Return what `_packed` packed; `integrate` looks whether it fits. Raises `CannotResume`."""
     try:
+        # by name: a state of another version with other fields is missing one
         state = State(*(arrays[f"state.{name}"] for name in State._fields))
         start = Observables(*(arrays[f"start.{name}"] for name in Observables._fields))
         saved = [arrays[f"saved.{name}"] for name in Observables._fields]
@@ -260,7 +271,7 @@ def _unpacked(arrays: dict[str, Any]) -> Partway:
         records = [Observables(*(column[:, i] for column in saved)) for i in times]
     except (KeyError, IndexError) as error:
         raise CannotResume(f"resume: {error} is missing") from None
-    return Partway(state, start, records)
+    return IntegrationState(state, start, records)
 
 
 def label_moments(problem: Problem, w: Float[Array, "K N"]) -> np.ndarray:
@@ -268,6 +279,7 @@ def label_moments(problem: Problem, w: Float[Array, "K N"]) -> np.ndarray:
 
     In NumPy: nothing is compiled for a product that is made once a design.
     """
+    # X in float16 is widened block by block by the problem; NumPy would widen all of it
     if problem.sensing.dtype == problem.dtype and not problem.of_transforms:
         size = np.abs(np.asarray(w) @ np.asarray(problem.sensing).T)
     else:

@@ -29,18 +29,22 @@ def spectral_columns(
     theory's prediction from the run's own labels, see `theory_of`.
     """
     w = state.w
+    # not warm-started: states of a table are far apart, and one key gives one answer
     pairs = lowest_eigenpairs(
         problem, w, lowest, key=key, tolerance=tolerance, deflate_radial=deflate_radial
     )
     # shuffled labels share nothing with a direction of X: their teacher is no signal
     overlaps = signal_overlap(pairs.vectors, problem.teacher if labels == "teacher" else None)
     theory = [
+        # run by run: each law has its own edge, found by root finding in NumPy
         theory_of(problem.label_law(w, run), problem.loss, problem.alpha, labels)
         for run in range(w.shape[0])
     ]
     return {
+        # float64 columns whatever was computed in: records of all precisions are one table
         "energy": np.asarray(state.energy, float),
         "mu": np.asarray(state.mu, float),
+        # of the state, to tell an outlier toward the signal from one that follows it
         "overlap": np.asarray(problem.overlap(w), float),
         "eigenvalues": np.asarray(pairs.values, float),
         "vector_overlap": np.asarray(overlaps, float),
@@ -64,12 +68,16 @@ def theory_of(
     """
     mu = law.multiplier(loss, alpha)
     edge = bulk_edge(law, loss, alpha)
+    # shuffled y is no direction of X: the formula would give a number without a meaning
     found = outlier(law, loss, alpha) if labels == "teacher" else None
     value, overlap = (None, None) if found is None else (found.value, found.overlap)
+    # not a number, for the columns are arrays; records turn it into null
     nan = float("nan")
     return {
+        # −μ of the law, not of the run: edge and μ must come from the same labels
         "hessian_edge": edge.value - mu,
         "edge_from_one_atom": edge.edge_from_one_atom,
+        # what the bulk's edge would be if the sample that it sits on were an outlier of its own
         "edge_without_one": bulk_edge(without_one(law, loss), loss, alpha).value - mu,
         "hessian_outlier": nan if value is None else value - mu,
         "outlier_overlap": nan if overlap is None else overlap,
@@ -79,5 +87,6 @@ def theory_of(
 def without_one(law: LabelLaw, loss: Loss) -> LabelLaw:
     """Return the law without its atom of most negative curvature (the weight is spread)."""
     keep = np.ones(law.student.size, bool)
+    # by curvature, not by residual: d < 0 pushes λ₁ down; a law of one atom keeps it
     keep[np.argmin(loss.d2(law.student, law.teacher))] = law.student.size == 1
     return LabelLaw(law.student[keep], law.teacher[keep], law.weight[keep])

@@ -41,6 +41,7 @@ class Moment:
     @property
     def gradients(self) -> float:
         """Expected gradients on the way: none to a random start, thousands to rest."""
+        # an order of magnitude: slow runs take most of their gradients near rest
         return {"random": 1, "threshold": 3000}.get(self.kind, 300)
 
     def __str__(self) -> str:
@@ -54,6 +55,7 @@ def parse_moment(text: str) -> Moment:
     """
     kind, _, argument = text.partition(":")
     remedy = "is not one of random, threshold, time:0.5, energy:7"
+    # an argument that a moment does not take is refused with the others
     if kind in ("random", "threshold") and not argument:
         return Moment(kind)
     if kind not in ("time", "energy"):
@@ -62,6 +64,7 @@ def parse_moment(text: str) -> Moment:
         value = float(argument)
     except ValueError:
         raise ValueError(f"at: {text!r} {remedy}") from None
+    # negative energies exist for no loss that is zero at ŷ = ±y
     if not (np.isfinite(value) and value >= 0):
         raise ValueError(f"at: the {kind} must be a number ≥ 0, not {argument}")
     return Moment(kind, value)
@@ -84,6 +87,7 @@ def spectrum_table(
     elsewhere; and those of `spectral_columns`, all null for a run that never reached the
     moment.
     """
+    # before anything is drawn: a flow to rest takes minutes
     if not 1 <= lowest <= design.n:
         raise ValueError(f"lowest: must lie between 1 and n={design.n}, not {lowest}")
     problem = draw_problem(design, labels, loss)
@@ -96,6 +100,7 @@ def spectrum_table(
         lowest=lowest,
         deflate_radial=deflate_radial,
     )
+    # null, not false: at a time or an energy nothing was followed to rest
     ended, none = found.outcome, pa.nulls(design.k)
     return pa.table(
         {
@@ -107,6 +112,7 @@ def spectrum_table(
             "outcome": none if ended is None else words([str(one) for one in ended]),
             "at_rest": none if ended is None else arrow(np.array([at_rest(one) for one in ended])),
             "speed2": none if found.speed2 is None else finite(found.speed2),
+            # a run that did not get there has a state all the same, whose spectrum answers nothing
             **{name: finite(values, found.reached) for name, values in spectra.items()},
         }
     )
@@ -138,8 +144,10 @@ def _at(problem: Problem, design: Design, moment: Moment, labels: LabelKind) -> 
         )
         state = run.observed[0]
         return _Found(state, np.full(design.k, when), np.asarray(state.finite))
+    # without a signal the run is its own twin: its end is the threshold state
     if moment.kind == "threshold" and labels != "teacher":
         run = integrate(problem, start, T_TWIN)
+        # at rest or not: `at_rest` of the row says which
         reached = np.asarray(run.state.finite)
         return _Found(run.state, run.stopped_at, reached, None, run.outcome, run.end.speed2)
     if moment.kind == "threshold":
@@ -152,6 +160,8 @@ def _at(problem: Problem, design: Design, moment: Moment, labels: LabelKind) -> 
 def _crossed(
     problem: Problem, start: Float[Array, "K N"], energy: np.ndarray, *ended: Any
 ) -> _Found:
+    # T_TWIN: an energy given by hand may lie below where the run ends, and must not cost for ever
     run = integrate(problem, start, T_TWIN, stop=AtEnergy(energy))
+    # where a run rests above the energy it has no time, not the time of its rest
     time = np.where(run.crossed, run.stopped_at, np.nan)
     return _Found(run.state, time, run.crossed, energy, *ended)

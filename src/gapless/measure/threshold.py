@@ -24,6 +24,7 @@ AT_REST = "|∇L − μW|²/N < 1e-10"
 
 def at_rest(outcome: str) -> bool:
     """Return whether a run of this outcome ended at rest."""
+    # not `interpolated`: where M < N the twin fits its labels, and that is no threshold state
     return outcome == Outcome.trapped
 
 
@@ -41,9 +42,12 @@ def rest_sentence(
     loss
         Name of their loss: thresholds are in units of its scale, 1 for the quartic loss.
     """
+    # every outcome is named: runs that did not rest must not vanish from a mean
     count = Counter(str(outcome) for outcome in outcomes)
     resting = sum(number for outcome, number in count.items() if at_rest(outcome))
+    # "timed out" says nothing of a run that was read off on purpose
     others = {str(Outcome.time_out): f"read off at t = {late:g}"}
+    # s = 1 for the quartic loss, where the factor would only puzzle
     rule = AT_REST if loss == "quartic" else f"{AT_REST} times the loss's scale squared"
     text = f"{resting} of {len(outcomes)} {whose} at rest ({rule})"
     return ", ".join(
@@ -72,6 +76,7 @@ def twin_threshold(design: Design, loss: Loss = quartic, dtype: Dtype = "float32
     plateau follows the instance (mostly through Σy⁴), so comparing a run with its own twin takes
     that scatter out.
     """
+    # the design's own start: the twin differs from its run by the order of the labels alone
     twin = integrate(
         draw_problem(design, "shuffled", loss, dtype),
         design.start(),

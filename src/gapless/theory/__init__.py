@@ -10,20 +10,19 @@ from gapless.theory.bbp import (
     outlier,
 )
 from gapless.theory.bulk import BulkEdge, Curvatures, Outlier
+from gapless.theory.complexity import (
+    ComplexityCurve,
+    GroundState,
+    complexity_curve,
+    ground_state,
+)
 from gapless.theory.full_rsb import (
     FullRSBState,
     FullRSBThreshold,
     full_rsb_state,
     full_rsb_threshold,
 )
-from gapless.theory.replica import (
-    ComplexityCurve,
-    GroundState,
-    ThresholdState,
-    complexity_curve,
-    ground_state,
-    threshold_state,
-)
+from gapless.theory.replica import ThresholdState, threshold_state
 from gapless.theory.roots import NotConverged
 
 __all__ = [

@@ -242,9 +242,9 @@ def density(curvatures: Curvatures, grid: np.ndarray) -> np.ndarray:
     tolerance = 1e-11 * (np.abs(flat) + reach * 1e-4)
     todo = np.arange(flat.size)
     # all grid values at once: each round evaluates the map at one new x for each that is open
-    for attempt in range(120):
+    for iteration in range(120):
         found[todo] = np.interp(flat[todo], values, nodes)
-        if attempt % 3 == 2:
+        if iteration % 3 == 2:
             # The map is flat just outside an edge, where false position alone would crawl.
             right = np.clip(np.searchsorted(values, flat[todo]), 1, values.size - 1)
             found[todo] = (nodes[right - 1] + nodes[right]) / 2

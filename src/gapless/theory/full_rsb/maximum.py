@@ -55,12 +55,15 @@ def maximise(
 
     Raises `NotConverged` with the last χ and z at q → 1.
     """
+    # rises of z, not z: that z does not decrease is then a bound on each unknown
     x = np.concatenate([[np.log(chi)], np.diff(z / unit, prepend=0.0)])
     x[1:] = np.maximum(x[1:], LEAST)
     action, slope = _slope(of, x, unit)
+    # f is a difference of entropy and energy: rounding is relative to these, not to f
     enough = ENOUGH * (abs(action.value) + abs(entropy(of.mesh.step, z, chi)[0]))
     fresh = hessian is None
     if hessian is None:
+        # dear, K + 1 gradients: callers hand down that of a coarser mesh where they have one
         hessian = _differences(of, x, unit, slope)
     for _ in range(MOST_STEPS):
         move = _to_the_top(hessian, slope, LEAST - x[1:])
@@ -68,17 +71,22 @@ def maximise(
         if slope @ move <= 2 * enough:
             z = unit * np.cumsum(x[1:])
             return Maximum(of, z, float(np.exp(x[0])), unit, action, hessian)
+        # of z itself: a rise may grow by any factor as long as z does not
         change = float(np.abs(np.cumsum(move[1:]) / np.cumsum(x[1:])).max())
+        # χ by a factor e^0.3 and z by half at most: beyond, the parabola says little
         share = min(1.0, 0.3 / max(abs(move[0]), 0.3), 0.5 / max(change, 0.5))
         for _ in range(12):
             new = x + share * move
             new_action, new_slope = _slope(of, new, unit)
+            # f must not fall, beyond rounding: near the top it rises by less than it is known to
             if new_action.value >= action.value - enough:
                 break
             share /= 3
         else:
+            # no rise along a Hessian that was just made: there is none to be had
             if fresh:
                 break
+            # updates may have led it astray: made anew, once, at this place
             hessian, fresh = _differences(of, x, unit, slope), True
             continue
         hessian, fresh = _bfgs(hessian, new - x, slope - new_slope), False
@@ -89,15 +97,18 @@ def maximise(
 
 def _slope(of: Recursion, x: np.ndarray, unit: float) -> tuple[Action, np.ndarray]:
     """Return f and its derivatives by ln χ and by the rises of z."""
+    # ln χ: positive whatever the step, and of the size of its relative change
     chi = float(np.exp(x[0]))
     with np.errstate(all="ignore"):  # a step that goes too far is shortened
         action = of.action(unit * np.cumsum(x[1:]), chi)
+    # a rise at q_k lifts z on all later steps
     rises = unit * np.cumsum(action.by_z[::-1])[::-1]
     return action, np.concatenate([[chi * action.by_chi], rises])
 
 
 def _differences(of: Recursion, x: np.ndarray, unit: float, slope: np.ndarray) -> np.ndarray:
     """Return the Hessian of −f by forward differences of its gradient."""
+    # relative to z: gradients are exact, so only the curvature's own change over 1e-3 counts
     lengths = 1e-3 * np.concatenate([[1.0], np.maximum(np.cumsum(x[1:]), 0.1)])
     columns = []
     for k, length in enumerate(lengths):
@@ -105,6 +116,7 @@ def _differences(of: Recursion, x: np.ndarray, unit: float, slope: np.ndarray) -
         shifted[k] += length
         columns.append((slope - _slope(of, shifted, unit)[1]) / length)
     hessian = np.stack(columns, axis=1)
+    # forward differences are not symmetric; their mean is, and `eigh` takes it to be
     return (hessian + hessian.T) / 2
 
 
@@ -114,13 +126,16 @@ def _to_the_top(hessian: np.ndarray, slope: np.ndarray, lowest: np.ndarray) -> n
     ``lowest`` are the least steps of the rises. In each direction |curvature| is taken, and no less
     than 1e-10 of the largest: the last steps of z move f by less than its gradient is known to.
     """
+    # to a unit diagonal: rises of z differ by orders of magnitude in what they move f by
     scale = 1 / np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-300))
     curvature, basis = np.linalg.eigh(hessian * np.outer(scale, scale))
     root = np.sqrt(np.maximum(np.abs(curvature), 1e-10 * np.abs(curvature).max()))
     # |A step − b|² is the parabola, A Aᵀ its curvature, in units of 1/scale
     square = root[:, None] * basis.T
     target = (basis.T @ (scale * slope)) / root
+    # χ is free; a rise that is at its least may stay there
     bounds = np.concatenate([[-np.inf], np.minimum(lowest, 0.0)]) / scale
+    # without bounds first: mostly none is active, and bounded least squares take longer
     step = np.linalg.solve(square, target)
     if (step < bounds).any():
         step = lsq_linear(square, target, (bounds, np.inf), method="bvls").x
@@ -130,6 +145,7 @@ def _to_the_top(hessian: np.ndarray, slope: np.ndarray, lowest: np.ndarray) -> n
 def _bfgs(hessian: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
     """Return the Hessian of −f after a step along which its gradient has changed."""
     along = float(step @ change)
+    # an update along which the gradient did not change as a maximum's must would spoil the signs
     if along <= 1e-12 * float(np.linalg.norm(step) * np.linalg.norm(change)):
         return hessian
     image = hessian @ step

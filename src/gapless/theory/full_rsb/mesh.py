@@ -51,6 +51,7 @@ class Resolution:
         """Return 0 = q₀ < … < q_K = 1, shape (K + 1,)."""
         beyond = 1 - BEND
         count = self.per_halving * round(np.log2(beyond / self.last))
+        # z ∝ (1 − q)^(−5/8) at q → 1 where the loss has a kink: equal steps in ln(1 − q) resolve it
         shrinking = 1 - beyond * (self.last / beyond) ** (np.arange(count + 1) / count)
         equal = np.arange(self.uniform) * (BEND / self.uniform)
         return np.concatenate([equal, shrinking, [1.0]])
@@ -101,7 +102,9 @@ class Mesh:
     @cached_property
     def rule(self) -> np.ndarray:
         """Weights of ∫ g(h) dh over the whole line, g even, at the nodes."""
+        # dh = s cosh u du, and s cosh u = √(h² + s²); the trapezoidal rule in u
         weight = 2 * self.spacing * np.sqrt(self.h**2 + self.scale**2)
+        # h = 0 lies on both halves of the line, and counts once
         weight[0] /= 2
         return weight
 
@@ -113,6 +116,7 @@ class Mesh:
         """
         x = np.arange(-REACH, REACH + 0.25, 0.5)
         weight = np.exp(-(x**2) / 2)
+        # normalised on the cut line, so that E 1 = 1 and a flat φ stays flat
         return x, weight / weight.sum()
 
     @cached_property
@@ -122,9 +126,11 @@ class Mesh:
         The first step starts at h = 0 only: shape (m, n).
         """
         x, _ = self.gaussian
+        # the field starts at 0: of φ_0 no other value is asked for
         starts = [self.h[:1], *[self.h] * (self.step.size - 2)]
         found = []
         for start, width in zip(starts, np.sqrt(self.step[:-1]), strict=False):
+            # sparse matrices, made once a mesh: each evaluation multiplies by them K times
             node, weight = self.interpolation((start[:, None] + width * x).ravel())
             rows = np.repeat(np.arange(node.shape[0]), POINTS)
             shape = (node.shape[0], self.fields)
@@ -136,14 +142,18 @@ class Mesh:
 
         Beyond the last node the function is held constant.
         """
+        # |field|: functions are even
         u = np.arcsinh(np.minimum(np.abs(field), FARTHEST) / self.scale) / self.spacing
+        # centred on the field, so that the error is that of the middle of six nodes
         first = np.minimum(np.floor(u).astype(int) - POINTS // 2 + 1, self.fields - POINTS)
         offset = u - first
         points = np.arange(POINTS)
         weight = np.ones((*offset.shape, POINTS))
         for j in points:
+            # Lagrange's polynomials on equal spacing, in units of it
             for other in points[points != j]:
                 weight[..., j] *= (offset - other) / (j - other)
+        # nodes left of zero are mirrored
         return np.abs(first[..., None] + points), weight
 
     def at(self, values: np.ndarray, field: np.ndarray) -> np.ndarray:

@@ -78,6 +78,7 @@ class Recursion:
         phi = []
         for first in range(0, self.y.size, CHUNK):
             part = slice(first, first + CHUNK)
+            # the sign and α of −α E_y φ_y: all three results of the sweep take it
             weight = -self.alpha * self.weight[part]
             here, slopes, by = self._sweep(self.y[part], z, chi)
             value += float(weight @ here[0][0])
@@ -95,17 +96,20 @@ class Recursion:
         steps = self.mesh.step.size
         _, gaussian = self.mesh.gaussian
         phi, last_slope, last_by_chi = self._last_step(y, float(z[-1]), chi)
+        # kept for the way back: the adjoint needs the shares of every step
         found, moves = [phi], []
         for k in range(steps - 2, -1, -1):
             ahead = (self.mesh.smoothing[k] @ phi).reshape(-1, gaussian.size, y.size)
             phi, slope, share = _log_mean(ahead, gaussian, float(z[k]), 1)
             moves.append((share, slope))
             found.append(phi)
+        # ∂φ_0/∂z_k is the mean of its local derivative over the fields reached at step k
         by_z = np.empty((steps, y.size))
         # the chance of each node, as weights under which functions of the field are averaged
         reached = np.ones((1, y.size))
         for k, (share, slope) in enumerate(reversed(moves)):
             by_z[k] = np.einsum("ia,ia->a", reached, slope)
+            # in place: these arrays are the memory of the sweep
             share *= reached[:, None]
             reached = self.mesh.smoothing[k].T @ share.reshape(-1, y.size)
         by_z[-1] = np.einsum("ia,ia->a", reached, last_slope)
@@ -120,11 +124,13 @@ class Recursion:
         where φ_K may have a kink.
         """
         loss, h = self.loss, self.mesh.h[:, None]
+        # one step alone starts at field zero only
         if self.mesh.step.size == 1:
             h = h[:1]
         width = float(np.sqrt(self.mesh.step[-1]))
         h_min = largest_root(loss, chi, y)
         ends = [
+            # panels in the label between fields h − 6.5 √Δq, h, h + 6.5 √Δq: a kink lies on an end
             label_at(loss, chi, end, y, h_min)
             for end in (np.maximum(h - REACH * width, 0), h, h + REACH * width)
         ]
@@ -134,9 +140,11 @@ class Recursion:
         value, d1 = evaluate(loss.value, label, y), evaluate(loss.d1, label, y)
         d = evaluate(loss.d2, label, y) / 2
         refuse_other_jumps(loss, chi, d)
+        # r(h)/√Δq; both kernels below, since the half line stands for the whole
         place = (label + chi / 2 * d1) / width
         weight *= 1 + chi * d
         weight *= np.exp(-((place - h / width) ** 2) / 2) + np.exp(-((place + h / width) ** 2) / 2)
+        # by its own sum: E 1 = 1 whatever the quadrature leaves out
         weight /= weight.sum(0)
         phi, slope, share = _log_mean(-(value + chi / 4 * d1**2) / 2, weight, z, 0)
         return phi, slope, np.einsum("mia,mia->ia", share, d1**2) / 8
@@ -150,9 +158,11 @@ class Recursion:
         mesh, phi = self.mesh, action.phi
         _, gaussian = mesh.gaussian
         variance = mesh.step[0]
+        # P_0 is a delta at 0, so P_1's Gaussian is written down, not smoothed
         start = -(mesh.h**2) / (2 * variance) - np.log(2 * np.pi * variance) / 2
         found = [start[:, None] + z[0] * (phi[1] - phi[0])]
         for k in range(1, mesh.step.size - 1):
+            # the reverse of the recursion: the same symmetric kernel
             flow = mesh.smoothing[k] @ (found[-1] - z[k] * phi[k])
             ahead = flow.reshape(-1, gaussian.size, self.y.size)
             highest = ahead.max(1)
@@ -174,7 +184,9 @@ def recursion(
     The labels stay where they are when χ moves, so that f has one gradient. ``q`` replaces the
     overlaps of the resolution.
     """
+    # only the rule in y: the label is integrated by panels of its own
     level = Level(resolution.depth, resolution.order, span=0, step=0, lowest=0)
+    # split at y_c, where h_min vanishes like √(y − y_c)
     y, weight = half_gaussian(corners(loss, chi), level)
     seen = weight > NEGLIGIBLE
     mesh = Mesh(resolution.overlaps() if q is None else q, resolution.fields)
@@ -184,9 +196,11 @@ def recursion(
 def entropy(step: np.ndarray, z: np.ndarray, chi: float) -> tuple[float, np.ndarray, float]:
     """Return −½ ∫₀¹ dq/λ and its derivatives by z, shape (K,), and by χ."""
     rise = z * step
+    # λ at the end of each step; `below` at its beginning, as λ falls with q
     above = chi + np.concatenate([np.cumsum(rise[:0:-1])[::-1], [0.0]])
     below = above + rise
     ratio = rise / above
+    # log1p: λ hardly changes over the last steps
     value = -float((np.log1p(ratio) / z).sum()) / 2
     squares = step / (above * below)  # ∫ dq/λ² over each step
     before = np.concatenate([[0.0], np.cumsum(squares)[:-1]])
@@ -210,6 +224,7 @@ def _log_mean(
     """
     if weight.ndim == 1:
         weight = weight[:, None]
+    # the largest out of the mean: e^{zg} overflows where z is large, at q → 1
     top = values.max(axis, keepdims=True)
     values -= top
     share = np.expm1(z * values)
@@ -218,6 +233,7 @@ def _log_mean(
     share += 1
     share *= weight
     share /= 1 + mean
+    # ∂/∂z of (1/z) ln E e^{zg}: (E_z g − (1/z) ln E e^{zg})/z, c dropping out
     slope = ((share * values).sum(axis, keepdims=True) - rise) / z
     return np.squeeze(top + rise, axis), np.squeeze(slope, axis), share
 
@@ -246,7 +262,9 @@ def label_at(
         slope = 1 + chi / 2 * evaluate(loss.d2, h, y)
         newton = h - value / np.where(slope > 0, slope, np.inf)
         inside = (newton >= low) & (newton <= high) & (slope > 0)
+        # bisection where Newton leaves the bracket: r(h) may be flat near h_min
         new = np.where(inside, newton, (low + high) / 2)
+        # rounding of h itself: one more step would change nothing
         settled = np.abs(new - h) <= 1e-14 * (1 + h)
         h = new
         if settled.all():

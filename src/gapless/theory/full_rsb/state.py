@@ -13,11 +13,11 @@ from gapless.flags import as_ever
 from gapless.inputs import ratio
 from gapless.labels import LabelLaw
 from gapless.losses import Loss
+from gapless.theory.complexity import ground_state
 from gapless.theory.full_rsb.maximum import Maximum, maximise
 from gapless.theory.full_rsb.mesh import Resolution
 from gapless.theory.full_rsb.observables import Labels, label_values, profile
 from gapless.theory.full_rsb.recursion import recursion
-from gapless.theory.replica import ground_state
 from gapless.theory.roots import NotConverged
 
 SKETCH = Resolution(6, 1, 1e-2, 80, 5)
@@ -155,6 +155,7 @@ def full_rsb_threshold(
         If six states do not suffice.
     """
     if near is None:
+        # here, since few callers leave `near` open, and `bbp` imports much
         from gapless.theory.bbp import bbp_threshold
 
         found = bbp_threshold(loss)
@@ -164,20 +165,25 @@ def full_rsb_threshold(
                 f"loss: the threshold states of {loss.name} have no BBP transition to begin at; "
                 "give near"
             )
+        # ground states lie deeper than threshold states, and turn unstable at larger α
         near = max(readings)
     alpha = ratio(near)
     sketch = _first_sketch(loss, alpha)
     seen: list[tuple[float, float]] = []
     for _ in range(6):
+        # each state starts at the coarse maximum of the one before, which is near
         state, sketch = _state(loss, alpha, sketch, lambda share: progress(share / 4))
         margin, error = state.margin, state.error["margin"]
+        # a second point for the secant, near enough for a straight line
         ahead = 0.97 * alpha
         if seen:
             slope = (margin - seen[-1][1]) / (alpha - seen[-1][0])
             ahead = alpha - margin / slope
+            # a zero within its own error: nothing is gained by going on
             if abs(margin) <= error:
                 return FullRSBThreshold(ahead, slope, error / abs(slope))
         seen.append((alpha, margin))
+        # a secant through two noisy points may point anywhere
         alpha = float(np.clip(ahead, 0.8 * alpha, 1.2 * alpha))
     raise NotConverged("α_BBP of the ground states", {"alpha": seen[-1][0]}, np.array(seen[-1][1:]))
 
@@ -186,12 +192,14 @@ def _first_sketch(loss: Loss, alpha: float) -> Maximum:
     """Return a coarse maximum, from the 1RSB ground state's χ and z."""
     one_step = ground_state(loss, alpha)
     of = recursion(loss, alpha, SKETCH, one_step.chi)
+    # from near 0 (z ∝ q there) to somewhat above the one value that 1RSB has
     z = one_step.z * (0.1 + 1.2 * of.mesh.middle)
     return maximise(of, z, one_step.chi, one_step.z)
 
 
 def _coarse(resolution: Resolution) -> Resolution:
     """Return the mesh with the same overlaps on which the Hessian is made."""
+    # curvature is needed to some per cent only, and a gradient there costs 0.4 of one
     fields, order = round(0.6 * resolution.fields), round(0.7 * resolution.order)
     return replace(resolution, fields=fields, order=order)
 
@@ -203,6 +211,7 @@ def _refined(start: Maximum, resolution: Resolution, progress: Progress) -> Iter
     for mesh in (_coarse(resolution), resolution):
         of = recursion(start.of.loss, start.of.alpha, mesh, found.chi, progress)
         z = carried(found, of.mesh.middle)
+        # the same overlaps on both meshes, so the Hessian of the coarse one fits
         found = maximise(of, z, found.chi, found.unit, hessian)
         hessian = found.hessian
         yield found
@@ -211,8 +220,10 @@ def _refined(start: Maximum, resolution: Resolution, progress: Progress) -> Iter
 def carried(found: Maximum, middle: np.ndarray) -> np.ndarray:
     """Return z of a maximum on other steps: z √(1 − q) is interpolated in ln(1 − q)."""
     old = found.of.mesh.middle
+    # z grows like a power of 1 − q near −5/8: divided by √(1 − q) it is nearly straight
     scaled = found.z * np.sqrt(1 - old)
     new = np.interp(-np.log(1 - middle), -np.log(1 - old), scaled) / np.sqrt(1 - middle)
+    # interpolation may dent it, and only non-decreasing z are admitted
     return np.maximum.accumulate(new)
 
 
@@ -224,6 +235,7 @@ def _state(
         of = recursion(loss, alpha, SKETCH, sketch.chi)
         sketch = maximise(of, sketch.z, sketch.chi, sketch.unit, sketch.hessian)
     told = _Shares(progress, sketch)
+    # each mesh is coarser than the finest in one thing: three changes make the error
     steps = list(_refined(sketch, COARSE_STEPS, told))[-1]
     wide = list(_refined(steps, WIDE_LAST_STEP, told))[-1]
     coarse, fine = _refined(wide, FINEST, told)
@@ -233,9 +245,11 @@ def _state(
         for name, found in (("steps", steps), ("wide", wide), ("mesh", coarse), ("fine", fine))
     }
     values, error = _with_errors(at)
+    # no extrapolation: f is stationary, and off by the square of what z is off
     change = np.abs(fine.action.value - np.array([m.action.value for m in (steps, wide, coarse)]))
     values["energy"], error["energy"] = fine.action.value, float(change.sum())
     error["z"] = _change_of_z(steps, fine)
+    # no outlier where the margin, extrapolated, is negative: that of the last step is an artefact
     if values["margin"] <= 0:
         values["outlier"] = values["outlier_overlap"] = None
         error["outlier"] = error["outlier_overlap"] = None
@@ -260,14 +274,17 @@ class _Shares:
     """Turns costs of evaluations into shares of the whole."""
 
     def __init__(self, progress: Progress, sketch: Maximum) -> None:
+        # panels in y: their number is the same at every order
         labels = sketch.of.y.size / SKETCH.order
         self.total, self.told, self.progress = 0.0, 0.0, progress
         for resolution in (COARSE_STEPS, WIDE_LAST_STEP, FINEST):
             steps = resolution.overlaps().size - 1
+            # gradients: K + 1 for the Hessian and some, and about five on the full mesh
             for mesh, count in ((_coarse(resolution), steps + 8), (resolution, 5)):
                 self.total += count * steps * mesh.fields * mesh.order * labels
 
     def __call__(self, cost: float) -> None:
+        # the counts are estimates: never more than the whole
         share = min(cost / self.total, 1 - self.told)
         self.told += share
         self.progress(share)
@@ -283,6 +300,7 @@ def _with_errors(at: dict[str, Labels]) -> tuple[dict[str, Any], dict[str, Any]]
     χ and what depends on γ̄ = χ are extrapolated to a kink of zero, linearly.
     """
     kink, wide = at["fine"].kink, at["wide"].kink
+    # linear in the kink, from two widths of the last step to none
     reach = kink / (wide - kink) if wide > kink > 0 else 0.0
 
     def one(pick: Callable[[dict[str, Any]], Any], extrapolated: bool) -> tuple[Any, Any]:
@@ -290,6 +308,7 @@ def _with_errors(at: dict[str, Labels]) -> tuple[dict[str, Any], dict[str, Any]]
         fine = found["fine"]
         if any(value is None for value in found.values()):
             return fine, None
+        # one change for each refinement: they are added, since none is known to cancel another
         error = abs(fine - found["steps"]) + abs(fine - found["mesh"])
         last = fine - found["wide"]
         if extrapolated and reach:
@@ -315,8 +334,10 @@ def _with_errors(at: dict[str, Labels]) -> tuple[dict[str, Any], dict[str, Any]]
 def _change_of_z(steps: Maximum, fine: Maximum) -> float:
     """Return the largest difference of z between coarse steps and their parts, 0.05 < q < 0.95."""
     ends = steps.of.mesh.q
+    # ∫ z dq: a coarse step is compared with the mean of its parts
     total = np.concatenate([[0.0], np.cumsum(fine.z * fine.of.mesh.step)])
     mean = np.diff(np.interp(ends, fine.of.mesh.q, total)) / np.diff(ends)
+    # z vanishes at q = 0 and may diverge at 1: near the ends its value on a step says little
     seen = (ends[:-1] > 0.05) & (ends[1:] < 0.95)
     return float(np.abs(mean - steps.z)[seen].max())
 

@@ -11,7 +11,7 @@ from gapless.quadrature import LEVELS, half_gaussian_pair
 from gapless.theory.branch import HIGHEST_ALPHA
 from gapless.theory.measure import evaluate
 from gapless.theory.minima.law import Multipliers, stretches
-from gapless.theory.minima.system import Question, Solved, solve
+from gapless.theory.minima.system import Question, Solved, newton
 from gapless.theory.roots import NotConverged
 
 _SKETCH = 1e-3
@@ -69,6 +69,7 @@ class Kind:
         more: tuple[tuple[str, str], ...],
         energy: float,
     ) -> Question:
+        # at overlap 0 E[ℓ′y] vanishes by symmetry, and c with it
         pairs = (*more, ("signal", "signal")) if self.overlap else more
         return Question(
             self.loss,
@@ -81,6 +82,7 @@ class Kind:
 
     def boundary(self, gamma: float) -> float:
         """Return the share of teacher's labels at which 1 + γd vanishes somewhere."""
+        # midpoints of panels of 0.05: the share is needed to be told from zero, not to digits
         y = np.linspace(0.025, 9.975, 200)
         bounded = stretches(self.loss, gamma, y) > 0
         return float(np.sqrt(2 / np.pi) * 0.05 * np.exp(-(y[bounded] ** 2) / 2).sum())
@@ -90,11 +92,14 @@ class Kind:
 
         Raises `NotConverged`.
         """
+        # gapped minima stay so along a curve until F reaches 1, where they are refused
         if at.omega == 0:
             return self._without_edge(at, *more, energy=energy)
+        # the last drop of the law is too narrow for the coarsest rule
         level = LEVELS[1] if at.omega < _THIN * at.gamma else LEVELS[0]
         try:
-            found = solve(self.marginal(at, *more, energy=energy), at, level, _SKETCH, _FEW)
+            found = newton(self.marginal(at, *more, energy=energy), at, level, _SKETCH, _FEW)
+        # ω may have fallen to zero on the way: the family goes on gapped
         except NotConverged:
             return self._without_edge(at, *more, energy=energy)
         if found.at.omega < self._floor(found.at):
@@ -103,12 +108,14 @@ class Kind:
 
     def _floor(self, at: Multipliers) -> float:
         """Return the smallest ω that the quadrature resolves."""
+        # without a boundary the law is smooth down to ω = 0
         return _THINNEST * at.gamma if self.boundary(at.gamma) else 0.0
 
     def _without_edge(self, at: Multipliers, *more: tuple[str, str], energy: float) -> Solved:
-        found = solve(
+        found = newton(
             self.gapped(*more, energy=energy), at._replace(omega=0.0), LEVELS[0], _SKETCH, _FEW
         )
+        # F > 1: the edge would lie below zero, and these would be no minima
         if found.averages.marginality > 1 + 1e-6 or self.boundary(found.at.gamma) > _NOBODY:
             raise NotConverged(
                 "minima (ω too small to be resolved)", found.at._asdict(), np.zeros(2)
@@ -129,10 +136,12 @@ def large_alpha_guess(loss: Loss, alpha: float) -> Multipliers:
     ω/γ = 2E d²/(E d² + E ℓ′²/4) − 1.
     """
     h, y, weight = half_gaussian_pair(LEVELS[0])
+    # ŷ and y independent: plain Gaussian averages of the loss (landscape.md §3)
     curvature = float(weight @ (evaluate(loss.d2, h, y) / 2) ** 2)
     square = float(weight @ evaluate(loss.d1, h, y) ** 2)
     gamma = 1 / np.sqrt(alpha * curvature)
     omega = gamma * (2 * curvature / (curvature + square / 4) - 1)
+    # 0.01 γ: where the limit of ω is negative the marginal family is tried all the same
     return Multipliers(gamma, 1 / (2 * alpha * square), max(omega, 0.01 * gamma), 0.0, 0.0, alpha)
 
 
@@ -158,7 +167,9 @@ class Curve:
 
     def guess(self, alpha: float) -> Multipliers:
         """Return multipliers at ``alpha``, interpolated in log α, or those of the nearest end."""
+        # negative: `np.interp` wants increasing abscissae, and curves run to smaller α
         logs = -np.log([at.alpha for at in self.at])
+        # held at the ends: extrapolated multipliers may leave the region of solutions
         x = float(np.clip(-np.log(alpha), logs[0], logs[-1]))
         columns = np.array(self.at)
         values = [float(np.interp(x, logs, column)) for column in columns.T]
@@ -179,6 +190,7 @@ def followed(
 
     The steps are halved where the solver fails, and the curve ends where they would be short.
     """
+    # in log α, where multipliers are nearly powers
     found, step = [first], np.log(ratio)
     while abs(step) > 0.02 and (end - found[-1].at.alpha) * step > 0:
         last = found[-1].at
@@ -186,6 +198,7 @@ def followed(
         alpha = min(alpha, end) if step > 0 else max(alpha, end)
         ahead = last._replace(alpha=alpha)
         if len(found) > 1:
+            # extrapolated as powers of α; κ may vanish or change its sign, and is kept
             share = np.log(alpha / last.alpha) / np.log(last.alpha / found[-2].at.alpha)
             ahead = _ahead(found[-2].at, last, share)._replace(alpha=alpha)
         try:
@@ -197,11 +210,13 @@ def followed(
             step /= 2
             continue
         found.append(new)
+        # longer again after a success, at most by a factor e^0.5 in α
         step = float(np.clip(1.3 * step, -0.5, 0.5))
     return found
 
 
 def _border(solved: Solved) -> float:
+    # times γ, of order one at every α: the zero is interpolated in it
     return solved.at.gamma * (solved.averages.phi - solved.averages.mu)
 
 
@@ -217,6 +232,7 @@ def most_numerous_curve(loss: Loss, annealed: bool) -> Curve:
     """
     kind = Kind(loss, annealed)
     try:
+        # from large α, where the law is known in closed form
         first = kind.near(large_alpha_guess(loss, HIGHEST_ALPHA))
     except NotConverged:
         raise ValueError(
@@ -241,9 +257,11 @@ def deepest_curve(loss: Loss, annealed: bool) -> Curve:
     Raises `NotConverged` if they are not found at α = 10.
     """
     kind, pair = Kind(loss, annealed), ("kappa", "complexity")
+    # from α = 10, where the deepest minima are resolved for the losses that have any
     first = without_complexity(kind, kind.near(most_numerous_curve(loss, annealed).guess(10.0)))
     down = followed(kind, first, 1 / 1.3, 2.0, pair)
     up = followed(kind, first, 1.3, 100.0, pair)
+    # in order of falling α; the first state is in both, and kept once
     return _curve([*up[:0:-1], *down])
 
 
@@ -254,10 +272,12 @@ def at_alpha(kind: Kind, curve: Curve, alpha: float, *more: tuple[str, str]) -> 
     """
     try:
         found = kind.near(curve.guess(alpha), *more)
+        # Σ = 0 has a solution above the most numerous minima too, which is not meant
         if found.at.kappa >= 0:
             return found
     except (NotConverged, ValueError):
         pass
+    # interpolation may miss where the curve bends: then its nearest point is followed
     nearest = min(curve.at, key=lambda at: abs(np.log(at.alpha / alpha)))
     ratio = 1.1 if alpha > nearest.alpha else 1 / 1.1
     last = followed(kind, kind.near(nearest, *more), ratio, alpha, *more)[-1]
@@ -277,10 +297,12 @@ def along_kappa(
     while not until(found[-1]) and abs(step) > 0.02 and len(found) < 200:
         last = found[-1].at
         try:
+            # κ in units of γ: both scale alike with α
             found.append(kind.near(last._replace(kappa=last.kappa + step * last.gamma)))
         except (NotConverged, ValueError):
             step /= 2
             continue
+        # after a success: with the halvings above steps adapt to the curve
         step *= 1.3
     return found
 
@@ -298,9 +320,11 @@ def without_complexity(kind: Kind, solved: Solved, sign: int = 1) -> Solved:
     if last.averages.complexity > 0:
         raise NotConverged("minima with Σ = 0", last.at._asdict(), np.zeros(1))
     above, below = found[-2].averages.complexity, last.averages.complexity
+    # a secant in Σ: the start of Newton, whose steps κ limits
     kappa = float(np.interp(0, [below, above], [last.at.kappa, found[-2].at.kappa]))
     near = min(found[-2:], key=lambda one: abs(one.at.kappa - kappa))
     ends = kind.near(near.at._replace(kappa=kappa), ("kappa", "complexity"))
+    # Newton may land on the other zero of Σ, on the far side of the most numerous minima
     if ends.at.kappa * sign < 0:
         raise NotConverged("minima with Σ = 0", ends.at._asdict(), np.zeros(1))
     return ends

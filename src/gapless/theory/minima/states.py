@@ -10,7 +10,6 @@ from gapless.inputs import number, ratio
 from gapless.labels import LabelLaw
 from gapless.losses import Loss
 from gapless.quadrature import LEVELS, Level
-from gapless.theory import bulk
 from gapless.theory.branch import HIGHEST_ALPHA
 from gapless.theory.measure import evaluate
 from gapless.theory.minima.curves import (
@@ -25,10 +24,11 @@ from gapless.theory.minima.curves import (
     walk_to_end,
     without_complexity,
 )
-from gapless.theory.minima.law import MinimaMeasure, Multipliers
-from gapless.theory.minima.system import Averages, Solved, solve
+from gapless.theory.minima.law import Multipliers
+from gapless.theory.minima.system import Solved, newton
+from gapless.theory.minima.values import natural_sizes, state_values, toward_signal
 from gapless.theory.replica import check_loss
-from gapless.theory.roots import NotConverged, root_between
+from gapless.theory.roots import NotConverged
 from gapless.theory.saddle import ENOUGH, ROUND_OFF, agree, errors
 
 LABELS = ("quenched", "annealed")
@@ -132,6 +132,7 @@ def minima(
     NotConverged
         With the last iterate.
     """
+    # refused before curves are followed, which takes half a second
     annealed = check_countable(loss, labels)
     alpha = ratio(alpha)
     overlap = number("overlap", overlap, 0.0)
@@ -140,6 +141,7 @@ def minima(
     if (kappa is not None) + (energy is not None) + bool(deepest) > 1:
         raise ValueError("kappa: give one of kappa, energy and deepest; leave the others out")
     kind = Kind(loss, annealed, overlap)
+    # every other state is reached from the most numerous ones
     top = _most_numerous(kind, alpha)
     if kappa is not None:
         return refined(kind, _at_kappa(kind, top, number("kappa", kappa)).at)
@@ -161,6 +163,7 @@ def check_countable(loss: Loss, labels: str) -> bool:
         raise ValueError(f"labels: must be one of {', '.join(LABELS)}, not {labels!r}")
     check_loss(loss)
     y = np.array([0.3, 1.0, 3.0])
+    # beside zero: at a kink itself a loss may well answer 0
     slope = evaluate(loss.d1, np.full(3, 1e-9), y)
     if (np.abs(slope) > 1e-6 * np.abs(evaluate(loss.d1, np.ones(3), y)).max()).any():
         raise ValueError(
@@ -173,12 +176,14 @@ def check_countable(loss: Loss, labels: str) -> bool:
 
 def _most_numerous(kind: Kind, alpha: float) -> Solved:
     """Return the minima of κ = 0; ``ValueError`` with the range where there are none."""
+    # at overlap 0, where curves are kept for later calls; the overlap is gone to from there
     plain = Kind(kind.loss, kind.annealed)
     if alpha > HIGHEST_ALPHA:
         found = plain.near(large_alpha_guess(kind.loss, alpha))
     else:
         curve = most_numerous_curve(kind.loss, kind.annealed)
         if alpha < curve.lowest:
+            # made only if asked for: it takes as long as all the way from α = 1000
             curve = thin_curve(kind.loss, kind.annealed)
         if alpha < curve.lowest:
             raise ValueError(
@@ -192,6 +197,7 @@ def _most_numerous(kind: Kind, alpha: float) -> Solved:
 def _why_not_below(kind: Kind, last: Multipliers) -> str:
     """Return why the minima are not followed to smaller α."""
     try:
+        # a step beyond the end, for the reason that it fails with
         kind.near(last._replace(alpha=0.9 * last.alpha))
     except NotConverged:
         pass
@@ -202,12 +208,14 @@ def _why_not_below(kind: Kind, last: Multipliers) -> str:
 
 def _at_overlap(kind: Kind, first: Solved) -> Solved:
     """Return the most numerous minima at an overlap, followed from those at overlap 0."""
+    # in steps: c and the support change with q, and Newton does not go far
     found, overlap, step = first, 0.0, _OVERLAP_STEP
     while overlap < kind.overlap:
         ahead = min(overlap + step, kind.overlap)
         try:
             new = Kind(kind.loss, kind.annealed, ahead).near(found.at)
         except (NotConverged, ValueError):
+            # never longer again: failures come near the end, where solutions cease to exist
             step /= 2
             if step < 1e-3:
                 raise ValueError(
@@ -217,6 +225,7 @@ def _at_overlap(kind: Kind, first: Solved) -> Solved:
             continue
         before, now = found.averages.complexity, new.averages.complexity
         if now < 0:
+            # by a straight line in Σ, for the message only: hence two digits
             last = overlap + (ahead - overlap) * before / (before - now)
             raise ValueError(
                 f"overlap: at alpha={first.at.alpha:g} minima exist (Σ ≥ 0) up to overlap "
@@ -228,6 +237,7 @@ def _at_overlap(kind: Kind, first: Solved) -> Solved:
 
 def _at_kappa(kind: Kind, top: Solved, kappa: float) -> Solved:
     """Return the minima at ``kappa``, at once or by steps."""
+    # κ of a few γ are within reach of one Newton solution
     if abs(kappa) < 5 * top.at.gamma:
         try:
             return kind.near(top.at._replace(kappa=kappa))
@@ -236,6 +246,7 @@ def _at_kappa(kind: Kind, top: Solved, kappa: float) -> Solved:
     sign = 1 if kappa > 0 else -1
 
     def passed(solved: Solved) -> bool:
+        # half a step short of it: the last bit is Newton's
         ahead = solved.at.kappa + 0.5 * sign * solved.at.gamma
         return sign * (ahead - kappa) > 0
 
@@ -265,6 +276,7 @@ def _deepest(kind: Kind, top: Solved) -> Solved:
                 "energy above"
             ) from None
     curve = deepest_curve(kind.loss, kind.annealed)
+    # beyond the kept curve the minima are followed from its end
     inside = min(max(alpha, curve.lowest), curve.at[0].alpha)
     found = at_alpha(kind, curve, inside, pair)
     if inside != alpha:
@@ -282,17 +294,20 @@ def _at_energy(kind: Kind, top: Solved, energy: float) -> Solved:
     pair = ("kappa", "energy")
     try:
         found = kind.near(top.at, pair, energy=energy)
+        # of two minima of one energy the one on the side of κ that belongs to it
         deeper = energy < top.averages.energy
         if found.averages.complexity >= 0 and (found.at.kappa > 0) == deeper:
             return found
     except (NotConverged, ValueError):
         pass
+    # the whole range is found only now, for the message: it takes two walks
     low, high = sorted(_end(kind, top, sign) for sign in (1, -1))
     if not low <= energy <= high:
         raise ValueError(
             f"energy: at alpha={top.at.alpha:g} and overlap {kind.overlap:g} minima exist (Σ ≥ 0) "
             f"between {low:.6g} and {high:.6g}, not at {energy:g}"
         )
+    # κ > 0 below the most numerous minima, since dΣ/de = κ
     sign = 1 if energy < top.averages.energy else -1
     last = along_kappa(kind, top, lambda s: sign * (s.averages.energy - energy) < 0, 0.2 * sign)[-1]
     return kind.near(last.at, pair, energy=energy)
@@ -304,7 +319,7 @@ def _end(kind: Kind, top: Solved, sign: int) -> float:
     try:
         at = without_complexity(kind, top, sign).at
         # The energy is printed with six digits, and a starting point has three.
-        return solve(kind.refined(at, pair), at, LEVELS[1], 1e-8).averages.energy
+        return newton(kind.refined(at, pair), at, LEVELS[1], 1e-8).averages.energy
     except NotConverged:
         return walk_to_end(kind, top, sign)[-1].averages.energy
 
@@ -314,25 +329,31 @@ def refined(kind: Kind, at: Multipliers, *more: tuple[str, str], energy: float =
     question = kind.refined(at, *more, energy=energy)
 
     def on(level: Level, start: Multipliers) -> tuple[Solved, dict[str, Any]]:
-        solved = solve(question, start, level)
+        solved = newton(question, start, level)
         return solved, state_values(solved.averages)
 
+    # each level starts at the solution of the one before: a few Newton steps
     solved, coarse = on(LEVELS[1], at)
     fine, error = coarse, {}
     for level in LEVELS[2:]:
         solved, fine = on(level, solved.at)
+        # rounding of the equations, amplified as the system does: no rule can do better
         noise = ROUND_OFF * solved.condition
-        natural = _natural_sizes(solved.averages, fine)
+        natural = natural_sizes(solved.averages, fine)
         error = errors(coarse, fine, natural, noise)
+        # two rules that agree: the change between them is the error of the coarser one, at least
         if agree(fine, error, natural, max(ENOUGH, 10 * noise)):
             break
         coarse = fine
+    # an α that was given has no error
     if "alpha" not in question.unknowns:
         del error["alpha"]
     averages = solved.averages
+    # at the γ of ψ(γ) = μ, not at that of the edge: for gapped minima they differ
     border = toward_signal(averages.measure, averages.measure.at.gamma) - fine["mu"]
     flags = {
         "gapped": bool(fine["omega"] == 0),
+        # beyond its error: at the deepest minima Σ is 0 to rounding
         "negative_complexity": bool(fine["complexity"] < -error["complexity"]),
         "border": border,
         "unstable": bool(border < 0),
@@ -346,90 +367,3 @@ def refined(kind: Kind, at: Multipliers, *more: tuple[str, str], energy: float =
         error=error,
         **fine,
     )
-
-
-def state_values(averages: Averages) -> dict[str, Any]:
-    """Return every reported number, under its name in `Minima`."""
-    measure = averages.measure
-    at = measure.at
-    size = np.abs(measure.h)
-    square = size * size
-    edge, gamma_bar = averages.psi, at.gamma
-    if at.omega == 0 and not Kind(measure.loss).boundary(at.gamma):
-        found = bulk.edge(_curvatures(measure))
-        edge, gamma_bar = found.value, found.gamma
-    moments = {"abs": size, "2": square, "3": square * size, "4": square * square}
-    return {
-        "alpha": at.alpha,
-        "gamma": at.gamma,
-        "omega": at.omega,
-        "kappa": at.kappa,
-        "energy": averages.energy,
-        "complexity": averages.complexity,
-        "mu": averages.mu,
-        "bulk_edge": edge,
-        "outlier": _outlier(measure, gamma_bar),
-        "moments": {name: measure.mean(power) for name, power in moments.items()},
-    }
-
-
-def _natural_sizes(averages: Averages, values: dict[str, Any]) -> dict[str, float]:
-    """Return the size of the terms whose difference a value is."""
-    at = averages.measure.at
-    inverse = abs(values["mu"]) + 1 / at.gamma
-    return {
-        "omega": at.gamma,
-        "kappa": at.gamma,
-        "complexity": 1 + at.alpha * abs(averages.measure.log_norm),
-        "mu": inverse,
-        "bulk_edge": inverse,
-        "outlier": inverse,
-    }
-
-
-def _responses(measure: MinimaMeasure, gamma: float) -> np.ndarray:
-    """Return d/(1+γd) at another γ."""
-    return measure.response / (1 - (measure.at.gamma - gamma) * measure.response)
-
-
-def _curvatures(measure: MinimaMeasure) -> bulk.Curvatures:
-    d = _responses(measure, 0.0)
-    y2 = np.broadcast_to(measure.y[:, None] ** 2, d.shape)
-    weight = measure.y_weight[:, None] * measure.weight
-    keep = weight > 1e-40
-    return bulk.Curvatures(d[keep], y2[keep], weight[keep], measure.at.alpha)
-
-
-def toward_signal(measure: MinimaMeasure, gamma: float) -> float:
-    """Return φ(γ), what the direction of the signal makes of γ, Eq. (L10).
-
-    At overlap 0 it is α E[dy²/(1+γd)]. At overlap q the label of the direction is
-    v = (y − qŷ)/√(1 − q²), and the gradient, which vanishes at a minimum, adds a term.
-    """
-    alpha, q = measure.at.alpha, measure.overlap
-    response = _responses(measure, gamma)
-    if not q:
-        return alpha * float(measure.y_weight @ (measure.rows(response) * measure.y**2))
-    v = (measure.y[:, None] - q * measure.h) / np.sqrt(1 - q**2)
-    along = response * v
-    found = measure.mean(along * v)
-    mixed = measure.mean(measure.d1 * along)
-    left = measure.mean(measure.d1**2 * (1 - gamma * response))
-    return alpha * (found + gamma * mixed**2 / left)
-
-
-def _outlier(measure: MinimaMeasure, gamma_bar: float) -> float | None:
-    """Return the eigenvalue below the bulk along the signal, where φ(γ) = ψ(γ), γ < γ̄."""
-
-    def psi(gamma: float) -> float:
-        return measure.at.alpha * measure.mean(_responses(measure, gamma)) - 1 / gamma
-
-    def difference(gamma: float) -> float:
-        return psi(gamma) - toward_signal(measure, gamma)
-
-    if not difference(gamma_bar) > 0:
-        return None
-    low = gamma_bar / 2
-    while difference(low) > 0:
-        low /= 4
-    return psi(root_between(difference, low, gamma_bar))

@@ -47,11 +47,15 @@ class Averages:
         m = self.measure
         column = m.y[:, None]
         square = m.d1 * m.d1
+        # with its half, so that α E[pull] is μ
         pull = m.h * m.d1 / 2
         response2 = m.response * m.response
+        # what must vanish in the mean along the signal, Eq. (L6)
         toward = m.d1 * (column - m.overlap * m.h)
+        # every derivative of Eq. (L6) is a covariance of these (landscape.md §5)
         functions = (
             square,
+            # ψ − μ and φ − μ, which are to vanish, without a difference of two averages
             m.response - pull,
             response2,
             m.value,
@@ -62,11 +66,14 @@ class Averages:
         flat = np.stack([f.ravel() for f in functions])
         rows = np.stack([m.rows(f) for f in functions])
         means = rows @ m.y_weight
+        # one product for all 36 covariances
         second = (flat * weight) @ flat.T
         if m.annealed:
             covariance = second - np.outer(means, means)
         else:
+            # ν is normalised at each y, so only the scatter within a y responds to the multipliers
             covariance = second - (rows * m.y_weight) @ rows.T
+        # γ stands inside r too: ∂r/∂γ = −r² and ∂r²/∂γ = −2r³
         cubes = np.array(
             [m.mean(response2 * m.response), float(m.y_weight @ (m.rows(response2) * m.y**2))]
         )
@@ -81,8 +88,10 @@ class Averages:
         """
         m, at = self.measure, self.measure.at
         means, covariance, cubes, _ = self._functions
+        # functions whose mean a perturbation must keep: edge, energy, gradient along the signal
         constraints = {1: at.omega > 0, 3: at.kappa != 0, 4: m.overlap != 0}
         held = [index for index, active in constraints.items() if active]
+        # ℓ′² and r², of the two terms of K that are convex; without ω the edge is no constraint
         free = [0, 2] if at.omega > 0 else [0]
         gram = covariance[np.ix_(free, free)]
         if held:
@@ -92,7 +101,9 @@ class Averages:
                 gram
                 - across.T @ np.linalg.lstsq(covariance[np.ix_(held, held)], across, rcond=None)[0]
             )
+        # −ψ″(γ), positive since ψ is largest at the edge
         bend = 2 / at.gamma**3 - 2 * at.alpha * float(cubes[0])
+        # prefactors of the two squares in Eq. (L9), as linear forms
         forms = np.array([1 / (np.sqrt(2) * means[0]), at.alpha * np.sqrt(at.omega / bend)])
         forms = forms[: len(free)]
         return float(np.linalg.eigvalsh(forms[:, None] * gram * forms)[-1]) / at.alpha
@@ -133,6 +144,7 @@ class Averages:
     def complexity(self) -> float:
         """Σ at the stationary law, Eq. (L7)."""
         m, at = self.measure, self.measure.at
+        # (α/4) E ℓ′² is the variance of the gradient in a tangent direction, Eq. (L1)
         found = -np.log(at.alpha * self.square / 4) / 2 - np.log(at.gamma)
         found += at.alpha * m.log_norm + at.kappa * self.energy - at.omega / at.gamma
         return float(found + np.log1p(-(m.overlap**2)) / 2)
@@ -142,7 +154,9 @@ class Averages:
         at, means = self.measure.at, self._functions[0]
         scale = at.gamma * at.alpha
         found = {
+            # logarithms where both sides are positive: of order one at every α
             "force": np.log(2 * at.alpha * at.force * means[0]),
+            # γ(ψ − μ): 1/γ is large at large α
             "spectrum": scale * means[1] - 1,
             "edge": np.log(self.marginality),
             "signal": scale * means[4],
@@ -166,10 +180,12 @@ class Averages:
             "gap": np.array([0, 1.0, 0, 0, 0, 0]) * at.gamma,
             "kappa": np.array([0, 0, 0, -0.5, 0, 0]) * at.gamma,
             "signal": np.array([0, 0, 0, 0, 1.0, 0]) * at.gamma,
+            # α stands in no weight: it acts beside the averages alone
             "alpha": np.zeros(6),
         }
         found: dict[tuple[str, str], float] = {}
         for name, weights in score.items():
+            # of an exponential family: ∂E f/∂θ = Cov(f, ∂ log weight/∂θ)
             change = covariance @ weights
             if name == "gamma":
                 change[1] -= at.gamma * means[2]
@@ -181,6 +197,7 @@ class Averages:
             found["signal", name] = scale * change[4]
             found["border", name] = scale * change[5]
             found["energy", name] = change[3] / means[3]
+            # all terms of Σ: only at the solution is it stationary in ν
             found["complexity", name] = (
                 -change[0] / means[0] / 2
                 + at.alpha * float(weights @ means)
@@ -241,6 +258,7 @@ def moved(at: Multipliers, step: Mapping[str, float]) -> Multipliers:
     for name, size in step.items():
         field = "omega" if name == "gap" else name
         value = getattr(at, field)
+        # logarithms keep γ, A, ω and α positive however long a step; κ and c have either sign
         linear = name in ("kappa", "signal", "gap")
         changed[field] = float(value + at.gamma * size if linear else value * np.exp(size))
     return at._replace(**changed)
@@ -267,7 +285,7 @@ class Solved:
         return self.averages.measure.at
 
 
-def solve(
+def newton(
     question: Question,
     start: Multipliers,
     level: Level,
@@ -296,17 +314,23 @@ def solve(
         )
         if not (np.isfinite(jacobian).all() and np.isfinite(residual).all()):
             break
+        # least squares: next to a fold the Jacobian is singular, and this is its shortest step
         step = -np.linalg.lstsq(jacobian, residual, rcond=None)[0]
         size = float(np.abs(step).max())
+        # at round-off steps no longer halve; 1e-9 is what two rules are asked to agree to
         if size <= tolerance or (size < 1e-9 and size >= smallest / 2):
+            # how much noise of the equations is amplified: the error estimate needs it
             inverse = np.linalg.norm(np.linalg.pinv(jacobian), 2)
             return Solved(here, max(1.0, float(inverse)))
         smallest = min(smallest, size)
+        # a factor of two or so in the multipliers: farther off the law's support is another
         step *= min(1.0, _LONGEST / size)
+        # down to 1/243: shorter steps mean a start too far away, and callers have others
         for shorter in 3.0 ** -np.arange(6):
             pairs = zip(question.unknowns, shorter * step, strict=True)
             ahead = question.averages(moved(at, dict(pairs)), level)
             left = _vector(question, ahead)
+            # residuals may grow by two, since Newton's way along a curved valley is not monotonic
             if np.abs(left).max() < 2 * np.abs(residual).max() + 1e-10:
                 break
         else:

@@ -67,6 +67,7 @@ def minima_threshold(loss: Loss, labels: str = "quenched") -> MinimaThreshold:
     kind = Kind(loss, annealed)
     try:
         deepest = _crossing(kind, deepest_curve(loss, annealed), ("kappa", "complexity"))
+    # losses without a deepest curve may have a threshold of the most numerous minima
     except NotConverged:
         deepest = None
     return MinimaThreshold(_crossing(kind, most_numerous_curve(loss, annealed)), deepest)
@@ -75,11 +76,13 @@ def minima_threshold(loss: Loss, labels: str = "quenched") -> MinimaThreshold:
 def _crossing(kind: Kind, curve: Curve, *more: tuple[str, str]) -> Minima | None:
     """Return the state with φ = μ at the largest α of a curve."""
     border = np.array(curve.border)
+    # curves run to smaller α, so the first change is at the largest
     changes = np.flatnonzero((border[:-1] < 0) & (border[1:] >= 0))
     if changes.size == 0:
         return None
     k = int(changes[0])
     logs = np.log([curve.at[k].alpha, curve.at[k + 1].alpha])
+    # a secant in log α: the start of Newton on φ = μ itself
     share = border[k] / (border[k] - border[k + 1])
     start = at_alpha(kind, curve, float(np.exp(logs[0] + share * (logs[1] - logs[0]))), *more)
     return refined(kind, kind.near(start.at, *more, BORDER).at, *more, BORDER)
