@@ -9,7 +9,7 @@ OUT ?= results/smoke
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: benchmarks docs notebooks peers reproduce test test-avx2 test-many-seeds test-sdist test-slow test-browser test-lowest test-readme crash campaign slurm lint types contracts check clean
+.PHONY: benchmarks docs notebooks peers pins release reproduce test test-avx2 test-many-seeds test-sdist test-slow test-browser test-lowest test-readme crash campaign slurm lint types contracts check clean
 
 # at smoke scale most of the time goes to compiling, so programs are compiled quickly
 reproduce: $(VENV)/.run
@@ -89,6 +89,7 @@ peers: .venv-peers/.done
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tests/prose.py
 
 # the tests import what runs the notebooks
 types: $(VENV)/.docs
@@ -99,8 +100,29 @@ contracts: $(VENV)/.dev
 
 check: lint types contracts test
 
+# requirements/run, dev and docs.txt from the newest versions that pyproject.toml allows
+pins:
+	rm -rf build/pins
+	$(PYTHON) -m venv build/pins
+	build/pins/bin/python requirements/pin.py
+
+# sdist and wheel in dist/; the wheel is built from the sdist, and tested in a fresh environment from
+# another folder, where a type checker has to find its types
+release: $(VENV)/.dev
+	rm -rf dist build/release
+	$(BIN)/python -c "from setuptools.build_meta import build_sdist; build_sdist('dist')"
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		--wheel-dir dist dist/gapless-*.tar.gz
+	$(PYTHON) -m venv build/release
+	build/release/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/run.txt
+	build/release/bin/python -m pip install --quiet --disable-pip-version-check --no-deps dist/*.whl
+	build/release/bin/python tests/installed.py
+	folder=$$(mktemp -d) && cp tests/installed.py $$folder && cd $$folder && \
+		$(abspath $(BIN))/basedpyright --level error \
+			--pythonpath $(abspath build/release/bin/python) installed.py
+
 clean:
-	rm -rf $(VENV) .venv-lowest .venv-peers build
+	rm -rf $(VENV) .venv-lowest .venv-peers build dist
 
 $(VENV)/.run: requirements/run.txt pyproject.toml
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)

@@ -1,6 +1,7 @@
 """Everything shown is run: the examples of README and docs print what the text says."""
 
 import re
+from importlib import import_module
 
 import jax
 import pytest
@@ -66,6 +67,33 @@ def test_the_pages_name_commands_that_exist(page):
 
     verbs = set(re.findall(r"(?:^|`)gapless ([a-z]+)", page.read_text(), re.M))
     assert verbs <= set(app)
+
+
+def test_every_module_has_a_place_in_the_reference():
+    reference = "".join(page.read_text() for page in (ROOT / "docs" / "api").glob("*.md"))
+    documented = set(re.findall(r"automodule:: (\S+)", reference))
+    source = ROOT / "src"
+    modules = {
+        ".".join(path.relative_to(source).with_suffix("").parts)
+        for path in source.rglob("*.py")
+        if not path.name.startswith("_") and "cli" not in path.parts
+    }
+    assert modules - documented == set()
+
+
+def test_every_public_name_and_verb_has_a_place_in_the_reference():
+    import gapless
+    from gapless.cli.main import VERBS
+    from gapless.cli.theory import app
+
+    names = (ROOT / "docs" / "api" / "gapless.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", names, re.M)) == set(gapless.__all__)
+    for home, name in re.findall(r"`(gapless\.[\w.]+)\.(\w+)`", names):
+        assert hasattr(import_module(home), name), f"{home}.{name}"
+    functions = [verb for verbs in VERBS.values() for verb in verbs if verb is not app]
+    functions += [app[verb].default_command for verb in app if not verb.startswith("-")]
+    shown = re.findall(r"autofunction:: (\S+)\(\)", (ROOT / "docs" / "api" / "cli.md").read_text())
+    assert sorted(shown) == sorted(f"{verb.__module__}.{verb.__name__}" for verb in functions)
 
 
 def test_notebooks_are_what_their_pages_say():

@@ -49,6 +49,25 @@ def test_pins_lie_within_the_bounds():
         assert number(pins[name]) >= number(bound), name
 
 
+def test_the_citation_is_that_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    # before `references`, which cite the paper
+    text = (ROOT / "CITATION.cff").read_text().partition("references:")[0]
+    cited = dict(re.findall(r'^(\S+): "?([^"\n]+)"?$', text, re.M))
+    assert cited["version"] == project["version"]
+    assert cited["license"] == project["license"]
+    assert cited["title"].startswith(f"{project['name']}: ")
+    authors = re.findall(r'- name: "([^"]+)"', text)
+    assert authors == [author["name"] for author in project["authors"]]
+
+
+def test_the_package_says_that_it_is_typed():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert "py.typed" in settings["tool"]["setuptools"]["package-data"]["gapless"]
+    assert (ROOT / "src/gapless/py.typed").is_file()
+    assert "Typing :: Typed" in settings["project"]["classifiers"]
+
+
 FOLDERS = ("src", "tests", "docs", "benchmarks", "requirements")
 NOT_OURS = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*", "_build")
 

@@ -16,6 +16,7 @@ OF_THE_WHOLE = {
     "test_hostile_inputs.py",
     "test_packaging.py",
     "test_pickling.py",
+    "test_prose.py",
     "test_readme.py",
     "test_rooms.py",
 }

@@ -10,6 +10,9 @@ from sphinx.application import Sphinx
 CODE = re.compile(r"(`+[^`]+`+)")
 ESCAPED = re.compile(r"(?P<emphasis>(?<!\w)\*\w[^*]*\w\*)|[*|]")
 """What reStructuredText would read as markup: bars, and stars that emphasise nothing, as in W*."""
+EXAMPLE = re.compile(r"^(\s*Example: )(gapless .*)$")
+OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*(?: [A-Z]\w*)?")
+"""Commands and options in help, whose two dashes would be printed as one."""
 COLON = "\ue000"
 """Stands for a colon while napoleon looks, which would take what is before it for a type."""
 
@@ -19,10 +22,11 @@ def _literal(match: re.Match[str]) -> str:
 
 
 def protect(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Escape bars and stars outside of code, and hide the colons of attributes."""
+    """Escape bars and stars outside of code, show commands as code, hide colons of attributes."""
     for i, line in enumerate(lines):
+        line = EXAMPLE.sub(r"\1``\2``", line)
         parts = CODE.split(line)
-        parts[::2] = [ESCAPED.sub(_literal, part) for part in parts[::2]]
+        parts[::2] = [OPTION.sub(r"``\g<0>``", ESCAPED.sub(_literal, p)) for p in parts[::2]]
         lines[i] = "".join(parts)
         if what in {"data", "attribute"}:
             lines[i] = lines[i].replace(":", COLON)

@@ -1,4 +1,4 @@
-"""Amounts as people read them: durations as "6 h 30 min", memory as "12.7 GiB"."""
+"""Durations and memory as text: "6 h 30 min", "12.7 GiB"."""
 
 import math
 from itertools import pairwise
@@ -8,7 +8,7 @@ _BYTES = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def duration(seconds: float) -> str:
-    """Return a time in the two largest of its units: "0.4 s", "45 s", "6 min 5 s", "6 h 30 min".
+    """Return a duration in its two largest units: "0.4 s", "45 s", "6 min 5 s", "6 h 30 min".
 
     Tenths are given below ten seconds. A time that is not finite is "unknown".
     """
@@ -26,7 +26,7 @@ def duration(seconds: float) -> str:
 
 
 def memory(size: float) -> str:
-    """Return a number of bytes in the largest unit that it has one of: "640 MiB", "12.7 GiB"."""
+    """Return a number of bytes in the largest unit below it: "640 MiB", "12.7 GiB"."""
     if not math.isfinite(size):
         return "unknown"
     power = 0

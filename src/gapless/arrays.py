@@ -1,8 +1,7 @@
-"""One source for two array libraries: NumPy, which answers at once, and JAX, which compiles first.
+"""One source for two array libraries: NumPy, without compilation, and JAX, compiled.
 
-Functions of the flow take their library from their arrays (`library`), so that a few runs that
-are looked at once do not wait for a compiler. JAX is loaded when something of it is first used:
-theory, and runs in NumPy, do without.
+Functions of the flow take their library from their arrays (`library`), so that a few runs need
+no compilation. JAX is loaded when it is first used: theory, and runs in NumPy, do not load it.
 """
 
 import os
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 else:
 
     class _Late:
-        """A module that is loaded when something of it is first used."""
+        """Module that is loaded when one of its attributes is first used."""
 
         def __init__(self, name: str) -> None:
             self._name = name
@@ -70,7 +69,7 @@ their time goes into matrix products, which are no compiled code (docs/benchmark
 
 @cache
 def _compiler_options() -> dict[str, Any]:
-    """Return `QUICK` where this backend knows it and the user has not said another level."""
+    """Return `QUICK` if the backend has these options and the user has set no other level."""
     if jax.default_backend() != "cpu" or "optimization_level" in os.environ.get("XLA_FLAGS", ""):
         return {}
     try:
@@ -91,7 +90,7 @@ def _loaded(name: str) -> Any:
 
 
 def when_loaded(register: Callable[[], Any]) -> None:
-    """Call `register` before anything of JAX is used here: it tells JAX of a class of ours."""
+    """Call `register`, which registers a class with JAX, when JAX is loaded."""
     if "jax" in sys.modules:
         register()
     else:
@@ -99,7 +98,7 @@ def when_loaded(register: Callable[[], Any]) -> None:
 
 
 def pytree(*, data: list[str], static: list[str] | None = None) -> "Callable[[type[_T]], type[_T]]":
-    """Return a decorator of dataclasses that compiled functions may be given.
+    """Return a decorator that registers a dataclass as an argument of compiled functions.
 
     Parameters
     ----------
@@ -119,7 +118,7 @@ def pytree(*, data: list[str], static: list[str] | None = None) -> "Callable[[ty
 
 
 def is_traced(*arrays: Any) -> bool:
-    """Return whether one of them stands for an array inside a function that JAX compiles."""
+    """Return whether one of the arrays is a tracer inside a function that JAX compiles."""
     if "jax" not in sys.modules:
         return False
     from jax.core import Tracer
@@ -128,12 +127,12 @@ def is_traced(*arrays: Any) -> bool:
 
 
 def library(array: Any) -> Any:
-    """Return the module that computes with an array: NumPy for one of NumPy's, else JAX's."""
+    """Return the module of an array's library: NumPy for NumPy arrays, else ``jax.numpy``."""
     return np if isinstance(array, np.ndarray | np.generic) else jnp
 
 
 def at_once(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what was `compiled` as it stands, for arrays of NumPy's."""
+    """Return the original function of a `compiled` one, for NumPy arrays."""
     return vars(function)["__wrapped__"]
 
 

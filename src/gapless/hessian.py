@@ -1,8 +1,8 @@
 """Spectra of the Hessian on the sphere, H = ½ Σ ℓ″(ŷ, y) x xᵀ − μ 1 (Eq. 4).
 
 Eigenvalues are those of Eq. 4 as printed: μ is subtracted and the radial direction W is not
-projected out (projecting would put an exact 0 inside a gapless spectrum). `deflate_radial` lifts
-W out of the way instead, up into the bulk, never to zero. Overlaps of eigenvectors with the
+projected out (projecting would put an exact 0 inside a gapless spectrum). `deflate_radial` moves
+its eigenvalue into the bulk instead. Overlaps of eigenvectors with the
 signal are |⟨v, W*⟩|/(|v||W*|), between 0 and 1, never squared.
 """
 
@@ -117,10 +117,10 @@ def hessian_matrix(
 ) -> np.ndarray:
     """Return the Hessian of one run as a symmetric matrix (N, N) in the problem's precision.
 
-    Two symmetric updates by BLAS, samples of positive and of negative curvature: half the
+    Samples of positive and of negative curvature are two symmetric updates by BLAS, with half the
     operations of one general product. Peak memory: N² numbers and a few thousand rows of X.
 
-    Raises ``ValueError`` as `hessian_operator` does, and for a run that there is none of
+    Raises ``ValueError`` as `hessian_operator` does, and for the index of a run that does not exist
     (`gapless.inputs.NoSuchRun`, an ``IndexError`` too).
     """
     run = problem.run_index(run)
@@ -157,14 +157,14 @@ def hessian_matrix(
 def spectrum(
     problem: Problem, w: Float[Array, "K N"], run: int, *, deflate_radial: bool = False
 ) -> np.ndarray:
-    """Return all N eigenvalues of one run's Hessian, increasing; time grows like M N²."""
+    """Return the N eigenvalues of one run's Hessian in increasing order; time grows like M N²."""
     matrix = hessian_matrix(problem, w, run, deflate_radial=deflate_radial)
     return np.asarray(scipy.linalg.eigh(matrix, eigvals_only=True, driver="evr"), float)
 
 
 @as_ever(loading=False)
 def negative_count(problem: Problem, w: Float[Array, "K N"], run: int) -> int:
-    """Return the index of the Hessian: how many eigenvalues of one run are negative."""
+    """Return the index of one run's Hessian, the number of its negative eigenvalues."""
     # the radial direction is counted like any other: W is not projected out
     return int((spectrum(problem, w, run) < 0).sum())
 
@@ -191,7 +191,7 @@ def lowest_eigenpairs(
         Eigenvectors at a nearby state: a warm start. It saves products for a single run; in a
         batch all of them enter as one vector a run, and the saving is small.
     tolerance
-        On |Hv − λv| over the spectral width, for ``converged``; Lanczos stops there, see
+        Largest |Hv − λv| over the spectral width of a ``converged`` pair; Lanczos stops there, see
         `gapless.linalg.extreme_eigenpairs`.
     method
         ``dense`` forms each matrix; ``auto`` does so up to the N of `DENSE_BELOW`.
@@ -290,10 +290,10 @@ def signal_overlap(
 
 @as_ever(loading=False)
 def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[Array, "K k"]:
-    """Return max over samples of ⟨v, x⟩²/(|v|²|x|²): how far v is one sample's own direction.
+    """Return the largest squared overlap of v with a sample, max_m ⟨v, x_m⟩²/(|v|²|x_m|²).
 
-    About 2 log M/N for a vector that knows no sample; near 1 for an eigenvalue that a single
-    sample of large negative curvature pushed out of the bulk, which is no signal.
+    It is about 2 log M/N for a vector independent of the samples, and near 1 for an eigenvalue
+    that a single sample of large negative curvature pushed out of the bulk, which is no signal.
 
     Raises ``ValueError`` for vectors that are not (K, k, N), not finite, or vanish.
     """
@@ -335,7 +335,7 @@ def _top_of_transforms(x: TransformSensing, vectors: np.ndarray) -> np.ndarray:
 def _start(
     w: Float[Array, "K N"], key: Array, count: int, previous: Float[Array, "K j N"] | None
 ) -> Float[Array, "K p N"]:
-    """Return the start block: one vector a run in a batch, `BLOCK` or more for few runs."""
+    """Return the start block of Lanczos: one vector a run in a batch, `BLOCK` for few runs."""
     runs, n = w.shape
     # a batch multiplies K vectors at once anyway; few runs fill the product by a block
     block = 1 if runs >= BATCH else BLOCK if previous is None else max(BLOCK, count)

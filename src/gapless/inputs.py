@@ -1,8 +1,8 @@
-"""What the library is given: numbers and arrays, taken as they are meant or refused by name.
+"""Checks of numbers and arrays from the user, with errors that name the argument.
 
 Every function here returns its argument as plain Python or NumPy, or raises ``ValueError`` that
-begins with the argument's name and says what it must be. Nothing is rounded, wrapped or cut:
-6.5 is no count, True no number, a complex array no real one.
+begins with the argument's name and states the condition. Nothing is rounded, wrapped or cut:
+6.5 is no count, True no number, and a complex array is not real.
 """
 
 import operator
@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 
 HIGHEST_RATIO = 1e8
-"""The largest α that theory answers for. There a threshold state differs from its limit α → ∞ by
+"""The largest α that theory accepts. There a threshold state differs from its limit α → ∞ by
 1/√α = 1e-4, and its complexity, a difference of terms that grow like α, keeps three digits; at
 1e12 it keeps none."""
 
 FALSE_ALARM = 1e-9
-"""Chance that an X of N(0, 1/N) entries is taken for one of another scale."""
+"""Probability that an X of N(0, 1/N) entries is refused as one of another scale."""
 ROWS_PER_LOOK = 4096
 
 
 class NoSuchRun(IndexError, ValueError):
-    """A run that a problem does not have: a bad index, and a bad argument like any other."""
+    """Error for the index of a run that a problem does not have."""
 
 
 def whole(name: str, value: Any, lowest: float = -inf, highest: float = inf) -> int:
@@ -66,19 +66,19 @@ def ratio(value: Any) -> float:
     found = number("alpha", value, above=0)
     if found > HIGHEST_RATIO:
         raise ValueError(
-            f"alpha: theory answers up to {HIGHEST_RATIO:g}, not at {value}: beyond it nothing "
-            "but rounding is left of what differs from the limit; lower it"
+            f"alpha: theory answers up to {HIGHEST_RATIO:g}, not at {value}: beyond it the "
+            "difference from the limit α → ∞ is below rounding; lower it"
         )
     return found
 
 
 def real_array(name: str, value: Any, shape: tuple[int | None, ...] | None = None) -> Any:
-    """Return an array of finite real numbers, NumPy or JAX as it came.
+    """Return an array after checking that its entries are finite real numbers.
 
     Parameters
     ----------
     shape
-        What the shape must be; None stands for any length ≥ 1, and as a whole for any shape.
+        Required shape; None stands for any length ≥ 1, and in place of the tuple for any shape.
 
     Raises ``ValueError`` that names the array, its shape or the first bad entry.
     """
@@ -91,7 +91,7 @@ def real_array(name: str, value: Any, shape: tuple[int | None, ...] | None = Non
 
 
 def shaped(name: str, value: Any, shape: tuple[int | None, ...] | None, letters: str = "") -> Any:
-    """Return ``value``; ``ValueError`` unless its shape is the one that is meant."""
+    """Return ``value`` after checking its shape; raise ``ValueError`` for another."""
     found = tuple(value.shape)
     if shape is None:
         return value
@@ -107,9 +107,9 @@ def shaped(name: str, value: Any, shape: tuple[int | None, ...] | None, letters:
 
 
 def real_kind(name: str, value: Any) -> Any:
-    """Return ``value`` as an array of real numbers, not yet looked at one by one."""
+    """Return ``value`` as an array of a real type, without checking its entries."""
     if isinstance(value, np.ma.MaskedArray):
-        raise ValueError(f"{name}: is a masked array; fill or drop what is masked")
+        raise ValueError(f"{name}: is a masked array; fill or drop the masked entries")
     try:
         found = value if hasattr(value, "dtype") and hasattr(value, "shape") else np.asarray(value)
         kind = np.dtype(found.dtype).kind
@@ -127,7 +127,7 @@ def real_kind(name: str, value: Any) -> Any:
 
 
 def check_row_norms(name: str, x: Any) -> None:
-    """Raise ``ValueError`` unless the rows of X have norms of mean square 1, as measured.
+    """Raise ``ValueError`` unless the mean squared norm of X's rows is 1 within sampling error.
 
     For N(0, 1/N) entries M times that mean is χ²/N of MN degrees of freedom: it must lie between
     quantiles that one X in a billion misses. Entries of heavier tails scatter more, and rows may

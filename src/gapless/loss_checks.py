@@ -1,7 +1,7 @@
-"""What every loss must obey, and what only a user's can be expected to break.
+"""Conditions on a loss: consistent derivatives, symmetry, zeros, and precision in float32.
 
-Nothing here is measured in absolute units: a loss times any constant is the same physics, so that
-everything is compared with the loss's own size at labels of order one.
+All tolerances are relative to the size of the loss at labels of order one, because a constant
+factor in the loss is a unit of energy and time only.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ PAIRS = 2000
 STRAYS = PAIRS // 200
 """Pairs of labels at which a derivative may miss the differences: next to a kink."""
 DIFFERENCE = 1e-3
-"""How far a derivative may be from the differences of what it is the derivative of."""
+"""Largest relative distance of a derivative from the differences of its primitive."""
 DIGITS_LOST = 0.05
 """Relative error of a mean energy that float32 may make: an energy that falls like exp(−t/τ) from
 1 to 1e-8 in 18 τ is then late or early by 0.05 τ, 0.3 %."""
@@ -49,10 +49,12 @@ def size_of(name: str, value: Pointwise) -> float:
 
 
 def check_functions(name: str, functions: Functions) -> float:
-    """Return the loss's unit; ``ValueError`` unless three functions are a loss's ℓ, ℓ′ and ℓ″.
+    """Check three functions ℓ, ℓ′ and ℓ″ for consistency; return the unit of the loss (`size_of`).
 
-    At 2000 pairs of labels: they are real, finite and elementwise, and each derivative is that of
-    the function before it, by differences. (Kinks are allowed: few pairs lie next to one.)
+    At 2000 pairs of labels they must be real, finite and elementwise, and each derivative must
+    agree with differences of the function before it. Kinks are allowed: few pairs lie next to one.
+
+    Raises ``ValueError`` that names the function and the pair of labels.
     """
     size = size_of(name, functions[0])
     # beyond what Gaussian labels reach, so that tails are looked at too
@@ -66,14 +68,14 @@ def check_functions(name: str, functions: Functions) -> float:
 
 
 def check_law(name: str, functions: Functions) -> None:
-    """Raise ``ValueError`` where a loss is not one that the laboratory can treat.
+    """Raise ``ValueError`` unless a loss meets the conditions of theory and simulation.
 
     Beyond `check_functions`, on labels up to |ŷ| = 1000, |y| = 10: value and derivatives are
     finite; even in ŷ and in y; zero at ŷ = ±y and nowhere negative (a run has found the signal
     when its energy vanishes); no cusp at ŷ = 0 that points down (it would hold labels at zero);
     and no jump of ∂ℓ/∂ŷ at ŷ = y (the Hessian at a solution would be infinite). A kink that points
-    up at ŷ = 0, like the amplitude loss has, is allowed. Other jumps of the slope are not looked
-    for.
+    up at ŷ = 0, like the amplitude loss has, is allowed. Other jumps of the slope are not
+    searched for.
     """
     value, d1, d2 = functions
     # zero itself included: that is where kinks of even functions lie
@@ -193,7 +195,7 @@ def check_float32(name: str, functions: Functions) -> None:
 
 
 def _spread(mean_at: Callable[[float], np.ndarray], target: float) -> float:
-    """Return how far ŷ must scatter about y for a mean loss, to a per cent; bisected."""
+    """Return the spread of ŷ about y that gives a mean loss, to a per cent, by bisection."""
     # on a logarithmic scale: the spread is the square root of the level, or another power
     low, high = 1e-12, 1.0
     for _ in range(40):
@@ -203,7 +205,7 @@ def _spread(mean_at: Callable[[float], np.ndarray], target: float) -> float:
 
 
 def _labels(lowest: float, highest: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return pairs of labels > 0, log-uniform and in general position; the same every time."""
+    """Return fixed pairs of labels > 0, log-uniform and in general position."""
     rng = np.random.default_rng(0)
     yhat, y = np.exp(rng.uniform(np.log(lowest), np.log(highest), (2, PAIRS)))
     # the last labels scattered below the limit, not piled up on it
@@ -219,7 +221,7 @@ def _no_arithmetic(name: str, what: str, error: Exception) -> str:
 
 
 def _at(what: str, name: str, function: Pointwise, yhat: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return a function at pairs of labels; ``ValueError`` unless real, finite, one for each."""
+    """Return a function's values at pairs of labels; raise unless real, finite, one for each."""
     try:
         with np.errstate(all="ignore"):
             found = np.asarray(function(yhat, y))
@@ -267,8 +269,8 @@ def _check_derivative(
 ) -> None:
     """Raise ``ValueError`` unless a derivative is the slope of a function, by differences.
 
-    Differences of two lengths tell how good they are; rounding is that of terms as large as the
-    function is around, at ŷ = 0, or at twice ŷ.
+    The truncation error is estimated from differences of two lengths; the rounding error is that of
+    terms as large as the function nearby, at ŷ = 0, or at twice ŷ.
     """
     yhat, y = _labels(1e-2, 30.0)
     # relative: labels span four decades

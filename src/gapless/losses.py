@@ -1,6 +1,6 @@
 """Losses ℓ(ŷ, y) of Eq. 1, written once for the flow, the Hessian, the replicas and BBP.
 
-A loss is plain arithmetic on arrays: it works alike on NumPy (float64, theory) and on JAX
+A loss is plain arithmetic on arrays: it accepts NumPy (float64, theory) and JAX
 arrays (float32, simulation). All losses here are even in ŷ and in y, so labels carry no sign.
 """
 
@@ -28,17 +28,17 @@ class Loss:
     Parameters
     ----------
     name
-        What the command line and the records call it; it holds the parameters too
+        Name on the command line and in the records, parameters included
         (``normalised:a=1.0``).
     value, d1, d2
         ℓ, ∂ℓ/∂ŷ and ∂²ℓ/∂ŷ², elementwise in (ŷ, y); no ½ (that stands in Eq. 1).
     curvature_infimum
-        inf of ∂²ℓ/∂ŷ² over all (ŷ, y). ``-inf`` says that the Hessian at a random point has
-        no bulk edge as N → ∞.
+        inf of ∂²ℓ/∂ŷ² over all (ŷ, y). With ``-inf`` the Hessian at a random point has no bulk
+        edge as N → ∞.
 
-    Functions that answer NumPy arrays with JAX arrays (those made of ``jax.numpy``) are given
-    float64 twins for NumPy. That the derivatives are those of the value is checked where a loss is
-    used (`check_consistent`).
+    Functions of ``jax.numpy``, which return JAX arrays for NumPy arrays, get float64 counterparts
+    for NumPy. The derivatives are compared with differences of the value where a loss is first used
+    (`check_consistent`).
 
     Raises ``ValueError`` for a name that is no text, functions that cannot be called, or an
     infimum that is no number.
@@ -75,7 +75,7 @@ class Loss:
 
 
 def _for_numpy(function: Pointwise) -> Pointwise:
-    """Return a function that computes in float64 what it is given in NumPy."""
+    """Return a function that computes in float64 when its arguments are NumPy arrays."""
     if getattr(function, "in_both_worlds", False):
         return function
     try:
@@ -106,7 +106,8 @@ quartic = Loss(
 def normalised(a: float = 1.0) -> Loss:
     """Return ℓ = (ŷ² − y²)²/(a + y²), whose curvature is bounded below by −4.
 
-    Raises ``ValueError`` unless 1e-12 ≤ a ≤ 1e90: below, no quadrature here resolves |y| ~ √a,
+    Raises ``ValueError`` unless 1e-12 ≤ a ≤ 1e90: smaller a leaves |y| ~ √a unresolved by the
+    quadrature,
     and above, ℓ ~ 1/a has no square in floating point.
     """
     try:
@@ -154,10 +155,10 @@ amplitude = Loss(
 """ℓ = (|ŷ| − |y|)², with a kink at ŷ = 0 that points up.
 
 ∂²ℓ/∂ŷ² = 2 − 4|y| δ(ŷ); ``d2`` is 2, because no sample of a finite design has ŷ = 0. So almost
-everywhere the Hessian of Eq. 4 is Σ x xᵀ − μ 1, a Wishart matrix that knows neither y nor W*: edge
-(√α − 1)² before −μ, no outlier and no BBP transition at any α, at the start and at the 1RSB states
-alike (docs/derivations/losses.md §2). What the Hessian does not see, the kink does: labels cross
-zero along the flow, and its escape is not a matter of eigenvalues.
+everywhere the Hessian of Eq. 4 is Σ x xᵀ − μ 1, a Wishart matrix independent of y and W*. Its edge
+is (√α − 1)² before −μ; it has no outlier and no BBP transition at any α, neither at the start nor
+at the 1RSB states (docs/derivations/losses.md §2). The flow escapes because labels cross the kink
+at zero, not because of an eigenvalue.
 """
 
 
@@ -172,9 +173,9 @@ def loss_from_value(
         Elementwise arithmetic on arrays: operators and ``jax.numpy`` functions. Even in ŷ and
         in y, zero at ŷ = ±y, nowhere negative; see `gapless.loss_checks.check_law`.
     name
-        What records call it; the function's own name by default.
+        Name in the records; the function's own name by default.
     curvature_infimum
-        inf ∂²ℓ/∂ŷ², ``-inf`` if there is none; estimated on labels up to 1000 by default.
+        inf ∂²ℓ/∂ŷ², ``-inf`` if it is unbounded; estimated on labels up to 1000 by default.
 
     Raises ``ValueError`` that says which condition is violated, and where.
     """
@@ -193,7 +194,7 @@ def loss_from_value(
 
 @lru_cache(maxsize=256)
 def check_consistent(loss: Loss) -> float:
-    """Return the size of ℓ at labels of order one, once a loss's functions belong together.
+    """Check that ℓ, ℓ′ and ℓ″ are consistent; return the size of ℓ at labels of order one.
 
     Raises ``ValueError`` unless they are real, finite, elementwise and derivatives of each other
     (`gapless.loss_checks.check_functions`).
@@ -207,7 +208,7 @@ def check_consistent(loss: Loss) -> float:
 
 @lru_cache(maxsize=128)  # one object per loss, so that compiled code is kept by it
 def divided(loss: Loss, scale: float) -> Loss:
-    """Return ℓ/scale, whose flow is that of ℓ on another clock."""
+    """Return ℓ/scale; its flow is that of ℓ, with times longer by the factor `scale`."""
     return Loss(
         name=f"{loss.name}/{scale!r}",
         value=lambda yhat, y: loss.value(yhat, y) / scale,
@@ -221,8 +222,8 @@ def divided(loss: Loss, scale: float) -> Loss:
 def check_for_runs(loss: Loss, dtype: str) -> None:
     """Raise ``ValueError`` unless runs in `dtype` can compute a loss.
 
-    Beyond `check_consistent`: JAX can compile it, and float32 (float16 computes in it) neither
-    leaves its range nor loses more than a twentieth of ℓ on the way down to 1e-10
+    Beyond `check_consistent`: JAX can compile the loss, and float32 (in which float16 runs compute)
+    neither overflows nor loses more than a twentieth of ℓ down to 1e-10
     (`gapless.loss_checks.check_float32`).
     """
     check_consistent(loss)
@@ -249,7 +250,7 @@ def name_for_runs(text: str, dtype: str) -> str:
 
 
 def is_built_in(loss: Loss) -> bool:
-    """Return whether a loss is one of the families here, whose digits the tests vouch for."""
+    """Return whether a loss is one of the families of this module, whose precision is tested."""
     return loss.name.partition(":")[0] in _FAMILIES and parse_loss(loss.name) is loss
 
 
@@ -267,9 +268,9 @@ def parse_loss(text: str) -> Loss:
     ``quartic``, ``amplitude``, ``normalised``, ``normalised:a=0.1``; or ``module:name`` of a
     module of the user's (in the current folder, or installed), where ``name`` is a `Loss` or a
     function ``value(yhat, y)``. The name of the latter ends in ``@`` and a hash of the source
-    text of the module, and of the user's other modules that it imports. That text is what is run,
-    edited or not since the session began: records made with another text are other records, and a
-    hash that does not match is refused.
+    text of the module, and of the user's other modules that it imports. Exactly this text is run,
+    also if a file was edited since the session began: records made with another text have other
+    names, and a hash that does not match is refused.
 
     Raises ``ValueError`` that lists the known names.
     """
@@ -299,14 +300,14 @@ def parse_loss(text: str) -> Loss:
 
 
 _GIVEN: dict[str, Loss] = {}
-"""Losses of modules that somebody has named by hand to this process, by their full names."""
+"""Losses of the modules that the user has named to this process, by their full names."""
 
 
 def recorded_loss(name: str) -> Loss | None:
-    """Return the loss that a record names, without running code that the record chose.
+    """Return the loss that a record names, without importing a module that the record names.
 
-    One of ours, or a module's that `parse_loss` was asked for by hand and whose source is the one
-    that the record's name holds a hash of; None for all others, which can be shown but not used.
+    It is a built-in loss, or one of a module that the user passed to `parse_loss` and whose source
+    has the hash in the record's name; None for all others, whose records can be shown only.
     """
     # a name in a file is data: it must not make this process import a module
     if name.partition(":")[0] not in _FAMILIES:
@@ -318,7 +319,7 @@ def recorded_loss(name: str) -> Loss | None:
 
 
 def _own_loss(module: str, attribute: str, digest: str | None) -> Loss:
-    """Return a user's loss, named by where it stands and by its source text."""
+    """Return a user's loss, named by its module, its name in it, and its source text."""
     home = None if digest is None else user_code.loaded(module, digest)
     if home is None:
         program = user_code.read_program(module)
@@ -352,10 +353,10 @@ def _named(own: Any, name: str) -> Loss:
 
 
 def _pickled(loss: Loss) -> tuple:
-    """Return how another process gets a loss: by its name, from its value, or in parts.
+    """Return the reduction of a loss for pickle: by name, from its value, or field by field.
 
-    What has a name is one object in each process, so that compiled code and theory are not made
-    again; and functions that were derived, or are lambdas of ours, are not pickled as such.
+    A named loss is one object in each process, so that compiled programs and cached theory are used
+    again; derived functions and lambdas cannot be pickled themselves.
     """
     try:
         if parse_loss(loss.name) is loss:

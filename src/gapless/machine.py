@@ -1,4 +1,4 @@
-"""What a process may take of this machine: its memory, or the part that a container leaves."""
+"""Memory available to a process: that of the machine, or the limit of its container."""
 
 import os
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ from pathlib import Path
 def memory_limit(root: Path = Path("/")) -> int:
     """Return the bytes that all processes of a command may use together.
 
-    The smaller of the physical memory and of the limits of the control groups (Linux, versions 1
-    and 2) that this process is in: containers and batch systems set them.
+    This is the smaller of the physical memory and of the limits of the control groups (Linux,
+    versions 1 and 2) of this process, which containers and batch systems set.
 
     Parameters
     ----------
     root
-        Where ``proc`` and ``sys`` lie.
+        Folder that holds ``proc`` and ``sys``.
     """
     present = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return min([present, *_group_limits(root)])

@@ -1,10 +1,10 @@
 """Compiled programs kept on disk, so that each machine compiles a program once.
 
-JAX's own persistent cache does the work. A program is compiled for the processor at hand, and
-another processor that reads it may stop at an instruction that it lacks: on a home shared by
-several kinds of machine the plain cache is unsafe. So the folder is named by the version of
-jaxlib and by a hash of this processor's features and of XLA's flags.
-A program is code: the folder must belong to this user, and nobody else may write to it.
+This is JAX's persistent cache, with a folder for each kind of machine. A program is compiled for
+the processor at hand, and another processor may stop at an instruction that it lacks: in a home
+folder that several kinds of machine share, the plain cache is unsafe. So the folder is named by the
+version of jaxlib and by a hash of this processor's features and of XLA's flags. A program is code:
+the folder must belong to this user, and nobody else may write to it.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from pathlib import Path
 SWITCH = "GAPLESS_CACHE"
 """Environment variable that turns the cache off where it is ``off``."""
 LARGEST = 256 * 2**20
-"""Bytes that all programs may take: some 20,000. A start that finds more deletes the oldest."""
+"""Largest total size of the programs in bytes, some 20,000 programs; older ones are deleted."""
 KEPT = 0.5
 """Share of `LARGEST` that stays when the oldest programs are deleted."""
 
@@ -35,11 +35,11 @@ _COMPLAINT = re.compile(r"Error (reading|writing) persistent compilation cache e
 
 
 class CacheUnusableError(Exception):
-    """The cache cannot be used; the message says why."""
+    """Error of a cache that cannot be used; the message gives the reason."""
 
 
 def user_cache() -> Path:
-    """Return this user's cache folder of gapless, by the custom of XDG.
+    """Return this user's cache folder of gapless, by the XDG specification.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def machine_programs() -> Path:
     Raises
     ------
     CacheUnusableError
-        If this processor's features cannot be found out.
+        If this processor's features cannot be read.
     """
     identity = "\n".join([_processor(), os.environ.get("XLA_FLAGS", "")])
     name = hashlib.sha256(identity.encode()).hexdigest()[:16]
@@ -73,10 +73,10 @@ def machine_programs() -> Path:
 
 
 def use() -> Path | None:
-    """Let JAX keep its programs, in this process and in those that it starts.
+    """Enable JAX's persistent cache in this process and in those that it starts.
 
-    Must run before anything is compiled. What is wrong with the cache costs one line on stderr
-    and nothing else.
+    Call this before anything is compiled. A fault of the cache is reported in one line on stderr
+    and has no other consequence.
 
     Returns
     -------
@@ -95,20 +95,20 @@ def use() -> Path | None:
 
 
 def programs() -> tuple[int, int]:
-    """Return how many programs of all machines are kept, and their bytes."""
+    """Return the number and total size in bytes of the programs of all machines."""
     sizes = [status.st_size for _, status in _entries()]
     return len(sizes), sum(sizes)
 
 
 def clear() -> tuple[int, int]:
-    """Delete the programs of all machines; return how many there were, and their bytes."""
+    """Delete the programs of all machines; return their number and total size in bytes."""
     found = programs()
     shutil.rmtree(all_programs(), ignore_errors=True)
     return found
 
 
 def _prepared(folder: Path) -> Path:
-    """Return the folder, made where it is missing, with room in it."""
+    """Return the folder, after making it if it is missing and deleting the oldest programs."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for each in (folder.parent, folder):
@@ -131,7 +131,7 @@ def _check_owner(folder: Path) -> None:
 
 
 def make_room() -> None:
-    """Delete the oldest programs where all together are larger than `LARGEST`."""
+    """Delete the oldest programs if their total size exceeds `LARGEST`."""
     entries = list(_entries())
     total = sum(status.st_size for _, status in entries)
     if total <= LARGEST:
@@ -173,7 +173,7 @@ def _tell_jax(folder: Path | None) -> None:
 
 
 def _say_damage_once(folder: Path) -> None:
-    """Turn JAX's complaints about the cache into one line, and delete what is damaged."""
+    """Replace JAX's warnings about the cache by one line, and delete damaged programs."""
     warnings.filterwarnings("always", message=_COMPLAINT.pattern)
     show, said = warnings.showwarning, False
 
@@ -197,7 +197,7 @@ def _say_damage_once(folder: Path) -> None:
 
 
 def _processor() -> str:
-    """Return by which this machine's compiled code differs from another's."""
+    """Return the processor features that compiled code depends on."""
     found = [platform.system(), platform.machine()]
     if platform.system() == "Linux":
         try:

@@ -1,4 +1,4 @@
-"""Starts other than random ones, and the algorithms that gradient flow is compared with."""
+"""Starts of the flow, and the algorithms that it is compared with."""
 
 from gapless.algorithms.amp import AMPRun, amp
 from gapless.algorithms.langevin import langevin

@@ -19,12 +19,12 @@ from gapless.precision import precision
 from gapless.problem import Problem, check_noise
 
 SMALLEST_VARIANCE = 1e-10
-"""Floor of the estimate's variance V: at V → 0 (exact recovery) rounding is all that is left."""
+"""Floor of the estimate's variance V, below which it is dominated by rounding."""
 
 
 @dataclass(frozen=True, eq=False)
 class AMPRun:
-    """What K runs of message passing did; arrays over iterations 0 … T in NumPy.
+    """Overlaps, variances and estimates of K runs of message passing, in NumPy.
 
     Parameters
     ----------
@@ -58,13 +58,13 @@ def amp(
         R = Ŵ + Σ Xᵀ g,     Ŵ ← R/(1 + Σ),  V ← Σ/(1 + Σ),
 
     g of `gapless.channels.posterior_score`. On the Bayes-optimal line (1/N) Σ g² has the same limit
-    as 1/Σ, but at finite N it overrates what was learnt: g is large where the sign is wrong.
+    as 1/Σ, but at finite N it underestimates the error: g is large where the sign is wrong.
 
     Parameters
     ----------
     start, overlap
         States W on the sphere and their overlap q₀ > 0: the estimate begins as q₀ W, V = 1 − q₀²,
-        on the Bayes-optimal line ⟨Ŵ, W*⟩ = |Ŵ|². ω = 0 is a fixed point, so q₀ = 0 never leaves it.
+        on the Bayes-optimal line ⟨Ŵ, W*⟩ = |Ŵ|². q₀ = 0 is excluded: ω = 0 is a fixed point.
     iterations
         T.
     noise

@@ -21,7 +21,7 @@ def langevin(
     rate: float,
     steps: int,
 ) -> tuple[Float[Array, "K N"], Float[Array, "K T"]]:
-    """Return the states after `steps` steps, and the energy e = L/N before each of them.
+    """Run Langevin dynamics; return the last states, and the energy e = L/N before each step.
 
         W ← √N · U/|U|,   U = W + h V(W) + √(2Th) P ξ,   ξ ~ N(0, 1_N),
 

@@ -1,4 +1,4 @@
-"""Mini-batch gradient descent on the sphere: the flow's relative in discrete time."""
+"""Mini-batch gradient descent on the sphere."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -37,12 +37,12 @@ def sgd(
     key
         Seeds the batches. All K runs of a problem see the same batches, as they share X.
     rate
-        η. The gradient scatters by √(M/B) |v_m|: what rate is stable shrinks with B.
+        η. The gradient's standard deviation is √(M/B) |v_m|: the largest stable rate falls with B.
     batch
         B, 1 ≤ B ≤ M.
     replacement
         True: every batch is drawn anew, samples may repeat. False: each pass over the samples is
-        a random permutation, cut into ⌊M/B⌋ batches; the rest sits out that pass.
+        a random permutation, cut into ⌊M/B⌋ batches; the remaining samples are left out of it.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def _descend(
 
 
 def finite_states(w: Float[Array, "K N"], names: str) -> Float[Array, "K N"]:
-    """Return the states; ``ValueError`` that blames the step where a run has left the sphere."""
+    """Return the states; raise ``ValueError`` that names the rate if they are not finite."""
     # an overflow leaves NaN, or zero where a finite vector was divided by an infinite norm
     if not (np.isfinite(np.asarray(w)).all() and np.asarray(w).any(axis=1).all()):
         raise ValueError(f"{names}: a step overflows {w.dtype}, so the states are lost; lower it")

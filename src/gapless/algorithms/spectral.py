@@ -16,9 +16,9 @@ from gapless.precision import checked_key, precision
 from gapless.problem import Problem
 
 DENSE_UP_TO = 512
-"""Up to this N the matrices are formed: LAPACK is done before Lanczos is compiled."""
+"""Largest N at which the matrices are formed: LAPACK is faster than compiling Lanczos there."""
 TOLERANCE = 1e-4
-"""Residual over spectral width: the vector's error is this times width over gap."""
+"""Tolerance on the residual over the spectral width; the vector's error is it times width/gap."""
 
 
 @as_ever(loading=False)
@@ -31,8 +31,8 @@ def spectral_estimate(
 ) -> tuple[Float[Array, "K N"], Eigenpairs]:
     """Return √N v for the top eigenvector v of Σ T(y) x xᵀ of each run, and the eigenpair.
 
-    Its sign is arbitrary, like the teacher's. A run whose eigenpair has not ``converged`` (its gap
-    is too small for float32) has the last iterate.
+    Its sign is arbitrary, like the teacher's. Where the eigenpair has not ``converged``, because
+    its gap is too small for float32, the last iterate is returned.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def spectral_estimate(
     transform
         T; `gapless.channels.weak_optimal` at the problem's M/N by default.
     tolerance
-        On the residual over the spectral width; Lanczos (above N = `DENSE_UP_TO`) stops there.
+        Largest residual over the spectral width; Lanczos (above N = `DENSE_UP_TO`) stops there.
 
     Raises ``ValueError`` where T(y) is not one finite number for each label.
     """
@@ -70,7 +70,7 @@ def spectral_estimate(
 def _dense(
     problem: Problem, weight: np.ndarray, tolerance: float
 ) -> tuple[Float[Array, "K N"], Eigenpairs]:
-    """Return the same by LAPACK, run by run."""
+    """Return the eigenpairs of `spectral_estimate` by LAPACK, run by run."""
     x, n = np.asarray(problem.sensing), problem.n
     values, vectors, residuals, width = [], [], [], []
     for one in weight:

@@ -1,4 +1,4 @@
-"""Where runs start from: at random, from the spectral estimator, or at a given overlap."""
+"""Initial states: random, from the spectral estimator, or at a given overlap."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -20,7 +20,7 @@ Kind = Literal["random", "spectral", "overlap"]
 
 @dataclass(frozen=True)
 class Start:
-    """How runs start.
+    """Kind of the initial states, with its parameters.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ class Start:
 
 
 def parse_start(text: str) -> Start:
-    """Return the start that ``random``, ``spectral``, ``spectral:best`` or ``overlap:0.3`` names.
+    """Parse the name of a start: ``random``, ``spectral``, ``spectral:best`` or ``overlap:0.3``.
 
-    Raises ``ValueError`` that lists these.
+    Raises ``ValueError`` that lists the names.
     """
     if not isinstance(text, str):
         raise ValueError(f"start: must be text such as random or overlap:0.3, not {text!r}")
@@ -74,7 +74,7 @@ def parse_start(text: str) -> Start:
 
 
 def start_states(design: Design, problem: Problem, start: Start) -> Float[Array, "K N"]:
-    """Return the states that the runs of a design start from, on the sphere of radius √N.
+    """Return the initial states of the runs of a design, on the sphere of radius √N.
 
     Raises ``ValueError`` for a start at an overlap with a teacher that the labels do not have, and
     for a problem of another design.
@@ -100,10 +100,10 @@ def start_states(design: Design, problem: Problem, start: Start) -> Float[Array,
 def warm_states(
     teacher: Float[Array, "K N"], random: Float[Array, "K N"], overlap: float
 ) -> Float[Array, "K N"]:
-    """Return W = m W* + √(1 − m²) W⊥, with W⊥ the part of `random` across W*, on the sphere.
+    """Return W = m W* + √(1 − m²) W⊥ on the sphere, W⊥ the part of `random` orthogonal to W*.
 
-    The overlap is m up to rounding, of every run; where only it matters, the flow from here is
-    that from a random start conditioned on it.
+    The overlap of every run is m up to rounding. Where only the overlap matters, the flow from
+    this state is that from a random start conditioned on it.
 
     Raises ``ValueError`` for arrays of unequal shapes, directions that vanish or coincide, and
     |m| > 1.

@@ -1,4 +1,4 @@
-"""`gapless border`: the share of minima that a signal with their labels would destabilise."""
+"""`gapless border`: the fraction of minima that a signal with their labels destabilises."""
 
 import sys
 from pathlib import Path
@@ -9,9 +9,9 @@ from gapless.cli.shared import Json, Whole, check_memory, numbers, print_json, t
 from gapless.interrupts import scratch_folder
 
 ROWS = ("n", "alpha", "minima", "designs", "unstable", "low", "high", "median_s", "energy")
-"""Columns of the answer."""
+"""Columns of the table."""
 RUNS_PER_DESIGN = 16
-"""Intervals come from the spread between designs: there should be several."""
+"""Smallest number of designs: intervals are computed from the spread between designs."""
 
 
 def border(
@@ -26,7 +26,7 @@ def border(
     engine: Engine = HERE,
     as_json: Json = False,
 ) -> None:
-    """Print which share of the minima would be destabilised by a signal with their labels.
+    """Print the fraction of minima that a signal with their labels destabilises.
 
     Runs on shuffled labels are followed to rest. A signal is then planted beside each, as dimension
     N + 1, with sixteen draws of the labels' signs; s < 0, s the Schur complement of the Hessian's
@@ -43,15 +43,15 @@ def border(
     alpha
         Samples per dimension: a list 10,12,14 or a range 10:14:1.
     runs
-        Runs at each α; those that do not come to rest by t = 400 are no minima.
+        Runs at each α; those that are not at rest at t = 400 are left out.
     seed
         The same seed gives the same numbers, whatever the workers.
     loss
         quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
     runs_per_design
-        K, how many runs share one sensing matrix.
+        K, the number of runs that share one sensing matrix.
     out
-        Folder to keep the records in; the same command goes on where it was.
+        Folder of the records; the same command resumes the computation.
     as_json
         Print one JSON object.
     """

@@ -1,4 +1,4 @@
-"""`gapless cache`: compiled programs and grids that are kept for the next command."""
+"""`gapless cache`: compiled programs and grids cached on disk."""
 
 import sys
 
@@ -7,17 +7,17 @@ from gapless.cli.shared import Json, print_json
 
 
 def cache(*, where: bool = False, clear: bool = False, as_json: Json = False) -> None:
-    """Print where compiled programs are kept, how many and how large; or delete them.
+    """Print the folder, number and size of the cached programs, or delete them.
 
-    They are kept in the user's cache folder, apart for each kind of processor and version of
-    jaxlib, up to 256 MiB. GAPLESS_CACHE=off does without.
+    Compiled programs are cached in the user's cache folder, separately for each kind of processor
+    and version of jaxlib, up to 256 MiB. GAPLESS_CACHE=off disables the cache.
 
     Example: gapless cache --clear
 
     Parameters
     ----------
     where
-        Print the folder alone.
+        Print only the folder.
     clear
         Delete the programs of all machines.
     as_json

@@ -43,9 +43,9 @@ def dmft(
 ) -> None:
     """Follow the flow, or gradient descent, at N = ∞ by dynamical mean-field theory.
 
-    Prints energy, μ, the correlation with the start and how a small overlap with the signal
-    grows, with errors from paths (independent sets) and from the step (against twice the step;
-    none where that is unstable).
+    The table has energy, μ, the correlation with the start and the growth of a small overlap with
+    the signal. Errors are from paths (independent sets) and from the step (comparison with twice
+    the step; none if that is unstable).
 
     Example: gapless dmft --alpha 10 --t-max 2 --step 0.01 --paths 20000 --labels shuffled --json
 
@@ -56,34 +56,34 @@ def dmft(
     t_max
         Time to follow, in units of Eq. 2. Cost grows like its power 1.6.
     step
-        Step of gradient descent; left out: the flow itself, with steps of its own. The quartic
-        loss is stable to about 0.12/α with 10⁴ paths, to less with more.
+        Step size of gradient descent; without it the flow itself, with adaptive steps. For the
+        quartic loss steps up to about 0.12/α are stable with 10⁴ paths, and smaller ones with more.
     accuracy
         Largest error of a step of the flow, in units of the sphere's radius.
     paths
-        Sampled paths P of each set; errors fall like their root, and a bias of order α/P of all
-        sets like P. At least ten times α.
+        Sampled paths P of each set, at least 10 α. Errors fall like 1/√P; a bias of order α/P is
+        common to all sets.
     replicas
-        Independent sets of paths, whose spread is the error.
+        Independent sets of paths; errors are computed from their spread.
     labels
         shuffled or gaussian (one and the same at N = ∞), or teacher.
     overlap
         Signed overlap with the teacher at t = 0, for --labels teacher.
     waiting
-        Times, like 0,2, at each of which an infinitesimal overlap with the signal is put in and
-        followed, and a push along a random direction; none: no such times.
+        Waiting times, such as 0,2. At each, an infinitesimal overlap with the signal and an
+        infinitesimal displacement along a random direction are introduced and followed; none
+        disables this.
     sampling
-        sobol, the law of descent at N = paths/α with less noise; or random, that law itself.
+        sobol (law of descent at N = paths/α, with less noise) or random (that law itself).
     seed
         The same seed gives the same numbers.
     loss
         quartic, normalised:a=1, amplitude, or module:name of your own; with --waiting times its
-        slope must not jump at ŷ = 0.
+        slope must be continuous at ŷ = 0.
     plot
         File (.png, .pdf, .svg) for a picture.
     checkpoint
-        Folder in which the computation leaves, once a minute, how far it has come; the same
-        command goes on from there.
+        Folder of a checkpoint, written once a minute; the same command resumes from it.
     as_json
         Print one JSON object.
     """
@@ -143,7 +143,7 @@ def dmft(
 
 
 def _speed() -> float:
-    """Return bytes a second that a product of a block of directions with a vector reads."""
+    """Return the memory bandwidth, in bytes a second, of a block of directions times a vector."""
     block = np.ones((64, 2**16), np.float32)
     force = np.ones(2**16, np.float32)
     np.matmul(block, force)

@@ -1,4 +1,4 @@
-"""The text of `--help` where Python leaves docstrings out (-OO, PYTHONOPTIMIZE=2)."""
+"""Text of `--help` under python -OO or PYTHONOPTIMIZE=2, which drop docstrings."""
 
 import ast
 import inspect
@@ -6,7 +6,7 @@ from types import ModuleType
 
 
 def restore(module: ModuleType) -> None:
-    """Give the functions and classes of a module the docstrings that stand in its source."""
+    """Restore the docstrings of a module's functions and classes from its source."""
     for node in ast.parse(inspect.getsource(module)).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             vars(module)[node.name].__doc__ = ast.get_docstring(node, clean=False)

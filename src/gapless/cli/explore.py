@@ -1,4 +1,4 @@
-"""`gapless explore`: a page with sliders for α and time, served here or written as a file."""
+"""`gapless explore`: a page with sliders for α and time, served locally or written to a file."""
 
 import os
 import sys
@@ -26,21 +26,21 @@ def explore(
 ) -> None:
     """Show threshold states against α and one run's spectrum against time, with sliders.
 
-    The page is served on this machine alone until Ctrl-C, or written with --export. States are
-    computed first, some ten seconds a loss, and kept for the next time.
+    The page is served on this machine only, until Ctrl-C, or written with --export. The states are
+    computed first, some twenty seconds for each loss, and cached.
 
     Example: gapless explore --export results/explorer
 
     Parameters
     ----------
     dir
-        Folder whose fig2 holds the run to replay; without one a small run is measured.
+        Folder whose fig2 holds the run to replay; without it a small run is measured.
     loss
-        quartic, amplitude, normalised:a=1, or module:name of your own; give it again for more.
+        quartic, amplitude, normalised:a=1, or module:name of your own; repeat the option for more.
     alpha
         Steps of the slider: a list 4,6,10 or a range 2:30:0.5.
     port
-        Port on 127.0.0.1; 0 takes any that is free.
+        Port on 127.0.0.1; 0 selects a free one.
     export
         Write index.html to this folder instead of serving it.
     as_json
@@ -90,7 +90,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def grid_cache() -> Path | None:
-    """Return where grids are kept, None where nothing can be."""
+    """Return the folder of cached grids, None without a cache."""
     try:
         folder = user_cache()
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the verbs say of points that failed: none is left out in silence."""
+"""Reports of failed points, shared by the verbs."""
 
 import sys
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from gapless.store import Failure
 
 MOST_REASONS = 5
-"""Reasons that a summary spells out; ``--json`` has all."""
+"""Number of reasons in a summary; ``--json`` has all."""
 
 
 def tell_failures(name: str, total: int, failures: "Sequence[Failure]") -> None:
-    """Say on stderr how many points of a plan failed, why, and what measures them again."""
+    """Report on stderr the failed points of a plan: number, reasons and remedy."""
     if not failures:
         return
     failed = sum(failure.points for failure in failures)
@@ -29,14 +29,14 @@ def tell_failures(name: str, total: int, failures: "Sequence[Failure]") -> None:
 
 
 def failures_json(failures: "Sequence[Failure]") -> list[dict[str, Any]]:
-    """Return the same for ``--json``: `reason`, `points`, and whether the cause is `passing`."""
+    """Return the failures for ``--json``: `reason`, `points`, and whether it is `passing`."""
     return [asdict(failure) for failure in failures]
 
 
 def tell_failures_in(folder: Path, only: str | None = None) -> dict[str, list[dict[str, Any]]]:
-    """Tell which points of the last plans failed, and return it for JSON; by store.
+    """Report the failed points of the last plans on stderr; return them for JSON, by store.
 
-    With `only`, of the store of that name alone, if the folder has it.
+    With `only`, those of the store of that name, if the folder has it.
     """
     from gapless.store import StoreError, status, stores_in
 

@@ -1,4 +1,4 @@
-"""`gapless flow`: follow runs and print what they did."""
+"""`gapless flow`: follow runs, and print observables and outcomes."""
 
 import sys
 from itertools import pairwise
@@ -40,7 +40,7 @@ def flow(
     checkpoint: Path | None = None,
     as_json: Json = False,
 ) -> None:
-    """Follow gradient flow (Eq. 2) and print energy, overlap, μ and how each run ended.
+    """Follow gradient flow (Eq. 2) and print energy, overlap, μ and outcome of each run.
 
     Outcomes: recovered (q > 1 − 1e-6), interpolated (zero energy elsewhere), trapped (at rest at
     positive energy, |∇L − μW|²/N < 1e-10), time_out, not_finite. docs/conventions.md defines them.
@@ -59,7 +59,7 @@ def flow(
         Ensemble of X: gaussian, signs (±1/√N entries), unit-norm (rows), fast (singular values of a
         Gaussian X, products by transforms: N may be a million), orthogonal (fast, equal ones).
     runs
-        Number of runs; each has its own teacher and start, K of them share sensing vectors.
+        Number of runs, each with its own teacher and start; K of them share sensing vectors.
     t_max
         Time budget in units of Eq. 2; 0.3 log2 N by default.
     seed
@@ -73,20 +73,20 @@ def flow(
     protocol
         flow (step control), or paper (gradient descent at rate 2e-4 for 1500 log2 N steps).
     dtype
-        float32, float64 or float16 (X takes half the memory, everything else is float32); float32
-        for the flow and float64 for the paper's protocol by default.
+        float32, float64 or float16 (X in half the memory, everything else in float32); by default
+        float32 for the flow and float64 for the paper's protocol.
     accurate
-        Follow e(t) to 0.1 %, also past saddles, for three times the gradients on the way down.
+        Follow e(t) to 0.1 %, also past saddles, for three times the gradients during the descent.
     save_at
-        Times to record, as 0.1,0.5,1; by default 0 and 63 more, spaced by a factor.
+        Times to record, such as 0.1,0.5,1; by default 0 and 63 geometrically spaced times.
     runs_per_design
-        K, how many runs share one sensing matrix; by default all, up to 64 (fewer beyond N = 2048).
+        K, the number of runs on one sensing matrix; by default all, up to 64 (fewer for N > 2048).
         Numbers at another K agree to rounding and to the tolerance of the steps.
     plot
         File (.png, .pdf, .svg) for a picture of energy and overlap against time.
     checkpoint
-        Folder in which each design leaves, once a minute, how far it has come; the same command
-        goes on from there.
+        Folder of a checkpoint of each design, written once a minute; the same command resumes from
+        it.
     as_json
         Print one JSON object.
     """

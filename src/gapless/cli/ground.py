@@ -25,7 +25,7 @@ def ground(
     """Print the ground state of full replica symmetry breaking at one α: the deepest minima.
 
     bulk_edge and outlier are eigenvalues of ½ Σ ℓ″ x xᵀ, before μ is subtracted; margin is
-    ψ(γ̄) − φ(γ̄), positive where the outlier exists. Takes half a minute on one core.
+    ψ(γ̄) − φ(γ̄), positive where the outlier exists. The computation takes half a minute.
 
     Example: gapless theory ground --alpha 10 --json
 
@@ -38,7 +38,7 @@ def ground(
     plot
         Draw z(q) to this .png, .pdf or .svg.
     as_json
-        Print one JSON object; `z` holds from each `q` to the next, and the last to q = 1.
+        Print one JSON object; `z` is constant from each `q` to the next, and the last to q = 1.
     """
     from gapless.losses import parse_loss
     from gapless.theory import full_rsb_state
@@ -67,7 +67,7 @@ def ground(
 
 
 def _digits(value: float | None, error: float | None) -> tuple[Any, Any]:
-    """Return a value with the digits that its error leaves, ten at most."""
+    """Return a value with the digits that its error leaves significant, at most ten."""
     if value is None or error is None:
         return value, error
     digits = np.ceil(np.log10(max(abs(value), 1e-300) / max(error, 1e-10 * abs(value))))

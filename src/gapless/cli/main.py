@@ -1,4 +1,4 @@
-"""Entry point: parse, run, and turn every mistake into one line on stderr.
+"""Entry point: parse and run a command, and report every mistake in one line on stderr.
 
 Exit codes: 0 done; 1 a computation failed; 2 a mistake in the input; 130 interrupted.
 """
@@ -44,8 +44,8 @@ VERBS: dict[ModuleType, tuple[Any, ...]] = {
     ground: (),
     running: (),
 }
-"""The verbs by the module that they stand in; of `running` they take options alone, and
-`ground` is one of theory's."""
+"""The verbs by their module; of `running` only the options are used, and `ground` belongs to
+theory."""
 
 POSITIONAL = ("figures", "dir", "file")
 

@@ -1,4 +1,4 @@
-"""`gapless reproduce` and `gapless report`: the paper's figures from what the store lacks."""
+"""`gapless reproduce` and `gapless report`: the paper's figures, measured and drawn."""
 
 import sys
 from collections.abc import Sequence
@@ -29,19 +29,18 @@ def reproduce(
     print_slurm: Whole | None = None,
     as_json: Json = False,
 ) -> None:
-    """Measure what is missing of the paper's figures, draw them and write report.html.
+    """Measure the missing points of the paper's figures, draw them and write report.html.
 
-    Stopped at any time, the same command goes on where it was. The first interrupt gives the tasks
-    in hand three seconds to end, a second stops at once.
+    After an interruption the same command resumes. The first interrupt gives the running tasks
+    three seconds to end; a second stops at once.
 
     Example: gapless reproduce fig5 --scale smoke --workers 2 --out results/smoke
 
     Parameters
     ----------
     figures
-        One or more of fig1 … fig5, bbp, baselines, late and escape; all of them when none is
-        named, or by the word all; or module:NAME of an Experiment of yours, in the current folder
-        or installed.
+        One or more of fig1 … fig5, bbp, baselines, late, escape, border and band, or all, the
+        default; or module:NAME of an Experiment of yours, in the current folder or installed.
     scale
         smoke (minutes), desk (an evening), large (nights: the paper's N with fewer runs, of Figures
         1, 3, 4 and 5) or paper.
@@ -50,10 +49,10 @@ def reproduce(
     out
         Folder of records, pictures and report; results/SCALE by default.
     dry_run
-        Only print points, expected time and memory, from a calibration of some ten seconds a
-        figure.
+        Print only points, expected time and memory, from a calibration of some ten seconds for
+        each figure.
     print_slurm
-        Only print a SLURM script that shares the points out to a job array of so many tasks.
+        Print only a SLURM script that distributes the points over a job array of this size.
     as_json
         Print one JSON object.
     """
@@ -116,7 +115,7 @@ def reproduce(
 
 
 def _lacking(name: str, needed: float, engine: Engine) -> str | None:
-    """Return why the memory of this machine will not do, and the remedy; None if it will."""
+    """Return the error, with remedy, of a plan that exceeds this machine's memory, else None."""
     if engine.scheduler is not None or has_room(needed):
         return None
     each = needed / engine.processes
@@ -159,21 +158,21 @@ def report(
     experiment: tuple[str, ...] = (),
     as_json: Json = False,
 ) -> None:
-    """Draw the figures and write report.html from what a folder holds, measuring nothing.
+    """Draw the figures and write report.html from the records of a folder, without measuring.
 
     Example: gapless report results/smoke
 
     Parameters
     ----------
     dir
-        Folder given as --out to reproduce; half-way through a sweep will do.
+        Folder given as --out to reproduce; the sweep may be unfinished.
     experiment
-        module:NAME of an Experiment of yours whose records the folder holds: its module is
-        imported, and draws them. Without this they are shown as a table. Give it again for more.
+        module:NAME of an Experiment of yours whose records the folder holds: its module is imported
+        to draw them. Without it they are shown as a table. Repeat the option for more.
     trust
-        A loss of yours, module:name, that the records are of: its code is run to draw theory
-        lines, if it is the code that made them. Without this no module that a record names is
-        loaded. Give it again for more.
+        module:name of a loss of yours that the records name: its code is run to draw the curves of
+        theory, if it is the code that made the records. Without it no module that a record names is
+        loaded. Repeat the option for more.
     as_json
         Print one JSON object.
     """
@@ -200,7 +199,7 @@ def report(
 
 
 def _estimates(plans, engine: Engine, shares: int = 1) -> list[tuple[float, float]]:
-    """Return expected wall seconds and bytes of each plan, shared out to so many jobs."""
+    """Return the expected wall time in seconds and memory in bytes of each plan, per job."""
     from gapless.sweep import Plan, calibrate
 
     found = []

@@ -1,4 +1,4 @@
-"""Run what a store lacks, with progress on stderr: behind `success` and `reproduce`."""
+"""Running of sweeps with progress on stderr, for `success` and `reproduce`."""
 
 import re
 import sys
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Engine:
-    """What a sweep runs on.
+    """Options of the engine that runs a sweep.
 
     Parameters
     ----------
     workers
-        Processes to compute on, which survive a crash of a point; this process by default.
+        Number of worker processes, which survive the crash of a point; this process by default.
     scheduler
         Address of a Dask scheduler to compute on, such as tcp://node1:8786.
     shard
-        Compute part I of N of the points only, as I/N: for job arrays.
+        Compute only part I of N of the points, as I/N, for job arrays.
     task_timeout
-        Seconds after which a task is taken for an endless loop; a generous multiple of its
-        estimate by default. Its points are tried three times, then stored as failed.
+        Seconds after which a task times out; a generous multiple of its estimate by default. Its
+        points are tried three times, then stored as failed.
     retry_failed
-        Measure again all points that failed. Without it those whose cause passes: memory,
-        descriptors, disk, a lost worker, a task that took too long.
+        Measure again all points that failed. Without it, only those with a temporary cause: memory,
+        descriptors, disk, a lost worker, a task that timed out.
     """
 
     workers: Whole | None = None
@@ -61,12 +61,12 @@ class Engine:
 
     @property
     def processes(self) -> int:
-        """Processes that compute at a time, as far as that is known here."""
+        """Number of processes that compute at a time, as far as it is known."""
         return self.workers or 1
 
     @property
     def part(self) -> tuple[int, int]:
-        """Which part of how many, from 1."""
+        """The part (from 1) and the number of parts."""
         match = re.fullmatch(r"([1-9]\d{0,8})/([1-9]\d{0,8})", self.shard or "1/1", re.ASCII)
         part = (int(match[1]), int(match[2])) if match else (1, 0)
         if part[0] > part[1]:
@@ -75,19 +75,19 @@ class Engine:
 
 
 HERE = Engine()
-"""This process."""
+"""The engine of this process."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Points of an experiment, and the store that they belong into.
+    """Points of an experiment, with the store of their records.
 
     Parameters
     ----------
     experiment, points
-        What is measured.
+        The experiment and its points.
     folder, spec
-        Where the store lies, and what it is of.
+        Folder and spec of the store.
     """
 
     experiment: "Experiment"
@@ -97,9 +97,9 @@ class Sweep:
 
 
 class Measured(NamedTuple):
-    """A store with the points of a plan, and why some of them could not be measured.
+    """A store with the points of a plan, and the failures among them.
 
-    `points` is how many the plan has.
+    `points` is their number in the plan.
     """
 
     name: str
@@ -114,9 +114,9 @@ class Measured(NamedTuple):
 
 
 def run_sweeps(sweeps: Sequence[Sweep], engine: Engine, *, scratch: bool = False) -> list[Measured]:
-    """Measure the points that the stores lack: those of all sweeps on the same workers.
+    """Measure the points that the stores of several sweeps lack, on the same workers.
 
-    Points that failed are told on stderr. After an interrupt it is told what the folders hold,
+    Failed points are reported on stderr. After an interrupt the content of the folders is reported,
     unless they are `scratch`.
 
     Raises
@@ -151,7 +151,7 @@ def run_sweeps(sweeps: Sequence[Sweep], engine: Engine, *, scratch: bool = False
         begun: list[str] = []
 
         def title() -> str:
-            """Return which experiments are being measured, and how far they are."""
+            """Return the names of the running experiments, with the progress of each."""
             if len(plans) == 1:
                 return next(iter(plans))
             counts = [(name, there[name], plans[name].total) for name in begun]

@@ -1,4 +1,4 @@
-"""What the verbs share: lists of numbers, JSON, progress, the memory check."""
+"""Shared by the verbs: lists of numbers, JSON, progress, the check of memory."""
 
 import json
 import math
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 MOST_NUMBERS = 10_000
 LINE_EVERY_S = 5.0
-"""How often progress is told where stderr is no terminal."""
+"""Seconds between two lines of progress if stderr is no terminal."""
 USABLE = 0.9
-"""Share of the memory that a command may ask for."""
+"""Largest fraction of the memory that a command may use."""
 
 
 def numbers(text: str, option: str) -> list[float]:
@@ -91,7 +91,7 @@ def check_memory(
     options: str = "n, alpha",
     remedy: str = "--n, --alpha or --runs-per-design",
 ) -> None:
-    """Raise ``ValueError`` if so many bytes exceed what there is here; see `has_room`."""
+    """Raise ``ValueError`` if a number of bytes exceeds this machine's memory; see `has_room`."""
     if not has_room(needed):
         raise ValueError(
             f"{options}: these sizes need {memory(needed)} and this machine has "
@@ -100,12 +100,12 @@ def check_memory(
 
 
 def has_room(needed: float) -> bool:
-    """Return whether so many bytes fit into the memory of this machine, with a tenth to spare."""
+    """Return whether a number of bytes fits into nine tenths of this machine's memory."""
     return needed <= USABLE * machine.memory_limit()
 
 
 def most_that_fit(each: float) -> int:
-    """Return how many processes of so many bytes fit into the memory of this machine."""
+    """Return the number of processes of a given memory that fit into this machine's memory."""
     return int(USABLE * machine.memory_limit() / each)
 
 
@@ -121,7 +121,7 @@ def check_writable(path: Path, option: str) -> None:
 
 
 def save_picture(path: Path | None, picture: "Callable[..., Picture]", *shown: Any) -> None:
-    """Save what `picture` makes of its arguments, unless there is no path to save it at."""
+    """Save the picture that `picture` returns for its arguments, if a path is given."""
     if path is not None:
         from gapless.page.image import save
 
@@ -129,7 +129,7 @@ def save_picture(path: Path | None, picture: "Callable[..., Picture]", *shown: A
 
 
 class _Times(ProgressColumn):
-    """How long it has taken, and how long it will."""
+    """Column of elapsed and remaining time."""
 
     def render(self, task: Task) -> Text:
         left = "" if task.time_remaining is None else f", {duration(task.time_remaining)} left"
@@ -137,7 +137,7 @@ class _Times(ProgressColumn):
 
 
 class Meter:
-    """Tells how far a long computation is: a bar on a terminal, lines elsewhere; on stderr."""
+    """Progress of a long computation on stderr: a bar on a terminal, lines elsewhere."""
 
     def __init__(self, title: str, total: float) -> None:
         self.title, self.total, self.done = title, max(total, 1e-300), 0.0
@@ -157,7 +157,7 @@ class Meter:
             self._bar.start()
 
     def advance(self, amount: float) -> None:
-        """Note that `amount` of the total has been done."""
+        """Add `amount` to the part of the total that is done."""
         self.done += amount
         share = min(1.0, self.done / self.total)
         now = time.monotonic()
@@ -173,22 +173,22 @@ class Meter:
             self._paced = now, share
 
     def _left(self, now: float, share: float) -> float | None:
-        """Return the seconds left at the pace since the first share; None before there is one.
+        """Return the remaining seconds at the rate since the first advance; None before it.
 
-        Before the first share programs are compiled, which is not done again.
+        The time before the first advance is that of compilation, which is done once.
         """
         begun, there = self._paced or (now, share)
         return (now - begun) * (1 - share) / (share - there) if share > there else None
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.stop()
 
 
 @contextmanager
 def meter(title: str, total: float) -> Iterator[Meter]:
-    """Open a `Meter` and close it whatever happens."""
+    """Open a `Meter`, and close it on return or error."""
     it = Meter(title, total)
     try:
         yield it

@@ -1,4 +1,4 @@
-"""The SLURM script of a sweep: a job array whose tasks share the points out by `--shard`."""
+"""The SLURM script of a sweep: a job array over the parts of `--shard`."""
 
 import math
 import re
@@ -11,17 +11,17 @@ from gapless.cli.running import Engine
 from gapless.files import shown
 
 MARGIN = 2.0
-"""Of time and memory over the estimate: the nodes may be slower than this machine."""
+"""Factor on estimated time and memory: the nodes may be slower than this machine."""
 LEAST_MINUTES = 10
 LEAST_MEGABYTES = 2000
 
 
 def check_shares(shares: int, engine: Engine, command: Sequence[str], folder: Path) -> None:
-    """Raise ``ValueError`` where there can be no script.
+    """Raise ``ValueError`` if no safe script can be written.
 
-    Unless 1 ≤ shares ≤ 1000 and `engine` leaves them open; and if a word of the script holds a line
-    break or another character that cannot be printed: comments and options of a script end there,
-    and what follows would be run.
+    It is raised unless 1 ≤ shares ≤ 1000 and `engine` has no shard, and if a word of the script
+    holds a line break or another unprintable character: comments and options of a script end there,
+    and the rest would be run.
     """
     if not 1 <= shares <= 1000:
         raise ValueError(f"print_slurm: must be from 1 to 1000 tasks, not {shares}")
@@ -45,7 +45,7 @@ def job_array(
     """Return an sbatch script that runs `command` in `shares` tasks.
 
     `estimates` are the (seconds, bytes) of each figure in one task. Each task runs on
-    `engine.workers` processes. A task that SLURM requeues goes on where it was.
+    `engine.workers` processes. A task that SLURM requeues resumes.
     """
     minutes = math.ceil(MARGIN * sum(seconds for seconds, _ in estimates) / 60) + LEAST_MINUTES
     megabytes = math.ceil(MARGIN * max(size for _, size in estimates) / 2**20)

@@ -38,9 +38,9 @@ def spectrum(
     alpha
         Samples per dimension, α = M/N.
     at
-        random (the start), time:0.5, energy:7, or threshold: where the energy falls to that of the
-        run's own shuffled twin; without a teacher, where the run itself is. Twin or run is followed
-        until it is at rest (|∇L − μW|²/N < 1e-10) or t = 20; `at_rest` says which.
+        random (the start), time:0.5, energy:7, or threshold, where the energy falls to that of the
+        run's own shuffled twin, or without a teacher the end of the run itself. Twin or run is
+        followed until it is at rest (|∇L − μW|²/N < 1e-10) or t = 20; `at_rest` distinguishes them.
     labels
         teacher, shuffled or gaussian.
     sensing
@@ -53,13 +53,13 @@ def spectrum(
     loss
         quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
     lowest
-        How many eigenpairs.
+        Number of eigenpairs.
     threshold_energy
-        With --at threshold: use this energy instead of measuring the twins.
+        Energy for --at threshold, instead of that of the twins.
     deflate_radial
-        Lift the radial direction W into the bulk (never to zero).
+        Move the eigenvalue of the radial direction W into the bulk.
     runs_per_design
-        K, how many runs share one sensing matrix; by default all, up to 64 (fewer beyond N = 2048).
+        K, the number of runs on one sensing matrix; by default all, up to 64 (fewer for N > 2048).
         Numbers at another K agree to rounding and to the tolerance of the steps.
     as_json
         Print one JSON object.

@@ -1,4 +1,4 @@
-"""`gapless status`, `compact` and `export`: what a folder of records holds, without computing."""
+"""`gapless status`, `compact` and `export`: operations on a folder of records."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -18,11 +18,11 @@ Answer = TypeVar("Answer")
 
 
 def status(dir: Path, /, *, as_json: Json = False) -> None:
-    """Print what a folder of records holds, also in the middle of a sweep.
+    """Print the content of a folder of records, also during a sweep.
 
-    Points, records, duplicates and conflicts among them, parts, their bytes, computing time, and
-    what the last plan lacks; points that failed with the reasons; by name what is damaged or
-    foreign, and why.
+    The table has points, records, duplicates and conflicts among them, parts, their size in bytes,
+    computing time, and the missing points of the last plan. Failed points follow with reasons, and
+    damaged or foreign files by name with the reason.
 
     Example: gapless status results/desk
 
@@ -58,7 +58,7 @@ def status(dir: Path, /, *, as_json: Json = False) -> None:
 
 
 def compact(dir: Path, /, *, as_json: Json = False) -> None:
-    """Merge small parts into few; legal beside running sweeps and readers, and safe to kill.
+    """Merge small parts into few; sweeps and readers may run at the same time.
 
     Example: gapless compact results/desk
 
@@ -85,9 +85,9 @@ def compact(dir: Path, /, *, as_json: Json = False) -> None:
 def _of_each(
     dir: Path, verb: "Callable[[Store], Answer]"
 ) -> tuple[list[tuple[str, Answer]], list[str]]:
-    """Return what a verb says of every store of a folder, and why some were refused.
+    """Return the result of a verb for every store of a folder, and the errors of refused ones.
 
-    Raises the ``ValueError`` of the last one if all were.
+    Raises the ``ValueError`` of the last one if all were refused.
     """
     from gapless.store import StoreError, stores_in
 
@@ -110,7 +110,7 @@ def _print_rows(rows: list[dict[str, Any]], hide: Sequence[str] = ()) -> None:
 
 
 def export(dir: Path, file: Path, /, *, as_json: Json = False) -> None:
-    """Write the records of one store as one file: each key once, sorted by key.
+    """Write the records of one store to one file, one for each key, sorted by key.
 
     Example: gapless export results/desk/fig5 fig5.parquet
 
@@ -119,7 +119,7 @@ def export(dir: Path, file: Path, /, *, as_json: Json = False) -> None:
     dir
         Folder of one store.
     file
-        A .parquet, or a .csv in which lists are JSON.
+        Output file: a .parquet, or a .csv in which lists are JSON.
     as_json
         Print one JSON object.
     """

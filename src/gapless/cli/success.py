@@ -1,4 +1,4 @@
-"""`gapless success`: fractions of runs that are solved, and that recover, with intervals."""
+"""`gapless success`: fractions of solved and of recovered runs, with intervals."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -41,14 +41,14 @@ def success(
     engine: Engine = HERE,
     as_json: Json = False,
 ) -> None:
-    """Print which fraction of runs is solved, and which has recovered the signal, in the budget.
+    """Print the fractions of runs that are solved and that recover within the time budget.
 
-    Solved: the energy L/N fell to the tolerance. Recovered: the student found the signal, q > 1 −
-    1e-6 at its end. A run that recovered and is not solved needs more time for its last decades of
-    energy; one that is solved and has not recovered interpolates its labels (M < N). In JSON
-    `successes`, `fraction`, `low` and `high` are of solved runs, and `recovered`,
-    `recovered_fraction`, `recovered_low` and `recovered_high` of the others. Intervals are 95 % and
-    hold the correlation of K runs on one sensing matrix.
+    A run is solved when its energy L/N falls to the tolerance, and has recovered when its last
+    overlap is q > 1 − 1e-6. A run that recovered and is not solved is near the signal, and the last
+    decades of its energy need more time; one that is solved and has not recovered interpolates its
+    labels (M < N). In JSON `successes`, `fraction`, `low` and `high` are of solved runs, and
+    `recovered`, `recovered_fraction`, `recovered_low` and `recovered_high` of recovered ones. The
+    95 % intervals include the correlation of K runs on one sensing matrix.
 
     Example: gapless success --n 64 --alpha 6,7,8 --runs 4000 --seed 0 --by-time --plot times.png
 
@@ -74,9 +74,9 @@ def success(
     t_max
         Time budget in units of Eq. 2; 0.3 log2 N by default.
     tolerance
-        Energy L/N of a solved run: 1e-4, 1e-6, 1e-8 or 1e-10. Every run records all of them.
+        Energy L/N of a solved run: 1e-4, 1e-6, 1e-8 or 1e-10. All four are recorded.
     runs_per_design
-        K, how many runs share one sensing matrix; by default 128 up to N = 2048, fewer beyond.
+        K, the number of runs on one sensing matrix; by default 128 up to N = 2048, fewer beyond.
     by_time
         Print times instead: when 50 and 90 % of all runs are solved, with 95 % intervals; the
         shares that are solved and at rest by the end of the budget, as competing events; and how
@@ -85,7 +85,7 @@ def success(
         File (.png, .pdf, .svg) for a picture of the fractions against α; with --by-time, of the
         shares against time.
     out
-        Folder to keep the records in; the same command goes on where it was.
+        Folder of the records; the same command resumes the computation.
     as_json
         Print one JSON object.
     """
@@ -171,5 +171,5 @@ def _summary(rows: Sequence[Mapping[Any, Any]]) -> str:
 
 
 def _short(value: Any) -> Any:
-    """Return a number with four digits: the intervals have no more."""
+    """Return a number with the four digits that the intervals have."""
     return f"{value:.4g}" if isinstance(value, float) else value

@@ -30,8 +30,8 @@ app.command(ground)
 def state(*, alpha: float, loss: str = "quartic", as_json: Json = False) -> None:
     """Print the marginal 1RSB state (Eqs. 12 and 13) at one α.
 
-    bulk_edge and outlier are eigenvalues of ½ Σ ℓ″ x xᵀ, before μ is subtracted. The flags say
-    where the scheme is not to be trusted.
+    bulk_edge and outlier are eigenvalues of ½ Σ ℓ″ x xᵀ, before μ is subtracted. The flags mark
+    states that the scheme does not describe.
 
     Example: gapless theory state --alpha 10
 
@@ -68,9 +68,10 @@ def minima(
 ) -> None:
     """Print the minima of one energy and overlap, counted by the formula of Kac and Rice.
 
-    Without --kappa, --energy or --deepest: the most numerous ones. complexity is Σ, their number
-    e^(NΣ); bulk_edge and outlier are eigenvalues of ½ Σ ℓ″ x xᵀ, before μ is subtracted. The flag
-    unstable says that a signal with these labels gives a direction of descent.
+    Without --kappa, --energy or --deepest they are the most numerous ones. complexity is Σ, where
+    their number is e^(NΣ); bulk_edge and outlier are eigenvalues of ½ Σ ℓ″ x xᵀ, before μ is
+    subtracted. The flag unstable marks minima at which a signal with these labels opens a direction
+    of descent.
 
     Example: gapless theory minima --alpha 10 --energy 7.4
 
@@ -85,11 +86,11 @@ def minima(
     energy
         e = L/N.
     deepest
-        The minima with Σ = 0.
+        Count the minima with Σ = 0.
     overlap
         With the teacher, from 0 to 1.
     labels
-        quenched: Gaussian labels of a typical X; annealed: the number is averaged over labels too.
+        quenched (labels of a typical X) or annealed (the number is averaged over labels too).
     as_json
         Print one JSON object.
     """
@@ -115,10 +116,10 @@ def minima(
 def threshold(*, loss: str = "quartic", as_json: Json = False) -> None:
     """Print α_BBP, above which the Hessian of the threshold states has an outlier.
 
-    Of the 1RSB states in three readings: edge: the outlier leaves the bulk; multiplier: Eq. 7 as
-    printed; unstable: the outlier's eigenvalue of the Hessian becomes negative. Without a kink in
-    the inner minimisation the three coincide. Of the minima that exist, where they coincide:
-    the most numerous ones, and the deepest (Σ = 0).
+    For the 1RSB states α_BBP has three readings. edge: the outlier leaves the bulk. multiplier:
+    Eq. 7 as printed. unstable: the outlier's eigenvalue of the Hessian becomes negative. They
+    coincide if the inner minimisation has no kink. For counted minima, where they coincide too, it
+    is given for the most numerous ones and the deepest (Σ = 0).
 
     Example: gapless theory threshold --loss normalised:a=1
 
@@ -159,9 +160,9 @@ def threshold(*, loss: str = "quartic", as_json: Json = False) -> None:
 
 @app.command
 def start(*, loss: str = "normalised:a=1", as_json: Json = False) -> None:
-    """Print α above which the Hessian at a random start has an outlier along the signal.
+    """Print the α above which the Hessian at a random start has an outlier along the signal.
 
-    Needs a loss whose curvature is bounded below.
+    The loss must have a curvature that is bounded below.
 
     Example: gapless theory start --loss normalised:a=0.1
 
@@ -186,9 +187,10 @@ def start(*, loss: str = "normalised:a=1", as_json: Json = False) -> None:
 
 @app.command
 def inference(*, alpha: float, as_json: Json = False) -> None:
-    """Print what spectral estimators and message passing reach at one α, and their thresholds.
+    """Print the overlaps of spectral estimators and message passing at one α, and their thresholds.
 
-    Noiseless; overlaps q lie between 0 and 1. uninformed: message passing from q → 0.
+    Labels are noiseless, and overlaps q lie between 0 and 1. uninformed is message passing from
+    q → 0.
 
     Example: gapless theory inference --alpha 1.1
 
@@ -236,7 +238,7 @@ def curve(
     plot
         Draw energies, spectrum and moments to this .png, .pdf or .svg.
     as_json
-        Print one JSON object with `rows`, each like the answer of `theory state`.
+        Print one JSON object with `rows`, each as printed by `theory state`.
     """
     from gapless.figures.theory_curve import curve_rows, picture
     from gapless.losses import parse_loss
@@ -256,7 +258,7 @@ def curve(
 
 
 def _print_state(record: dict[str, Any]) -> None:
-    """Print every value of a state with its error, then the flags."""
+    """Print the values of a state with their errors, then the flags."""
     rows: list[list[Any]] = []
     for name, value in record.items():
         error = record["error"].get(name)
@@ -269,7 +271,7 @@ def _print_state(record: dict[str, Any]) -> None:
 
 
 def _digits(row: list[Any]) -> list[Any]:
-    """Show a value with the digits that its error leaves, ten at most."""
+    """Return a value with the digits that its error leaves significant, at most ten."""
     name, value, error = row
     shown = f"{value:.10g}" if isinstance(value, float) else value
     return [name, shown, None if error is None else f"{error:.0e}"]

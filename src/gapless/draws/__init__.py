@@ -1,7 +1,7 @@
-"""Random numbers behind a design, by the generator threefry: in NumPy at once, or compiled.
+"""Random numbers of a design by the generator threefry, in NumPy or compiled.
 
-Both make the same bits, and the same normal numbers to rounding. `at_once` needs no compiler, and
-`compiled` is some twenty times faster: a few runs are drawn by the one, sweeps by the other.
+Both make the same bits, and the same normal numbers to rounding. `at_once` needs no compilation and
+serves a few runs; `compiled` is some twenty times faster and serves sweeps.
 """
 
 from gapless.draws import at_once, compiled

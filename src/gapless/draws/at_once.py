@@ -1,4 +1,4 @@
-"""Draws in NumPy: the generator threefry-2x32 with 20 rounds, and what is made of its bits.
+"""Draws in NumPy: the generator threefry-2x32 with 20 rounds, normal numbers, permutations.
 
 Bit for bit the generator of JAX (with partitionable counters), whose normal numbers these are to
 rounding. Source of the generator: J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
@@ -15,7 +15,7 @@ Key = UInt32[np.ndarray, "... 2"]
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = np.uint32(0x1BD11BDA)
 CHUNK = 2**14
-"""Numbers made at a time: what is written and read again then stays in cache."""
+"""Numbers made at a time, so that intermediate arrays stay in cache."""
 CENTRAL = (
     *(2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087),
     *(-0.00125372503, -0.00417768164, 0.246640727, 1.50140941),
@@ -29,7 +29,7 @@ the highest power first."""
 
 
 def key(seed: int, children: tuple[int, ...]) -> Key:
-    """Return the key of a child of a child … of a seed."""
+    """Return the key of a seed's descendant, by the path of its children's numbers."""
     # as `jax.random.key` makes it: two words, the upper one 0 for seeds below 2³²
     found = np.array([0, seed], np.uint32)
     for child in children:
@@ -61,7 +61,7 @@ def normals(parent: Key, k: int, m: int) -> Float32[np.ndarray, "K M"]:
 
 
 def permuted(parent: Key, labels: Float[np.ndarray, "K M"]) -> Float[np.ndarray, "K M"]:
-    """Permute each row at random: sorted by random bits, so often that ties do not show."""
+    """Permute each row at random, by sorting it by random bits until ties are negligible."""
     k, m = labels.shape
     # as `jax.random.permutation` does: equal bits among m keys then have chance m^(−1) at most
     sorts = ceil(3 * log(max(1, m)) / log(2**32 - 1))
@@ -98,7 +98,7 @@ def bits(own: Key, first: int, count: int) -> UInt32[np.ndarray, " count"]:
 
 
 def _threefry(parent: Key, high: np.ndarray, low: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the two words that a key makes of the two words of each counter."""
+    """Return the encryption of the two words of each counter by a key."""
     # arithmetic modulo 2³² is meant
     with np.errstate(over="ignore"):
         words = (parent[..., 0], parent[..., 1], parent[..., 0] ^ parent[..., 1] ^ PARITY)

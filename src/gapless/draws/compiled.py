@@ -1,4 +1,4 @@
-"""Draws as compiled programs: one for a block of sensing vectors, one for vectors on the sphere."""
+"""Draws as compiled programs: blocks of sensing vectors, vectors on the sphere, permutations."""
 
 from functools import partial
 
@@ -9,7 +9,7 @@ from gapless.arrays import Array, compiled, jax, jnp
 from gapless.flags import GENERATOR, as_ever
 
 Key = UInt32[np.ndarray, "... 2"]
-"""As `gapless.draws.at_once` makes it: nothing is compiled for a few folds."""
+"""Keys are made in NumPy, because a few folds are not worth a compilation."""
 
 
 def wrapped(key: Key) -> Array:
@@ -44,7 +44,7 @@ def permuted(key: Key, labels: Float[Array, "K M"]) -> Float[Array, "K M"]:
 
 @as_ever()
 def placed(x: Array | np.ndarray, block: Array, first: int) -> Float[Array, "M N"]:
-    """Return x with the rows of a block from `first` on; what reaches past its end is left out.
+    """Return x with the rows from `first` on replaced by a block, cut at the end of x.
 
     The memory of x is used again.
     """

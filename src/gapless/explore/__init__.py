@@ -1,4 +1,4 @@
-"""A page to turn α and time on: threshold states on a grid of α, and one run's spectrum."""
+"""The explorer: sliders for α (threshold states) and for time (one run's spectrum)."""
 
 from gapless.explore.grid import ALPHAS, theory_grid
 from gapless.explore.replay import replay

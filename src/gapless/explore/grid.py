@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gapless.explore.band import band_at
 from gapless.files import opened, read_whole, reason, sealed, shown, tell, write_durably
 from gapless.labels import LabelLaw
 from gapless.losses import Loss
@@ -21,13 +22,13 @@ from gapless.theory import (
     threshold_state,
 )
 
-VERSION = 2
-"""Raised by hand when a grid's content changes: grids kept on disk are then made anew."""
+VERSION = 3
+"""Version of a grid's content, raised by hand; cached grids of another version are made anew."""
 ALPHAS = tuple(np.arange(2.0, 30.25, 0.5).tolist())
 LABELS = np.linspace(0.0, 4.0, 81)
-"""Ends of the bins of |ŷ|."""
+"""Edges of the bins of |ŷ|."""
 GIVEN = (0.5, 1.0, 2.0)
-"""|y| at which the law of ŷ is shown by itself."""
+"""|y| at which the conditional law of ŷ is shown."""
 DENSITY_POINTS = 120
 VALUES = ("energy", "complexity", "chi", "z", "mu", "bulk_edge", "outlier", "outlier_overlap")
 
@@ -42,16 +43,16 @@ def theory_grid(
 
     Keys: ``loss``; ``readings`` (α_BBP by reading) and ``random_start``; ``given``, ``labels``
     (middles of the bins of |ŷ|), ``teacher`` (density of |y|); ``alpha`` and columns beside it
-    (`VALUES`, ``ground_energy``, ``hessian_edge`` and ``hessian_outlier``: after −μ); ``law``,
-    ``conditional``, ``eigenvalues`` (before −μ), ``hessian_eigenvalues`` and ``density`` for each
-    α. None where there is none.
+    (`VALUES`, those of `band_at`, ``ground_energy``, ``hessian_edge`` and ``hessian_outlier``:
+    after −μ); ``law``, ``conditional``, ``eigenvalues`` (before −μ), ``hessian_eigenvalues`` and
+    ``density`` for each α. None where there is none.
 
     Parameters
     ----------
     progress
         Called with 1 for each α.
     cache
-        Folder in which grids are kept, and found again, by loss and α.
+        Folder in which grids are cached by loss and α.
 
     Raises ``ValueError`` if the loss has no threshold state at any of these α.
     """
@@ -89,7 +90,7 @@ def theory_grid(
 
 
 def _kept_grid(path: Path) -> dict[str, Any] | None:
-    """Return a grid that was kept, None if there is none; a damaged one is told and made anew."""
+    """Return a cached grid, None if there is none; report a damaged one, which is made anew."""
     try:
         return json.loads(bytes(opened(read_whole(path, links=False))))
     except FileNotFoundError:
@@ -100,7 +101,7 @@ def _kept_grid(path: Path) -> dict[str, Any] | None:
 
 
 def state_at(loss: Loss, alpha: float) -> dict[str, Any]:
-    """Return what is shown at one α."""
+    """Return the values and densities of the threshold state at one α."""
     state = threshold_state(loss, alpha)
     law, lowest = state.law, min(state.bulk_edge, state.outlier or np.inf)
     curvature = loss.d2(law.student, law.teacher) / 2
@@ -115,6 +116,7 @@ def state_at(loss: Loss, alpha: float) -> dict[str, Any]:
         "alpha": alpha,
         **{name: record[name] for name in VALUES},
         "ground_energy": ground_state(loss, alpha).energy,
+        **band_at(loss, alpha),
         "hessian_edge": state.bulk_edge - state.mu,
         "hessian_outlier": outlier,
         "law": plain(label_density(law, LABELS), 4),
@@ -126,7 +128,7 @@ def state_at(loss: Loss, alpha: float) -> dict[str, Any]:
 
 
 def at(law: LabelLaw, y: float) -> LabelLaw:
-    """Return the law of the student's label at the teacher's label next to y."""
+    """Return the law of the student's label at the node of the teacher's label nearest to y."""
     values = np.unique(law.teacher)
     here = law.teacher == values[np.argmin(np.abs(values - y))]
     return LabelLaw(law.student[here], law.teacher[here], law.weight[here])
@@ -135,8 +137,8 @@ def at(law: LabelLaw, y: float) -> LabelLaw:
 def label_density(law: LabelLaw, edges: np.ndarray) -> np.ndarray:
     """Return the mean density of |ŷ| in each bin, shape (B,), of a law on quadrature nodes.
 
-    A node stands for the stretch around it: at each y the distribution function is known midway
-    through each weight and interpolated, so that bins narrower than the nodes stay smooth.
+    Each node represents the interval around it: at each y the distribution function is interpolated
+    from its values midway through each weight, so that bins narrower than the nodes stay smooth.
     """
     order = np.lexsort((law.student, law.teacher))
     student, weight = np.abs(law.student[order]), law.weight[order]
@@ -149,7 +151,7 @@ def label_density(law: LabelLaw, edges: np.ndarray) -> np.ndarray:
 
 
 def threshold_readings(loss: Loss) -> dict[str, float | None]:
-    """Return the readings of α_BBP at the threshold states, each None where there are none."""
+    """Return the readings of α_BBP at the threshold states; None for one without a transition."""
     try:
         return bbp_threshold(loss).record()["alpha_bbp"]
     except (ValueError, NotConverged):
@@ -157,7 +159,7 @@ def threshold_readings(loss: Loss) -> dict[str, float | None]:
 
 
 def random_start(loss: Loss) -> float | None:
-    """Return α_BBP at a random start, None where there is none."""
+    """Return α_BBP at a random start; None without a transition."""
     try:
         return bbp_at_random_start(loss).alpha
     except (ValueError, NotConverged):

@@ -1,4 +1,4 @@
-"""One run's spectrum along the flow: the run that Figure 2 follows, or one made on the spot."""
+"""One run's spectrum along the flow, from the records of Figure 2 or measured here."""
 
 from os.path import lexists
 from pathlib import Path
@@ -15,7 +15,7 @@ from gapless.page.panels import plain
 from gapless.store import Store
 
 SMALL = SpectralPoint(n=256, alpha=10.0, seed=0, runs=8, frames=41)
-"""What is measured where no Figure 2 is stored."""
+"""Point that is measured if no Figure 2 is stored."""
 LISTS = {
     "t": "t",
     "energy": "energy_t",
@@ -31,7 +31,7 @@ LISTS = {
 
 
 def stored_run(folder: Path) -> pd.DataFrame | None:
-    """Return Figure 2's records with a followed run in them, None if a folder has none.
+    """Return Figure 2's records if one of their runs was followed; None if a folder has none.
 
     Raises ``ValueError`` if they cannot be read.
     """
@@ -46,13 +46,13 @@ def replay(folder: Path | None = None, point: SpectralPoint = SMALL) -> dict[str
     """Return frames of one run, ready for JSON.
 
     Keys: n, alpha, loss, runs, ``stored``, crossing ``time``, ``threshold_energy``; `LISTS` over
-    frames; ``bins`` (ends of the histogram's bins, Eq. 4 after −μ) and ``density`` for each frame;
-    ``panels`` of the same against time.
+    frames; ``bins`` (edges of the histogram's bins, Eq. 4 after −μ) and ``density`` for each frame;
+    ``panels`` with the same against time.
 
     Parameters
     ----------
     folder
-        What ``reproduce fig2 --out`` made. Without a followed run in it, `point` is measured.
+        Folder of ``reproduce fig2 --out``. Without a followed run in it, `point` is measured.
 
     Raises ``ValueError`` if no run of `point` crosses the energy of its twin.
     """
@@ -67,7 +67,7 @@ def replay(folder: Path | None = None, point: SpectralPoint = SMALL) -> dict[str
 
 
 def frames(table: pd.DataFrame, *, stored: bool) -> dict[str, Any]:
-    """Return the snapshots of the run followed, as the page reads them; `stored`: of a folder."""
+    """Return the frames of the followed run for the page; `stored` if they are from a folder."""
     run = followed_run(table)
     if run is None:
         raise ValueError("dir: no run crossed the energy of its twin; give a folder with fig2")

@@ -13,7 +13,7 @@ HOST = "127.0.0.1"
 
 
 def explorer_page(grids: Sequence[dict[str, Any]], run: dict[str, Any]) -> str:
-    """Return the page for grids of `theory_grid` and a run of `replay`: one file, no requests."""
+    """Return the self-contained page of grids by `theory_grid` and a run by `replay`."""
     template = files("gapless.explore").joinpath("page.html").read_text("utf-8")
     return assemble(
         template, data=as_json({"grids": list(grids), "run": run}), version=version("gapless")
@@ -21,7 +21,7 @@ def explorer_page(grids: Sequence[dict[str, Any]], run: dict[str, Any]) -> str:
 
 
 class _Page(BaseHTTPRequestHandler):
-    """Answers with the page, whatever is asked for."""
+    """Handler of requests that serves the page."""
 
     def __init__(self, content: bytes, *arguments: Any) -> None:
         self.content = content
@@ -38,13 +38,13 @@ class _Page(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Stay silent."""
+        """Log nothing."""
 
 
 def server(page: str, port: int) -> ThreadingHTTPServer:
-    """Return a server of the page on 127.0.0.1; port 0 takes any that is free.
+    """Return a server of the page on 127.0.0.1; port 0 selects a free one.
 
-    Raises ``ValueError`` if the port cannot be had.
+    Raises ``ValueError`` if the port is not available.
     """
     try:
         return ThreadingHTTPServer((HOST, port), partial(_Page, page.encode()))

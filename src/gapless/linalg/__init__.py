@@ -3,7 +3,7 @@
 An operator acts on a batch of blocks: it maps (K, p, N) to (K, p, N), K symmetric operators at
 once on p vectors each. All tools here are the same block Lanczos process with full
 orthogonalisation (`lanczos`): the lowest (or largest) Ritz pairs, f(H) v, and the spectral density
-that the process sees from a random start. Products run in the operator's precision (float32 keeps
+estimated from a random start. Products run in the operator's precision (float32 keeps
 eigenvalues to 1e-6 of the spectral width).
 """
 

@@ -23,7 +23,7 @@ from gapless.precision import precision_of
 Scalar = float | Float[Array, ""]
 
 CHECK_EVERY = 8
-"""Blocks between two looks at the residuals."""
+"""Blocks between two evaluations of the residuals."""
 
 
 class Eigenpairs(NamedTuple):
@@ -32,15 +32,15 @@ class Eigenpairs(NamedTuple):
     values: np.ndarray
     """λ, (K, k), float64."""
     vectors: Float[Array, "K k N"]
-    """Unit eigenvectors; their signs mean nothing."""
+    """Unit eigenvectors; their signs are arbitrary."""
     residuals: np.ndarray
-    """|Hv − λv| over the spectral width, (K, k); measured with a product of its own."""
+    """|Hv − λv| over the spectral width, (K, k); computed with a separate product."""
     width: np.ndarray
-    """Spectral width λ_max − λ_min as the Ritz values see it (from inside), (K,)."""
+    """Spectral width λ_max − λ_min of the Ritz values, a lower bound, (K,)."""
     products: int
     """Products of each operator with one vector."""
     converged: np.ndarray
-    """Whether every residual, as measured, is within the tolerance, (K,)."""
+    """Whether every computed residual is within the tolerance, (K,)."""
 
 
 def extreme_eigenpairs(
@@ -69,12 +69,12 @@ def extreme_eigenpairs(
         found p times only.
     tolerance
         On the residual |Hv − λv| over the spectral width. It bounds the eigenvalue's error; the
-        vector's is the residual over the gap. Below 2e-6 float32 cannot go: such pairs have not
-        converged.
+        vector's is the residual over the gap. Float32 reaches 2e-6: with a smaller tolerance its
+        pairs are reported as not converged.
     basis
         Vectors kept before a restart.
     max_products
-        Budget per operator; what has not converged by then is returned as it is.
+        Budget per operator; pairs that have not converged by then are returned unconverged.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def _signed(operator: Operator, sign: Scalar, v: Float[Array, "K p N"]) -> Array
 
 
 def _basis_size(basis: int | None, count: int, block: int, n: int) -> int:
-    """Return how many basis vectors to keep: whole blocks, never more than fit in N."""
+    """Return the number of basis vectors to keep: whole blocks, at most N."""
     wanted = max(96, 12 * block, 6 * count) if basis is None else whole("basis", basis, 1)
     # the newest block stands behind the basis: both must fit in N
     size = min(wanted, n - block) // block * block

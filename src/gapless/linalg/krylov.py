@@ -1,4 +1,4 @@
-"""What a few Lanczos steps tell: f(H) v, and spectral densities.
+"""Functions f(H) v and spectral densities from a few Lanczos steps.
 
 Source of the densities: S. Ubaru, J. Chen, Y. Saad, "Fast estimation of tr(f(A)) via stochastic
 Lanczos quadrature", SIAM J. Matrix Anal. Appl. 38 (2017) 1075-1099.
@@ -34,7 +34,7 @@ class Quadrature(NamedTuple):
 
 
 class Krylov(NamedTuple):
-    """What S Lanczos steps from K vectors v tell of their operators.
+    """Ritz values and weights of S Lanczos steps from one vector v for each of K operators.
 
     f(H) v ≈ |v| Σ_i f(θ_i) c_i u_i and ⟨v, f(H) v⟩ ≈ |v|² Σ_i f(θ_i) c_i², exact for polynomials
     of degree below S and 2S.
@@ -49,7 +49,7 @@ class Krylov(NamedTuple):
 
 
 def lanczos_quadrature(operator: Operator, start: Float[Array, "K p N"], steps: int) -> Quadrature:
-    """Return the spectral density that `steps` block Lanczos steps see from a random block.
+    """Return the spectral density by `steps` block Lanczos steps from a random block.
 
     For an orthonormal Haar-random block V of p vectors, E V f(H) Vᵀ = (tr f/N) 1, and the Gauss
     rule from T = Q H Qᵀ is exact for the block's own spectral measure up to degree 2·steps − 1.
@@ -86,7 +86,7 @@ def lanczos_quadrature(operator: Operator, start: Float[Array, "K p N"], steps: 
 
 
 def krylov(operator: Operator, start: Float[Array, "K N"], steps: int) -> Krylov:
-    """Return what `steps` Lanczos steps from each start tell of its operator.
+    """Return the Ritz values, weights and vectors of `steps` Lanczos steps from each start.
 
     Raises ``ValueError`` as `lanczos_quadrature` does.
     """

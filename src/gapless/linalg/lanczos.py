@@ -1,4 +1,4 @@
-"""Block Lanczos with full orthogonalisation: the process that eigenpairs and functions share.
+"""Block Lanczos with full orthogonalisation, for eigenpairs and for functions of operators.
 
 It acts on a batch of blocks. Products run in the operator's precision; the small projected
 matrices are diagonalised in float64.
@@ -26,15 +26,15 @@ class Process(NamedTuple):
     basis: Float[Array, "K B N"]
     """Orthonormal rows; those not filled yet are zero."""
     projection: Float[Array, "K B B"]
-    """Columns of Q H Qᵀ as the process met them; only the upper triangle is meant."""
+    """Columns of Q H Qᵀ in the order of the process; only the upper triangle is valid."""
     coupling: Float[Array, "K p p"]
-    """What the last block's image had outside the basis, in the newest block."""
+    """Coefficients of the last block's image in the newest block, outside the basis."""
     size: Array
     """Rows processed; the newest block stands behind them."""
 
 
 def start_block(start: Any) -> Float[Array, "K p N"]:
-    """Return a start block in its own precision, float64 if it is that.
+    """Return a checked start block, in float64 if it has that precision and else in float32.
 
     Raises ``ValueError`` unless it is (K, p, N) of finite real numbers.
     """
@@ -46,7 +46,7 @@ def start_block(start: Any) -> Float[Array, "K p N"]:
 
 @contextmanager
 def operator_errors(start: Float[Array, "K p N"]) -> Iterator[None]:
-    """Say of an operator that cannot multiply a start block that it is not made for it."""
+    """Raise ``ValueError`` that names both where an operator cannot multiply a start block."""
     try:
         yield
     except TypeError as error:
@@ -80,8 +80,8 @@ def extend(operator: Operator, process: Process, steps: Array | int) -> Process:
     """Process `steps` more blocks: multiply the newest, orthogonalise against all before it.
 
     Every image is projected on the whole basis twice, and once more when normalised: in exact
-    arithmetic three blocks would do, in float32 the rest is what keeps the basis orthonormal, and
-    after a restart it is what couples the newest block to the kept Ritz vectors.
+    arithmetic three blocks would suffice. In float32 the other projections keep the basis
+    orthonormal, and after a restart they couple the newest block to the kept Ritz vectors.
     """
     block = process.coupling.shape[1]
 
@@ -110,7 +110,7 @@ def extend(operator: Operator, process: Process, steps: Array | int) -> Process:
 def _outside(
     v: Float[Array, "K p N"], basis: Float[Array, "K B N"]
 ) -> tuple[Float[Array, "K p N"], Float[Array, "K B p"]]:
-    """Return v less its projection on the basis, and that projection's coefficients."""
+    """Return v minus its projection on the basis, and the coefficients of the projection."""
     v, first = _outside_once(v, basis)
     # twice: the first pass leaves rounding relative to v, the second to what is left of v
     v, second = _outside_once(v, basis)
@@ -121,7 +121,7 @@ def _outside(
 def _outside_once(
     v: Float[Array, "K p N"], basis: Float[Array, "K B N"]
 ) -> tuple[Float[Array, "K p N"], Float[Array, "K B p"]]:
-    """Return what `_outside` does, to rounding relative to v and not to what is left of it."""
+    """Return one projection as in `_outside`: rounding is relative to v, not to the remainder."""
     inside = jnp.einsum("kbn,kpn->kbp", basis, v)
     return v - jnp.einsum("kbn,kbp->kpn", basis, inside), inside
 
@@ -150,7 +150,7 @@ def ritz(process: Process, filled: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def restart(process: Process, theta: np.ndarray, ritz: np.ndarray, keep: int) -> Process:
-    """Keep the lowest Ritz vectors and the newest block; the process goes on from there."""
+    """Return the process restarted from its lowest Ritz vectors and its newest block."""
     dtype = process.basis.dtype
     return _rebase(process, jnp.asarray(ritz[:, :, :keep], dtype), jnp.asarray(theta, dtype))
 

@@ -1,4 +1,4 @@
-"""Products with an X that many vectors share, made block of rows by block of rows."""
+"""Products of many vectors with one X, by blocks of its rows."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ ENTRIES_PER_BLOCK = 2**20
 """Entries of X held in a CPU's cache while both products with a block of its rows are made: one
 pass over X instead of two. Flat from 2¹⁹ to 2²¹ at N = 512 … 4096."""
 TALL_UNTIL = 4
-"""While N is at least so many times K, labels ŷ are computed as X Wᵀ, (M, K), else as W Xᵀ, (K, M).
+"""Smallest N/K at which labels ŷ are computed as X Wᵀ, (M, K), and not as W Xᵀ, (K, M).
 GFLOP/s of a gradient by the two (AVX-512): N = 256, K = 16: 190, 158; 64: 207, 193; 128: 193, 205;
 N = 64, K = 8: 114, 102; 64: 131, 155; N = 1024, K = 16: 121, 95; 128: 212, 206."""
 
@@ -68,9 +68,9 @@ class WeightedGram:
 def times_transpose(v: Float[Array, "p N"], x: SensingMatrix) -> Float[Array, "p M"]:
     """Return v xᵀ in the precision of v, block of rows by block of rows.
 
-    An x that is stored in less than v's precision is widened block by block. A single row goes by
-    a matrix-vector product: XLA's CPU dot would transpose a copy of x for it, 13 times slower at
-    N = 4096, α = 12; it does so for a few rows as well, which blocks make twice as fast.
+    An x of lower precision than v is widened block by block. A single row is a matrix-vector
+    product, because XLA's CPU dot would transpose a copy of x: 13 times slower at N = 4096, α = 12.
+    For a few rows it does so as well; blocks make those products twice as fast.
 
     Raises ``ValueError`` for shapes that do not fit.
     """
@@ -170,8 +170,8 @@ def through_rows(
 
     `weigh` acts elementwise on products and samples of equal rank, whatever their layout. Both
     products with a block of rows of X are made while it is in cache, in the precision of
-    `samples`. All rows at once off the CPU, but not where x is stored in less precision.
-    `across` is what `sample_by_sample` makes of `samples`: who calls often makes it once.
+    `samples`. Off the CPU all rows are one block, unless x is stored in lower precision.
+    `across` is the value of `sample_by_sample` at `samples`, which repeated callers compute once.
 
     Raises ``ValueError`` for shapes or precisions that do not fit.
     """
@@ -193,7 +193,7 @@ def through_rows(
 def _at_once(
     weigh: Weigh, x: np.ndarray, samples: np.ndarray, v: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return what `through_rows` does, in NumPy."""
+    """Return the sums of `through_rows`, in NumPy."""
     k, p, n = v.shape
     flat, first = v.reshape(k * p, n), 0
     sums, totals = np.zeros((k, p), v.dtype), np.zeros_like(flat)
@@ -237,7 +237,7 @@ def _through_rows(
 
 
 def sample_by_sample(samples: Float[Array, "K M"], n: int) -> Float[Array, "M K"] | None:
-    """Return samples in the layout that products with X of N = n columns go by; None: as is."""
+    """Return samples transposed where products with X of N = n columns use (M, K); else None."""
     return samples.T if _is_tall(n, len(samples)) else None
 
 
@@ -248,7 +248,7 @@ def _is_tall(n: int, vectors: int) -> bool:
 def _both_products(
     weigh: Weigh, x: Float[Array, "M N"], samples: Array, v: Float[Array, "K p N"], tall: bool
 ) -> tuple[Float[Array, "K p"], Float[Array, "K p N"]]:
-    """Return what `through_rows` does from all rows of x, with products as (M, K p) if tall."""
+    """Return the sums of `through_rows` over all rows at once; products are (M, K p) if tall."""
     (m, n), (k, p, _) = x.shape, v.shape
     # K p vectors at once: a product of matrices reads X once for all of them
     flat = v.reshape(k * p, n)

@@ -1,4 +1,4 @@
-"""One self-contained HTML page, and the pictures, from what the stores of a folder hold."""
+"""The report: one self-contained HTML page, and the pictures, from the stores of a folder."""
 
 from gapless.report.report import write_report
 

@@ -1,4 +1,4 @@
-"""What a report says of any store: where its records come from, and the records as they are."""
+"""Parts of the report common to all stores: origin of the records, faults, plain tables."""
 
 import html
 import time
@@ -13,13 +13,13 @@ from gapless.page.html import html_table
 from gapless.store import Store, StoreError, status
 
 SHOWN_ROWS = 50
-"""Records that are shown of an experiment that cannot be drawn."""
+"""Largest number of records shown of an experiment that cannot be drawn."""
 COST = ("gradients", "wall_s")
-"""Columns that say what records took."""
+"""Columns of the computing time of records."""
 
 
 def plain_records(name: str, store: Store) -> str:
-    """Return what the page shows of a store whose experiment is not at hand: a table."""
+    """Return the table of records that the page shows of a store without a known experiment."""
     store.spec()  # of a later version nothing can be read
     tables = (part.table for part in store.scan() if part.table is not None)
     records = next((table for table in tables if table.num_rows), None)
@@ -36,7 +36,7 @@ def plain_records(name: str, store: Store) -> str:
 
 
 def faults(store: Store) -> str:
-    """Return what of the store is left out, and why."""
+    """Return the list of parts that are left out, with reasons, as HTML."""
     found = [*store.faults(), *store.damaged_notes()]
     tell(str(fault) for fault in store.damaged_notes())  # of parts `read` has told
     lines = "".join(f"<li>{html.escape(str(fault))}</li>" for fault in found)
@@ -44,7 +44,7 @@ def faults(store: Store) -> str:
 
 
 def origin(store: Store, table: pd.DataFrame) -> str:
-    """Return where the records come from and what they took."""
+    """Return the provenance and the computing time of the records, as HTML."""
     try:
         origin = store.provenance()
     except StoreError:  # told with the other faults

@@ -1,4 +1,4 @@
-"""The report: per figure picture, interactive twin, claims judged, numbers, origin and cost."""
+"""The report: for each figure picture, interactive twin, verdicts, numbers, origin and cost."""
 
 import html
 import time
@@ -26,33 +26,33 @@ from gapless.store import Store, StoreError, stores_in
 
 
 class NotDrawnError(RuntimeError):
-    """No figure could be drawn of records that are sound: drawing them failed."""
+    """Error of a report in which the drawing of every figure failed, from sound records."""
 
 
 class Section(NamedTuple):
-    """A store's part of the page."""
+    """Section of the page for one store."""
 
     text: str
     claims: list[Claim]
     error: Exception | None = None
-    """Why there is no figure in it."""
+    """Reason why the section has no figure."""
 
 
 def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
     """Draw every figure whose store has records and write ``report.html``; return its path.
 
     Each picture is also saved as ``figN.png`` and ``figN.svg``. Works half-way through a sweep.
-    Records are data: of a loss that they name but that is not ours nothing is computed, unless
-    `parse_loss` was asked for it in this process. A figure that cannot be drawn from what is there
-    says so in its place and on stderr.
+    Records are data: nothing is computed with a user's loss that they name, unless `parse_loss` was
+    called with it in this process. A figure that cannot be drawn from the records is replaced by
+    the reason, which is printed on stderr as well.
 
     Parameters
     ----------
     folder
-        What ``--out`` made: a store, or a folder of stores.
+        Folder that ``--out`` made: a store, or a folder of stores.
     own
-        Experiments of the user's. Stores of experiments that are neither ours nor among these are
-        shown as tables.
+        Experiments of the user's. Stores of experiments that are neither in the package nor among
+        these are shown as tables.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
     NotDrawnError
         If no figure could be drawn for another reason.
 
-    In the last two cases the page is written all the same, and says why of each store.
+    In the last two cases the page is written with the reason of each store.
     """
     folder = Path(folder)
     stores = stores_in(folder)
@@ -97,19 +97,19 @@ def write_report(folder: Path, own: Sequence[Experiment] = ()) -> Path:
 
 
 def _check_drawn(errors: list[Exception | None], page: Path) -> None:
-    """Raise as `write_report` does where every store has its error."""
+    """Raise the errors of `write_report` if no section has a figure."""
     failed = [error for error in errors if error is not None]
     if len(failed) < len(errors):
         return
     drawing = [error for error in failed if not isinstance(error, StoreError)]
     # damaged files are the caller's input, anything else is a computation that failed
     why = reason((drawing or failed)[0]).removeprefix("dir: ")
-    text = f"no figure could be drawn ({why}); {shown(page)} says why of each store"
+    text = f"no figure could be drawn ({why}); {shown(page)} has the reason for each store"
     raise NotDrawnError(text) if drawing else ValueError(f"dir: {text}")
 
 
 def _of_success(name: str, store: Store) -> Experiment | None:
-    """Return the experiment of a folder that ``gapless success`` made, whatever it is called."""
+    """Return the experiment of a folder that ``gapless success`` made, under any folder name."""
     with suppress(Exception):  # what is wrong is told where the store is read
         if store.spec().get("experiment") == SUCCESS.name:
             return replace(SUCCESS, name=name)
@@ -119,7 +119,7 @@ def _of_success(name: str, store: Store) -> Experiment | None:
 def _section_or_why(
     name: str, title: str, experiment: Experiment | None, store: Store, folder: Path
 ) -> Section:
-    """Return a store's part of the page, and its claims; in place of them why there are none."""
+    """Return the section of a store and its claims, or a section with the reason for none."""
     ref, title = html.escape(name), html.escape(shown(title))
     head = f'<section id="{ref}" aria-labelledby="{ref}-title"><h2 id="{ref}-title">{title}</h2>'
     try:
@@ -161,7 +161,7 @@ def _drawn(experiment: Experiment, store: Store, folder: Path) -> Section:
 
 
 def _foreign_losses(records: pa.Table) -> str:
-    """Return which losses of the records were not computed with, being code that they chose."""
+    """Return the losses that the records name and that were not loaded, being a user's code."""
     if "loss" not in records.column_names:
         return ""
     names = {str(name) for name in records["loss"].unique().to_pylist() if name is not None}

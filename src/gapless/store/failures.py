@@ -1,4 +1,4 @@
-"""Failures: which points could not be measured, why, and whether another try may do better."""
+"""Failed points of a store: their reasons, and whether another try may succeed."""
 
 import builtins
 import re
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 ENVIRONMENT = (MemoryError, OSError)
-"""Exceptions of what surrounds a measurement: memory, descriptors, disks, networks."""
+"""Exceptions of the environment of a measurement: memory, descriptors, disks, networks."""
 
 _NAMES = [
     name
@@ -27,9 +27,9 @@ _PASSING = re.compile(
 
 
 def reason_of(error: Exception) -> str:
-    """Return what a record says of an exception.
+    """Return the text of an exception that a record stores as its reason.
 
-    Kinds of `ENVIRONMENT` go by the name that Python has for them, so that `passes` can tell.
+    Exceptions of `ENVIRONMENT` begin with their class's name in Python, which `passes` reads.
     """
     kind = type(error)
     if isinstance(error, ENVIRONMENT):
@@ -38,16 +38,16 @@ def reason_of(error: Exception) -> str:
 
 
 def passes(reason: str) -> bool:
-    """Return whether a failure has a cause that passes, such as memory that others held.
+    """Return whether a failure has a temporary cause, such as memory in use by other processes.
 
-    Everything else is the measurement's own: the next try would fail in the same way.
+    Any other cause lies in the measurement: the next try would fail in the same way.
     """
     return _PASSING.match(reason) is not None
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A reason, of how many points it is the reason, and whether it passes (see `passes`)."""
+    """A reason, the number of points that failed for it, and whether it is temporary (`passes`)."""
 
     reason: str
     points: int
@@ -55,9 +55,9 @@ class Failure:
 
 
 def outcomes(tables: Iterable[pa.Table]) -> dict[str, str | None]:
-    """Return for each address why it has no measured record; None if it has one.
+    """Return the reason of failure of each address; None for an address with a measured record.
 
-    Takes records with the columns ``address`` and, where points may fail, ``reason``.
+    The records have a column ``address`` and, where points may fail, ``reason``.
     """
     measured: set[str] = set()
     failed: dict[str, str] = {}
@@ -78,7 +78,7 @@ def failures(found: dict[str, str | None], addresses: Iterable[str] | None = Non
     Parameters
     ----------
     found
-        What `outcomes` returned.
+        Result of `outcomes`.
     addresses
         Count only these points; all of them when None.
     """

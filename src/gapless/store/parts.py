@@ -1,9 +1,9 @@
-"""Parts of a store: Parquet named by the SHA-256 of its bytes, and marked with what it is of.
+"""Parts of a store: Parquet files named by the SHA-256 of their bytes, marked with their spec.
 
-Parquet's own page checksums leave the footer open: of 1,500 single flipped bits 5 changed what
-was read without an error, and 1,301 without those checksums. A name that is the checksum of the
-whole file leaves none, and `sha256sum` checks it without this package. The mark tells a part of
-ours from any other table that somebody put beside it.
+Parquet's page checksums do not cover the footer: of 1,500 single flipped bits 5 changed the table
+without an error, and 1,301 did without those checksums. A name that is the checksum of the whole
+file leaves none, and `sha256sum` checks it without this package. The mark distinguishes a part of
+this store from any other table in the folder.
 """
 
 import json
@@ -27,10 +27,10 @@ def _is_text(kind: pa.DataType) -> bool:
 
 FOREIGN = "is no part of this store"
 MARK = b"gapless.spec"
-"""Key of the Parquet metadata under which a part says which spec it was made for."""
+"""Key of the Parquet metadata that holds the hash of a part's spec."""
 
 KEY = {"address": _is_text, "run": pa.types.is_integer}
-"""Columns of every part, and what tells their kinds."""
+"""Columns of every part, each with the predicate of its type."""
 WRITTEN = {"version": _is_text, "written_at": pa.types.is_floating}
 """Columns that a sweep adds."""
 _CHECKSUM = re.compile(r"[0-9a-f]{64}")
@@ -40,15 +40,15 @@ _OLD_NAME = re.compile(r"[0-9a-f]{16}-\d+-[0-9a-f]{8}")
 
 @dataclass(frozen=True)
 class Origin:
-    """How the parts of a store are told from others.
+    """Marks by which the parts of a store are recognised.
 
     Parameters
     ----------
     mark
-        What they say in their metadata: a hash of the spec.
+        Hash of the spec, in the metadata of each part.
     everywhere
-        Whether every part says it and is named by its checksum: from schema version 2 on. In older
-        stores a part that says nothing is taken if it has the columns that a sweep writes.
+        Whether every part has the mark and is named by its checksum: from schema version 2 on. In
+        older stores a part without a mark is accepted if it has the columns of a sweep.
     """
 
     mark: str
@@ -56,17 +56,17 @@ class Origin:
 
     @classmethod
     def of(cls, spec: dict[str, Any], everywhere: bool) -> "Origin":
-        """Return the origin of records of a spec."""
+        """Return the origin of the records of a spec."""
         text = json.dumps(spec, sort_keys=True, default=str)
         return cls(sha256(text.encode()).hexdigest(), everywhere)
 
 
 class DamagedPartError(Exception):
-    """The file does not hold what was written for this store; the message says why."""
+    """Error of a file with other content than this store wrote; the message gives the reason."""
 
 
 def write_part(folder: Path, table: pa.Table, origin: Origin | None) -> Path:
-    """Write records as a part; on return they are on disk. Return its path.
+    """Write records as a part, flushed to disk on return; return its path.
 
     Raises ``OSError`` that names the folder, after removing what was written so far.
     """
@@ -84,7 +84,7 @@ def write_part(folder: Path, table: pa.Table, origin: Origin | None) -> Path:
 def read_part(
     path: Path, columns: list[str] | None = None, origin: Origin | None = None
 ) -> tuple[pa.Table, pa.Schema]:
-    """Return the records of a part, or those of `columns` that it has; and its whole schema.
+    """Return the records of a part, of `columns` or of all, and its whole schema.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def read_part(
         content = read_whole(path)
         named = _CHECKSUM.fullmatch(path.stem) is not None
         if named and sha256(content).hexdigest() != path.stem:
-            raise DamagedPartError("is damaged: its bytes are not those that its name says")
+            raise DamagedPartError("is damaged: its bytes do not have the checksum in its name")
         file = pq.ParquetFile(pa.BufferReader(pa.py_buffer(content)))
         schema = file.schema_arrow
         if not (named or (_OLD_NAME.fullmatch(path.stem) and not (origin and origin.everywhere))):
@@ -121,7 +121,7 @@ def read_part(
 
 
 def _is_marked(mark: bytes | None, origin: Origin | None) -> bool:
-    """Return whether a part says what it is of; raise if that is not what this store is of."""
+    """Return whether a part is marked; raise if its mark is that of another spec."""
     if mark is None and origin is not None and origin.everywhere:
         raise DamagedPartError(f"{FOREIGN}: another program wrote it")
     if mark is not None and origin is not None and mark != origin.mark.encode():

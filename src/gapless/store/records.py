@@ -1,4 +1,4 @@
-"""Records as tables: their columns, their order, and where they disagree."""
+"""Records as tables: their columns, their order, and conflicts between them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +11,14 @@ from gapless.store.parts import FOREIGN, DamagedPartError
 
 KEY = ("address", "run")
 REASON = "reason"
-"""Why a record could not be computed; null in one that was."""
+"""Column with the reason why a record could not be computed; null in one that was."""
 PROVENANCE = ("version", "commit", "device", "wall_s", "written_at")
-"""Columns that two computations of one record may differ in: who made it, where and when."""
+"""Columns in which two computations of one record may differ: version, machine and time."""
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """Records of one key that disagree: a defect of whoever wrote them."""
+    """Records of one key that disagree, which is a defect of the program that wrote them."""
 
     address: str
     run: int
@@ -26,7 +26,7 @@ class Conflict:
 
 
 def together(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
-    """Return the columns of both; ``DamagedPartError`` where they are of kinds that do not mix."""
+    """Return the columns of two schemas; raise ``DamagedPartError`` for incompatible types."""
     try:
         return pa.unify_schemas([schema, other], promote_options="permissive")
     except (pa.ArrowException, ValueError) as error:
@@ -36,7 +36,7 @@ def together(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
 
 
 def sort_records(tables: list[pa.Table]) -> tuple[pa.Table, np.ndarray]:
-    """Return all records sorted by key, and for each whether the one before has its key.
+    """Return all records sorted by key, and for each whether the previous record has the same key.
 
     Within a key, records that failed come last, and earlier ones before later ones.
     """
@@ -62,7 +62,7 @@ def sort_records(tables: list[pa.Table]) -> tuple[pa.Table, np.ndarray]:
 
 
 def find_conflicts(table: pa.Table, repeats: np.ndarray) -> list[Conflict]:
-    """Return the keys of sorted records that do not agree; `repeats` is from `sort_records`."""
+    """Return the conflicts between sorted records; `repeats` is from `sort_records`."""
     found: list[Conflict] = []
     first: dict[str, Any] = {}
     several = repeats | np.append(repeats[1:], False)

@@ -1,12 +1,12 @@
 """The store: immutable Parquet parts, one writer per file, renamed into place once on disk.
 
-    DIR/spec.toml        what the records are of; another spec refuses the directory
-    DIR/provenance.json  versions and machine of whoever created it
-    DIR/plan.json        which points were planned last
+    DIR/spec.toml        spec of the records; a directory accepts one spec
+    DIR/provenance.json  versions and machine that created it
+    DIR/plan.json        addresses of the points of the last plan
     DIR/parts/*.parquet  records; a name is never written twice
 
-The store, never the engine, is the truth for resume: what is planned minus what is present.
-Duplicates are legal and must agree; `read` keeps one and `conflicts` reports the others.
+A sweep resumes from the store alone: it computes the planned points without the present ones.
+Duplicates are allowed and must agree; `read` keeps one, and `conflicts` reports disagreement.
 """
 
 import json
@@ -30,27 +30,27 @@ from gapless.store.parts import DamagedPartError, Origin, read_part, write_part
 from gapless.store.records import KEY, REASON, Conflict, find_conflicts, sort_records, together
 
 SCHEMA_VERSION = 2
-"""Raised by hand when the meaning of a file changes; older ones are read for ever.
+"""Version of the files' meaning, raised by hand; older stores remain readable.
 
-From 2 on every part says which spec it was made for.
+From version 2 on every part is marked with its spec.
 """
 MOST_NOTE = 2**20
-"""Bytes of a spec or a provenance: ours have some hundred."""
+"""Largest size in bytes of a spec or a provenance; usual ones have some hundred."""
 MOST_PLAN = 2**28
-"""Bytes of a plan, which holds an address of twenty bytes for each point."""
+"""Largest size in bytes of a plan, which holds an address of twenty bytes for each point."""
 MOST_TOLD = 50
-"""Faults that a reader names one by one."""
+"""Number of faults that a reader names one by one."""
 CLAIM_S = 2.0
-"""How long an empty spec may be that of a writer which is about to fill it."""
+"""Seconds for which an empty spec may belong to a writer that is about to fill it."""
 
 
 class StoreError(ValueError):
-    """The directory cannot be used: not writable, no store, or one of another spec."""
+    """Error of a directory that is not writable, holds no store, or one of another spec."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A file of a store that is left out, and why."""
+    """A file of a store that is left out, and the reason."""
 
     path: Path
     reason: str
@@ -60,14 +60,14 @@ class Fault:
 
 
 def tell_faults(faults: Sequence[Fault], what: str) -> None:
-    """Write on stderr which files are left out, and why; of very many the first only."""
+    """Report on stderr the files that are left out, with reasons; of very many only the first."""
     tell(f"{fault}; {what}" for fault in faults[:MOST_TOLD])
     if len(faults) > MOST_TOLD:
         tell(f"and {len(faults) - MOST_TOLD} more, which gapless status names; {what}")
 
 
 class Part(NamedTuple):
-    """A part and its records, or, with None for them, the fault that it has."""
+    """A part with its records, or with None for them and a fault."""
 
     path: Path
     table: pa.Table | None
@@ -141,11 +141,11 @@ class Store:
 
     @property
     def spec_file(self) -> Path:
-        """The file that says what the records are of."""
+        """The file of the records' spec."""
         return self.path / "spec.toml"
 
     def spec(self) -> dict[str, Any]:
-        """Return the spec that the directory was made for, with its schema version."""
+        """Return the spec of the directory, with its schema version."""
         try:
             until = time.monotonic() + CLAIM_S
             while not (content := read_whole(self.spec_file, MOST_NOTE)):
@@ -155,8 +155,8 @@ class Store:
             spec = tomllib.loads(content.decode())
         except PermissionError as error:
             raise StoreError(
-                f"dir: {shown(self.spec_file)} cannot be read ({reason(error)}); have whoever owns "
-                f"{shown(self.path)} let you read it (chmod -R u+rwX)"
+                f"dir: {shown(self.spec_file)} cannot be read ({reason(error)}); ask the owner "
+                f"of {shown(self.path)} for access (chmod -R u+rwX)"
             ) from None
         except (ValueError, OSError, RecursionError) as error:
             raise StoreError(
@@ -172,7 +172,7 @@ class Store:
         return spec
 
     def origin(self) -> Origin | None:
-        """Return how its parts are told from others; None where there is no spec."""
+        """Return the marks of this store's parts; None without a spec."""
         if not holds_spec(self.path):
             return None
         spec = self.spec()
@@ -180,7 +180,7 @@ class Store:
         return Origin.of(spec, everywhere=version >= 2)
 
     def provenance(self) -> dict[str, Any]:
-        """Return versions and machine of whoever created it.
+        """Return the versions and the machine that created the store.
 
         Raises
         ------
@@ -190,7 +190,7 @@ class Store:
         return self._note("provenance.json")
 
     def note_plan(self, addresses: Sequence[str]) -> None:
-        """Keep which points are planned, for `status`; where that fails it is told."""
+        """Store the addresses of the planned points, for `status`; report a failure on stderr."""
         path = self.path / "plan.json"
         noted = {"points": len(addresses), "addresses": list(addresses)}
         try:
@@ -199,9 +199,9 @@ class Store:
             tell(f"{shown(path)} cannot be written: {reason(error)}")
 
     def planned_addresses(self) -> frozenset[str] | None:
-        """Return which points were planned last; None if that is not known.
+        """Return the addresses of the points of the last plan; None if they are not known.
 
-        Version 0.1 noted their number alone.
+        Stores of version 0.1 hold their number only.
         """
         try:
             found = self._note("plan.json", MOST_PLAN).get("addresses")
@@ -212,7 +212,7 @@ class Store:
         return frozenset(found)
 
     def planned(self) -> int | None:
-        """Return how many points were planned last, if that is known."""
+        """Return the number of points of the last plan; None if it is not known."""
         try:
             points = self._note("plan.json", MOST_PLAN).get("points")
         except StoreError:
@@ -230,7 +230,7 @@ class Store:
         return found
 
     def damaged_notes(self) -> list[Fault]:
-        """Return which of provenance and plan cannot be read; no record depends on them."""
+        """Return the faults of provenance and plan, on which no record depends."""
         found = []
         provenance, plan = self.path / "provenance.json", self.path / "plan.json"
         try:
@@ -238,15 +238,15 @@ class Store:
         except StoreError as error:
             found.append(Fault(provenance, str(error).partition(f"{shown(provenance)} ")[2]))
         if lexists(plan) and self.planned() is None:
-            found.append(Fault(plan, "does not say how many points are planned"))
+            found.append(Fault(plan, "has no number of planned points"))
         return found
 
     def append(self, table: pa.Table) -> Path:
-        """Write records as a new part; on return they are on disk. Return its path."""
+        """Write records as a new part, flushed to disk on return; return its path."""
         return write_part(self.parts, table, self.origin())
 
     def part_files(self) -> list[Path]:
-        """Return the paths of all parts, sorted; of faulty ones too.
+        """Return the sorted paths of all parts, faulty ones included.
 
         Raises
         ------
@@ -262,11 +262,11 @@ class Store:
         return sorted(self.parts / name for name in names if name.endswith(".parquet"))
 
     def scan(self, columns: list[str] | None = None) -> Iterator[Part]:
-        """Yield every part once, with its records or the reason why it is left out.
+        """Yield every part once, with its records or the fault for which it is left out.
 
-        Complete beside a compaction, which puts the new part in place before it removes those
-        that it replaces: parts that vanish are in what the next listing shows, and listings are
-        made until one shows nothing new.
+        The scan is complete also during a compaction, which puts the new part in place before it
+        removes those that it replaces: the content of parts that vanish is in the next listing, and
+        listings are made until one shows nothing new.
         """
         origin, schema = self.origin(), pa.schema([])
         seen: set[Path] = set()
@@ -283,7 +283,7 @@ class Store:
                     continue
 
     def collect(self, columns: list[str] | None = None) -> tuple[list[pa.Table], list[Fault]]:
-        """Return the records of each part, and the parts that are left out."""
+        """Return the records of each part, and the faults of the parts that are left out."""
         tables, faults = [], []
         for _, table, fault in self.scan(columns):
             if fault is not None:
@@ -293,20 +293,20 @@ class Store:
         return tables, faults
 
     def present(self) -> set[str]:
-        """Return the addresses that have records; parts that are left out are told on stderr."""
+        """Return the addresses that have records; report parts that are left out on stderr."""
         return set(self.outcomes())
 
     def outcomes(self) -> dict[str, str | None]:
-        """Return the addresses that have records, each with why it failed or None if it did not.
+        """Return the addresses that have records, each with its reason of failure or None.
 
-        Parts that are left out are told on stderr.
+        Parts that are left out are reported on stderr.
         """
         tables, faults = self.collect(["address", REASON])
-        tell_faults(faults, "left out, and what is missing is measured anew")
+        tell_faults(faults, "left out, and missing points are measured anew")
         return outcomes(tables)
 
     def faults(self) -> list[Fault]:
-        """Return the parts that are left out, damaged or not of this store, and why."""
+        """Return the faults of the parts that are left out, damaged or not of this store."""
         return self.collect(["address"])[1]
 
     def damaged(self) -> list[Path]:
@@ -316,14 +316,13 @@ class Store:
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return all records, one for each key, sorted by key.
 
-        Parts that are damaged, or not of this store, are left out and told on stderr.
-
-        Of several records of a key it is the one that did not fail, then the earliest.
+        Parts that are damaged, or not of this store, are left out and reported on stderr. Of
+        several records of a key the earliest is returned that did not fail, or else the earliest.
 
         Parameters
         ----------
         columns
-            Read only these and what orders the records; all of them when None.
+            Columns to read, beside those that order the records; all of them when None.
         """
         wanted = None
         if columns is not None:
@@ -334,16 +333,16 @@ class Store:
         return table.filter(pa.array(~repeats))
 
     def conflicts(self) -> list[Conflict]:
-        """Return keys whose records disagree in more than their timing.
+        """Return the keys whose records disagree in more than their provenance.
 
-        A failure is no opinion: it disagrees with nothing.
+        Records of failures are ignored: they hold no measured values.
         """
         table, repeats = sort_records(self.collect()[0])
         return find_conflicts(table, repeats)
 
 
 def holds_spec(folder: Path) -> bool:
-    """Return whether a folder is a store, or may not be looked into: reading it then says so."""
+    """Return whether a folder is a store, or unreadable, so that reading it raises the error."""
     try:
         os.lstat(folder / "spec.toml")
     except PermissionError:
@@ -356,7 +355,7 @@ def holds_spec(folder: Path) -> bool:
 def stores_in(folder: Path) -> dict[str, Store]:
     """Return the stores of a folder by name: itself, or those one level below, sorted.
 
-    Whether one can be read is seen when it is.
+    The stores are not read here.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What is done to a store as a whole: its state told, its parts merged, one file made of it."""
+"""Operations on a whole store: its status, the merging of its parts, export to one file."""
 
 import json
 import time
@@ -20,17 +20,17 @@ from gapless.store.records import KEY, REASON, find_conflicts, sort_records
 from gapless.store.store import Fault, Store, StoreError
 
 PART_ROWS = 50_000
-"""Records of a merged part: some ten MB, so that a damaged one costs minutes and not a sweep."""
+"""Records of a merged part, some ten MB: a damaged one takes minutes to compute again."""
 PAUSE_S = 1.0
-"""Between a merged part and the removal of what it replaces: longer than a listing takes, so that
-no listing begins before the first and ends after the second."""
+"""Seconds between writing a merged part and removing those that it replaces: longer than a listing
+takes, so that no listing begins before the first and ends after the second."""
 ABANDONED_S = 3600.0
-"""Age at which a temporary file is a dead writer's."""
+"""Age in seconds above which a temporary file belongs to no running writer."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """What a store holds.
+    """Counts of the points, records, parts and faults of a store.
 
     Parameters
     ----------
@@ -51,9 +51,9 @@ class Status:
     missing
         Points of the last plan without a record; None if no plan was noted.
     failures
-        Why the `failed` points could not be measured.
+        Reasons of the `failed` points.
     faults
-        Why each of `damaged` is left out, and what else of the store cannot be read.
+        Reasons why each of `damaged` is left out, and other files of the store that are unreadable.
     """
 
     planned: int | None
@@ -72,7 +72,7 @@ class Status:
 
 
 def status(store: Store) -> Status:
-    """Return what a store holds; only the few columns that this takes are read."""
+    """Return the status of a store, from the few columns that it depends on."""
     tables, faults = store.collect([*KEY, REASON, "wall_s", "written_at"])
     table, repeats = sort_records(tables)
     kept = table.filter(pa.array(~repeats))
@@ -107,11 +107,11 @@ def _size(path: Path) -> int:
 
 
 def compact(store: Store) -> int:
-    """Merge small parts into few; return how many parts went.
+    """Merge small parts into few; return the number of parts that were replaced.
 
-    Legal beside writers and readers, and safe to kill: what a part holds is on disk in another
-    before it is removed. Agreeing duplicates are dropped, conflicting ones kept for `conflicts`;
-    what is damaged or not of this store is told on stderr and left alone.
+    Writers and readers may run at the same time, and a kill loses nothing: the records of a part
+    are on disk in another before it is removed. Agreeing duplicates are dropped, conflicting ones
+    kept for `conflicts`; damaged or foreign parts are reported on stderr and left alone.
     """
     merged: list[Path] = []
     batch: list[tuple[Path, pa.Table]] = []
@@ -139,7 +139,7 @@ def compact(store: Store) -> int:
 
 
 def _merge(store: Store, batch: list[tuple[Path, pa.Table]]) -> list[Path]:
-    """Write one part of several; return those that it replaces."""
+    """Merge several parts into one; return the paths of those that it replaces."""
     if len(batch) < 2:
         return []
     table, repeats = sort_records([table for _, table in batch])
@@ -162,10 +162,10 @@ def _is_abandoned(path: Path) -> bool:
 
 
 def export(store: Store, file: Path) -> int:
-    """Write all records, one for each key, sorted, as one .parquet or .csv; return their number.
+    """Write all records, one for each key, sorted, to a .parquet or .csv; return their number.
 
-    In a .csv lists become JSON, and a text that a spreadsheet would take for a formula gets a ' in
-    front.
+    In a .csv lists become JSON, and a ' precedes a text that a spreadsheet would take for a
+    formula.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def export(store: Store, file: Path) -> int:
 
 
 def _flat(table: pa.Table) -> pa.Table:
-    """Return a table of numbers and harmless texts, which any reader of CSV understands."""
+    """Return a table of plain numbers and harmless texts, for CSV."""
     columns = {}
     for name in table.column_names:
         column = table[name]

@@ -1,4 +1,4 @@
-"""Run what is missing: planned points minus what the store holds, on an engine.
+"""Sweeps: the planned points that a store lacks, run on an engine.
 
 The engine for Dask is `gapless.sweep.cluster`, which needs the extra ``[cluster]``.
 """

@@ -1,4 +1,4 @@
-"""The engine beyond one machine: any Dask client (extra ``[cluster]``)."""
+"""The engine for several machines, on any Dask client (extra ``[cluster]``)."""
 
 import signal
 import time
@@ -19,7 +19,7 @@ from gapless.sweep.work import Receipt, work
 from gapless.threads import pin_threads
 
 PULSE = 5.0
-"""Seconds between two looks at whether there are workers."""
+"""Seconds between two checks for workers."""
 RESTART = 60.0
 """Seconds that a nanny may take to start a worker again."""
 
@@ -27,7 +27,7 @@ RESTART = 60.0
 def connect(address: str) -> Client:
     """Return a client of the scheduler at `address`.
 
-    Raises ``ValueError`` if none answers.
+    Raises ``ValueError`` if it does not answer.
     """
     try:
         # told here: a client that failed complains once more when it is collected
@@ -48,11 +48,11 @@ def run_on_cluster(
     stopping: Stopping = never,
     time_limit: float | None = None,
 ) -> None:
-    """Work through the tasks on the workers of a Dask client; see `engine.drive`.
+    """Run the tasks on the workers of a Dask client; see `engine.drive`.
 
     Workers must have one thread each, import this package and see the stores under the same path.
-    Two tasks for each worker are submitted at a time, and each is released when its receipt is
-    here. A task that takes too long ends its worker, which its nanny starts again.
+    Two tasks for each worker are submitted at a time, and each is released when its receipt has
+    arrived. A task that takes too long ends its worker, which its nanny starts again.
 
     Raises
     ------
@@ -73,14 +73,14 @@ class Cluster:
         self.running: dict[Future[Receipt], tuple[Task, str]] = {}
 
     def idle(self) -> list[int]:
-        """Return a lane for every task that is wanted to keep two at each worker.
+        """Return a lane for every task that is missing from two at each worker.
 
-        There is one lane: which worker gets a task is for the scheduler to say.
+        There is one lane, because the scheduler chooses the worker of a task.
         """
         return [0] * (2 * max(1, len(_threads(self.client))) - len(self.running))
 
     def submit(self, task: Task, lane: int = 0) -> None:
-        """Hand the task to the scheduler."""
+        """Submit the task to the scheduler."""
         del lane
         token = f"gapless-{uuid.uuid4().hex}"
         limit = self.time_limit or task.time_limit
@@ -88,15 +88,15 @@ class Cluster:
         self.running[future] = task, token
 
     def busy(self) -> bool:
-        """Return whether a task is out."""
+        """Return whether a submitted task has not returned."""
         return bool(self.running)
 
     def finished(self) -> Iterator[tuple[Task, Receipt | WorkerLostError]]:
-        """Wait for a receipt, or for the news that a worker is lost.
+        """Wait for a receipt or for the loss of a worker; return the finished tasks.
 
-        Every worker ends a task that takes too long. So if no word comes for much longer than
-        that, though workers are there, what is out is lost (rarely a task that a dying worker
-        was about to get is forgotten by all), and it is given out again.
+        Every worker ends a task that takes too long. If nothing arrives for much longer than that,
+        although there are workers, the submitted tasks are lost and are submitted again. This is
+        rare: Dask has lost the task that it was about to give to a dying worker.
         """
         limit = max(self.time_limit or task.time_limit for task, _ in self.running.values())
         deadline, done = None, set()
@@ -118,7 +118,7 @@ class Cluster:
                 yield task, WorkerLostError(f"the worker was lost ({type(lost).__name__})")
 
     def _given_up(self) -> Iterator[tuple[Task, WorkerLostError]]:
-        """Take back all that is out. Its events stay set: who comes to it late leaves it alone."""
+        """Take back all submitted tasks; their events stay set, so a late worker skips them."""
         for future in list(self.running):
             task, _ = self.running.pop(future)
             future.cancel()
@@ -131,10 +131,10 @@ def _threads(client: Client) -> dict[str, int]:
 
 
 def _work_once(task: Task, token: str, time_limit: float) -> Receipt:
-    """Do the task unless it has been begun before.
+    """Do the task unless another worker has begun it.
 
-    Dask gives the task of a dead worker to the next one by itself; counting tries and cutting
-    bundles is for `drive` to do.
+    Dask resubmits the task of a dead worker by itself, but `drive` has to count the tries and to
+    cut the bundles.
     """
     begun = Event(token)
     if begun.is_set():
@@ -148,7 +148,7 @@ def _work_once(task: Task, token: str, time_limit: float) -> Receipt:
 
 @contextmanager
 def _ends_process_after(seconds: float):
-    """Let the system end this process if the block takes longer; an endless loop hears no more.
+    """Have the system end this process if the block takes longer, also in an endless loop.
 
     The default action of the alarm needs no cooperation of the interpreter.
     """

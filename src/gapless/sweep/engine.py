@@ -1,8 +1,7 @@
-"""Engines: this process, or a crew of workers any of which may die (`sweep.pool`, `sweep.cluster`).
+"""Engines: this process, or workers any of which may die (`sweep.pool`, `sweep.cluster`).
 
-An engine takes tasks, of one experiment or of several, and a question `stopping` that it asks
-before it begins another one: what is running then is finished. What crews promise is written once,
-in `drive`.
+An engine takes tasks, of one experiment or of several, and a predicate `stopping` that it evaluates
+before each task; running tasks are finished. `drive` defines the guarantees of all crews.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,52 +12,52 @@ from gapless.sweep.plan import Task
 from gapless.sweep.work import Receipt, give_up, work
 
 TRIES = 3
-"""How often a point is tried that takes its worker down, before it is stored as failed."""
+"""Number of tries of a point that ends its worker, before it is stored as failed."""
 
 OnReceipt = Callable[[Receipt], None]
 Stopping = Callable[[], bool]
 
 
 class WorkerLostError(Exception):
-    """The worker of a task died, or was ended because the task took too long."""
+    """Error of a task whose worker died, or was ended because the task took too long."""
 
 
 class Crew(Protocol):
     """Workers that take tasks and hand back receipts."""
 
     def idle(self) -> Sequence[int]:
-        """Return a lane for every task that can be submitted now: a number of a worker.
+        """Return the lanes (numbers of workers) that can take a task, one for each task.
 
-        Tasks of one lane follow each other in the plan, so whoever takes them can use again what
-        was compiled for the one before.
+        Tasks of one lane follow each other in the plan, so that a worker reuses the programs of the
+        previous task.
         """
         ...
 
     def submit(self, task: Task, lane: int) -> None:
-        """Have the worker of a lane that is idle do the task."""
+        """Submit the task to the idle worker of a lane."""
         ...
 
     def busy(self) -> bool:
-        """Return whether a task is not back yet."""
+        """Return whether a task has not returned."""
         ...
 
     def finished(self) -> Iterable[tuple[Task, Receipt | WorkerLostError]]:
-        """Wait until something happens; return the tasks that are back.
+        """Wait for an event; return the tasks that have returned.
 
-        Raises what a task raised, such as a full disk.
+        Raises the error of a task, such as that of a full disk.
         """
         ...
 
 
 def never() -> bool:
-    """Go on to the end."""
+    """Return False: do not stop."""
     return False
 
 
 def run_in_process(
     tasks: Iterable[Task], on_receipt: OnReceipt, *, stopping: Stopping = never
 ) -> None:
-    """Work through the tasks here, one after the other; a point that crashes ends all."""
+    """Run the tasks in this process, one after the other; a point that crashes ends it."""
     for task in tasks:
         if stopping():
             return
@@ -66,11 +65,11 @@ def run_in_process(
 
 
 def drive(crew: Crew, tasks: Iterable[Task], on_receipt: OnReceipt, stopping: Stopping) -> None:
-    """Have the crew do all tasks, whatever becomes of its workers.
+    """Run all tasks on a crew, and again those of workers that are lost.
 
-    A task whose worker is lost is cut into its points. They are tried again when everything else
-    has had its turn, so that a poisoned point delays nothing but itself, and stored as failed
-    after `TRIES` tries in all. Any other error is raised; nothing acknowledged is lost by it.
+    A task whose worker is lost is cut into its points. They are tried again after all other tasks,
+    so that a point that crashes delays no other, and stored as failed after `TRIES` tries in all.
+    Any other error is raised; records that were acknowledged are on disk.
     """
     fresh, again = Lanes(tasks), []
     while True:

@@ -1,4 +1,4 @@
-"""What a plan will take on this machine, from points measured here."""
+"""Estimates of the time and memory of a plan on this machine, from points measured here."""
 
 import resource
 import time
@@ -10,12 +10,12 @@ from gapless.measure import Cost, Point
 from gapless.sweep.plan import Plan
 
 CALIBRATION_FLOPS = 3e10
-"""The most that a point measured for calibration may cost: about a second."""
+"""Largest cost of a point that is measured for calibration: about a second."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What this machine needs for an experiment.
+    """Speed, compilation time, start-up time and memory of this machine for an experiment.
 
     Parameters
     ----------
@@ -51,9 +51,9 @@ class Calibration:
 def calibrate(plan: Plan) -> Calibration:
     """Measure two points of different programs, the second of them twice.
 
-    The first warms up. The second is of the program that takes most of the plan, as far as one
-    of its points is done in about a second; failing that, of smoke scale. Its first run compiles,
-    its second does not.
+    The first is a warm-up. The second has the program with the largest share of the plan among
+    those with a point of about a second; if there is none, a point of smoke scale. Its first run
+    compiles, and its second does not.
     """
     warm, typical = _probes(plan)
     first = _seconds(warm)
@@ -83,7 +83,7 @@ def _probes(plan: Plan) -> tuple[Point, Point]:
 
 
 def _affordable(points: Sequence[Point], costs: Sequence[Cost]) -> dict[Hashable, Point]:
-    """Return a point of each program that has a cheap one."""
+    """Return a cheap point of each program, if it has one."""
     found: dict[Hashable, Point] = {}
     for point, cost in zip(points, costs, strict=True):
         if cost.flops <= CALIBRATION_FLOPS:

@@ -1,4 +1,4 @@
-"""Which task is whose: neighbours in the plan go to one worker, which has compiled for them."""
+"""Assignment of tasks to workers: neighbours in the plan, which share programs, go to one."""
 
 from collections.abc import Iterable
 from itertools import accumulate
@@ -9,9 +9,9 @@ from gapless.sweep.plan import Task
 class Lanes:
     """Tasks in their order, cut into one stretch for each worker.
 
-    A lane takes the tasks of its stretch one after the other. Where none is left, it gets the
+    A lane takes the tasks of its stretch one after the other. When none is left, it takes the
     second half, by operations, of the longest stretch of another. So two workers begin at different
-    points of the plan, seldom compile the same programs, and come to their end together.
+    points of the plan, seldom compile the same programs, and end at about the same time.
     """
 
     def __init__(self, tasks: Iterable[Task]) -> None:
@@ -26,7 +26,7 @@ class Lanes:
         return mine.pop(0) if mine else None
 
     def _share(self) -> list[Task]:
-        """Return what a lane without tasks gets: everything at first, then half of another's."""
+        """Return the stretch of a lane without tasks: all at first, then half of another's."""
         if self._unclaimed is not None:
             found, self._unclaimed = self._unclaimed, None
             return found

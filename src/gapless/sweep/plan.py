@@ -1,4 +1,4 @@
-"""What is missing, cut into tasks of seconds."""
+"""The plan of a sweep: the missing points, cut into tasks of seconds."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -13,18 +13,18 @@ from gapless.store import Store, passes
 TASK_FLOPS = 1e11
 """Floating-point operations of a task: seconds of one core, so that little is lost by a kill."""
 LEAST_TIME_LIMIT = 600.0
-"""Seconds any task may take: many compilations, on a busy machine."""
+"""Shortest time limit of a task in seconds: many compilations, on a busy machine."""
 LEAST_SPEED = 5e8
-"""Floating-point operations a second that the slowest machine makes; a hundredth of a usual one."""
+"""Floating-point operations a second of the slowest machine; a hundredth of a usual one."""
 
 
 @dataclass(frozen=True)
 class Task:
     """Points that one worker measures one after the other and stores as one part.
 
-    Of their experiment it has the `name` alone: a worker loads no figure. `store` is the folder of
-    the records, `addresses` are those of the points, and `attempt` counts how often they are tried,
-    this time included.
+    It holds only the `name` of the experiment: a worker loads no figure. `store` is the folder of
+    the records, `addresses` are those of the points, and `attempt` is the number of the try, from
+    1.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Task:
     attempt: int = 1
 
     def __reduce__(self) -> tuple:
-        """Have the current folder looked in before points, of a module there, are unpickled."""
+        """Reduce to a form whose unpickling first adds the current folder to the search path."""
         return _unpickled, (_Here(), *(getattr(self, field.name) for field in fields(self)))
 
     @property
@@ -44,7 +44,7 @@ class Task:
         return LEAST_TIME_LIMIT + self.flops / LEAST_SPEED
 
     def again(self) -> "list[Task]":
-        """Return what is tried next when the task took its worker down: each point alone."""
+        """Return the tasks of the next try after a lost worker: each point alone."""
         share = self.flops / len(self.points)
         single = replace(self, flops=share, attempt=self.attempt + 1)
         return [
@@ -54,7 +54,7 @@ class Task:
 
 
 class _Here:
-    """Stands for the current folder of whatever process it is unpickled in."""
+    """Placeholder for the current folder of the process that unpickles it."""
 
     def __reduce__(self) -> tuple:
         return look_here, ()
@@ -80,19 +80,18 @@ class Plan:
 
     @property
     def flops(self) -> float:
-        """Expected floating-point operations of what is missing."""
+        """Expected floating-point operations of the missing points."""
         return sum(cost.flops for cost in self.costs)
 
     @property
     def bytes(self) -> float:
-        """Expected memory of the largest point that is missing."""
+        """Expected memory of the largest missing point."""
         return max((cost.bytes for cost in self.costs), default=0.0)
 
     def tasks(self) -> Iterator[Task]:
         """Yield the missing points in order, in tasks of about `TASK_FLOPS`.
 
-        Raises ``ValueError`` if the plan was made without a store: there records would have no
-        place.
+        Raises ``ValueError`` if the plan was made without a store, which the records need.
         """
         bundle: list[Point] = []
         flops = 0.0
@@ -119,10 +118,10 @@ def plan(
     *,
     retry_failed: bool = False,
 ) -> Plan:
-    """Return which of `points` the store lacks; all of them without a store.
+    """Return the plan of those of `points` that the store lacks; of all of them without a store.
 
-    Points that failed for a cause that passes (see `gapless.store.passes`) are lacking; with
-    `retry_failed`, all that failed.
+    Points that failed for a temporary cause (`gapless.store.passes`) count as missing; with
+    `retry_failed`, all that failed do.
     """
     found = store.outcomes() if store is not None else {}
 
@@ -139,8 +138,8 @@ def plan(
 def shard(points: Sequence[Point], index: int, count: int) -> Sequence[Point]:
     """Return part `index` (from 1) of `count` of the points: every `count`-th of them.
 
-    The split depends on nothing but the list, so any number of processes share it out without
-    speaking to each other; neighbours, which cost alike, go to different parts.
+    The split depends on the list alone, so that processes need no communication; neighbours, which
+    have similar costs, go to different parts.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """The engine of one machine: spawned workers of one thread each, a pipe to every one.
 
-Workers share nothing, neither a queue nor a lock, so the death of one at any moment concerns its
-own task alone. (A pool whose workers share a channel loses a task for good, or hangs, when one
-is killed as it starts or while it fetches: the crash campaign did that to the library used first.)
+Workers share neither a queue nor a lock, so that the death of one at any moment affects its own
+task alone. In a pool whose workers share a channel, a worker that is killed while it starts or
+fetches can lose a task or block all others.
 """
 
 import multiprocessing
@@ -24,12 +24,12 @@ from gapless.sweep.work import Receipt, work
 from gapless.threads import pin_threads
 
 MOST_STILLBORN = 20
-"""How many workers in a row may die before they are ready: by then it is not by chance."""
+"""Number of successive workers that may die before they are ready; more are a systematic fault."""
 UNGUARDED = 97
-"""Exit code of a worker that comes to start workers itself, as it imports the user's script."""
+"""Exit code of a worker that would start workers itself while it imports the user's script."""
 DEAD = object()
 GUARD = (
-    "workers: every worker imports the script that starts them; put what the script does under "
+    "workers: every worker imports the script that starts them; put its statements under "
     'if __name__ == "__main__":'
 )
 
@@ -44,9 +44,9 @@ def run_on_workers(
     stopping: Stopping = never,
     time_limit: float | None = None,
 ) -> None:
-    """Work through the tasks on spawned processes; see `engine.drive`.
+    """Run the tasks on spawned processes; see `engine.drive`.
 
-    `time_limit` in seconds is each task's own, generous one by default.
+    `time_limit` is in seconds; by default it is a generous multiple of each task's estimate.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def run_on_workers(
 
 
 def _check_main() -> None:
-    """Raise, or end the worker that this is, if the main module is not one to be imported."""
+    """Raise, or end the worker if this is one, unless the main module can be imported."""
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         os._exit(UNGUARDED)  # the one who has started this worker says why
     main = sys.modules["__main__"]
@@ -93,7 +93,7 @@ class Worker:
         self.time_limit = self.deadline = float("inf")
 
     def begin(self, task: Task, time_limit: float) -> None:
-        """Send the task; a worker that is dead already is found out by `Pool.finished`."""
+        """Send the task; a worker that is dead already is detected by `Pool.finished`."""
         self.task, self.time_limit = task, time_limit
         self.deadline = time.monotonic() + time_limit
         try:
@@ -122,11 +122,11 @@ class Pool:
         self.stillborn = 0
 
     def idle(self) -> list[int]:
-        """Return the numbers of the workers that wait for a task."""
+        """Return the numbers of the idle workers."""
         return [i for i, one in enumerate(self.workers) if one.ready and one.task is None]
 
     def submit(self, task: Task, lane: int) -> None:
-        """Give the task to the worker of this number, which waits."""
+        """Send the task to the idle worker of this number."""
         self.workers[lane].begin(task, self.time_limit or task.time_limit)
 
     def busy(self) -> bool:
@@ -134,7 +134,7 @@ class Pool:
         return any(worker.task is not None for worker in self.workers)
 
     def finished(self) -> Iterator[tuple[Task, Receipt | WorkerLostError]]:
-        """Wait for a worker to report, die or take too long."""
+        """Wait until a worker reports, dies or times out; return the tasks that have returned."""
         deadline = min(worker.deadline for worker in self.workers)
         patience = None if deadline == float("inf") else max(0.0, deadline - time.monotonic())
         reporting = wait([worker.connection for worker in self.workers], patience)
@@ -169,13 +169,13 @@ class Pool:
             yield lost.task, WorkerLostError(reason.format(code))
 
     def stop(self) -> None:
-        """End all workers, whatever they do."""
+        """End all workers, busy or not."""
         for worker in self.workers:
             worker.end()
 
 
 def _received(connection: Any) -> Any:
-    """Return what a worker has sent; `DEAD` if its end of the pipe is closed."""
+    """Return the message of a worker; `DEAD` if its end of the pipe is closed."""
     try:
         return connection.recv()
     except (EOFError, OSError):
@@ -183,7 +183,7 @@ def _received(connection: Any) -> Any:
 
 
 def _serve(connection: Connection) -> None:
-    """Be a worker: do one task after the other until the pipe ends."""
+    """Run one task after the other, in a worker, until the pipe is closed."""
     pin_threads()
     # the pipe ends when the driver does
     with suppress(EOFError, BrokenPipeError):

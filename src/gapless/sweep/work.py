@@ -1,4 +1,4 @@
-"""What a worker does with a task: measure, store, hand back a receipt."""
+"""The work of a task: measure its points, store their records, return a receipt."""
 
 import os
 import platform
@@ -25,7 +25,7 @@ PROVENANCE_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of a task of the experiment called `name`: its records are on disk."""
+    """Receipt of a task of the experiment `name`, whose records are on disk."""
 
     name: str
     points: int
@@ -70,7 +70,7 @@ def _together(tables: list[pa.Table]) -> pa.Table:
 
 
 def _measured(point: Point) -> pa.Table:
-    """Return what a point measures. Raises ``ValueError`` unless it is records of its schema."""
+    """Return the records of a point; raise ``ValueError`` unless they have its schema."""
     table, schema = point.measure(), point.record_schema()
     if not isinstance(table, pa.Table) or not table.schema.equals(schema):
         raise ValueError("the measurement returned no table of its SCHEMA; make it by self.table()")
@@ -80,7 +80,7 @@ def _measured(point: Point) -> pa.Table:
 
 
 def _stamped(table: pa.Table, address: str, seconds: float) -> pa.Table:
-    """Return records with where they belong, who made them, and what each took."""
+    """Return records with columns for address, provenance and computing time."""
     common = {
         "address": address,
         **provenance(),
@@ -111,8 +111,8 @@ def provenance() -> dict[str, str | None]:
 def commit() -> str | None:
     """Return the commit of the checkout that this package is the source of.
 
-    An installed package may lie in a checkout as well, that of whatever project its virtual
-    environment is for; and variables ``GIT_*`` may name any other.
+    An installed package may lie in the checkout of another project, that of its virtual
+    environment, and variables ``GIT_*`` may name yet another; both are excluded.
     """
     package = Path(__file__).parents[1]
     root = package.parents[1]
