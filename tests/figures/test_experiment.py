@@ -35,7 +35,7 @@ def test_every_experiment_plans_distinct_points_with_a_cost(name):
 )
 def test_the_large_scale_goes_to_the_papers_n_within_20_gib(name, n):
     points = load(name).points("large", 0)
-    assert max(point.n for point in points) == n  # type: ignore[attr-defined]
+    assert max(getattr(point, "n", 0) for point in points) == n
     assert max(point.cost().bytes for point in points) < 20 * 2**30
 
 
