@@ -14,6 +14,8 @@ RESAMPLES = 400
 """Resampled sets behind an error."""
 MEDIAN_ERROR = sqrt(np.pi / 2)
 """Standard error of a median of normal numbers, in units of the mean's."""
+CORNER_SETS = 4
+"""Values of α that a corner needs."""
 EXCESS_SETS = 2
 """Values of α that a straight line needs."""
 
@@ -88,27 +90,38 @@ def corner(exponents: Mapping[float, np.ndarray]) -> tuple[float, float]:
     is no corner, or where a tenth of the resampled sets have none.
     """
     alphas = np.array(sorted(exponents))
-    # three parameters, and a point more
-    if len(alphas) < 4:
-        return nan, nan
-    # a corner needs a point on either side; for each place the rest of the fit is linear
-    places = np.linspace(alphas[1], alphas[-2], 200)
-    designs = np.stack([np.ones((200, len(alphas))), -np.maximum(places[:, None] - alphas, 0)], -1)
-    solve = np.linalg.pinv(designs)
-
-    def fitted(medians: np.ndarray) -> float:
-        best = solve @ medians
-        misfit = (((designs @ best[..., None])[..., 0] - medians) ** 2).sum(axis=1)
-        least = int(np.argmin(misfit))
-        # a curve that is flat to rounding has its corner anywhere
-        bends = best[least, 1] > 1e-9 * abs(medians).max()
-        # at an end of the range the best corner lies outside of it
-        return float(places[least]) if bends and 0 < least < len(places) - 1 else nan
+    fitted = _corner_fit(alphas)
 
     def of(choose: Callable[[np.ndarray], np.ndarray]) -> float:
         return fitted(np.array([np.median(choose(exponents[alpha])) for alpha in alphas]))
 
-    return of(lambda values: values), _resampled(of)
+    value = of(lambda values: values)
+    return value, _resampled(of) if len(alphas) >= CORNER_SETS else nan
+
+
+def corner_of_curve(alphas: np.ndarray, exponents: np.ndarray) -> float:
+    """Return the corner of `corner` for one exponent at each α: a curve without noise."""
+    return _corner_fit(alphas)(exponents)
+
+
+def _corner_fit(alphas: np.ndarray) -> Callable[[np.ndarray], float]:
+    """Return the map from exponents at these α to their corner, NaN where there is none."""
+    enough = len(alphas) >= CORNER_SETS
+    places = np.linspace(alphas[1], alphas[-2], 200) if enough else np.zeros(200)
+    designs = np.stack([np.ones((200, len(alphas))), -np.maximum(places[:, None] - alphas, 0)], -1)
+    solve = np.linalg.pinv(designs)
+
+    def fitted(exponents: np.ndarray) -> float:
+        if not enough:
+            return nan
+        best = solve @ exponents
+        misfit = (((designs @ best[..., None])[..., 0] - exponents) ** 2).sum(axis=1)
+        least = int(np.argmin(misfit))
+        # a curve that is flat to rounding has its corner anywhere
+        bends = best[least, 1] > 1e-9 * abs(exponents).max()
+        return float(places[least]) if bends and 0 < least < len(places) - 1 else nan
+
+    return fitted
 
 
 def vanishing_excess(excess: Mapping[float, np.ndarray]) -> tuple[float, float]:
@@ -130,11 +143,16 @@ def vanishing_excess(excess: Mapping[float, np.ndarray]) -> tuple[float, float]:
 
     def of(choose: Callable[[np.ndarray], np.ndarray]) -> float:
         means = np.array([choose(excess[alpha]).mean() for alpha in alphas])
-        slope, constant = np.polyfit(alphas, means, 1)
-        root = -constant / slope if slope else nan
-        return float(root) if alphas[0] <= root <= alphas[-1] else nan
+        root = zero_of_line(alphas, means)
+        return root if alphas[0] <= root <= alphas[-1] else nan
 
     return of(lambda values: values), _resampled(of)
+
+
+def zero_of_line(x: np.ndarray, y: np.ndarray) -> float:
+    """Return where the straight line of least squares through points is zero, also beyond them."""
+    slope, constant = np.polyfit(x, y, 1)
+    return float(-constant / slope) if slope else nan
 
 
 def _resampled(estimate: Callable[[Callable[[np.ndarray], np.ndarray]], float]) -> float:

@@ -21,7 +21,7 @@ WEAK_RECOVERY = 0.5
 """α above which s = 0 is unstable: s′ = 2αs + O(s²)."""
 INFORMATION_THEORETIC = 1.0
 """α above which s = 1 is stable: V′ = V/α + o(V), noiseless."""
-# s at which the limit s → 0 is read off: α(s) = ½ + O(s) (baselines.md §3)
+# s up to which α(s) = ½ + O(s) is taken as linear (baselines.md §3)
 SMALL = 1e-6
 MOST_NOISE = 1e30
 
@@ -81,7 +81,7 @@ class Thresholds:
     Parameters
     ----------
     weak_recovery
-        α above which the uninformed fixed point has q > 0: 1/2.
+        α above which the uninformed fixed point has q > 0: 1/2 exactly.
     algorithmic
         α above which it is q = 1: message passing recovers exactly.
     jump_from
@@ -121,8 +121,7 @@ def thresholds() -> Thresholds:
         lambda z, omega: posterior_score(s**0.5 * omega, z, 1 - s) ** 2, s**0.5
     )
     return Thresholds(
-        # the limit s → 0 of α(s), by its value at a small s: s′ is linear there
-        weak_recovery=alpha_of_fixed_point(SMALL),
+        weak_recovery=WEAK_RECOVERY,
         algorithmic=-float(found.fun),
         jump_from=s**0.5,
         information_theoretic=INFORMATION_THEORETIC,
@@ -138,8 +137,11 @@ def uninformed_overlap(alpha: float) -> float:
     rising branch. Raises ``ValueError`` unless alpha is positive.
     """
     alpha = ratio(alpha)
-    if alpha <= alpha_of_fixed_point(SMALL):
+    if alpha <= WEAK_RECOVERY:
         return 0.0
+    least = alpha_of_fixed_point(SMALL)
+    if alpha < least:
+        return (SMALL * (alpha - WEAK_RECOVERY) / (least - WEAK_RECOVERY)) ** 0.5
     end = thresholds()
     if alpha >= end.algorithmic:
         return 1.0
