@@ -8,7 +8,17 @@ import jax
 import pytest
 from jaxtyping import install_import_hook
 
-ARRAYS = ["design", "problem", "flow", "linalg", "hessian", "theory", "algorithms", "measure"]
+ARRAYS = [
+    "design",
+    "sensing",
+    "problem",
+    "flow",
+    "linalg",
+    "hessian",
+    "theory",
+    "algorithms",
+    "measure",
+]
 install_import_hook([f"gapless.{name}" for name in ARRAYS], "typechecker.checked")
 
 from gapless import program_cache  # noqa: E402

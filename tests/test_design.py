@@ -11,13 +11,13 @@ DESIGN = Design(n=48, alpha=12.5, seed=3, index=2, runs=5)
 
 def test_the_same_design_draws_the_same_numbers():
     again = Design(n=48, alpha=12.5, seed=3, index=2, runs=5)
-    for name in ("sensing", "teacher", "start", "gaussian_labels"):
+    for name in ("sensing_matrix", "teacher", "start", "gaussian_labels"):
         assert (getattr(DESIGN, name)() == getattr(again, name)()).all()
 
 
 def test_more_runs_leave_the_first_as_they_were():
     more = Design(n=48, alpha=12.5, seed=3, index=2, runs=9)
-    assert (more.sensing() == DESIGN.sensing()).all()
+    assert (more.sensing_matrix() == DESIGN.sensing_matrix()).all()
     for name in ("teacher", "start", "gaussian_labels"):
         assert (getattr(more, name)()[:5] == getattr(DESIGN, name)()).all()
     few, many = (draw_problem(d, "shuffled").labels for d in (DESIGN, more))
@@ -30,7 +30,7 @@ def test_every_part_of_the_key_matters(change):
     fields = dict(n=48, alpha=12.5, seed=3, index=2, runs=5) | change
     other = Design(**fields)
     assert not np.allclose(other.start()[:, :40], DESIGN.start()[:, :40])
-    assert not np.allclose(other.sensing()[:40, :40], DESIGN.sensing()[:40, :40])
+    assert not np.allclose(other.sensing_matrix()[:40, :40], DESIGN.sensing_matrix()[:40, :40])
 
 
 def test_twins_share_sensing_vectors_teacher_and_squared_labels():
@@ -43,7 +43,7 @@ def test_twins_share_sensing_vectors_teacher_and_squared_labels():
 
 
 def test_sensing_vectors_are_standard_and_cut_from_blocks():
-    x = np.asarray(Design(n=256, alpha=5.01, seed=0).sensing(), float)
+    x = np.asarray(Design(n=256, alpha=5.01, seed=0).sensing_matrix(), float)
     m, n = x.shape
     assert m == 1283  # ⌊αN + ½⌋, not a multiple of a block
     z = x.ravel() * n**0.5
@@ -63,7 +63,7 @@ def test_teachers_and_starts_lie_on_the_sphere():
 def test_both_precisions_see_the_same_instances(dtype):
     problem = draw_problem(DESIGN, "teacher", dtype=dtype)
     assert problem.sensing.dtype == problem.labels.dtype == dtype
-    assert (np.asarray(problem.sensing, np.float32) == DESIGN.sensing()).all()
+    assert (np.asarray(problem.sensing, np.float32) == DESIGN.sensing_matrix()).all()
 
 
 @pytest.mark.parametrize(

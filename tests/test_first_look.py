@@ -29,7 +29,7 @@ ROUNDING = 2e-6
 def test_draws_in_numpy_are_the_compiled_ones(n: int, alpha: float, runs: int) -> None:
     design = Design(n, alpha, seed=3, index=1, runs=runs)
     at_once = Design(n, alpha, seed=3, index=1, runs=runs, in_numpy=True)
-    for name in ("sensing", "teacher", "start", "gaussian_labels", "label_noise"):
+    for name in ("sensing_matrix", "teacher", "start", "gaussian_labels", "label_noise"):
         found, expected = getattr(at_once, name)(), np.asarray(getattr(design, name)())
         assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
         np.testing.assert_allclose(found, expected, rtol=ROUNDING, atol=1e-7, err_msg=name)
@@ -40,7 +40,7 @@ def test_draws_in_numpy_are_the_compiled_ones(n: int, alpha: float, runs: int) -
 def test_a_block_that_reaches_past_the_end_leaves_the_rows_before_it() -> None:
     design = Design(8, 129.5, seed=0)  # M = 1036: two blocks of 512 rows and 12 more
     blocks = np.concatenate([np.asarray(block) for block in design.sensing_blocks()])
-    np.testing.assert_array_equal(np.asarray(design.sensing()), blocks[: design.m])
+    np.testing.assert_array_equal(np.asarray(design.sensing_matrix()), blocks[: design.m])
 
 
 @pytest.mark.parametrize("loss", [quartic, amplitude, normalised(1.0)], ids=lambda loss: loss.name)

@@ -215,3 +215,20 @@ def test_wrong_requests_are_refused(at_half) -> None:
         inspect.unwrap(lowest_eigenpairs)(problem, w, key=KEY, method="magic")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="count"):
         inspect.unwrap(lowest_eigenpairs)(problem, w, 600, key=KEY)
+
+
+def test_spectra_by_transforms_are_those_of_their_matrix():
+    """Lanczos by products alone."""
+    design = Design(n=80, alpha=6, seed=0, runs=2, in_numpy=True, sensing="fast")
+    fast = draw_problem(design, dtype="float64")
+    dense = Problem(np.asarray(fast.sensing), fast.labels, fast.teacher)
+    w, v = (states.astype(float) for states in (design.start(), design.teacher()))
+    expected = dense.hessian_product(w, v)
+    np.testing.assert_allclose(fast.hessian_product(w, v), expected, rtol=1e-11, atol=1e-10)
+    key = design.key("lanczos")
+    pairs = lowest_eigenpairs(fast, w, 3, key=key, method="lanczos", tolerance=1e-9)
+    exact = np.stack([spectrum(dense, w, run)[:3] for run in range(2)])
+    # an eigenvalue errs by the residual at most: 1e-9 of the width
+    np.testing.assert_allclose(pairs.values, exact, atol=1e-9 * float(pairs.width.max()))
+    shares = (top_sample_share(problem, pairs.vectors) for problem in (fast, dense))
+    np.testing.assert_allclose(*shares, rtol=1e-9)

@@ -7,6 +7,7 @@ Checks of shapes by the tests' own type checker are off here: this is what a use
 # pyright: reportArgumentType=false
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -21,6 +22,7 @@ import gapless.linalg as lin
 from gapless import theory
 from gapless.channels import preprocessing, trimmed, weak_optimal
 from gapless.design import Design
+from gapless.draws import at_once
 from gapless.generalisation import generalisation_error
 from gapless.labels import LabelLaw
 from gapless.losses import (
@@ -34,6 +36,7 @@ from gapless.losses import (
 )
 from gapless.problem import Problem, draw_problem
 from gapless.quadrature import bivariate_gaussian
+from gapless.sensing import draw_transforms
 from gapless.theory.spectral import best_overlap, spectral_overlap
 from gapless.theory.state_evolution import state_evolution, uninformed_overlap
 from settings import setting
@@ -303,6 +306,17 @@ case("warm_states: overlap", alg.warm_states, TEACHER, W, 2.0)
 case("warm_states: twice the same", alg.warm_states, TEACHER, TEACHER, 0.3)
 BAD_T = preprocessing("weak", 1.0).__class__("bad", lambda y: y / 0.0, ())
 case("spectral_estimate: transform", alg.spectral_estimate, PROBLEM, key=KEY, transform=BAD_T)
+
+FAST = draw_transforms(at_once.key(0, ()), "fast", M, N, "float64")
+case("Design: sensing", Design, N, 3, 0, sensing="sparse")
+for name, change in {
+    "singular_values": {"singular_values": FAST.singular_values[1:]},
+    "norm": {"singular_values": 2 * FAST.singular_values},
+    "nan": {"singular_values": FAST.singular_values * np.nan},
+    "place": {"place": FAST.place + M},
+    "outer": {"outer": FAST.outer[1:]},
+}.items():
+    case(f"TransformSensing: {name}", replace, FAST, **change)
 
 GRAM = lin.WeightedGram(jnp.asarray(X, "f4"), jnp.asarray(Y, "f4"), jnp.zeros(K))
 BLOCK = np.asarray(RNG.standard_normal((K, 1, N)), np.float32)

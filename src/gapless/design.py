@@ -17,9 +17,20 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from gapless.amounts import memory
-from gapless.arrays import Array
+from gapless.arrays import Array, jnp
 from gapless.draws import at_once, compiled
+from gapless.flags import as_ever
 from gapless.inputs import number, whole
+from gapless.sensing import (
+    OF_TRANSFORMS,
+    Ensemble,
+    SensingMatrix,
+    check_ensemble,
+    check_storage,
+    draw_transforms,
+    in_ensemble,
+    stored_numbers,
+)
 
 ROWS_PER_BLOCK = 512
 """Sensing vectors are drawn in blocks of this many, each block with a key of its own."""
@@ -52,6 +63,9 @@ class Design:
     in_numpy
         Draw in NumPy, where nothing is compiled; the numbers are the same to rounding. Problems
         drawn so are followed in NumPy too (`gapless.flow.integrate`): for a few runs, once.
+    sensing
+        The ensemble of X (`gapless.sensing`): ``gaussian``, ``signs`` (±1/√N) or ``unit-norm``
+        rows; ``fast`` and ``orthogonal``, whose products are transforms: N may be a million.
 
     Raises
     ------
@@ -65,10 +79,12 @@ class Design:
     index: int = 0
     runs: int | None = None
     in_numpy: bool = field(default=False, compare=False, repr=False)
+    sensing: Ensemble = "gaussian"
 
     def __post_init__(self) -> None:
         # kept as Python's own numbers: NumPy's wrap at 2³² or 2⁶⁴ in silence
         alpha = number("alpha", self.alpha, above=0)
+        check_ensemble(self.sensing)
         most = 2**32 - 1  # what a key is made from
         values: dict[str, int | float] = {
             "n": whole("n", self.n, 2, most),
@@ -81,7 +97,7 @@ class Design:
         for name, value in values.items():
             object.__setattr__(self, name, value)
         if (samples := self.alpha * self.n) > most:
-            size = 4.0 * samples * self.n
+            size = 4.0 * stored_numbers(self.of_transforms, int(samples), self.n)
             raise ValueError(
                 f"n, alpha: M = {samples:.3g} samples of N numbers need {memory(size)}, and "
                 "a design has at most 2**32 - 1 samples; lower one of them"
@@ -94,6 +110,11 @@ class Design:
         """M = ⌊αN + ½⌋, the number of samples."""
         # rounded half up, so that M is no matter of parity as with round()
         return floor(self.alpha * self.n + 0.5)
+
+    @property
+    def of_transforms(self) -> bool:
+        """Whether X has products and no entries."""
+        return self.sensing in OF_TRANSFORMS
 
     @property
     def k(self) -> int:
@@ -119,26 +140,45 @@ class Design:
         keys = at_once.fold_in(self._key(name), np.arange(self.k, dtype=np.uint32))
         return keys if self.in_numpy else compiled.wrapped(keys)
 
-    def sensing(self, dtype: str = "float32") -> Float[Array, "M N"]:
-        """Draw the sensing matrix X, i.i.d. N(0, 1/N): rows of unit norm on average.
+    def sensing_matrix(self, dtype: str = "float32") -> SensingMatrix:
+        """Draw the sensing matrix X: rows of unit norm on average.
 
         Drawn in float32 and rounded to `dtype` block by block, so that X is in memory once.
+
+        Raises ``ValueError`` for transforms in less than float32.
         """
-        x: Any = np.zeros((self.m, self.n), dtype)
+        if self.of_transforms:
+            check_storage(self.sensing, dtype)
+            x = draw_transforms(self._key("sensing"), self.sensing, self.m, self.n, dtype)
+            return x if self.in_numpy else x.map(jnp.asarray)
+        dense: Any = np.zeros((self.m, self.n), dtype)
         for index, block in enumerate(self.sensing_blocks()):
             first = index * ROWS_PER_BLOCK
             if self.in_numpy:
-                x[first : first + ROWS_PER_BLOCK] = block
+                dense[first : first + ROWS_PER_BLOCK] = block
             else:
-                x = compiled.placed(x, block, first)
-        return x
+                dense = compiled.placed(dense, block, first)
+        return dense
 
     def sensing_blocks(self) -> Iterator[Float32[Array, "B N"]]:
-        """Draw X block by block of rows, for matrices that do not fit in memory."""
+        """Draw X block by block of rows, for matrices that do not fit in memory.
+
+        Raises ``ValueError`` for an X that is made of transforms.
+        """
+        if self.of_transforms:
+            raise ValueError(
+                f"sensing: a {self.sensing} X has products and no rows to draw; use sensing_matrix"
+            )
         key = self._key("sensing")
         for first in range(0, self.m, ROWS_PER_BLOCK):
             block = self._draws.rows(key, first // ROWS_PER_BLOCK, ROWS_PER_BLOCK, self.n)
+            if self.sensing != "gaussian":
+                block = self._in_ensemble(block)
             yield block[: self.m - first] if self.in_numpy else block
+
+    @as_ever(loading=False)
+    def _in_ensemble(self, block: Float[Array, "B N"]) -> Float[Array, "B N"]:
+        return in_ensemble(self.sensing, block)
 
     def teacher(self) -> Float32[Array, "K N"]:
         """Draw the teachers W*, uniform on the sphere of radius √N."""

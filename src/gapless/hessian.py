@@ -25,6 +25,7 @@ from gapless.linalg import (
 )
 from gapless.precision import checked_key, precision
 from gapless.problem import Problem
+from gapless.sensing import TransformSensing
 
 ROWS_PER_UPDATE = 4096
 """Sensing vectors that enter the dense matrix at once: bounds the memory of their scaled copy."""
@@ -33,6 +34,8 @@ DENSE_BELOW = 1536
 for a batch the routes cross between 1024 and 2048 (`docs/results/eigenpairs.md`)."""
 POWER_STEPS = 30
 """Power iterations behind the spectral width of the dense route: good to a few per cent."""
+CANDIDATES = 8
+"""Samples whose norms are computed where X has no rows: the nearest to a vector is among them."""
 BATCH = 4
 """From this many runs on products are matrix-matrix without blocks of vectors."""
 BLOCK = 4
@@ -298,6 +301,8 @@ def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[
     vectors = problem.array(vectors)
     if not np.asarray(vectors).any(axis=2).all():
         raise ValueError("vectors: one of them vanishes; it must be a direction")
+    if isinstance(problem.sensing, TransformSensing):
+        return _top_of_transforms(problem.sensing.map(np.asarray), np.asarray(vectors))
     if problem.in_numpy:
         return at_once(_top_sample_share)(problem, vectors)
     with precision(problem.dtype):
@@ -312,6 +317,18 @@ def _top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float
     # |x|² is 1 up to fluctuations of √(2/N) only, so it is divided out sample by sample
     norms = (problem.sensing**2).sum(axis=1)
     share = (image / norms[None]).max(axis=1).reshape(runs, count)
+    return share / (vectors**2).sum(axis=2)
+
+
+def _top_of_transforms(x: TransformSensing, vectors: np.ndarray) -> np.ndarray:
+    """Return what `top_sample_share` does, with the norms of the likeliest samples alone."""
+    runs, count, n = vectors.shape
+    image = x.times_transpose(vectors.reshape(-1, n)) ** 2
+    candidates = min(CANDIDATES, image.shape[1])
+    # norms scatter by √(2/N), so the largest share is one of the largest products
+    likely = np.argpartition(image, -candidates, axis=1)[:, -candidates:]
+    norms = np.stack([(x.rows(some) ** 2).sum(axis=1) for some in likely])
+    share = (np.take_along_axis(image, likely, axis=1) / norms).max(axis=1).reshape(runs, count)
     return share / (vectors**2).sum(axis=2)
 
 

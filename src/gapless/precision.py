@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from gapless.arrays import jax, jnp
-from gapless.flags import as_ever
+from gapless.flags import GENERATOR, as_ever
 
 Dtype = Literal["float32", "float64", "float16"]
 """Precision of the computation. ``float16`` stores X in float16 and computes in float32: X takes
@@ -31,6 +33,10 @@ def precision_of(*arrays: Any) -> AbstractContextManager:
 
 def checked_key(name: str, key: Any) -> Any:
     """Return a key of JAX's random numbers, of either style; ``ValueError`` for anything else."""
+    if isinstance(key, np.ndarray) and key.dtype == "uint32" and key.shape == (2,):
+        # of a design that is drawn in NumPy
+        with as_ever():
+            return jax.random.wrap_key_data(jnp.asarray(key), impl=GENERATOR)
     if isinstance(key, jax.Array):
         typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
         raw = key.dtype == "uint32" and key.shape in ((2,), (4,))

@@ -47,6 +47,8 @@ EIGHT = Sample(64, 8)
         (Statement(low=0.5, least_n=64), 0.9, (0.6, 1.0), EIGHT, "agrees"),
         (Statement(low=0.5, least_n=65), 0.9, (0.6, 1.0), EIGHT, "cannot tell at this size"),
         (Statement(low=0.5, largest_n=63), 0.2, (0.1, 0.4), EIGHT, "cannot tell at this size"),
+        (Statement(low=0.5, least_runs=8), 0.9, (0.6, 1.0), EIGHT, "agrees"),
+        (Statement(low=0.5, least_runs=9), 0.9, (0.6, 1.0), EIGHT, "cannot tell at this size"),
     ],
 )
 def test_a_verdict_is_that_of_the_table(statement, estimate, interval, size, expected):
@@ -174,7 +176,10 @@ def test_figure_1_is_judged_at_the_papers_size_alone(alpha, hits, expected):
     (claim,) = fig1.claims(fig1.reduce(first_figure(768, alpha, hits, 6)))
     assert claim.verdict == "cannot tell at this size"
     assert f"{hits} of 6" in claim.ours
+    assert claim.size == "N = 768, 6 runs; stated of N = 16384"
     assert f"{hits} had recovered" in claim.ours
+    (claim,) = fig1.claims(fig1.reduce(first_figure(16384, alpha, 1, 3)))
+    assert claim.verdict == "cannot tell at this size"  # three runs are too few
 
 
 @pytest.mark.parametrize(

@@ -67,3 +67,21 @@ def test_the_overlaps_of_table_and_json_are_one_number(capsys):
     column = lines[0].index("overlap")
     shown = [float(line[column]) for line in lines[1:9]]
     assert shown == [float(f"{overlap[-1]:.6g}") for overlap in answer["overlap"]]
+
+
+def test_an_ensemble_of_sensing_matrices_shares_the_starts(capsys):
+    found = {
+        name: answer(capsys, *FLOW, "--runs", "4", "--save-at", "0,0.05", "--sensing", name)
+        for name in ("gaussian", "fast", "signs")
+    }
+    assert [run["sensing"] for run in found.values()] == list(found)
+    overlaps = {str(run["signed_overlap"][0][0]) for run in found.values()}
+    energies = {str(run["energy"][0][0]) for run in found.values()}
+    assert (len(overlaps), len(energies)) == (1, 3)
+
+
+def test_transforms_are_refused_the_precisions_that_store_entries(capsys):
+    assert main([*FLOW, "--sensing", "fast", "--dtype", "float16"]) == 2
+    told = capsys.readouterr().err
+    assert "--sensing, --dtype: a fast X has no entries to store in float16" in told
+    assert told.count("\n") == 1

@@ -38,3 +38,8 @@ def test_a_sweep_that_does_not_fit_into_memory_says_so_and_names_the_remedy(
     assert main(["reproduce", "fig1", "--workers", "2"]) == 2
     assert "--scale, --workers: fig1 on 2 processes needs" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_figure_without_a_scale_is_named(capsys):
+    assert main(["reproduce", "fig2", "--scale", "large", "--dry-run"]) == 2
+    assert "fig2 has no points at this scale" in capsys.readouterr().err

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import duckdb
+import pytest
 
 import examples
 from commands import SUCCESS, answer
@@ -85,3 +86,13 @@ def test_success_says_what_failed_and_no_row_shrinks_in_silence(tmp_path, capsys
     answer = json.loads(capsys.readouterr().out)
     assert [(r["runs"], r["failed"]) for r in answer["rows"]] == [(8, 0)] * 3
     assert answer["failures"] == []
+
+
+def test_times_are_of_the_runs_that_are_counted(capsys, tmp_path):
+    picture = tmp_path / "times.png"
+    arguments = [*SUCCESS[:3], "--alpha", "12", "--runs", "40", "--runs-per-design", "10"]
+    found = answer(capsys, *arguments, "--by-time", "--plot", str(picture))
+    (row,), (times,) = found["rows"], found["times"]
+    assert times["solved_by_end"] == pytest.approx(row["fraction"], rel=1e-12)
+    assert 0 < times["t_50_low"] <= times["t_50"] <= times["t_50_high"] < times["t_max"]
+    assert picture.stat().st_size > 0

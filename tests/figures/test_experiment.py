@@ -22,13 +22,22 @@ def test_the_smoke_scale_runs_through_table_drawing_and_claims(name: str) -> Non
 @pytest.mark.parametrize("name", NAMES)
 def test_every_experiment_plans_distinct_points_with_a_cost(name):
     experiment = load(name)
-    for scale in ("smoke", "desk"):
+    for scale in experiment.scales[:-1]:
         points = experiment.points(scale, 3)
         assert len({experiment.address(point) for point in points}) == len(points)
         assert all(point.cost().flops > 0 for point in points[::1000])
     assert experiment.points("smoke", 3) == experiment.points("smoke", 3)
     drawn = name != "calibration"  # exact equations
     assert (experiment.points("smoke", 3)[0] != experiment.points("smoke", 4)[0]) == drawn
+
+
+@pytest.mark.parametrize(
+    ("name", "n"), [("fig1", 16384), ("fig3", 8192), ("fig4", 2048), ("fig5", 4096)]
+)
+def test_the_large_scale_goes_to_the_papers_n_within_20_gib(name, n):
+    points = load(name).points("large", 0)
+    assert max(getattr(point, "n", 0) for point in points) == n
+    assert max(point.cost().bytes for point in points) < 20 * 2**30
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,8 +7,10 @@ def test_records_of_random_noiseless_runs_keep_their_addresses():
     plain = Simulation(n=16, alpha=4, seed=0).model_dump(mode="json")
     assert "start" not in plain
     assert "noise" not in plain
-    other = Simulation(n=16, alpha=4, seed=0, start="overlap:.30", noise=0.1)
-    assert other.model_dump(mode="json") == plain | {"start": "overlap:0.3", "noise": 0.1}
+    assert "sensing" not in plain
+    other = Simulation(n=16, alpha=4, seed=0, start="overlap:.30", noise=0.1, sensing="fast")
+    more = {"start": "overlap:0.3", "noise": 0.1, "sensing": "fast"}
+    assert other.model_dump(mode="json") == plain | more
     assert Simulation.model_validate(other.model_dump()) == other
 
 

@@ -14,7 +14,7 @@ from gapless.arrays import Array, compiled, jax, jnp
 from gapless.channels import posterior_score, posterior_score_slope
 from gapless.flags import as_ever
 from gapless.inputs import number, whole
-from gapless.linalg import times_transpose
+from gapless.linalg import times, times_transpose
 from gapless.precision import precision
 from gapless.problem import Problem, check_noise
 
@@ -111,7 +111,7 @@ def _iterate(
         # in a small system the sum can have the wrong sign: then nothing was learnt
         sigma = problem.n / jnp.maximum(-slope, SMALLEST_VARIANCE * problem.n)
         # rows of X have unit norm on average: no factor of N stands before Xᵀ g
-        field = estimate + sigma[:, None] * (g @ problem.sensing)
+        field = estimate + sigma[:, None] * times(g, problem.sensing)
         # R is W* seen with Gaussian noise of variance Σ: mean and variance of W* ~ N(0, 1) given it
         estimate = field / (1 + sigma[:, None])
         variance = jnp.maximum(sigma / (1 + sigma), SMALLEST_VARIANCE)

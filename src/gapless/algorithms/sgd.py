@@ -53,6 +53,10 @@ def sgd(
     rate, batch = number("rate", rate, above=0), whole("batch", batch)
     if not 1 <= batch <= problem.m:
         raise ValueError(f"batch: must lie between 1 and M={problem.m}, not {batch}")
+    if problem.of_transforms:
+        raise ValueError(
+            "problem: SGD takes samples one by one, and its X has no rows; use another"
+        )
     steps, start = whole("steps", steps, 0, MOST_STEPS), problem.states(start, "start")
     with precision(problem.dtype):
         key = checked_key("key", key)

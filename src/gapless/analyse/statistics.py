@@ -205,6 +205,51 @@ def clustered_std(values: np.ndarray, cluster: np.ndarray) -> tuple[float, float
     return whole, sqrt((len(names) - 1) / len(names) * float(((left - left.mean()) ** 2).sum()))
 
 
+@dataclass(frozen=True)
+class ClusteredLine:
+    """A straight line through runs that fall into clusters.
+
+    Parameters
+    ----------
+    slope, slope_error
+        Least squares, and its cluster-robust standard error; NaN with fewer than three runs, or
+        with one cluster.
+    explained
+        Share of the variance of y that the line explains, R².
+    """
+
+    slope: float
+    slope_error: float
+    explained: float
+
+
+def clustered_line(x: np.ndarray, y: np.ndarray, cluster: np.ndarray) -> ClusteredLine:
+    """Fit y = a + b x by least squares, each run of equal weight; its error knows the clusters.
+
+    SE² = G/(G−1) Σ_g (Σ_{i∈g} (x_i − x̄) r_i)²/(Σ (x_i − x̄)²)², r the residuals: `clustered_mean`
+    for a slope.
+
+    Parameters
+    ----------
+    x, y, cluster : (R,)
+        Numbers of each run, and the design that it is on.
+
+    Source: Cameron and Miller (2015), Eq. 11.
+    """
+    if len(x) < 3 or np.ptp(x) == 0:
+        return ClusteredLine(nan, nan, nan)
+    centred, rise = x - x.mean(), y - y.mean()
+    square = float(centred @ centred)
+    slope = float(centred @ rise) / square
+    residual = rise - slope * centred
+    _, index = np.unique(cluster, return_inverse=True)
+    sums = np.bincount(index, weights=centred * residual)
+    count, total = len(sums), float(rise @ rise)
+    error = sqrt(count / (count - 1) * float(sums @ sums)) / square if count > 1 else nan
+    explained = 1 - float(residual @ residual) / total if total > 0 else nan
+    return ClusteredLine(slope, error, explained)
+
+
 @dataclass(frozen=True, eq=False)
 class Line:
     """A fitted straight line: parameters (a, b) of y = a + b x, their standard errors and χ²."""

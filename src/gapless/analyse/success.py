@@ -44,6 +44,13 @@ ENDED = tuple(o for o in Outcome if o not in (Outcome.recovered, Outcome.failed)
 """The other outcomes of runs: each has its count in `success_table`."""
 
 
+def first_runs(table: pd.DataFrame, runs: int | None) -> pd.DataFrame:
+    """Return the first so many runs of each (N, α), in order; all when None."""
+    # in a fixed order, since `runs` keeps the first ones: parts of a store come in any
+    table = table.sort_values(["n", "alpha", "design", "run"])
+    return table if runs is None else table[table.groupby(["n", "alpha"]).cumcount() < runs]
+
+
 def success_table(
     table: pd.DataFrame, runs: int | None = None, tolerance: float = 1e-8
 ) -> pd.DataFrame:
@@ -65,10 +72,7 @@ def success_table(
     tolerance
         L/N of a solved run.
     """
-    # in a fixed order, since `runs` keeps the first ones: parts of a store come in any
-    table = table.sort_values(["n", "alpha", "design", "run"])
-    if runs is not None:
-        table = table[table.groupby(["n", "alpha"]).cumcount() < runs]
+    table = first_runs(table, runs)
     table = table.assign(solved=solved(table, tolerance), recovered=recovered(table))
     result = []
     for n, at_n in table.groupby("n"):

@@ -3,9 +3,12 @@
 A statement says that a number lies strictly between two bounds, and of which N it says so. A
 verdict follows from the number's interval alone: it agrees when the interval lies within the
 bounds, differs when it lies outside, and cannot tell when it meets a bound. So equal inputs have
-equal verdicts, and a narrower interval never turns one definite verdict into the other.
+equal verdicts, and a narrower interval never turns one definite verdict into the other. At an N
+that the statement is not about, or on fewer runs than it needs, it cannot tell at this size: the
+claim then says of which size the number is, and of which the statement.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isnan
 from typing import Literal, get_args
@@ -20,17 +23,23 @@ RARELY = 0.05
 """Our reading of "never" and "none": in fewer than one run of twenty."""
 CLOSE = 0.05
 """Our reading of "good approximation", "nicely", "is": within 5 %. The paper gives no number."""
+LEAST_RUNS = 4
+"""Fewer runs say nothing of what the runs of a size do."""
 MOSTLY = 0.5
 """Our reading of "a large fraction", "falls to zero": in more than half of the runs."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper, our number with its interval, and whether they agree."""
+    """A statement of the paper, our number with its interval, and whether they agree.
+
+    `size` says at which N and on how many runs it was judged, and of which N it is stated.
+    """
 
     statement: str
     ours: str
     verdict: Verdict
+    size: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,12 +52,29 @@ class Statement:
         The bounds; infinite where there is none.
     least_n, largest_n
         The sizes N of which it is claimed, both included.
+    least_runs
+        How many runs it takes to judge it.
     """
 
     low: float = -inf
     high: float = inf
     least_n: float = 0
     largest_n: float = inf
+    least_runs: int = 1
+
+    @property
+    def sizes(self) -> str:
+        """The sizes of which it is claimed, in words."""
+        if self.least_n == self.largest_n:
+            return f"N = {self.least_n:g}"
+        if self.largest_n == inf:
+            return f"N ≥ {self.least_n:g}" if self.least_n > 0 else "every N"
+        return f"N = {self.least_n:g} to {self.largest_n:g}"
+
+
+def of_paper(sizes: Sequence[int], low: float = -inf, high: float = inf) -> Statement:
+    """Return a statement that the paper makes of runs at these N."""
+    return Statement(low, high, min(sizes), max(sizes), LEAST_RUNS)
 
 
 @dataclass(frozen=True)
@@ -81,8 +107,8 @@ def verdict(
     -------
     verdict
         ``cannot tell`` without runs, estimate or interval, and where the interval meets a bound;
-        ``cannot tell at this size`` where N is none that the statement is about; else ``agrees``
-        or ``differs``.
+        ``cannot tell at this size`` where N is none that the statement is about, or runs are too
+        few; else ``agrees`` or ``differs``.
 
     Raises
     ------
@@ -98,7 +124,8 @@ def verdict(
     if not low <= estimate <= high:
         raise ValueError(f"interval: {low:g} to {high:g} does not hold the estimate {estimate:g}")
     # before the bounds: at another N not even a clear number speaks for or against
-    if not statement.least_n <= size.n <= statement.largest_n:
+    about = statement.least_n <= size.n <= statement.largest_n
+    if not about or size.runs < statement.least_runs:
         return "cannot tell at this size"
     # strictly outside: at equality the interval meets the bound
     if high < statement.low or low > statement.high:
@@ -120,6 +147,20 @@ def together(*verdicts: Verdict) -> Verdict:
     return "agrees" if verdicts else NOT_MEASURED
 
 
-def judged(statement: str, ours: str, *parts: Verdict) -> Claim:
-    """Return the claim of a statement whose parts have these verdicts."""
-    return Claim(statement, ours, together(*parts))
+def judged(
+    statement: str,
+    ours: str,
+    *parts: Verdict,
+    size: Sample | None = None,
+    of: Statement | None = None,
+) -> Claim:
+    """Return the claim of a statement whose parts have these verdicts.
+
+    Parameters
+    ----------
+    size, of
+        What the parts were measured on, and the bounds whose sizes they were judged by.
+    """
+    told = [] if size is None else [f"N = {size.n:g}, {size.runs} runs"]
+    told += [] if of is None else [f"stated of {of.sizes}"]
+    return Claim(statement, ours, together(*parts), "; ".join(told))

@@ -26,6 +26,7 @@ def flow(
     n: Whole,
     alpha: float,
     labels: str = "teacher",
+    sensing: str = "gaussian",
     runs: Whole = 1,
     t_max: float | None = None,
     seed: Whole = 0,
@@ -57,6 +58,9 @@ def flow(
         Samples per dimension, α = M/N.
     labels
         teacher, shuffled (a permutation of a teacher's) or gaussian (fresh noise).
+    sensing
+        Ensemble of X: gaussian, signs (±1/√N entries), unit-norm (rows), fast (singular values of a
+        Gaussian X, products by transforms: N may be a million), orthogonal (fast, equal ones).
     runs
         Number of runs, each with its own teacher and start; K of them share sensing vectors.
     t_max
@@ -102,7 +106,7 @@ def flow(
     point = Simulation.model_validate(
         dict(n=n, alpha=alpha, seed=seed, runs=runs_per_design, labels=labels, loss=loss)
         | dict(protocol=protocol, dtype=dtype, t_max=t_max, start=start, noise=noise)
-        | dict(accurate=accurate)
+        | dict(accurate=accurate, sensing=sensing)
     )
     times = _save_times(save_at, point.budget)
     points = points_of_few(point.model_copy(update={"save_at": times}), runs)
@@ -149,6 +153,7 @@ def _answer(point, records) -> dict:
         "m": point.design.m,
         "alpha": point.alpha,
         "labels": point.labels,
+        "sensing": point.sensing,
         "loss": point.loss,
         "start": point.start,
         "noise": point.noise,

@@ -53,7 +53,8 @@ def reproduce(
         all, the default; or module:NAME of an Experiment of yours, in the current folder or
         installed.
     scale
-        smoke (minutes), desk (an evening) or paper.
+        smoke (minutes), desk (an evening), large (nights: the paper's N with fewer runs, of Figures
+        1, 3, 4 and 5) or paper.
     seed
         The same seed gives the same numbers, whatever the workers.
     out
@@ -67,18 +68,25 @@ def reproduce(
         Print one JSON object.
     """
     from gapless.figures import load
+    from gapless.figures.experiment import SCALES
     from gapless.report import write_report
     from gapless.store import Store
     from gapless.sweep import plan, shard
 
-    if scale not in ("smoke", "desk", "paper"):
-        raise ValueError(f"scale: {scale!r} is not one of smoke, desk, paper")
-    names = tuple(dict.fromkeys(f for n in figures or ("all",) for f in _named(n)))
+    if scale not in SCALES:
+        raise ValueError(f"scale: {scale!r} is not one of {', '.join(SCALES)}")
+    given = figures or ("all",)
+    names = tuple(dict.fromkeys(f for n in given for f in _named(n)))
     folder = Path("results") / scale if out is None else out
     if print_slurm is not None:
         check_shares(print_slurm, engine, names, folder)
     experiments = [load(name) for name in names]
     _check_names(experiments)
+    if without := [e.name for e in experiments if scale not in e.scales]:
+        if "all" not in given:
+            raise ValueError(f"figures, scale: {', '.join(without)} has no points at this scale")
+        experiments = [e for e in experiments if e.name not in without]
+        names = tuple(experiment.name for experiment in experiments)
     planned = {experiment.name: experiment.points(scale, seed) for experiment in experiments}
     if empty := [name for name, points in planned.items() if not points]:
         raise ValueError(f"figures, scale: {', '.join(empty)} has no points at this scale")

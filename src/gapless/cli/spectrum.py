@@ -29,6 +29,7 @@ def spectrum(
     alpha: float,
     at: str = "threshold",
     labels: str = "teacher",
+    sensing: str = "gaussian",
     runs: Whole = 8,
     seed: Whole = 0,
     loss: str = "quartic",
@@ -59,6 +60,9 @@ def spectrum(
         followed until it is at rest (|∇L − μW|²/N < 1e-10) or t = 20; `at_rest` distinguishes them.
     labels
         teacher, shuffled or gaussian.
+    sensing
+        Ensemble of X: gaussian, signs (±1/√N entries), unit-norm (rows), fast (singular values of a
+        Gaussian X, products by transforms: N may be a million), orthogonal (fast, equal ones).
     runs
         Number of runs.
     seed
@@ -98,7 +102,9 @@ def spectrum(
         if moment.kind != "threshold":
             raise ValueError("threshold_energy: goes with --at threshold; or use --at energy:7")
         moment = Moment("energy", threshold_energy)
-    point = CrossingPoint(n=n, alpha=alpha, seed=seed, runs=runs_per_design, loss=loss)
+    point = CrossingPoint.model_validate(
+        dict(n=n, alpha=alpha, seed=seed, runs=runs_per_design, loss=loss, sensing=sensing)
+    )
     if not 1 <= lowest <= n:
         raise ValueError(f"lowest: must lie between 1 and n={n}, not {lowest}")
     points = points_of_few(point, runs)
@@ -141,6 +147,7 @@ def _answer(point, at: str, labels: str, deflate_radial: bool, records) -> dict:
         "alpha": point.alpha,
         "at": at,
         "labels": labels,
+        "sensing": point.sensing,
         "loss": point.loss,
         "seed": point.seed,
         "runs_per_design": point.design.k,

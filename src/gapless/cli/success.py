@@ -3,11 +3,22 @@
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from gapless.cli.failing import failures_json
 from gapless.cli.running import HERE, Engine, Sweep, run_sweeps
-from gapless.cli.shared import Json, Whole, check_memory, numbers, print_json, table_text
+from gapless.cli.shared import (
+    Json,
+    Whole,
+    check_memory,
+    check_writable,
+    numbers,
+    print_json,
+    save_picture,
+    table_text,
+)
 from gapless.interrupts import scratch_folder
 
 
@@ -17,12 +28,15 @@ def success(
     alpha: str,
     runs: Whole = 1000,
     seed: Whole = 0,
+    sensing: str = "gaussian",
     protocol: str = "flow",
     loss: str = "quartic",
     dtype: str | None = None,
     t_max: float | None = None,
     tolerance: float = 1e-8,
     runs_per_design: Whole | None = None,
+    by_time: Annotated[bool, Parameter(negative="")] = False,
+    plot: Path | None = None,
     out: Path | None = None,
     engine: Engine = HERE,
     as_json: Json = False,
@@ -36,7 +50,7 @@ def success(
     `recovered`, `recovered_fraction`, `recovered_low` and `recovered_high` of recovered ones. The
     95 % intervals include the correlation of K runs on one sensing matrix.
 
-    Example: gapless success --n 64 --alpha 6,7,8 --runs 4000 --seed 0
+    Example: gapless success --n 64 --alpha 6,7,8 --runs 4000 --seed 0 --by-time --plot times.png
 
     Parameters
     ----------
@@ -48,6 +62,9 @@ def success(
         Runs at each α.
     seed
         The same seed gives the same numbers, whatever the workers.
+    sensing
+        Ensemble of X: gaussian, signs (±1/√N entries), unit-norm (rows), fast (singular values of a
+        Gaussian X, products by transforms: N may be a million), orthogonal (fast, equal ones).
     protocol
         flow (step control), or paper (gradient descent at rate 2e-4 for 1500 log2 N steps).
     loss
@@ -60,22 +77,32 @@ def success(
         Energy L/N of a solved run: 1e-4, 1e-6, 1e-8 or 1e-10. All four are recorded.
     runs_per_design
         K, the number of runs on one sensing matrix; by default 128 up to N = 2048, fewer beyond.
+    by_time
+        Print times instead: when 50 and 90 % of all runs are solved, with 95 % intervals; the
+        shares that are solved and at rest by the end of the budget, as competing events; and how
+        the time to solution falls with ln √N q(0).
+    plot
+        File (.png, .pdf, .svg) for a picture of the fractions against α; with --by-time, of the
+        shares against time.
     out
         Folder of the records; the same command resumes the computation.
     as_json
         Print one JSON object.
     """
-    from gapless.analyse.success import success_column
+    from gapless.analyse.success import first_runs, success_column
+    from gapless.figures import by_time as courses
     from gapless.figures import success as figure
     from gapless.measure.design_point import check_runs, sweep_points
     from gapless.measure.simulation import Simulation
 
     check_runs(runs, runs_per_design)
+    if plot is not None:
+        check_writable(plot, "plot")
     success_column(tolerance)
     alphas = numbers(alpha, "alpha")
     template = Simulation.model_validate(
         dict(n=n, alpha=max(alphas), seed=seed, runs=runs_per_design, loss=loss)
-        | dict(protocol=protocol, dtype=dtype, t_max=t_max)
+        | dict(protocol=protocol, dtype=dtype, t_max=t_max, sensing=sensing)
     )
     largest = sweep_points(template, [template.alpha], 1)[0]
     check_memory(largest.bytes * engine.processes)
@@ -93,7 +120,13 @@ def success(
         records = measured.store.read().to_pandas()
     addresses = {experiment.address(point) for point in points}
     records = records[records.address.isin(addresses)]
-    rows = figure.reduce(records, runs, tolerance).rows()
+    fractions = figure.reduce(records, runs, tolerance)
+    rows = fractions.rows()
+    timed = courses.courses(first_runs(records, runs), tolerance) if by_time else None
+    if timed is None:
+        save_picture(plot, figure.picture, fractions)
+    else:
+        save_picture(plot, courses.picture, timed)
     if as_json:
         answer = template.model_dump(exclude={"alpha", "index", "save_at"}, mode="json")
         answer |= {
@@ -101,7 +134,11 @@ def success(
             "rows": rows,
             "failures": failures_json(measured.failures),
         }
+        if timed is not None:
+            answer["times"] = timed.times.to_dict("records")
         print_json(answer)
+    elif timed is not None:
+        sys.stdout.write(table_text(list(courses.SHOWN.values()), courses.cells(timed.times)))
     else:
         sys.stdout.write(_summary(rows))
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args
 
 from gapless.measure.point import Point
 
@@ -14,7 +14,11 @@ if TYPE_CHECKING:  # workers, which know an experiment by name alone, do without
     from gapless.analyse.verdict import Claim
     from gapless.page.panels import Picture
 
-Scale = Literal["smoke", "desk", "paper"]
+Scale = Literal["smoke", "desk", "large", "paper"]
+SCALES: tuple[Scale, ...] = get_args(Scale)
+EVERY: tuple[Scale, ...] = ("smoke", "desk", "paper")
+"""Scales that every figure has; ``large``, the paper's N with as many runs as a night on two cores
+gives, is of those figures whose statements depend on it."""
 R = TypeVar("R")
 
 
@@ -89,6 +93,8 @@ class Experiment(Generic[R]):
         reduced → the claims of `source`, judged.
     tables
         reduced → (title, numbers) of each table that the report prints, unless it is empty.
+    scales
+        At which it has points.
     reads
         Columns that `reduce` takes; all of them when None. Millions of records fit into memory
         when these are few.
@@ -110,6 +116,7 @@ class Experiment(Generic[R]):
     reads: tuple[str, ...] | None = None
     caption: str = ""
     source: Source = OWN
+    scales: tuple[Scale, ...] = EVERY
 
     def address(self, point: Point) -> str:
         """Return the address of a point: a hash of its parameters and the version."""

@@ -14,7 +14,16 @@ import numpy as np
 import pandas as pd
 
 from gapless.analyse.statistics import share
-from gapless.analyse.verdict import MOSTLY, RARELY, Claim, Sample, Statement, judged, verdict
+from gapless.analyse.verdict import (
+    MOSTLY,
+    RARELY,
+    Claim,
+    Sample,
+    Statement,
+    judged,
+    of_paper,
+    verdict,
+)
 from gapless.figures.experiment import THE_PAPER, Experiment, Scale, in_numpy
 from gapless.measure.followed import SpectralPoint
 from gapless.measure.threshold import AT_REST, T_TWIN
@@ -204,7 +213,9 @@ def claims(reduced: Runs) -> list[Claim]:
             f"%: {earlier.low:.0%} to {earlier.high:.0%}; near is read as within the quartiles); "
             f"{int(twins.sum())} of their {len(crossed)} twins at rest, {AT_REST}, the others "
             f"read off at t = {T_TWIN:g}",
-            verdict(_of_paper(low=0.25, high=0.75), earlier.fraction, earlier.interval, size),
+            verdict(_stated(low=0.25, high=0.75), earlier.fraction, earlier.interval, size),
+            size=size,
+            of=_stated(),
         ),
         judged(
             "Escape toward the signal begins when the energy crosses the threshold",
@@ -212,7 +223,9 @@ def claims(reduced: Runs) -> list[Claim]:
             f"{crossed.overlap.abs().median():.2f}; q > {INFORMED:g} in {informed.fraction:.0%} of "
             f"the runs (95 %: {informed.low:.0%} to {informed.high:.0%}); at the start q is of "
             f"order 1/√N = {n**-0.5:.3f}",
-            verdict(_of_paper(high=MOSTLY), informed.fraction, informed.interval, size),
+            verdict(_stated(high=MOSTLY), informed.fraction, informed.interval, size),
+            size=size,
+            of=_stated(),
         ),
     ]
     if run is not None:
@@ -220,16 +233,14 @@ def claims(reduced: Runs) -> list[Claim]:
     return found
 
 
-def _of_paper(low: float = -np.inf, high: float = np.inf) -> Statement:
-    n = SIZES["paper"][0]
-    return Statement(low, high, least_n=n, largest_n=n)
+def _stated(low: float = -np.inf, high: float = np.inf) -> Statement:
+    return of_paper([SIZES["paper"][0]], low, high)
 
 
 def _detachment(run: Any) -> Claim:
     """Judge whether λ₁ leaves the bulk at the crossing, on the one run that was followed.
 
-    The statement is read as true of at least 19 runs of 20. One run against it decides, one run
-    for it does not.
+    The statement is read as true of at least 19 runs of 20, and one run is too few for a verdict.
     """
     overlap = np.array(run.vector_overlap_1_t)
     gap = np.array(run.eigenvalue_2_t) - np.array(run.eigenvalue_1_t)
@@ -239,6 +250,7 @@ def _detachment(run: Any) -> Claim:
     lowest = int(np.argmin(overlap[before]))
     against = overlap[0] > INFORMED_VECTOR or gap[at] <= 2 * second[at]
     exceptions = share(np.array([against]), np.zeros(1))
+    size = Sample(int(run.n), exceptions.runs)
     return judged(
         "λ₁ is part of the bulk until the crossing, then detaches with a vector along the signal",
         f"overlap of v₁ with the signal: {overlap[0]:.2f} at t = 0, least {overlap[lowest]:.2f} at "
@@ -247,12 +259,9 @@ def _detachment(run: Any) -> Claim:
         f"{second[at]:.2f} at the crossing; v₁'s share on one sample: "
         f"{run.top_sample_share_1_t[0]:.2f} at t = 0, {run.top_sample_share_1_t[at]:.2f} there; "
         f"one run, which {'contradicts' if against else 'fits'} the statement",
-        verdict(
-            _of_paper(high=RARELY),
-            exceptions.fraction,
-            exceptions.interval,
-            Sample(int(run.n), exceptions.runs),
-        ),
+        verdict(_stated(high=RARELY), exceptions.fraction, exceptions.interval, size),
+        size=size,
+        of=_stated(),
     )
 
 

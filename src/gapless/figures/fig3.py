@@ -24,21 +24,30 @@ from gapless.analyse.verdict import (
     Statement,
     Verdict,
     judged,
+    of_paper,
     verdict,
 )
-from gapless.figures.experiment import THE_PAPER, Experiment, Scale, Size, in_numpy
+from gapless.figures.experiment import SCALES, THE_PAPER, Experiment, Scale, Size, in_numpy
 from gapless.measure.crossing import CrossingPoint
 from gapless.measure.threshold import T_TWIN
 from gapless.page.panels import TWO_ERRORS, Axis, Panel, Picture, Series
 
 _SMOKE = (4.0, 6.0, 8.0, 10.0, 12.0, 16.0)
 _ALPHAS = (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 14.0, 16.0)
+_LARGE = (5.0, 6.0, 7.0, 8.0, 10.0, 12.0)
 SIZES: dict[Scale, tuple[Size, ...]] = {
     "smoke": (Size(128, _SMOKE, 3, 8), Size(256, _SMOKE, 2, 8)),
     "desk": (
         Size(512, _ALPHAS, 6, 32),
         Size(1024, _ALPHAS, 3, 32),
         Size(2048, (5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 14.0), 3, 16),
+    ),
+    "large": (
+        Size(512, _ALPHAS, 12, 32),
+        Size(1024, _ALPHAS, 6, 32),
+        Size(2048, _ALPHAS, 4, 16),
+        Size(4096, _LARGE, 3, 8),
+        Size(8192, (6.0, 8.0, 10.0, 12.0), 3, 8),
     ),
     "paper": tuple(
         Size(n, tuple(np.linspace(4, 20, 17).tolist()), designs, runs)
@@ -140,8 +149,7 @@ def claims(reduced: pd.DataFrame) -> list[Claim]:
 
 
 def _bounded(low: float = -np.inf, high: float = np.inf) -> Statement:
-    sizes = [size.n for size in SIZES["paper"]]
-    return Statement(low, high, least_n=min(sizes), largest_n=max(sizes))
+    return of_paper([size.n for size in SIZES["paper"]], low, high)
 
 
 def _judge(row: Any, name: str, low: float = -np.inf, high: float = np.inf) -> Verdict:
@@ -150,6 +158,11 @@ def _judge(row: Any, name: str, low: float = -np.inf, high: float = np.inf) -> V
     half = student_half_width(error, int(row.designs))
     size = Sample(int(row.n), int(row.crossed))
     return verdict(_bounded(low, high), mean, (mean - half, mean + half), size)
+
+
+def _size(curve: pd.DataFrame) -> Sample:
+    """Return N and the fewest runs that crossed at an α of a curve."""
+    return Sample(int(curve.n.max()), int(curve.crossed.min()))
 
 
 def _gaps(n: int, curve: pd.DataFrame) -> Claim:
@@ -163,6 +176,8 @@ def _gaps(n: int, curve: pd.DataFrame) -> Claim:
         f"{first.top_share_1:.0%} of its weight on one sample at the smallest α",
         _judge(first, "opening", high=0),
         _judge(last, "opening", low=0) if shown else NOT_MEASURED,
+        size=_size(curve),
+        of=_bounded(),
     )
 
 
@@ -190,6 +205,8 @@ def _start(n: int, curve: pd.DataFrame) -> Claim:
         f"(α = {at.alpha:g}; begins is read as below {INFORMED:g}): the crossing follows from the "
         "escape, it does not start it",
         _judge(at, "state_overlap", high=INFORMED),
+        size=_size(curve),
+        of=_bounded(),
     )
 
 
@@ -205,6 +222,8 @@ def _peak(n: int, curve: pd.DataFrame) -> Claim:
         "higher end of the range",
         # a range that ends too early has its largest value at the end, and no peak
         _difference(peak, end) if inside else NOT_MEASURED,
+        size=_size(curve),
+        of=_bounded(),
     )
 
 
@@ -305,4 +324,5 @@ EXPERIMENT = Experiment(
         " only the first gap grows beyond the transition, and the fluctuation peaks at it."
     ),
     source=THE_PAPER,
+    scales=SCALES,
 )

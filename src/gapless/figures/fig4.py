@@ -15,8 +15,8 @@ import pandas as pd
 from scipy.interpolate import CubicSpline
 
 from gapless.analyse.plateaus import Plateau, plateau_limits, plateaus, prediction
-from gapless.analyse.verdict import CLOSE, Claim, Sample, Statement, judged, verdict
-from gapless.figures.experiment import THE_PAPER, Experiment, Scale, Size, in_numpy
+from gapless.analyse.verdict import CLOSE, Claim, Sample, judged, of_paper, verdict
+from gapless.figures.experiment import SCALES, THE_PAPER, Experiment, Scale, Size, in_numpy
 from gapless.measure.landscape import FLOOR, LandscapePoint
 from gapless.measure.simulation import MOMENTS, Simulation
 from gapless.measure.threshold import AT_REST
@@ -29,10 +29,6 @@ At finite N every run comes to rest, exponentially and mostly by then (N = 256: 
 t = 380, the median by 25), so there is no ageing to extrapolate in time. What a run that still
 moves would lose is judged by the energy that it lost since `T_END`/2.
 """
-GOOD = Statement(low=-CLOSE, high=CLOSE)
-"""Runs over 1RSB, less one. The scheme is a limit N → ∞: the statement is about every N."""
-
-
 _ALPHAS = (4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 18.0, 24.0)
 SIZES: dict[Scale, tuple[Size, ...]] = {
     "smoke": (Size(256, (4.0, 6.0, 8.0, 10.0, 14.0, 18.0), 2, 4),),
@@ -41,11 +37,19 @@ SIZES: dict[Scale, tuple[Size, ...]] = {
         Size(512, _ALPHAS, 8, 16),
         Size(1024, (4.0, 6.0, 10.0, 14.0), 6, 8),
     ),
+    "large": (
+        Size(512, _ALPHAS, 16, 16),
+        Size(1024, _ALPHAS, 8, 16),
+        Size(2048, _ALPHAS, 6, 16),
+    ),
     "paper": (Size(2048, tuple(np.arange(2.0, 26.0, 1.0).tolist()), 50, 20),),
 }
+GOOD = of_paper([size.n for size in SIZES["paper"]], low=-CLOSE, high=CLOSE)
+"""Runs over 1RSB, less one."""
 FLOORS: dict[Scale, tuple[float, ...]] = {
     "smoke": (6.0, 14.0),
     "desk": _ALPHAS,
+    "large": _ALPHAS,
     "paper": (*np.arange(2.0, 26.0, 2.0).tolist(),),
 }
 """α of the floor."""
@@ -152,7 +156,8 @@ def _claim(statement: str, column: str, found: list[Plateau]) -> Claim:
             f"; {_rest(found)}; energy lost in the second half of the time {drift:.2g} % at most; "
             f"good is read as within {100 * CLOSE:g} %"
         )
-    return judged(statement, ours, *parts)
+    size = Sample(found[0].n, min(r.size for r in runs))
+    return judged(statement, ours, *parts, size=size, of=GOOD)
 
 
 def picture(reduced: Thresholds) -> Picture:
@@ -316,4 +321,5 @@ EXPERIMENT = Experiment(
         "approach the lines as N grows; the inset is the difference of the energies."
     ),
     source=THE_PAPER,
+    scales=SCALES,
 )

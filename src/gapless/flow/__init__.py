@@ -13,7 +13,7 @@ from gapless.flow.integrate import (
     paper_budget,
 )
 from gapless.flow.outcome import Outcome
-from gapless.flow.route import numpy_is_sooner
+from gapless.flow.route import numpy_is_sooner, transforms_in_numpy
 from gapless.flow.solvers import GradientDescent, GradientFlow, Solver
 from gapless.flow.state import State
 from gapless.flow.stops import LEVELS, AtEnergy, Stop
@@ -42,4 +42,5 @@ __all__ = [
     "loss_scale",
     "numpy_is_sooner",
     "paper_budget",
+    "transforms_in_numpy",
 ]

@@ -13,6 +13,7 @@ from gapless.flow.solvers import Solver
 from gapless.flow.state import State
 from gapless.flow.stops import LoopState, Stopping, cubic, recorded_levels
 from gapless.problem import Problem
+from gapless.sensing import product_operations
 from gapless.sphere import normalise
 
 Program = TypeVar("Program", bound=Callable[..., Any])
@@ -74,8 +75,7 @@ def follow(
     `shrink` is to go on with the others, when enough have, as a smaller batch. Runs that the
     solver finds in the linear regime about the signal are taken on by the linearised flow.
     """
-    shrink = shrink and not problem.in_numpy
-    sizes = _smaller(problem.n, len(carried.state.t)) if shrink else ()
+    sizes = _smaller(problem, len(carried.state.t)) if shrink else ()
     carried = _in_batches(problem, carried, time, solver, stop, sizes)
     if not solver.linear_below:
         return carried
@@ -91,13 +91,20 @@ def follow(
 
 def _gradients_per_call(problem: Problem, runs: int) -> int:
     """Return after how many gradients of so many runs a compiled loop comes back."""
+    product = product_operations(problem.of_transforms, problem.m, problem.n)
     # two reads of X take as long as 20 more runs would, the loss of a label as 50 operations
-    operations = 4 * (runs + 20) * problem.sensing.size + 50 * runs * problem.m
+    operations = 2 * (runs + 20) * product + 50 * runs * problem.m
     return min(int(OPERATIONS_PER_CALL / operations), MOST_GRADIENTS_PER_CALL)
 
 
-def _smaller(n: int, runs: int) -> tuple[int, ...]:
+def _smaller(problem: Problem, runs: int) -> tuple[int, ...]:
     """Return the sizes to which a batch of so many runs shrinks."""
+    if problem.in_numpy:
+        # transforms cost the same for every run, and no size is compiled; products with a matrix
+        # of few runs cost nearly what those of all do
+        halvings = range(1, runs.bit_length()) if problem.of_transforms else ()
+        return tuple(runs >> i for i in halvings)
+    n = problem.n
     parts = (2, 4, 8) if n >= SHRINK_FROM else (4,) if n >= SHRINK_ONCE_FROM else ()
     return tuple(runs // part for part in parts if runs // part >= SMALLEST_BATCH)
 

@@ -116,13 +116,13 @@ class Stop(Stopping):
         """Return the energy at which runs of a problem end.
 
         At the solution rounding leaves e ≈ 0.12 ε² αN (measured for N = 128 … 1024 and
-        α = 6 … 40): labels are sums of N terms.
+        α = 6 … 40): labels are sums of N terms. Transforms leave less (`Problem.label_rounding`).
         """
         if self.energy is not None:
             return self.energy
         epsilon = float(np.finfo(problem.dtype).eps)
         # four times what rounding leaves, so that every run that gets there is seen
-        reachable = 0.5 * epsilon**2 * problem.alpha * problem.n
+        reachable = 0.5 * epsilon**2 * problem.alpha * problem.label_rounding
         # with N large L = 1e-8 s is the stricter of the two
         strictest = min(LEVELS[-1], ZERO_ENERGY / problem.n)
         return strictest if strictest > reachable else max(LEVELS[-1], reachable)

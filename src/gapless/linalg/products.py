@@ -10,6 +10,7 @@ from jaxtyping import Float
 from gapless.arrays import Array, compiled, jax, jnp, lax, library, pytree
 from gapless.inputs import shaped
 from gapless.precision import precision_of
+from gapless.sensing import SensingMatrix, TransformSensing
 
 Operator = Callable[[Float[Array, "K p N"]], Float[Array, "K p N"]]
 """K symmetric operators on p vectors each; a pytree (`jax.tree_util.Partial`), so that a compiled
@@ -33,14 +34,14 @@ class WeightedGram:
     Parameters
     ----------
     sensing : (M, N)
-        X, row-major.
+        X, row-major, or by its transforms.
     weight : (K, M)
         d.
     shift : (K,)
         s.
     """
 
-    sensing: Float[Array, "M N"]
+    sensing: SensingMatrix
     weight: Float[Array, "K M"]
     shift: Float[Array, " K"]
 
@@ -64,7 +65,7 @@ class WeightedGram:
         return total + self.shift[:, None, None] * v
 
 
-def times_transpose(v: Float[Array, "p N"], x: Float[Array, "M N"]) -> Float[Array, "p M"]:
+def times_transpose(v: Float[Array, "p N"], x: SensingMatrix) -> Float[Array, "p M"]:
     """Return v xᵀ in the precision of v, block of rows by block of rows.
 
     An x of lower precision than v is widened block by block. A single row is a matrix-vector
@@ -74,6 +75,8 @@ def times_transpose(v: Float[Array, "p N"], x: Float[Array, "M N"]) -> Float[Arr
     Raises ``ValueError`` for shapes that do not fit.
     """
     _check_factors(v, x, 1)
+    if isinstance(x, TransformSensing):
+        return x.times_transpose(v)
     if library(v) is np is library(x):
         return np.concatenate([v @ block.T for block in _blocks(x, v.dtype)], axis=1)
     with precision_of(v):
@@ -94,17 +97,21 @@ def _blocks(x: np.ndarray, dtype: Any) -> Iterator[np.ndarray]:
         yield x[first : first + rows].astype(dtype, copy=False)
 
 
-def times(r: Float[Array, "p M"], x: Float[Array, "M N"]) -> Float[Array, "p N"]:
+def times(r: Float[Array, "p M"], x: SensingMatrix) -> Float[Array, "p N"]:
     """Return r x in the precision of r, block of rows by block of rows.
 
     Raises ``ValueError`` for shapes that do not fit.
     """
     _check_factors(r, x, 0)
+    if isinstance(x, TransformSensing):
+        return x.times(r)
+    if library(r) is np is library(x):
+        return r @ x
     with precision_of(r):
         return _combination(r, x) if _in_blocks(x, r) else r @ x
 
 
-def _check_factors(v: Array, x: Array, axis: int) -> None:
+def _check_factors(v: Array, x: SensingMatrix, axis: int) -> None:
     """Raise ``ValueError`` unless v and x are matrices that fit along an axis of x."""
     shaped("x", x, (None, None), "(M, N)")
     name, letters = ("r", "(p, M)") if axis == 0 else ("v", "(p, N)")
@@ -154,7 +161,7 @@ def _combination(r: Float[Array, "p M"], x: Float[Array, "M N"]) -> Float[Array,
 
 def through_rows(
     weigh: Weigh,
-    x: Float[Array, "M N"],
+    x: SensingMatrix,
     samples: Float[Array, "K M"],
     v: Float[Array, "K p N"],
     across: Float[Array, "M K"] | None = None,
@@ -173,6 +180,10 @@ def through_rows(
     shaped("v", v, (k, None, n), "(K, p, N)")
     if samples.dtype != v.dtype:
         raise ValueError(f"v: is {v.dtype} and the samples are {samples.dtype}; give one precision")
+    if isinstance(x, TransformSensing):
+        cost, weight = weigh(x.times_transpose(v), samples[:, None])
+        # in NumPy losses may answer in float64
+        return cost.sum(axis=2).astype(v.dtype), x.times(weight.astype(v.dtype))
     if library(v) is np is library(x):
         return _at_once(weigh, x, samples, v)
     with precision_of(v):

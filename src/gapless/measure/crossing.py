@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from gapless.flow import AtEnergy, integrate
+from gapless.flow import AtEnergy, integrate, transforms_in_numpy
 from gapless.losses import name_for_runs, parse_loss
-from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint
+from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint, gradient_operations
 from gapless.measure.point import Cost, finite
 from gapless.measure.spectra import spectral_columns
 from gapless.measure.threshold import T_TWIN, at_rest, twin_threshold
 from gapless.problem import draw_problem
+from gapless.sensing import stored_numbers
 
 LOWEST = 3
 """Eigenpairs a run: λ₁ to λ₃."""
@@ -62,6 +63,11 @@ class CrossingPoint(DesignPoint):
         # the full name, with the hash of a user's source: the record's address depends on it
         object.__setattr__(self, "loss", name_for_runs(self.loss, "float32"))
 
+    @property
+    def at_once(self) -> bool:
+        """Whether the runs are followed in NumPy."""
+        return self.in_numpy or transforms_in_numpy(self.sensing, parse_loss(self.loss))
+
     def measure(self) -> pa.Table:
         """Return the records of `RECORDS`: each run where it first has its own twin's energy."""
         design, loss = self.design, parse_loss(self.loss)
@@ -97,10 +103,10 @@ class CrossingPoint(DesignPoint):
         """Return what a point is expected to take: its twin, mostly."""
         design = self.design
         products = TWIN_GRADIENTS * self.alpha + 200
-        memory = 4.0 * (2.0 * design.m * design.n + 6.0 * design.k * design.m)
+        size = stored_numbers(design.of_transforms, design.m, design.n)
+        memory = 4.0 * (2.0 * size + 6.0 * design.k * design.m)
         return self.priced(
-            # two products with X a gradient, of two operations a matrix element each
-            4.0 * design.k * design.m * design.n * products,
+            gradient_operations(design, reads=0.0) * products,
             memory + 4.8e2 * design.k * design.n,
             (design.m, design.n, design.k, self.loss),
         )

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from gapless.design import Design, default_runs_per_design
 from gapless.measure.point import Cost, Point
+from gapless.sensing import Ensemble, product_operations
 
 DESIGN_COLUMNS: dict[str, pa.DataType] = {
     **{name: pa.int64() for name in ("n", "m")},
@@ -17,24 +18,41 @@ DESIGN_COLUMNS: dict[str, pa.DataType] = {
 """Columns that say which run of which design a record is of."""
 NUMPY_IS_SLOWER = 3.0
 """Than compiled code at N = 64; less at larger N."""
+TRANSFORMS_ARE_SLOWER = 25.0
+"""An operation of a transform beside one of a matrix product."""
+LABEL_OPERATIONS = 500.0
+"""What the loss and its derivative of a label take in NumPy, in operations of a matrix product."""
 MOST_RUNS = 10_000_000
 """At each α: a hundred times the paper's; more is a slip of the keyboard."""
+
+
+def gradient_operations(design: Design, reads: float = 20.0) -> float:
+    """Return what a gradient of K runs takes, in operations of a matrix product.
+
+    Dense: 4KMN, and reads of X that take as long as 20 more runs would. By transforms: both
+    products, and the loss of KM labels, as measured.
+    """
+    if design.of_transforms:
+        product = product_operations(True, design.m, design.n)
+        return design.k * (2 * TRANSFORMS_ARE_SLOWER * product + LABEL_OPERATIONS * design.m)
+    return 4.0 * (design.k + reads) * design.m * design.n
 
 
 class DesignPoint(Point):
     """Parameters of K runs on one design; K is a fixed function of N where `runs` is None.
 
     `in_numpy`: nothing is compiled, and the records are the same to rounding. For points of which
-    there are few of one shape.
+    there are few of one shape. `sensing` is the ensemble of X (`gapless.sensing`).
     """
 
-    LATER = ("in_numpy",)
+    LATER = ("in_numpy", "sensing")
     n: int
     alpha: float
     seed: int
     index: int = 0
     runs: int | None = None
     in_numpy: bool = False
+    sensing: Ensemble = "gaussian"
 
     def model_post_init(self, context: Any) -> None:
         """Refuse parameters that no design has."""
@@ -46,7 +64,13 @@ class DesignPoint(Point):
     def design(self) -> Design:
         """The design that the runs are on."""
         # drawn anew by whoever asks: a point is parameters, and travels to workers
-        return Design(self.n, self.alpha, self.seed, self.index, self.runs, self.in_numpy)
+        shape = self.n, self.alpha, self.seed, self.index, self.runs
+        return Design(*shape, in_numpy=self.at_once, sensing=self.sensing)
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the runs are followed in NumPy: when that is asked for, or sooner done."""
+        return self.in_numpy
 
     @property
     def rows(self) -> int:
@@ -55,6 +79,8 @@ class DesignPoint(Point):
 
     def priced(self, flops: float, size: float, program: Hashable = None) -> Cost:
         """Return the cost of so many operations and bytes; in NumPy no program is compiled."""
+        if self.design.of_transforms and self.at_once:
+            return Cost(flops, size)
         if self.in_numpy:
             return Cost(NUMPY_IS_SLOWER * flops, size)
         return Cost(flops, size, program)

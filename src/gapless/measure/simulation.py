@@ -23,13 +23,15 @@ from gapless.flow import (
     Trajectory,
     integrate,
     paper_budget,
+    transforms_in_numpy,
 )
 from gapless.flow.integrate import CannotResume, Progress
 from gapless.losses import name_for_runs, parse_loss
 from gapless.measure.checkpoint import Checkpoint
-from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint
+from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint, gradient_operations
 from gapless.measure.point import Cost, counted, finite
 from gapless.problem import Dtype, LabelKind, Problem, check_noise, draw_problem
+from gapless.sensing import check_storage, stored_numbers
 
 ProtocolName = Literal["flow", "paper"]
 
@@ -80,7 +82,7 @@ class Simulation(DesignPoint):
     """
 
     SCHEMA = RECORDS
-    LATER = ("in_numpy", "start", "noise", "accurate")
+    LATER = ("in_numpy", "sensing", "start", "noise", "accurate")
     labels: LabelKind = "teacher"
     loss: str = "quartic"
     protocol: ProtocolName = "flow"
@@ -99,6 +101,7 @@ class Simulation(DesignPoint):
         # one spelling of a start, one address
         object.__setattr__(self, "start", str(parse_start(self.start)))
         check_noise(self.noise)
+        check_storage(self.sensing, self.precision)
         if self.labels == "gaussian" and self.start.startswith("overlap"):
             raise ValueError("start: gaussian labels have no teacher to overlap with; use random")
         if self.protocol == "paper" and self.t_max is not None:
@@ -132,7 +135,14 @@ class Simulation(DesignPoint):
         if self.save_at:
             # e(t) is looked at: the finer tolerance; outcomes and passages do with that of sweeps
             return FLOW
-        return SWEEP if self.n >= KRYLOV_FROM else SWEEP.divisible()
+        # the Krylov step is compiled, and a dozen of XLA's transforms cost more than it saves
+        steps_alone = self.n < KRYLOV_FROM or self.design.of_transforms
+        return SWEEP.divisible() if steps_alone else SWEEP
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the runs are followed in NumPy."""
+        return self.in_numpy or transforms_in_numpy(self.sensing, parse_loss(self.loss))
 
     @property
     def bytes(self) -> float:
@@ -141,8 +151,11 @@ class Simulation(DesignPoint):
         width = 8 if self.precision == "float64" else 4
         stored = 2 if self.precision == "float16" else width
         m, k = self.design.m, self.design.k
-        numbers = 6.0 * k * m + 20.0 * k * self.n
-        return 1.0 * stored * m * self.n + width * numbers
+        of_transforms = self.design.of_transforms
+        # what a product by transforms is made in, beside the labels (measured up to N = 10⁶)
+        each = 10.0 if of_transforms else 6.0
+        numbers = each * k * m + 20.0 * k * self.n
+        return stored * stored_numbers(of_transforms, m, self.n) + width * numbers
 
     def identity(self) -> dict[str, Any]:
         """Return the columns of the design, what was followed, and how."""
@@ -199,13 +212,12 @@ class Simulation(DesignPoint):
     def cost(self) -> Cost:
         """Return what the simulation is expected to take.
 
-        A gradient of K runs is 4KMN operations and two reads of X, which take as long as 20 more
-        runs would.
+        See `gradient_operations`.
         """
         # half as many float64 as float32 fit a register and a cache line
         width = 2 if self.precision == "float64" else 1
         design = self.design
-        flops = 4.0 * (design.k + 20) * design.m * design.n * self.gradients * width
+        flops = gradient_operations(design) * self.gradients * width
         shapes = (design.m, self.n, design.k, len(self.save_at))
         switches = (self.labels, self.loss, self.protocol, self.precision)
         return self.priced(flops, self.bytes, (*shapes, *switches))
@@ -268,7 +280,7 @@ def label_moments(problem: Problem, w: Float[Array, "K N"]) -> np.ndarray:
     In NumPy: nothing is compiled for a product that is made once a design.
     """
     # X in float16 is widened block by block by the problem; NumPy would widen all of it
-    if problem.sensing.dtype == problem.dtype:
+    if problem.sensing.dtype == problem.dtype and not problem.of_transforms:
         size = np.abs(np.asarray(w) @ np.asarray(problem.sensing).T)
     else:
         size = np.abs(np.asarray(problem.student_labels(w)))

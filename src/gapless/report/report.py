@@ -158,7 +158,9 @@ def _drawn(experiment: Experiment, store: Store, folder: Path, size: Print) -> S
         faults(store),
         _foreign_losses(records),
         _printed(picture, experiment, folder, size),
-        "<h3>Claims</h3>" + _claims(claims, title, experiment.source) if claims else "",
+        f"<h3>Claims{_scale(store)}</h3>" + _claims(claims, title, experiment.source)
+        if claims
+        else "",
         _interactive(picture, experiment),
         _tables(experiment, experiment.tables(reduced)),
         origin(store, table),
@@ -200,15 +202,23 @@ def _printed(picture: Picture, experiment: Experiment, folder: Path, size: Print
 def _claims(claims: list[Claim], title: str, source: Source) -> str:
     rows = "".join(
         f"<tr><td>{html.escape(claim.statement)}</td><td>{html.escape(claim.ours)}</td>"
+        f"<td>{html.escape(claim.size)}</td>"
         f'<td class="verdict {claim.verdict.replace(" ", "-")}">{claim.verdict}</td></tr>'
         for claim in claims
     )
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="Claims: {title}">'
         '<table class="claims"><thead><tr><th scope="col">Statement</th><th scope="col">Here</th>'
+        '<th scope="col">Judged at</th>'
         f'<th scope="col">Verdict</th></tr></thead><tbody>{rows}</tbody></table></div>'
         f'<p class="hint">Statements of {source.group}: {html.escape(source.reference)}.</p>'
     )
+
+
+def _scale(store: Store) -> str:
+    """Return of which scale the records are, if `reproduce` made them."""
+    scale = store.spec().get("scale")
+    return "" if scale is None else f", judged at the scale {html.escape(str(scale))}"
 
 
 def _interactive(picture: Picture, experiment: Experiment) -> str:

@@ -5,17 +5,17 @@ sphere of radius √N; the loss L of Eq. 1 is extensive and the energy is e = L/
 carries K runs on one X, so states are (K, N) and both products are matrix-matrix.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import wraps
-from typing import Any, Literal, NamedTuple, get_args
+from functools import partial
+from math import log2
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from gapless.arrays import Array, at_once, compiled, is_traced, jax, jnp, library, when_loaded
-from gapless.design import Design
+from gapless.arrays import Array, at_once, is_traced, jax, jnp, library, when_loaded
 from gapless.flags import as_ever
 from gapless.inputs import (
     NoSuchRun,
@@ -27,17 +27,12 @@ from gapless.inputs import (
     whole,
 )
 from gapless.labels import LabelLaw
-from gapless.linalg import sample_by_sample, through_rows, times_transpose
+from gapless.linalg import sample_by_sample, through_rows, times, times_transpose
 from gapless.losses import Loss, check_for_runs, divided, quartic
-from gapless.precision import Dtype as Dtype
-from gapless.precision import precision as precision
-from gapless.precision import precision_of
-
-LabelKind = Literal["teacher", "shuffled", "gaussian"]
-FARTHEST = 1e4
-"""States may be longer or shorter than √N by this factor: a unit vector up to N = 10⁸ is one, and
-ŷ⁶, which |∇L|² of the quartic loss grows like, stays within float32."""
-HIGHEST_NOISE = 1e30
+from gapless.precision import Dtype, precision, precision_of
+from gapless.problem.states import at_states, checked_states
+from gapless.sensing import SensingMatrix, TransformSensing, converted
+from gapless.sphere import cosine, dot
 
 
 class Evaluation(NamedTuple):
@@ -53,37 +48,6 @@ class Evaluation(NamedTuple):
     """|−∇L + μW|²/N, which is −de/dt."""
 
 
-Method = Callable[..., Any]
-
-
-def _at_states(*names: str) -> Callable[[Method], Method]:
-    """Return a decorator of methods of states: inputs are checked, the precision is the problem's.
-
-    Inside a loop nothing is looked at: whoever calls it has looked.
-    """
-
-    def decorate(method: Method) -> Method:
-        @wraps(method)
-        def call(self: "Problem", *arrays: Any) -> Any:
-            if self._in_loop or is_traced(self.sensing, self.labels, *arrays):
-                return method(self, *arrays)
-            with self.computing():
-                given = [self.states(a, n) for a, n in zip(arrays, names, strict=True)]
-                found = method(self, *given)
-                # inputs are finite, so anything else is an overflow
-                parts = found if isinstance(found, tuple) else (found,)
-                if not all(np.isfinite(part).all() for part in parts):
-                    raise ValueError(
-                        f"{', '.join(names)}, labels: {method.__name__} overflows {self.dtype} "
-                        "here; give labels and states of order one, or a float64 problem"
-                    )
-                return found
-
-        return call
-
-    return decorate
-
-
 @dataclass(frozen=True, eq=False)
 class Problem:
     """K instances of phase retrieval that share one sensing matrix.
@@ -95,7 +59,7 @@ class Problem:
     ----------
     sensing : (M, N)
         X, of entries of variance 1/N. Row-major on purpose: ``W @ X.T`` and ``r @ X`` are then
-        fast on a CPU.
+        fast on a CPU. Or a `gapless.sensing.TransformSensing`, which has products and no entries.
     labels : (K, M)
         The labels y of each run. Losses are even in y, so its sign never matters.
     teacher : (K, N) or None
@@ -114,7 +78,7 @@ class Problem:
         a loss that the precision cannot compute (`gapless.losses.check_for_runs`).
     """
 
-    sensing: Float[Array, "M N"]
+    sensing: SensingMatrix
     labels: Float[Array, "K M"]
     teacher: Float[Array, "K N"] | None
     loss: Loss = field(default=quartic)
@@ -122,15 +86,18 @@ class Problem:
     # the labels in a second layout, sample by sample, where `for_loops` has made it
     _across: Float[Array, "M K"] | None = field(default=None, init=False, repr=False)
     # whether states need no look, because a loop made them
-    _in_loop: bool = field(default=False, init=False, repr=False)
+    in_loop: bool = field(default=False, init=False, repr=False)
 
     def __post_init__(self) -> None:
         arrays = {"sensing": self.sensing, "labels": self.labels, "teacher": self.teacher}
         given = {name: a for name, a in arrays.items() if name != "teacher" or a is not None}
         # inside a compiled function the arrays were checked where they came from
-        if is_traced(*given.values()):
+        if is_traced(*self.arrays):
             return
-        given = {name: real_kind(name, a) for name, a in given.items()}
+        given = {
+            name: a if isinstance(a, TransformSensing) else real_kind(name, a)
+            for name, a in given.items()
+        }
         # one float64 array is a wish for float64 throughout; X alone may be narrower
         wide = any(a.dtype.itemsize >= 8 and a.dtype.kind == "f" for a in given.values())
         dtype = "float64" if wide else "float32"
@@ -140,14 +107,15 @@ class Problem:
         k, _ = shaped("labels", given["labels"], (None, m), "(K, M)").shape
         if "teacher" in given:
             shaped("teacher", given["teacher"], (k, n), "(K, N)")
-        check_row_norms("sensing", given["sensing"])
+        if not self.of_transforms:
+            check_row_norms("sensing", given["sensing"])
         with precision(dtype):
             for name, array in given.items():
                 # X is stored as it came (float16 halves its memory), all else in the precision
                 # computed in
                 narrow = name == "sensing" and array.dtype.kind != "i" and array.dtype.itemsize <= 4
-                converted = jnp.asarray(array, array.dtype if narrow else dtype)
-                object.__setattr__(self, name, converted)
+                kind = array.dtype if narrow and not self.of_transforms else dtype
+                object.__setattr__(self, name, converted(array, partial(jnp.asarray, dtype=kind)))
         for name in ("labels", "teacher"):
             if getattr(self, name) is not None:
                 real_array(name, getattr(self, name))
@@ -159,8 +127,14 @@ class Problem:
     def __reduce__(self) -> Any:
         """Pickle as NumPy arrays: JAX's own pickles lose float64 where its global flag is off."""
         given = (self.sensing, self.labels, self.teacher)
-        arrays = (None if a is None else np.asarray(a) for a in given)
+        arrays = (None if a is None else converted(a, np.asarray) for a in given)
         return _unpickled, (*arrays, self.loss, self.has_signal)
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """All arrays that the problem is made of."""
+        x = self.sensing
+        return (*(x.arrays if isinstance(x, TransformSensing) else (x,)), self.labels, self.teacher)
 
     @property
     def m(self) -> int:
@@ -185,7 +159,21 @@ class Problem:
     @property
     def in_numpy(self) -> bool:
         """Whether the arrays are NumPy's: of a design drawn in NumPy (`at_once`)."""
-        return isinstance(self.sensing, np.ndarray)
+        return isinstance(self.labels, np.ndarray)
+
+    @property
+    def of_transforms(self) -> bool:
+        """Whether X has products and no entries (`gapless.sensing`)."""
+        return isinstance(self.sensing, TransformSensing)
+
+    @property
+    def label_rounding(self) -> float:
+        """Variance of a label's rounding, up to a factor, in units of ε².
+
+        N for a sum of N terms. Transforms round at each of log₂ N levels: at the signal they leave
+        e = 1.2 ε² α log₂ N (measured from N = 64 to 262,144), a tenth of what this says.
+        """
+        return 10 * log2(self.n) if self.of_transforms else self.n
 
     def computing(self) -> AbstractContextManager:
         """Return a context in which the problem computes: its precision, no warning at infinity."""
@@ -206,21 +194,7 @@ class Problem:
             Unless the shape is (K, N) and every entry a finite real number, and |W| is √N within
             a factor of `FARTHEST`.
         """
-        found = shaped(name, real_kind(name, w), (self.k, self.n), "(K, N)")
-        # float64: squares of float32 entries up to 10³⁸ overflow
-        host = np.asarray(real_array(name, found), float)
-        largest = np.abs(host).max(axis=1)
-        # scaled by the largest entry first, so that no square over- or underflows
-        length = largest * np.linalg.norm(host / np.maximum(largest, 1e-300)[:, None], axis=1)
-        # v may be any direction; W is meant to be on the sphere
-        far = length > FARTHEST**3 if name == "v" else ~_near(length / self.n**0.5)
-        if far.any():
-            run = int(np.argmax(far))
-            raise ValueError(
-                f"{name}: run {run} has a vector of length {length[run]:.3g}; states lie on the "
-                f"sphere of radius √N = {self.n**0.5:.4g}, rescale it"
-            )
-        return self.array(found)
+        return self.array(checked_states(name, w, self.k, self.n))
 
     def array(self, values: Any) -> Array:
         """Return values as an array of the problem's library and precision."""
@@ -253,52 +227,53 @@ class Problem:
             return self._only(runs)
         teacher = None if self.teacher is None else self.teacher[runs]
         labels = self.labels[runs]
-        return _made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
+        return made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
 
     def _only(self, runs: np.ndarray) -> "Problem":
         """Return what `of_runs` does; rows are chosen in NumPy, where nothing is compiled."""
         labels = self.array(np.asarray(self.labels)[runs])
         teacher = None if self.teacher is None else self.array(np.asarray(self.teacher)[runs])
-        return _made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
+        return made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
 
     def at_once(self) -> "Problem":
         """Return this problem in NumPy, where nothing is compiled; X is not looked at again."""
         parts = (self.sensing, self.labels, self.teacher)
-        x, y, teacher = (None if part is None else np.asarray(part) for part in parts)
-        return _made(x, y, teacher, self.loss, has_signal=self.has_signal)
+        x, y, teacher = (None if part is None else converted(part, np.asarray) for part in parts)
+        return made(x, y, teacher, self.loss, has_signal=self.has_signal)
 
     def in_units_of(self, scale: float) -> "Problem":
         """Return the same instances with the loss ℓ/scale; X is not looked at again."""
         loss = divided(self.loss, number("scale", scale, above=0))
-        return _made(self.sensing, self.labels, self.teacher, loss, has_signal=self.has_signal)
+        return made(self.sensing, self.labels, self.teacher, loss, has_signal=self.has_signal)
 
     def for_loops(self) -> "Problem":
         """Return this problem ready for many gradients: the labels also in a second layout."""
         # transposed once, not at every gradient of the loop
-        across = None if self.in_numpy else sample_by_sample(self.labels, self.n)
+        wanted = not (self.in_numpy or self.of_transforms)
+        across = sample_by_sample(self.labels, self.n) if wanted else None
         parts = (self.sensing, self.labels, self.teacher, self.loss, across)
-        return _made(*parts, has_signal=self.has_signal, in_loop=True)
+        return made(*parts, has_signal=self.has_signal, in_loop=True)
 
-    @_at_states("w")
+    @at_states("w")
     def student_labels(self, w: Float[Array, "K N"]) -> Float[Array, "K M"]:
         """Return ŷ = W Xᵀ."""
         return times_transpose(w, self.sensing)
 
-    @_at_states("w")
+    @at_states("w")
     def energy(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return e = L/N = (1/2N) Σ ℓ(ŷ, y), Eq. 1."""
         yhat = times_transpose(w, self.sensing)
         # ½ of Eq. 1 and 1/N of e; sums over samples, no 1/M
         return self.loss.value(yhat, self.labels).sum(axis=1) / (2 * self.n)
 
-    @_at_states("w")
+    @at_states("w")
     def gradient(self, w: Float[Array, "K N"]) -> Float[Array, "K N"]:
         """Return ∇L = ½ Σ ℓ′(ŷ, y) x, the Euclidean gradient."""
         yhat = times_transpose(w, self.sensing)
         # ½ of Eq. 1 and no 1/N: L is extensive, and so t is the time of Eq. 2
-        return self.loss.d1(yhat, self.labels) / 2 @ self.sensing
+        return times(self.loss.d1(yhat, self.labels) / 2, self.sensing)
 
-    @_at_states("w")
+    @at_states("w")
     def multiplier(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return μ = (1/2N) Σ ℓ′(ŷ, y) ŷ, Eq. 3."""
         return self._mu(times_transpose(w, self.sensing))
@@ -307,14 +282,14 @@ class Problem:
         # ⟨∇L, W⟩/N: what makes ∇L − μW tangent at |W|² = N
         return (self.loss.d1(yhat, self.labels) * yhat).sum(axis=1) / (2 * self.n)
 
-    @_at_states("w")
+    @at_states("w")
     def curvature(self, w: Float[Array, "K N"]) -> tuple[Float[Array, "K M"], Float[Array, " K"]]:
         """Return d = ½ℓ″(ŷ, y) of every sample and μ: H = Σ d x xᵀ − μ 1, Eq. 4."""
         yhat = times_transpose(w, self.sensing)
         # both from one product with X, which costs more than all the rest
         return self.loss.d2(yhat, self.labels) / 2, self._mu(yhat)
 
-    @_at_states("w")
+    @at_states("w")
     def evaluate(self, w: Float[Array, "K N"]) -> Evaluation:
         """Return energy, μ and velocity from one pass over X.
 
@@ -329,13 +304,13 @@ class Problem:
         # blocks of one vector a run, p = 1
         sums, totals = through_rows(weigh, self.sensing, self.labels, w[:, None], self._across)
         loss, gradient = sums[:, 0], totals[:, 0]
-        mu = _dot(gradient, w) / _dot(w, w)
+        mu = dot(gradient, w) / dot(w, w)
         # Eq. 2: Ẇ = −∇L + μW
         velocity = mu[:, None] * w - gradient
         # per dimension like e, so that speed2 = −de/dt
-        return Evaluation(loss / (2 * self.n), mu, velocity, _dot(velocity, velocity) / self.n)
+        return Evaluation(loss / (2 * self.n), mu, velocity, dot(velocity, velocity) / self.n)
 
-    @_at_states("w", "v")
+    @at_states("w", "v")
     def hessian_product(
         self, w: Float[Array, "K N"], v: Float[Array, "K N"]
     ) -> Float[Array, "K N"]:
@@ -345,7 +320,8 @@ class Problem:
         """
         curvature, mu = self.curvature(w)
         # two products with X, 4 M N operations a run: H itself would take M N² and N² numbers
-        return curvature * (v @ self.sensing.T) @ self.sensing - mu[:, None] * v
+        image = curvature * times_transpose(v, self.sensing)
+        return times(image, self.sensing) - mu[:, None] * v
 
     @as_ever(loading=False)
     def signed_overlap(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
@@ -355,11 +331,11 @@ class Problem:
             return library(w).full(w.shape[0], np.nan, w.dtype)
         return self._overlap_with(w, self.teacher)
 
-    @_at_states("w", "teacher")
+    @at_states("w", "teacher")
     def _overlap_with(
         self, w: Float[Array, "K N"], teacher: Float[Array, "K N"]
     ) -> Float[Array, " K"]:
-        return (at_once(_cosine) if self.in_numpy else _cosine)(w, teacher)
+        return (at_once(cosine) if self.in_numpy else cosine)(w, teacher)
 
     @as_ever(loading=False)
     def overlap(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
@@ -378,7 +354,7 @@ class Problem:
         return LabelLaw.from_run(yhat, np.asarray(self.labels, float)[run])
 
 
-def _made(
+def made(
     sensing: Any,
     labels: Any,
     teacher: Any,
@@ -395,7 +371,7 @@ def _made(
     """
     problem = object.__new__(Problem)
     parts = {"sensing": sensing, "labels": labels, "teacher": teacher, "_across": across}
-    known = {"loss": loss, "has_signal": has_signal, "_in_loop": in_loop}
+    known = {"loss": loss, "has_signal": has_signal, "in_loop": in_loop}
     for name, part in (parts | known).items():
         object.__setattr__(problem, name, part)
     return problem
@@ -403,8 +379,9 @@ def _made(
 
 def _unpickled(sensing: Any, labels: Any, teacher: Any, loss: Loss, has_signal: bool) -> Problem:
     with precision_of(labels):
-        x, y, w = (None if a is None else jnp.asarray(a) for a in (sensing, labels, teacher))
-    return _made(x, y, w, loss, has_signal=has_signal)
+        given = (sensing, labels, teacher)
+        x, y, w = (None if a is None else converted(a, jnp.asarray) for a in given)
+    return made(x, y, w, loss, has_signal=has_signal)
 
 
 def _flat(problem: Problem) -> tuple[tuple[Any, ...], Loss]:
@@ -414,92 +391,7 @@ def _flat(problem: Problem) -> tuple[tuple[Any, ...], Loss]:
 
 def _whole(loss: Loss, parts: Iterable[Any]) -> Problem:
     sensing, labels, teacher, across = parts
-    return _made(sensing, labels, teacher, loss, across)
+    return made(sensing, labels, teacher, loss, across)
 
 
 when_loaded(lambda: jax.tree_util.register_pytree_node(Problem, _flat, _whole))
-
-
-def _near(length: np.ndarray) -> np.ndarray:
-    return (length > 1 / FARTHEST) & (length < FARTHEST)
-
-
-def draw_problem(
-    design: Design,
-    labels: LabelKind = "teacher",
-    loss: Loss = quartic,
-    dtype: Dtype = "float32",
-    noise: float = 0.0,
-) -> Problem:
-    """Draw the instances of a design.
-
-    Parameters
-    ----------
-    labels
-        ``teacher``: y = ⟨x, W*⟩. ``shuffled``: a permutation of those, of its own for each run.
-        ``gaussian``: fresh N(0, 1). The last two share no information with X.
-    dtype
-        Every draw is made in float32 and then cast, so both precisions see the same instances
-        (the labels y are computed in `dtype`).
-    noise
-        Δ, the variance of noise added to every label, y → y + √Δ n with n ~ N(0, 1), before they
-        are shuffled. The energy then vanishes nowhere, and no run is solved.
-
-    Raises
-    ------
-    ValueError
-        For an unknown kind of labels or dtype, a negative noise, or a loss that the precision
-        cannot compute (`gapless.losses.check_for_runs`).
-    """
-    check_noise(noise)
-    if not isinstance(design, Design):
-        raise ValueError(f"design: must be a Design, not {type(design).__name__}")
-    if not (isinstance(labels, str) and labels in get_args(LabelKind)):
-        raise ValueError(f"labels: {labels!r} is not one of teacher, shuffled, gaussian")
-    # before anything is drawn: an unknown dtype is refused at no cost
-    context = np.errstate(all="ignore") if design.in_numpy else precision(dtype)
-    check_for_runs(loss, dtype)
-    with context:
-        sensing = design.sensing(dtype)
-        # float16 is how X is stored; labels and states are computed in float32
-        dtype = "float32" if dtype == "float16" else dtype
-        # |W*| = √N and rows of unit norm make y = ⟨x, W*⟩ of order one, N(0, 1) as N → ∞
-        teacher = design.teacher().astype(dtype)
-        # no teacher is kept: an overlap with it would be chance
-        if labels == "gaussian":
-            y = _with_noise(design, design.gaussian_labels().astype(dtype), noise)
-            return _made(sensing, y, None, loss, has_signal=False)
-        # noise before the shuffle, so that twins share the multiset of labels
-        y = _with_noise(design, times_transpose(teacher, sensing), noise)
-        if labels == "shuffled":
-            y = design.shuffle(y)
-        return _made(sensing, y, teacher, loss, has_signal=labels == "teacher")
-
-
-def check_noise(noise: float) -> None:
-    """Raise ``ValueError`` unless a variance of label noise is a number from 0 to 1e30."""
-    try:
-        number("noise", noise, 0, HIGHEST_NOISE)
-    except ValueError:
-        raise ValueError(
-            f"noise: the variance must be a number from 0 to {HIGHEST_NOISE:g}, not {noise!r}"
-        ) from None
-
-
-def _with_noise(design: Design, y: Float[Array, "K M"], noise: float) -> Float[Array, "K M"]:
-    # Δ is a variance, hence its root; without noise nothing is drawn
-    return y if noise == 0 else y + noise**0.5 * design.label_noise().astype(y.dtype)
-
-
-@compiled()
-def _cosine(a: Float[Array, "K N"], b: Float[Array, "K N"]) -> Float[Array, " K"]:
-    xp = library(a)
-    # both norms: W is on the sphere only up to rounding
-    norms = xp.sqrt(_dot(a, a) * _dot(b, b))
-    # rounding may pass 1 near the signal, where 1 − |q| is what is asked for
-    return xp.clip(_dot(a, b) / norms, -1, 1)
-
-
-def _dot(a: Float[Array, "K N"], b: Float[Array, "K N"]) -> Float[Array, " K"]:
-    # run by run; as a matrix product it would make K² numbers of which K are wanted
-    return (a * b).sum(axis=1)

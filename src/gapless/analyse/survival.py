@@ -1,0 +1,221 @@
+"""Time to a solution as survival data: solution and rest are competing events.
+
+A run leaves the set at risk when it is solved (L/N first falls to a tolerance, the first passage
+that its record holds), when it comes to rest elsewhere, or when its time budget ends (censoring).
+The cumulative incidence of an event k is estimated by Aalen and Johansen's
+
+    F_k(t) = Σ_{t_i ≤ t} S(t_i−) d_k(t_i)/n(t_i),   S(t) = Π_{t_i ≤ t} (1 − d(t_i)/n(t_i)),
+
+n runs at risk, d_k events of kind k, d of any. One minus Kaplan and Meier's estimate of solution
+alone would count runs at rest as if they could still be solved. Errors are those of resampled
+designs: the runs on one sensing matrix stay together.
+
+The covariate is z = √N q(0), the start's overlap in units of its standard deviation: while the
+overlap grows like exp(Λt), t = (½ ln N − ln z)/Λ, so −dt/d(ln z) is 1/Λ.
+
+Source: Andersen, Borgan, Gill and Keiding, Statistical Models Based on Counting Processes (1993),
+section IV.4.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, nan
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+
+from gapless.analyse.statistics import clustered_line
+from gapless.analyse.success import success_column
+from gapless.flow import Outcome
+
+Event = Literal["solved", "rest", "interpolated"]
+EVENTS: tuple[Event, ...] = get_args(Event)
+"""Ways to leave the set at risk; ``interpolated``: zero energy elsewhere (M < N)."""
+CENSORED = -1
+LEVELS = (0.5, 0.9)
+RESAMPLES = 200
+"""Ends of a 95 % interval are then the fifth and the 195th of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Incidence:
+    """Cumulative incidence of each event.
+
+    Parameters
+    ----------
+    t : (T,)
+        Times at which a run had an event or was censored, increasing.
+    share : (E, T)
+        F_k at each of them, one row for each of `EVENTS`.
+    free : (T,)
+        S, the share that no event has had: 1 − Σ_k F_k.
+    """
+
+    t: Float[np.ndarray, " T"]
+    share: Float[np.ndarray, "E T"]
+    free: Float[np.ndarray, " T"]
+
+    def time_at(self, level: float, event: Event = "solved") -> float:
+        """Return when the share of runs with an event reaches a level; infinite if it does not."""
+        curve = self.share[EVENTS.index(event)]
+        # a sum of T shares may end 1e-16 short of what it is
+        place = int(np.searchsorted(curve, level - 1e-12))
+        return float(self.t[place]) if place < len(curve) else inf
+
+    def at(self, when: Float[np.ndarray, " G"], event: Event) -> Float[np.ndarray, " G"]:
+        """Return F_k at given times."""
+        curve = np.concatenate([[0.0], self.share[EVENTS.index(event)]])
+        return curve[np.searchsorted(self.t, when, side="right")]
+
+
+class Lifetimes:
+    """When runs had an event, and which; estimates for any weights of the runs.
+
+    Parameters
+    ----------
+    time : (R,)
+        Of the event, or of censoring.
+    event : (R,)
+        Place in `EVENTS`, `CENSORED` for none.
+    cluster : (R,)
+        The design each run is on.
+
+    Raises ``ValueError`` without runs, and for times that are not finite.
+    """
+
+    def __init__(
+        self,
+        time: Float[np.ndarray, " R"],
+        event: Int[np.ndarray, " R"],
+        cluster: np.ndarray,
+    ) -> None:
+        if not (len(time) and np.isfinite(time).all()):
+            raise ValueError("time: an incidence needs a finite time of each of one run or more")
+        self.t, self._place = np.unique(time, return_inverse=True)
+        self._event = np.asarray(event)
+        designs, self._design = np.unique(cluster, return_inverse=True)
+        self.designs = len(designs)
+
+    def incidence(self, weight: Float[np.ndarray, " R"] | None = None) -> Incidence:
+        """Return the Aalen–Johansen estimate; a run of weight w counts as w runs."""
+        count = len(self.t)
+        given = np.ones(len(self._event)) if weight is None else weight
+        leaving = np.bincount(self._place, given, count)
+        # events at a time come before the censoring at it: all who leave then are at risk
+        at_risk = leaving[::-1].cumsum()[::-1]
+        hazards = np.stack(
+            [
+                np.bincount(self._place, given * (self._event == k), count)
+                / np.maximum(at_risk, np.finfo(float).tiny)
+                for k in range(len(EVENTS))
+            ]
+        )
+        free = np.cumprod(1 - hazards.sum(axis=0))
+        before = np.concatenate([[1.0], free[:-1]])
+        return Incidence(self.t, np.cumsum(before * hazards, axis=1), free)
+
+    def resampled(self, seed: int = 0) -> list[Incidence]:
+        """Return the estimates of `RESAMPLES` draws of the designs; none for a single design."""
+        if self.designs < 2:
+            return []  # drawn again, it is always itself: its spread would be none
+        rng = np.random.default_rng(seed)
+        drawn = rng.multinomial(self.designs, np.full(self.designs, 1 / self.designs), RESAMPLES)
+        return [self.incidence(weight[self._design].astype(float)) for weight in drawn]
+
+
+def lifetimes(table: pd.DataFrame, tolerance: float = 1e-8) -> Lifetimes:
+    """Return when each run of some records first had L/N = `tolerance`, or came to rest.
+
+    Failed rows are left out. A run that neither happened to is censored where it ended.
+    """
+    table = table[table.outcome != Outcome.failed]
+    passage = table[success_column(tolerance)].to_numpy(float)
+    reached = np.isfinite(passage)
+    elsewhere = (table.outcome == Outcome.interpolated).to_numpy()
+    at_rest = (table.outcome == Outcome.trapped).to_numpy()
+    event = np.select(
+        [reached & ~elsewhere, reached & elsewhere, at_rest],
+        [EVENTS.index("solved"), EVENTS.index("interpolated"), EVENTS.index("rest")],
+        CENSORED,
+    )
+    time = np.where(reached, passage, table.stopped_at.to_numpy(float))
+    return Lifetimes(time, event, _designs(table))
+
+
+def time_table(
+    table: pd.DataFrame, tolerance: float = 1e-8, levels: Sequence[float] = LEVELS
+) -> pd.DataFrame:
+    """Return one row for each (N, α): incidences within the budget, times to solution, covariate.
+
+    Columns: n, alpha, runs, designs, t_max; ``solved_by_end`` and ``rest_by_end``, the
+    incidences at t_max; for each level p in per cent ``t_p``, the time at which so many of all
+    runs are solved, with ``t_p_low`` and ``t_p_high`` (95 %, resampled designs), null where
+    it is not reached; ``per_log_z`` with its clustered ``per_log_z_error``, −dt/d(ln z) over the
+    solved runs, and ``explained``, the share of their variance of t that ln z explains.
+    Where many runs are not solved in the budget the late ones are missing, and the slope is too
+    small. From fewer than ten designs or so the intervals are too short.
+    """
+    rows = []
+    for (n, alpha), here in table[table.outcome != Outcome.failed].groupby(["n", "alpha"]):
+        lives = lifetimes(here, tolerance)
+        whole, drawn = lives.incidence(), lives.resampled()
+        row = {"n": n, "alpha": alpha, "runs": len(here), "designs": lives.designs}
+        row |= {"t_max": float(here.t_max.iloc[0])}
+        row |= {f"{name}_by_end": float(whole.share[k, -1]) for k, name in enumerate(EVENTS[:2])}
+        for level in levels:
+            name = f"t_{100 * level:g}"
+            ends = np.array([one.time_at(level) for one in drawn])
+            row |= {name: _number(whole.time_at(level))}
+            row |= {f"{name}_low": _end(ends, 0.025), f"{name}_high": _end(ends, 0.975)}
+        rows.append(row | _covariate(here, tolerance))
+    return pd.DataFrame(rows).replace({np.nan: None})
+
+
+def _covariate(table: pd.DataFrame, tolerance: float) -> dict[str, float]:
+    """Return how the time to solution falls with ln z, and how much of its variance that is."""
+    found = table[success_column(tolerance)].to_numpy(float)
+    z = np.sqrt(table.n.to_numpy(float)) * table.overlap_start.abs().to_numpy(float)
+    with np.errstate(divide="ignore"):
+        log_z = np.log(z)
+    with_signal = (table.outcome != Outcome.interpolated).to_numpy()
+    good = np.isfinite(found) & np.isfinite(log_z) & with_signal
+    line = clustered_line(-log_z[good], found[good], _designs(table)[good])
+    return {
+        "per_log_z": line.slope,
+        "per_log_z_error": line.slope_error,
+        "explained": line.explained,
+    }
+
+
+def thirds(table: pd.DataFrame) -> list[Bool[np.ndarray, " R"]]:
+    """Return which runs are in the lowest, middle and highest third of z = √N q(0)."""
+    z = table.overlap_start.abs().to_numpy(float)
+    low, high = np.nanquantile(z, [1 / 3, 2 / 3])
+    return [z < low, (z >= low) & (z < high), z >= high]
+
+
+def band(
+    lives: Lifetimes, when: Float[np.ndarray, " G"], event: Event
+) -> tuple[Float[np.ndarray, " G"], Float[np.ndarray, " G"]]:
+    """Return both ends of the 95 % interval of an incidence at given times, NaN for one design."""
+    drawn = lives.resampled()
+    if not drawn:
+        return np.full(len(when), nan), np.full(len(when), nan)
+    low, high = np.quantile([one.at(when, event) for one in drawn], [0.025, 0.975], axis=0)
+    return low, high
+
+
+def _designs(table: pd.DataFrame) -> Int[np.ndarray, " R"]:
+    """Return the number of the design that each run is on."""
+    return table.groupby(["n", "alpha", "seed", "design"]).ngroup().to_numpy()
+
+
+def _number(value: float) -> float:
+    return value if np.isfinite(value) else nan
+
+
+def _end(ends: np.ndarray, level: float) -> float:
+    """Return a quantile of resampled times, NaN where it is one that is not reached."""
+    return _number(float(np.quantile(ends, level, method="higher"))) if len(ends) else nan

@@ -1,0 +1,84 @@
+"""The instances of a design: X, teachers and labels of a kind, with noise or without."""
+
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Float
+
+from gapless.arrays import Array
+from gapless.design import Design
+from gapless.inputs import number
+from gapless.linalg import times_transpose
+from gapless.losses import Loss, check_for_runs, quartic
+from gapless.precision import Dtype, precision
+from gapless.problem.problem import Problem, made
+
+LabelKind = Literal["teacher", "shuffled", "gaussian"]
+HIGHEST_NOISE = 1e30
+
+
+def draw_problem(
+    design: Design,
+    labels: LabelKind = "teacher",
+    loss: Loss = quartic,
+    dtype: Dtype = "float32",
+    noise: float = 0.0,
+) -> Problem:
+    """Draw the instances of a design.
+
+    Parameters
+    ----------
+    labels
+        ``teacher``: y = ⟨x, W*⟩. ``shuffled``: a permutation of those, of its own for each run.
+        ``gaussian``: fresh N(0, 1). The last two share no information with X.
+    dtype
+        Every draw is made in float32 and then cast, so both precisions see the same instances
+        (the labels y are computed in `dtype`).
+    noise
+        Δ, the variance of noise added to every label, y → y + √Δ n with n ~ N(0, 1), before they
+        are shuffled. The energy then vanishes nowhere, and no run is solved.
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind of labels or dtype, a negative noise, or a loss that the precision
+        cannot compute (`gapless.losses.check_for_runs`).
+    """
+    check_noise(noise)
+    if not isinstance(design, Design):
+        raise ValueError(f"design: must be a Design, not {type(design).__name__}")
+    if not (isinstance(labels, str) and labels in get_args(LabelKind)):
+        raise ValueError(f"labels: {labels!r} is not one of teacher, shuffled, gaussian")
+    # before anything is drawn: an unknown dtype is refused at no cost
+    context = np.errstate(all="ignore") if design.in_numpy else precision(dtype)
+    check_for_runs(loss, dtype)
+    with context:
+        sensing = design.sensing_matrix(dtype)
+        # float16 is how X is stored; labels and states are computed in float32
+        dtype = "float32" if dtype == "float16" else dtype
+        # |W*| = √N and rows of unit norm make y = ⟨x, W*⟩ of order one, N(0, 1) as N → ∞
+        teacher = design.teacher().astype(dtype)
+        # no teacher is kept: an overlap with it would be chance
+        if labels == "gaussian":
+            y = _with_noise(design, design.gaussian_labels().astype(dtype), noise)
+            return made(sensing, y, None, loss, has_signal=False)
+        # noise before the shuffle, so that twins share the multiset of labels
+        y = _with_noise(design, times_transpose(teacher, sensing), noise)
+        if labels == "shuffled":
+            y = design.shuffle(y)
+        return made(sensing, y, teacher, loss, has_signal=labels == "teacher")
+
+
+def check_noise(noise: float) -> None:
+    """Raise ``ValueError`` unless a variance of label noise is a number from 0 to 1e30."""
+    try:
+        number("noise", noise, 0, HIGHEST_NOISE)
+    except ValueError:
+        raise ValueError(
+            f"noise: the variance must be a number from 0 to {HIGHEST_NOISE:g}, not {noise!r}"
+        ) from None
+
+
+def _with_noise(design: Design, y: Float[Array, "K M"], noise: float) -> Float[Array, "K M"]:
+    # Δ is a variance, hence its root; without noise nothing is drawn
+    return y if noise == 0 else y + noise**0.5 * design.label_noise().astype(y.dtype)

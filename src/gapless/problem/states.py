@@ -1,0 +1,73 @@
+"""States that a problem is given from outside: taken as they are meant, or refused by name."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from gapless.arrays import is_traced
+from gapless.inputs import real_array, real_kind, shaped
+
+Method = Callable[..., Any]
+FARTHEST = 1e4
+"""States may be longer or shorter than √N by this factor: a unit vector up to N = 10⁸ is one, and
+ŷ⁶, which |∇L|² of the quartic loss grows like, stays within float32."""
+
+
+def at_states(*names: str) -> Callable[[Method], Method]:
+    """Return a decorator of methods of states: inputs are checked, the precision is the problem's.
+
+    Inside a loop nothing is looked at: whoever calls it has looked.
+    """
+
+    def decorate(method: Method) -> Method:
+        @wraps(method)
+        def call(self: Any, *arrays: Any) -> Any:
+            if self.in_loop or is_traced(*self.arrays, *arrays):
+                return method(self, *arrays)
+            with self.computing():
+                given = [self.states(a, n) for a, n in zip(arrays, names, strict=True)]
+                found = method(self, *given)
+                # inputs are finite, so anything else is an overflow
+                parts = found if isinstance(found, tuple) else (found,)
+                if not all(np.isfinite(part).all() for part in parts):
+                    raise ValueError(
+                        f"{', '.join(names)}, labels: {method.__name__} overflows {self.dtype} "
+                        "here; give labels and states of order one, or a float64 problem"
+                    )
+                return found
+
+        return call
+
+    return decorate
+
+
+def checked_states(name: str, w: Any, k: int, n: int) -> Any:
+    """Return K vectors as they came; ``v`` may have any length, W not.
+
+    Raises
+    ------
+    ValueError
+        Unless the shape is (K, N) and every entry a finite real number, and |W| is √N within
+        a factor of `FARTHEST`.
+    """
+    found = shaped(name, real_kind(name, w), (k, n), "(K, N)")
+    # float64: squares of float32 entries up to 10³⁸ overflow
+    host = np.asarray(real_array(name, found), float)
+    largest = np.abs(host).max(axis=1)
+    # scaled by the largest entry first, so that no square over- or underflows
+    length = largest * np.linalg.norm(host / np.maximum(largest, 1e-300)[:, None], axis=1)
+    # v may be any direction; W is meant to be on the sphere
+    far = length > FARTHEST**3 if name == "v" else ~_near(length / n**0.5)
+    if far.any():
+        run = int(np.argmax(far))
+        raise ValueError(
+            f"{name}: run {run} has a vector of length {length[run]:.3g}; states lie on the "
+            f"sphere of radius √N = {n**0.5:.4g}, rescale it"
+        )
+    return found
+
+
+def _near(length: np.ndarray) -> np.ndarray:
+    return (length > 1 / FARTHEST) & (length < FARTHEST)

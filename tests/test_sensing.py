@@ -1,0 +1,162 @@
+"""Ensembles of X: adjoint products, prescribed singular values, rows of norm 1."""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gapless.design import Design
+from gapless.draws import at_once
+from gapless.linalg import through_rows, times, times_transpose
+from gapless.losses import amplitude, normalised, quartic
+from gapless.problem import Problem, draw_problem
+from gapless.sensing import (
+    OF_TRANSFORMS,
+    Ensemble,
+    check_ensemble,
+    draw_transforms,
+    gaussian_singular_values,
+)
+from sampling import SIGMAS
+
+KEY = at_once.key(0, (1,))
+# more samples than dimensions, fewer, as many, and lengths that are prime
+SHAPES = [(120, 24), (17, 24), (24, 24), (101, 23)]
+ROUNDING = 1e-12  # of float64 over a few transforms of some hundred numbers
+
+
+def vectors(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(shape)
+
+
+@pytest.fixture(params=SHAPES, ids=str)
+def shape(request):
+    return request.param
+
+
+@pytest.mark.parametrize("ensemble", OF_TRANSFORMS)
+def test_the_two_products_are_adjoint_and_those_of_the_matrix(ensemble, shape):
+    m, n = shape
+    x, w, r = draw_transforms(KEY, ensemble, m, n, "float64"), vectors(3, n), vectors(3, m)
+    matrix, given = np.asarray(x), r.copy()
+    image, back = x.times_transpose(w), x.times(r)
+    np.testing.assert_allclose((image * r).sum(axis=1), (w * back).sum(axis=1), atol=ROUNDING * m)
+    np.testing.assert_allclose(image, w @ matrix.T, atol=ROUNDING)
+    np.testing.assert_allclose(back, r @ matrix, atol=ROUNDING)
+    np.testing.assert_allclose(x.rows(np.array([m - 1, 3])), matrix[[m - 1, 3]], atol=ROUNDING)
+    # products are made in place, but not in the caller's memory
+    np.testing.assert_array_equal(r, given)
+
+
+def test_singular_values_are_those_asked_for_and_rows_have_mean_squared_norm_1(shape):
+    m, n = shape
+    cases: tuple[tuple[Ensemble, np.ndarray], ...] = (
+        ("fast", gaussian_singular_values(m, n)),
+        # orthogonal columns, or rows where there are fewer of them
+        ("orthogonal", np.full(min(m, n), max(m / n, 1) ** 0.5)),
+    )
+    for ensemble, expected in cases:
+        matrix = np.asarray(draw_transforms(KEY, ensemble, m, n, "float64"))
+        found = np.sort(np.linalg.svd(matrix, compute_uv=False))
+        np.testing.assert_allclose(found, np.sort(expected), atol=ROUNDING)
+        assert (matrix**2).sum() == pytest.approx(m, rel=ROUNDING)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 6.0])
+def test_quantiles_have_the_moments_of_the_marchenko_pastur_law(alpha):
+    """E σ⁴ over N = α(1 + α), E σ⁶ = α(1 + 3α + α²), for i.i.d. entries of variance 1/N."""
+    n = 4000
+    squared = gaussian_singular_values(int(alpha * n), n) ** 2
+    # R quantiles are a midpoint rule: its error is that of the density's steepest part, R^(−3/2)
+    rough = 4 * len(squared) ** -1.5
+    assert (squared**2).sum() / n == pytest.approx(alpha * (1 + alpha), rel=rough)
+    cube = alpha * (1 + 3 * alpha + alpha**2)
+    assert (squared**3).sum() / n == pytest.approx(cube, rel=rough)
+
+
+@pytest.mark.parametrize("in_numpy", [True, False])
+@pytest.mark.parametrize("ensemble", ["fast", "orthogonal", "signs", "unit-norm"])
+def test_entries_are_of_variance_one_over_n_and_rows_of_norm_1(ensemble, in_numpy):
+    design = Design(n=128, alpha=4, seed=0, in_numpy=in_numpy, sensing=ensemble)
+    x = np.asarray(design.sensing_matrix(), float)
+    rows, columns = (x**2).sum(axis=1), (x**2).sum(axis=0)
+    # float32 entries are off by ε/2 each
+    assert rows.mean() == pytest.approx(1, abs=4e-7)
+    assert columns.mean() == pytest.approx(4, abs=2e-6)
+    if ensemble == "signs":
+        np.testing.assert_array_equal(np.abs(x), np.float32(128**-0.5))
+    if ensemble in ("signs", "unit-norm"):
+        np.testing.assert_allclose(rows, 1, atol=4e-7)
+    else:
+        # delocalised singular vectors: squared norms of rows scatter as those of Gaussian rows do
+        # or less, and the mean of the entries vanishes
+        assert rows.std() < 2 * (2 / 128) ** 0.5
+        assert abs(x.mean()) * 128**0.5 < SIGMAS / x.size**0.5
+
+
+def test_ensembles_of_one_design_share_all_but_the_sensing_matrix():
+    design = Design(n=32, alpha=3, seed=1, runs=4)
+    x = np.asarray(design.sensing_matrix())
+    for ensemble in ("fast", "orthogonal", "signs", "unit-norm"):
+        other = replace(design, sensing=ensemble)
+        np.testing.assert_array_equal(other.teacher(), design.teacher())
+        np.testing.assert_array_equal(other.start(), design.start())
+    signs = np.asarray(replace(design, sensing="signs").sensing_matrix())
+    np.testing.assert_array_equal(np.sign(signs), np.sign(x))
+    unit = np.asarray(replace(design, sensing="unit-norm").sensing_matrix())
+    np.testing.assert_allclose(unit, x / np.linalg.norm(x, axis=1, keepdims=True), rtol=1e-6)
+
+
+def test_more_runs_leave_the_first_as_they_were():
+    few, many = (
+        draw_problem(Design(n=40, alpha=5, seed=2, runs=runs, in_numpy=True, sensing="fast"))
+        for runs in (3, 7)
+    )
+    for one, other in zip(few.sensing.arrays, many.sensing.arrays, strict=True):
+        np.testing.assert_array_equal(one, other)
+    # batches of other sizes may round differently
+    np.testing.assert_allclose(few.labels, many.labels[:3], atol=1e-5)
+
+
+def test_products_of_linalg_are_those_of_the_matrix_in_both_libraries():
+    x = draw_transforms(KEY, "fast", 60, 20, "float32")
+    matrix, v, d = np.asarray(x), vectors(2, 3, 20), vectors(2, 60)
+    expected = np.einsum("kpm,mn->kpn", v @ matrix.T * d[:, None], matrix)
+    for library, given in ((np, x), (jnp, x.map(jnp.asarray))):
+        block, weight = library.asarray(v, "float32"), library.asarray(d, "float32")
+        _, found = through_rows(lambda image, d: (image, image * d), given, weight, block)
+        np.testing.assert_allclose(found, expected, atol=2e-5)
+        np.testing.assert_allclose(times_transpose(block[0], given), v[0] @ matrix.T, atol=1e-5)
+        np.testing.assert_allclose(times(weight, given), d @ matrix, atol=1e-5)
+
+
+def test_what_has_no_rows_is_refused_where_rows_are_asked_for():
+    design = Design(n=16, alpha=4, seed=0, sensing="fast")
+    with pytest.raises(ValueError, match=r"^sensing, dtype: .* float16"):
+        design.sensing_matrix("float16")
+    with pytest.raises(ValueError, match=r"^sensing: "):
+        next(design.sensing_blocks())
+    with pytest.raises(ValueError, match=r"^sensing: "):
+        check_ensemble("sparse")
+
+
+def test_a_problem_takes_an_operator_from_outside():
+    x, w = draw_transforms(KEY, "fast", 60, 20, "float64"), vectors(2, 20)
+    labels = w @ np.asarray(x).T
+    problem = Problem(x, labels, w)
+    dense = Problem(np.asarray(x), labels, w)
+    state = dense.array(vectors(2, 20)[::-1])
+    np.testing.assert_allclose(problem.energy(state), dense.energy(state), rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", [quartic, amplitude, normalised(1.0)], ids=repr)
+def test_an_evaluation_is_that_of_the_matrix_in_the_precision_of_the_problem(loss):
+    design = Design(n=24, alpha=5, seed=0, runs=3, in_numpy=True, sensing="fast")
+    fast = draw_problem(design, "shuffled", loss)
+    dense = replace(fast, sensing=np.asarray(fast.sensing)).at_once()
+    w = design.start()
+    for one, other in zip(fast.evaluate(w), dense.evaluate(w), strict=True):
+        assert one.dtype == other.dtype == "float32"
+        # labels of order one are known to some ε, and so are sums of M of them
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-4)
