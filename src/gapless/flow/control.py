@@ -103,7 +103,7 @@ def followed_stiffness(
 def power_iteration(
     problem: Problem, state: State
 ) -> tuple[Float[Array, "K N"], Float[Array, " K"]]:
-    """Return the next direction and stiffness |J v|, with J v a difference over 1 % of the radius."""
+    """Return the next direction and stiffness |J v|; J v is a difference over 1 % of the radius."""
     # long against rounding in W, short against the scale on which J changes
     length = 0.01 * problem.n**0.5
     ahead = problem.evaluate(state.w + length * state.direction).velocity

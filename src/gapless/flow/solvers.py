@@ -35,7 +35,7 @@ MOST_COUNTED = 10**9
 
 
 class Solver(ABC):
-    """Interface of a solver to the loop; solvers are hashable, since programs are compiled for them."""
+    """Interface of a solver to the loop; it is hashable, since programs are compiled for it."""
 
     linear_below: float = 0.0
     """Energy below which runs near the signal are solved by the linearised flow; 0: none are."""
