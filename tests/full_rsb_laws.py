@@ -10,6 +10,8 @@ from gapless.theory.full_rsb.recursion import recursion
 
 LOSSES = [(quartic, 10.0), (normalised(1.0), 6.0), (amplitude, 6.0)]
 SMALL = Resolution(uniform=3, per_halving=1, last=0.05, fields=90, order=7)
+COARSE_ENERGY = dict.fromkeys(("SKETCH", "ENERGY", "FEWER_STEPS", "MORE_NODES"), SMALL)
+"""For `gapless.theory.full_rsb.state`: the floor's energy to 1e-3, in tenths of seconds."""
 FEW = np.array([0.0, 0.3, 0.7, 0.9, 0.97, 1.0])
 """Steps on which meshes of 160 fields are right to 1e-7."""
 

@@ -1,6 +1,7 @@
 """Curvatures, atom by atom, and laws of labels."""
 
 import numpy as np
+import scipy.linalg
 
 from gapless.labels import LabelLaw
 from gapless.quadrature import LEVELS, half_gaussian_pair
@@ -31,3 +32,19 @@ def second_derivative(law, gamma):
     """ψ″ at a root of F = 1, where ψ′ = (1 − F)/γ² vanishes: −F′/γ²."""
     slope = 2 * law.alpha * law.weight @ (gamma * law.d**2 / (1 + gamma * law.d) ** 3)
     return -slope / gamma**2
+
+
+def completions(d, images, forces, n, draws, seed=0):
+    """Lowest eigenvalue of Σ d x xᵀ and its vector along E, for fresh X beside the same history.
+
+    X is the images on E, and Gaussian of variance 1/N, orthogonal to the forces, elsewhere.
+    """
+    rng = np.random.default_rng(seed)
+    values, along = [], []
+    for _ in range(draws):
+        fresh = rng.standard_normal((d.size, n - images.shape[1])) / np.sqrt(n)
+        x = np.hstack([images, fresh - forces @ (forces.T @ fresh)])
+        value, vector = scipy.linalg.eigh((x.T * d) @ x, subset_by_index=[0, 0])
+        values.append(value[0])
+        along.append(vector[: images.shape[1], 0])
+    return np.array(values), np.array(along)

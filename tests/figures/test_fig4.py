@@ -102,7 +102,7 @@ def test_plateaus_compare_runs_with_the_state_at_their_alpha():
     [(0.01, 0.001, "agrees"), (-0.08, 0.001, "differs"), (0.04, 0.01, "cannot tell")],
 )
 def test_claims_say_what_the_interval_allows(excess, spread, verdict):
-    judged = fig4.claims(plateaus(table_by_hand(excess, spread)))
+    judged = fig4.claims(fig4.reduce(table_by_hand(excess, spread)))
     assert [claim.verdict for claim in judged] == 5 * [verdict]
     assert f"α = 10: {100 * excess:+.1f}" in judged[0].ours
 
@@ -112,13 +112,24 @@ def test_one_design_cannot_tell_and_failed_runs_are_left_out(records):
     table = pd.DataFrame(records + failed)
     (plateau,) = plateaus(table)
     assert plateau.measured["energy"].size == POINT.design.k
-    assert {claim.verdict for claim in fig4.claims([plateau])} == {"cannot tell"}
+    assert {claim.verdict for claim in fig4.claims(fig4.Thresholds([plateau]))} == {"cannot tell"}
 
 
 def test_the_picture_draws_from_smoke_points(records, tmp_path):
     points = load("fig4").points("smoke", 0)
     known = {point.alpha for point in points if isinstance(point, Simulation)}
     assert {4, 10, 18} <= known
-    picture = fig4.picture(plateaus(pd.DataFrame(records)))
+    picture = fig4.picture(fig4.reduce(pd.DataFrame(records)))
     assert [panel.inset is None for panel in picture.panels] == [True, False, True]
     save(picture, tmp_path / "fig4.png")
+
+
+def test_the_floor_is_drawn_where_it_was_computed(records):
+    floor = [{"state": "full RSB", "alpha": a, "energy": e} for a, e in ((10.0, 7.07), (4.0, 1.17))]
+    other = {"state": "1RSB ground", "alpha": 4.0, "energy": 1.165}
+    reduced = fig4.reduce(pd.DataFrame([*records, *floor, other]))
+    assert reduced.floor.to_numpy().tolist() == [[4.0, 1.17], [10.0, 7.07]]
+    assert len(reduced.plateaus) == 1
+    energies = fig4.picture(reduced).panels[0].series
+    drawn = [np.asarray(one.x).tolist() for one in energies if one.name == "full RSB, the floor"]
+    assert drawn == [[4.0, 10.0]]

@@ -27,7 +27,7 @@ def explore(
     """Show threshold states against α and one run's spectrum against time, with sliders.
 
     The page is served on this machine only, until Ctrl-C, or written with --export. The states are
-    computed first, some ten seconds for each loss, and cached.
+    computed first, some twenty seconds for each loss, and cached.
 
     Example: gapless explore --export results/explorer
 

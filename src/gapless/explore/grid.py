@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gapless.explore.band import band_at
 from gapless.files import opened, read_whole, reason, sealed, shown, tell, write_durably
 from gapless.labels import LabelLaw
 from gapless.losses import Loss
@@ -21,7 +22,7 @@ from gapless.theory import (
     threshold_state,
 )
 
-VERSION = 2
+VERSION = 3
 """Version of a grid's content, raised by hand; cached grids of another version are made anew."""
 ALPHAS = tuple(np.arange(2.0, 30.25, 0.5).tolist())
 LABELS = np.linspace(0.0, 4.0, 81)
@@ -42,9 +43,9 @@ def theory_grid(
 
     Keys: ``loss``; ``readings`` (α_BBP by reading) and ``random_start``; ``given``, ``labels``
     (middles of the bins of |ŷ|), ``teacher`` (density of |y|); ``alpha`` and columns beside it
-    (`VALUES`, ``ground_energy``, ``hessian_edge`` and ``hessian_outlier``: after −μ); ``law``,
-    ``conditional``, ``eigenvalues`` (before −μ), ``hessian_eigenvalues`` and ``density`` for each
-    α. None where there is none.
+    (`VALUES`, those of `band_at`, ``ground_energy``, ``hessian_edge`` and ``hessian_outlier``:
+    after −μ); ``law``, ``conditional``, ``eigenvalues`` (before −μ), ``hessian_eigenvalues`` and
+    ``density`` for each α. None where there is none.
 
     Parameters
     ----------
@@ -115,6 +116,7 @@ def state_at(loss: Loss, alpha: float) -> dict[str, Any]:
         "alpha": alpha,
         **{name: record[name] for name in VALUES},
         "ground_energy": ground_state(loss, alpha).energy,
+        **band_at(loss, alpha),
         "hessian_edge": state.bulk_edge - state.mu,
         "hessian_outlier": outlier,
         "law": plain(label_density(law, LABELS), 4),

@@ -1,9 +1,10 @@
 """Figure 2: the Hessian's spectrum along the flow of one run, the one whose crossing is median.
 
 Every run of the point is followed to the energy of its own shuffled twin; along the run with the
-median crossing time the whole spectrum is diagonalised, and theory's edge and outlier are computed
-from the run's own labels. The outlier is a statement at q = 0 and is greyed where q > 0.1; the
-edge of a finite law that sits on one sample is flagged.
+median crossing time the whole spectrum is diagonalised. Theory's edge is computed from the run's
+own labels, its lowest eigenvalue and the overlap of that vector with the signal from labels and
+history, at any overlap of the state (docs/derivations/joint.md); the edge of a finite law that sits
+on one sample is flagged.
 """
 
 from dataclasses import dataclass
@@ -33,8 +34,6 @@ INFORMED, INFORMED_VECTOR = 0.1, 0.2
 """Overlaps with the signal, of a state and of v₁, that are no longer of order 1/√N."""
 SNAPSHOTS = (0.0, 0.5, 1.0, 1.5, 2.5)
 """Multiples of the crossing time at which the spectrum is drawn by itself."""
-SIGNAL_FREE = 0.1
-"""Above this overlap of the state theory's outlier is greyed: it is a statement at q = 0."""
 FAINTEST = -4.0
 """Power of ten of the density from which on it is seen."""
 
@@ -108,17 +107,15 @@ def along_the_run(run: Any) -> list[Panel]:
         values = np.array(values, float)
         return Series(name, t, values, style="lines", dash=dash, colour=colour)
 
-    edge, outlier = np.array(run.hessian_edge_t, float), np.array(run.hessian_outlier_t, float)
+    edge = np.array(run.hessian_edge_t, float)
     one = np.array(run.edge_from_one_atom_t, float) > 0
-    free = np.array(run.overlap_t) < SIGNAL_FREE
     on_one = np.where(one, edge, np.nan)
     eigenvalues = [
         line("λ₁", run.eigenvalue_1_t, 4),
         line("λ₂", run.eigenvalue_2_t, 2),
         line("theory: edge, own labels", edge, INK, "dash"),
         Series("… set by one sample", t, on_one, style="markers", marker="x-thin-open", colour=INK),
-        line("theory: outlier", np.where(free, outlier, np.nan), INK, "dot"),
-        line("… beyond q = 0.1", np.where(free, np.nan, outlier), GREY, "dot"),
+        line("theory: λ₁, labels and history", run.joint_outlier_t, INK, "dot"),
     ]
     zero = Mark("y", 0, dash="solid", width=0.4)
     losses = [
@@ -131,6 +128,7 @@ def along_the_run(run: Any) -> list[Panel]:
     overlaps = [
         line("q of the state", run.overlap_t, 0),
         line("v₁ with the signal", run.vector_overlap_1_t, 4, "dashdot"),
+        line("v₁, theory", run.joint_overlap_t, INK, "dot"),
         line("v₁ on one sample", run.top_sample_share_1_t, GREY, "dot"),
     ]
     return [
@@ -261,7 +259,7 @@ def _detachment(run: Any) -> Claim:
 EXPERIMENT = Experiment(
     name="fig2",
     title="Figure 2. The Hessian's spectrum along the flow",
-    version=1,
+    version=2,
     points=points,
     reduce=reduce,
     picture=picture,

@@ -3,9 +3,11 @@
 Runs with shuffled labels end at the threshold energy: at rest (|∇L − μW|²/N < 1e-10), or read off
 at t = 100. The lines are the marginal 1RSB state of
 Eqs. 11–13 at α = M/N; the thin one is the energy e₀ of the 1RSB ground state, which for
-3.96 < α < 185 lies *above* the marginal one (docs/derivations/limits.md §2).
+3.96 < α < 185 lies *above* the marginal one (docs/derivations/limits.md §2). Crosses are the floor
+of the landscape, the ground state of full replica symmetry breaking (docs/derivations/full-rsb.md).
 """
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ import pandas as pd
 from gapless.analyse.plateaus import Plateau, plateau_limits, plateaus, prediction
 from gapless.analyse.verdict import CLOSE, Claim, Sample, Statement, judged, verdict
 from gapless.figures.experiment import Experiment, Scale, Size, in_numpy
+from gapless.measure.landscape import FLOOR, LandscapePoint
 from gapless.measure.simulation import MOMENTS, Simulation
 from gapless.measure.threshold import AT_REST
 from gapless.page.panels import INK, Axis, Mark, Panel, Picture, Series
@@ -39,6 +42,22 @@ SIZES: dict[Scale, tuple[Size, ...]] = {
     ),
     "paper": (Size(2048, tuple(np.arange(2.0, 26.0, 1.0).tolist()), 50, 20),),
 }
+FLOORS: dict[Scale, tuple[float, ...]] = {
+    "smoke": (6.0, 14.0),
+    "desk": _ALPHAS,
+    "paper": (*np.arange(2.0, 26.0, 2.0).tolist(),),
+}
+"""α of the floor."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Runs against 1RSB at every N and α, and the floor: columns ``alpha``, ``energy``."""
+
+    plateaus: list[Plateau]
+    floor: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame({"alpha": [], "energy": []}, dtype=float)
+    )
 
 
 def simulations(size: Size, seed: int, *, in_numpy: bool = False) -> list[Simulation]:
@@ -60,13 +79,22 @@ def simulations(size: Size, seed: int, *, in_numpy: bool = False) -> list[Simula
     ]
 
 
-def points(scale: Scale, seed: int) -> list[Simulation]:
-    """Return the designs of every N and α of a scale."""
-    return [
+def points(scale: Scale, seed: int) -> list[Simulation | LandscapePoint]:
+    """Return the designs of every N and α of a scale, and where the floor is computed."""
+    runs = [
         simulation
         for size in SIZES[scale]
         for simulation in simulations(size, seed, in_numpy=in_numpy(scale))
     ]
+    return [*runs, *(LandscapePoint(alpha=alpha, levels=2) for alpha in FLOORS[scale])]
+
+
+def reduce(table: pd.DataFrame) -> Thresholds:
+    """Return runs against 1RSB, and the floor at the α where it is computed so far."""
+    if "state" not in table:
+        return Thresholds(plateaus(table))
+    floor = table[table.state == FLOOR].sort_values("alpha")
+    return Thresholds(plateaus(table[table.n.notna()]), floor[["alpha", "energy"]])
 
 
 def _rest(found: list[Plateau]) -> str:
@@ -81,8 +109,9 @@ def _rest(found: list[Plateau]) -> str:
     return text + (f"; up to {100 * zero:.0f} % interpolated, at zero energy" if zero else "")
 
 
-def claims(found: list[Plateau]) -> list[Claim]:
+def claims(reduced: Thresholds) -> list[Claim]:
     """Judge what the paper says of Figure 4, with its words read as `CLOSE`."""
+    found = reduced.plateaus
     if not found:
         return []
     judged = [
@@ -120,8 +149,9 @@ def _claim(statement: str, column: str, found: list[Plateau]) -> Claim:
     return judged(statement, ours, *parts)
 
 
-def picture(found: list[Plateau]) -> Picture:
+def picture(reduced: Thresholds) -> Picture:
     """Return energies, what is left of them over 1RSB, and the moments at the largest N."""
+    found = reduced.plateaus
     if not found:
         return Picture("no run with shuffled labels was measured", ())
     # 1RSB where runs are, and between
@@ -133,18 +163,24 @@ def picture(found: list[Plateau]) -> Picture:
     largest = at[-1]
     alpha = Axis("α = M/N")
     ground: Any = dict(style="lines", dash="dash", colour=INK, width=0.6)
+    # only where it was computed: a chord of the convex e(α) would lie above it
+    full: Any = dict(style="markers", marker="x-thin-open", colour=INK)
+    floor, energy = (reduced.floor[name].to_numpy(float) for name in ("alpha", "energy"))
     energies = [
         Series("1RSB, marginal", line, [p.energy for p in theory], style="lines", colour=INK),
         Series("1RSB, ground state e₀", line, [p.ground_energy for p in theory], **ground),
+        Series("full RSB, the floor", floor, energy, **full),
         *(
             _spread(f"runs, N = {here[0].n} (± std)", "energy", here, i)
             for i, here in enumerate(at)
         ),
     ]
     gap = [p.ground_energy - p.energy for p in theory]
+    over = energy - np.array([prediction(found[0].loss, float(a)).energy for a in floor])
     excess = [
         *(_excess(here, i) for i, here in enumerate(at)),
         Series("1RSB, ground state − marginal", line, gap, legend="", **ground),
+        Series("full RSB − 1RSB, marginal", floor, over, legend="", **full),
     ]
     moments = []
     for index, (power, column) in enumerate(zip(("", "²", "³", "⁴"), MOMENTS, strict=True)):
@@ -199,8 +235,9 @@ def _excess(found: list[Plateau], colour: int) -> Series:
     return Series(name, alpha, mean, mean - half, mean + half, colour=colour, legend="", width=0.8)
 
 
-def tables(found: list[Plateau]) -> list[tuple[str, pd.DataFrame]]:
-    """Return the runs beside 1RSB at every N, α and quantity, and their limit in N."""
+def tables(reduced: Thresholds) -> list[tuple[str, pd.DataFrame]]:
+    """Return the runs beside 1RSB at every N, α and quantity, their limit in N, and the floor."""
+    found = reduced.plateaus
     rows = [
         {
             "n": p.n,
@@ -222,6 +259,7 @@ def tables(found: list[Plateau]) -> list[tuple[str, pd.DataFrame]]:
     return [
         ("Runs against 1RSB", pd.DataFrame(rows)),
         ("Threshold energy of the runs as N → ∞", plateau_limits(found)),
+        ("Ground state of full replica symmetry breaking", reduced.floor),
     ]
 
 
@@ -230,7 +268,7 @@ EXPERIMENT = Experiment(
     title="Figure 4. Threshold energy and moments of the labels",
     version=3,
     points=points,
-    reduce=plateaus,
+    reduce=reduce,
     picture=picture,
     claims=claims,
     tables=tables,

@@ -7,7 +7,19 @@ from importlib import import_module
 
 from gapless.figures.experiment import Experiment
 
-NAMES = ("fig1", "fig2", "fig3", "fig4", "fig5", "bbp", "baselines", "late", "escape", "border")
+NAMES = (
+    "fig1",
+    "fig2",
+    "fig3",
+    "fig4",
+    "fig5",
+    "bbp",
+    "baselines",
+    "late",
+    "escape",
+    "border",
+    "band",
+)
 """All figures: the paper's in its order, then our own."""
 
 _OWN = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)")

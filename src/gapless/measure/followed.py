@@ -6,12 +6,13 @@ import numpy as np
 import pyarrow as pa
 
 from gapless.arrays import jax
-from gapless.flow import integrate
+from gapless.flow import State
 from gapless.generalisation import generalisation_error
 from gapless.hessian import lowest_eigenpairs, signal_overlap, spectrum, top_sample_share
 from gapless.losses import parse_loss
 from gapless.measure import crossing
 from gapless.measure.crossing import LOWEST, CrossingPoint
+from gapless.measure.history import followed
 from gapless.measure.point import Cost
 from gapless.measure.spectra import theory_of
 from gapless.problem import draw_problem
@@ -38,6 +39,9 @@ _SERIES = (
     "edge_from_one_atom_t",
     "hessian_outlier_t",
     "outlier_overlap_t",
+    "joint_outlier_t",
+    "joint_overlap_t",
+    "missing_t",
     "bin_edges",
     "density_t",
 )
@@ -55,7 +59,9 @@ RECORDS = pa.unify_schemas(
 Lists over frames: energy, generalisation error, overlap, μ; the lowest eigenvalues, their vectors'
 overlaps with the signal, v₁'s share on its top sample, the largest residual, the spectral width,
 how many eigenvalues are negative; theory's edge, the edge without the most negative sample,
-whether the edge sits on one sample, outlier and its overlap (NaN without one). `density_t` holds
+whether the edge sits on one sample, outlier at overlap zero and its overlap (NaN without one);
+theory's lowest eigenvalue from labels and history, at any overlap, its overlap, and what is missing
+of the history (`gapless.measure.history`). `density_t` holds
 frames × bins, row by row, of the density of eigenvalues between `bin_edges`.
 """
 
@@ -120,10 +126,10 @@ class SpectralPoint(CrossingPoint):
         series: dict[str, list[Any]] = {name: [] for name in _SERIES}
         spectra, previous = [], None
         # alone, it is the run of its batch to the steps' tolerance only: it shares no stages now
-        states = integrate(
-            problem, design.start()[one], times[-1], save_at=times, observe=lambda _, state: state
-        ).observed
-        for frame, state in enumerate(states):
+        frames: list[tuple[State, dict[str, np.ndarray]]] = followed(
+            problem, design.start()[one], times, lambda state, joint: (state, joint)
+        )
+        for frame, (state, joint) in enumerate(frames):
             w = state.w
             # a start of its own for each frame: none inherits what another missed
             key = jax.random.fold_in(design.key("lanczos"), frame)
@@ -149,6 +155,7 @@ class SpectralPoint(CrossingPoint):
                 "width_t": float(eigenvalues[-1] - eigenvalues[0]),
                 "negative_t": float((eigenvalues < 0).sum()),
                 **{f"{name}_t": float(value) for name, value in theory.items()},
+                **{f"{name}_t": float(value[0]) for name, value in joint.items()},
             }
             for name, value in now.items():
                 series[name].append(value)

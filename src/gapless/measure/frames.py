@@ -4,10 +4,10 @@ import numpy as np
 import pyarrow as pa
 
 from gapless.algorithms.starts import warm_states
-from gapless.flow import integrate
 from gapless.losses import parse_loss
 from gapless.measure.crossing import CrossingPoint
 from gapless.measure.design_point import DESIGN_COLUMNS
+from gapless.measure.history import followed
 from gapless.measure.point import Cost
 from gapless.measure.spectra import spectral_columns
 from gapless.problem import draw_problem
@@ -21,6 +21,9 @@ _STATE = {
     "hessian_edge_t": "hessian_edge",
     "hessian_outlier_t": "hessian_outlier",
     "outlier_overlap_t": "outlier_overlap",
+    "joint_outlier_t": "joint_outlier",
+    "joint_overlap_t": "joint_overlap",
+    "missing_t": "missing",
 }
 _LOWEST = {
     "eigenvalue_1_t": "eigenvalues",
@@ -35,8 +38,9 @@ RECORDS = pa.schema(
 """Columns of a run: the point's parameters, and lists over frames.
 
 State: energy, μ, overlap. Hessian (Eq. 4, after −μ): λ₁, its vector's overlap with the signal and
-largest share on one sample. Theory from the run's own labels: bulk edge, outlier, its overlap
-(NaN without an outlier).
+largest share on one sample. Theory from the run's own labels: bulk edge, outlier at overlap zero,
+its overlap (NaN without an outlier). Theory from labels and history, at any overlap: the lowest
+eigenvalue, its overlap, and what is missing of the history (`gapless.measure.history`).
 """
 
 
@@ -56,14 +60,15 @@ class FramesPoint(CrossingPoint):
         times = [0.0, *np.geomspace(0.02, HORIZON, self.frames - 1).tolist()]
         # one key for all frames: their eigenpairs may differ by the state alone
         key = design.key("lanczos")
-        frames = integrate(
+        frames = followed(
             problem,
             start,
-            times[-1],
-            save_at=times,
+            times,
             # observed on the way: only columns are kept, not the states of all frames
-            observe=lambda _, state: spectral_columns(problem, state, "teacher", key=key, lowest=1),
-        ).observed
+            lambda state, joint: (
+                spectral_columns(problem, state, "teacher", key=key, lowest=1) | joint
+            ),
+        )
         return self.table(
             outcome="followed",
             t=[times] * self.rows,

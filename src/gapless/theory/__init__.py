@@ -19,6 +19,7 @@ from gapless.theory.complexity import (
 from gapless.theory.full_rsb import (
     FullRSBState,
     FullRSBThreshold,
+    full_rsb_energy,
     full_rsb_state,
     full_rsb_threshold,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "bulk_density",
     "bulk_edge",
     "complexity_curve",
+    "full_rsb_energy",
     "full_rsb_state",
     "full_rsb_threshold",
     "ground_state",

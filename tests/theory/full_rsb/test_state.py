@@ -7,7 +7,13 @@ import pytest
 
 from full_rsb_laws import maximum
 from gapless.losses import Loss, normalised, quartic
-from gapless.theory import full_rsb_state, full_rsb_threshold, ground_state, threshold_state
+from gapless.theory import (
+    full_rsb_energy,
+    full_rsb_state,
+    full_rsb_threshold,
+    ground_state,
+    threshold_state,
+)
 from gapless.theory.full_rsb import state as states
 from gapless.theory.full_rsb.maximum import maximise
 from gapless.theory.full_rsb.mesh import Resolution
@@ -37,6 +43,13 @@ def test_errors_of_coarse_meshes_cover_the_truth():
     assert abs(state.moments["4"] - 1.777618) <= state.error["moments"]["4"] + 2e-6
     assert abs(state.bulk_edge - state.mu) <= state.error["bulk_edge"]
     assert abs(state.margin + 8.701) <= state.error["margin"] + 0.03
+
+
+def test_the_energy_alone_is_that_of_the_finest_meshes_within_its_error():
+    # Of the table of full-rsb.md §7, to 3e-6.
+    energy, error = full_rsb_energy(quartic, 10.0)
+    assert abs(energy - 7.07058) <= error + 3e-6
+    assert error < 1e-4
 
 
 @pytest.mark.usefixtures("coarse")

@@ -3,8 +3,15 @@
 from gapless.theory.full_rsb.state import (
     FullRSBState,
     FullRSBThreshold,
+    full_rsb_energy,
     full_rsb_state,
     full_rsb_threshold,
 )
 
-__all__ = ["FullRSBState", "FullRSBThreshold", "full_rsb_state", "full_rsb_threshold"]
+__all__ = [
+    "FullRSBState",
+    "FullRSBThreshold",
+    "full_rsb_energy",
+    "full_rsb_state",
+    "full_rsb_threshold",
+]
