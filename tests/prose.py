@@ -231,7 +231,6 @@ NOT_YET = frozenset(
     {
         "docs/architecture.md",
         "docs/transition.md",
-        "src/gapless/analyse/late_times.py",
         "src/gapless/analyse/success.py",
         "src/gapless/analyse/verdict.py",
         "src/gapless/design.py",
@@ -256,7 +255,6 @@ NOT_YET = frozenset(
         "src/gapless/page/image.py",
         "src/gapless/page/panels.py",
         "src/gapless/problem.py",
-        "src/gapless/theory/state_evolution.py",
     }
 )
 """Files that break a rule so far; one that breaks none any more has to be taken off."""

@@ -27,7 +27,8 @@ def test_every_experiment_plans_distinct_points_with_a_cost(name):
         assert len({experiment.address(point) for point in points}) == len(points)
         assert all(point.cost().flops > 0 for point in points[::1000])
     assert experiment.points("smoke", 3) == experiment.points("smoke", 3)
-    assert experiment.points("smoke", 3)[0] != experiment.points("smoke", 4)[0]
+    drawn = name != "calibration"  # exact equations
+    assert (experiment.points("smoke", 3)[0] != experiment.points("smoke", 4)[0]) == drawn
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -76,6 +76,7 @@ def late_times(limit: float, error: float, alpha: float, alpha_error: float) -> 
     """Return numbers of two α by hand: e∞ over 1RSB, and one reading of the transition."""
     energies = pd.DataFrame(
         {"alpha": a, "sets": 9, "paths": 10**6, "limit": 7 * limit, "threshold_1rsb": 7.0}
+        | {"excess_percent": 100 * limit}
         | {"limit_error_sets": 7 * error, "limit_error_window": 0.0}
         for a in (6.0, 10.0)
     )

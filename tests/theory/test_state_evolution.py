@@ -14,8 +14,17 @@ from gapless.theory.state_evolution import (
 def test_weak_recovery_begins_at_one_half():
     tiny = 1e-6
     assert next_square(tiny, 0.495) < tiny < next_square(tiny, 0.505)
-    assert thresholds().weak_recovery == pytest.approx(0.5, abs=1e-5)
+    assert thresholds().weak_recovery == 0.5
+    assert alpha_of_fixed_point(tiny) == pytest.approx(0.5, abs=1e-5)
     assert uninformed_overlap(0.495) == 0 < uninformed_overlap(0.505)
+
+
+def test_the_uninformed_overlap_grows_like_a_root_from_weak_recovery_on():
+    assert uninformed_overlap(0.5) == 0
+    # α(s) − ½ is linear in s to order s: through the place where the linear piece ends
+    above = np.array([1e-8, 1e-6, 2.4e-6, 2.6e-6, 1e-5])
+    found = np.array([uninformed_overlap(0.5 + one) for one in above])
+    assert np.allclose(found**2 / above, found[0] ** 2 / above[0], rtol=1e-4)
 
 
 def test_the_uninformed_fixed_point_jumps_where_its_branch_ends():

@@ -1,6 +1,6 @@
-"""Estimators of late times at N = ∞: energies at rest, and what becomes of a small overlap.
+"""Estimators of late times at N = ∞: energies at rest, and the growth of a small overlap.
 
-Each takes one curve for every independent set of paths; errors are those of the sets.
+Each estimator takes one curve for every independent set of paths; errors are those over the sets.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,15 +11,17 @@ import numpy as np
 from gapless.theory.dmft import power_law_limit
 
 RESAMPLES = 400
-"""Resampled sets behind an error."""
+"""Number of resamples of the sets for an error."""
 MEDIAN_ERROR = sqrt(np.pi / 2)
 """Standard error of a median of normal numbers, in units of the mean's."""
+CORNER_SETS = 4
+"""Values of α that a corner needs."""
 EXCESS_SETS = 2
-"""Values of α that a straight line needs."""
+"""Number of values of α that a straight line needs."""
 
 
 def at_time(t: np.ndarray, curve: np.ndarray, when: float) -> float:
-    """Return a curve at one time, by interpolation in ln t; NaN outside of where it is known."""
+    """Return a curve at one time, by interpolation in ln t; NaN outside its range."""
     # a probe has no values before its waiting time, and ln t none at 0
     known = (t > 0) & np.isfinite(curve)
     # 1e-9: saved times are whole steps, off by rounding; no extrapolation otherwise
@@ -31,10 +33,10 @@ def at_time(t: np.ndarray, curve: np.ndarray, when: float) -> float:
 def energy_limit(
     t: np.ndarray, energies: Sequence[np.ndarray] | np.ndarray
 ) -> tuple[float, float, float]:
-    """Return e∞ of the mean energy, its jackknife error over sets, and how windows move it.
+    """Return e∞ of the mean energy, its jackknife error over sets, and its error from windows.
 
-    e(t) = e∞ + c t^(−γ), see `gapless.theory.dmft.power_law_limit`. The sets' error is NaN with
-    one set.
+    The fit is e(t) = e∞ + c t^(−γ), see `gapless.theory.dmft.power_law_limit`. The jackknife error
+    is NaN with one set.
     """
     curves = np.asarray(energies)
     # of the mean: the fit is not linear, and single sets are too noisy for it
@@ -53,8 +55,8 @@ def energy_limit(
 def alignment_exponent(t: np.ndarray, alignment: np.ndarray, window: tuple[float, float]) -> float:
     """Return d ln(m/|δw|)/d ln t by least squares over a window of times; NaN without two.
 
-    Zero where a small overlap keeps its share in the change that it made (an outlier along the
-    signal), negative where it loses it.
+    The exponent is zero where the direction of the change keeps a finite overlap with the signal
+    (an outlier along the signal), and negative where the overlap vanishes.
     """
     inside = (t >= window[0]) & (t <= window[1] * (1 + 1e-9)) & np.isfinite(alignment)
     if inside.sum() < 2:
@@ -64,7 +66,7 @@ def alignment_exponent(t: np.ndarray, alignment: np.ndarray, window: tuple[float
 
 
 def median_error(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
-    """Return median and standard error: a single path that changes sides upsets a set's mean."""
+    """Return median and standard error, which are insensitive to one outlying set."""
     found = np.asarray(values, float)
     # half of the central 68 %, a standard deviation of normal values: outliers do not enter
     spread = float(np.subtract(*np.percentile(found, [84, 16]))) / 2
@@ -75,12 +77,13 @@ def median_error(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
 def corner(exponents: Mapping[float, np.ndarray]) -> tuple[float, float]:
     """Return the corner α_c of exponent = b − k max(α_c − α, 0), and its standard error.
 
-    Least squares on the medians over sets; the error from resampled sets of each α.
+    The fit is least squares on the medians over sets; its error comes from resampled sets of each
+    α.
 
     Parameters
     ----------
     exponents
-        α → one exponent a set, at four α or more.
+        α → one exponent per set, at four α or more.
 
     Returns
     -------
@@ -88,27 +91,38 @@ def corner(exponents: Mapping[float, np.ndarray]) -> tuple[float, float]:
     is no corner, or where a tenth of the resampled sets have none.
     """
     alphas = np.array(sorted(exponents))
-    # three parameters, and a point more
-    if len(alphas) < 4:
-        return nan, nan
-    # a corner needs a point on either side; for each place the rest of the fit is linear
-    places = np.linspace(alphas[1], alphas[-2], 200)
-    designs = np.stack([np.ones((200, len(alphas))), -np.maximum(places[:, None] - alphas, 0)], -1)
-    solve = np.linalg.pinv(designs)
-
-    def fitted(medians: np.ndarray) -> float:
-        best = solve @ medians
-        misfit = (((designs @ best[..., None])[..., 0] - medians) ** 2).sum(axis=1)
-        least = int(np.argmin(misfit))
-        # a curve that is flat to rounding has its corner anywhere
-        bends = best[least, 1] > 1e-9 * abs(medians).max()
-        # at an end of the range the best corner lies outside of it
-        return float(places[least]) if bends and 0 < least < len(places) - 1 else nan
+    fitted = _corner_fit(alphas)
 
     def of(choose: Callable[[np.ndarray], np.ndarray]) -> float:
         return fitted(np.array([np.median(choose(exponents[alpha])) for alpha in alphas]))
 
-    return of(lambda values: values), _resampled(of)
+    value = of(lambda values: values)
+    return value, _resampled(of) if len(alphas) >= CORNER_SETS else nan
+
+
+def corner_of_curve(alphas: np.ndarray, exponents: np.ndarray) -> float:
+    """Return the corner of `corner` for one exponent at each α: a curve without noise."""
+    return _corner_fit(alphas)(exponents)
+
+
+def _corner_fit(alphas: np.ndarray) -> Callable[[np.ndarray], float]:
+    """Return the map from exponents at these α to their corner, NaN where there is none."""
+    enough = len(alphas) >= CORNER_SETS
+    places = np.linspace(alphas[1], alphas[-2], 200) if enough else np.zeros(200)
+    designs = np.stack([np.ones((200, len(alphas))), -np.maximum(places[:, None] - alphas, 0)], -1)
+    solve = np.linalg.pinv(designs)
+
+    def fitted(exponents: np.ndarray) -> float:
+        if not enough:
+            return nan
+        best = solve @ exponents
+        misfit = (((designs @ best[..., None])[..., 0] - exponents) ** 2).sum(axis=1)
+        least = int(np.argmin(misfit))
+        # a curve that is flat to rounding has its corner anywhere
+        bends = best[least, 1] > 1e-9 * abs(exponents).max()
+        return float(places[least]) if bends and 0 < least < len(places) - 1 else nan
+
+    return fitted
 
 
 def vanishing_excess(excess: Mapping[float, np.ndarray]) -> tuple[float, float]:
@@ -130,11 +144,16 @@ def vanishing_excess(excess: Mapping[float, np.ndarray]) -> tuple[float, float]:
 
     def of(choose: Callable[[np.ndarray], np.ndarray]) -> float:
         means = np.array([choose(excess[alpha]).mean() for alpha in alphas])
-        slope, constant = np.polyfit(alphas, means, 1)
-        root = -constant / slope if slope else nan
-        return float(root) if alphas[0] <= root <= alphas[-1] else nan
+        root = zero_of_line(alphas, means)
+        return root if alphas[0] <= root <= alphas[-1] else nan
 
     return of(lambda values: values), _resampled(of)
+
+
+def zero_of_line(x: np.ndarray, y: np.ndarray) -> float:
+    """Return the zero of the least-squares line through points, also outside their range."""
+    slope, constant = np.polyfit(x, y, 1)
+    return float(-constant / slope) if slope else nan
 
 
 def _resampled(estimate: Callable[[Callable[[np.ndarray], np.ndarray]], float]) -> float:

@@ -39,8 +39,9 @@ def reproduce(
     Parameters
     ----------
     figures
-        One or more of fig1 … fig5, bbp, baselines, late, escape, border and band, or all, the
-        default; or module:NAME of an Experiment of yours, in the current folder or installed.
+        One or more of fig1 … fig5, bbp, baselines, late, escape, border, band and calibration, or
+        all, the default; or module:NAME of an Experiment of yours, in the current folder or
+        installed.
     scale
         smoke (minutes), desk (an evening) or paper.
     seed

@@ -120,9 +120,12 @@ def picture(found: list[Border]) -> Picture:
         rows = border.rows[border.rows.minima > 0]
         best, alpha = border.best, Axis("α = M/N")
         read = np.nan if best is None else best.alpha
+        marginal = marginal_transition(border.loss)
+        # words on the outer sides: the two places may be close
+        outer = marginal < read
         marks = (
-            Mark("x", marginal_transition(border.loss), "1RSB", dash="dot"),
-            Mark("x", read, "crossing", side="right"),
+            Mark("x", marginal, "1RSB", dash="dot", side="left" if outer else "right"),
+            Mark("x", read, "crossing", side="right" if outer else "left"),
         )
         shares, medians = [], []
         dotted: dict[str, Any] = dict(style="lines", dash="dot", legend="")

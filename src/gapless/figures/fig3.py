@@ -134,7 +134,7 @@ def claims(reduced: pd.DataFrame) -> list[Claim]:
     measured = reduced.dropna(subset=["gap_12"])
     for n in sorted({int(n) for n in measured.n}):
         curve = measured[measured.n == n]
-        found += [_gaps(n, curve), _overlap(n, curve), _peak(n, curve)]
+        found += [_gaps(n, curve), _overlap(n, curve), _start(n, curve), _peak(n, curve)]
     found.append(_sharper(reduced))
     return found
 
@@ -170,17 +170,25 @@ def _overlap(n: int, curve: pd.DataFrame) -> Claim:
     first, last = curve.iloc[0], curve.iloc[-1]
     # a random direction has E|⟨v, W*⟩|/√N = √(2/πN)
     random = np.sqrt(2 / (np.pi * n))
-    at = curve.iloc[(curve.alpha - 10).abs().argmin()]
     return judged(
         "v₁ is independent of the signal before the transition, then its overlap rises and "
-        "saturates; the crossing is where the descent toward the signal begins",
+        "saturates",
         f"N = {n}: overlap of v₁ {first.overlap_1:.2f} at α = {first.alpha:g} (a random vector: "
         f"{random:.3f}; independent is read as below three times, risen as above ten times that) "
-        f"and {last.overlap_1:.2f} at α = {last.alpha:g}; but the state itself already has "
-        f"q = {at.state_overlap:.2f} at the crossing (α = {at.alpha:g}): the crossing follows from "
-        "the escape, it does not start it",
+        f"and {last.overlap_1:.2f} at α = {last.alpha:g}",
         _judge(first, "overlap_1", high=3 * random),
         _judge(last, "overlap_1", low=10 * random),
+    )
+
+
+def _start(n: int, curve: pd.DataFrame) -> Claim:
+    """Judge how that is read: a state that has yet to find the signal has no overlap with it."""
+    at = curve.iloc[(curve.alpha - 10).abs().argmin()]
+    return judged(
+        "The crossing is where the descent toward the signal begins",
+        f"N = {n}: the state itself already has q = {at.state_overlap:.2f} at the crossing "
+        f"(α = {at.alpha:g}; begins is read as below {INFORMED:g}): the crossing follows from the "
+        "escape, it does not start it",
         _judge(at, "state_overlap", high=INFORMED),
     )
 

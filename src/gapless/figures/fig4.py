@@ -115,7 +115,12 @@ def claims(reduced: Thresholds) -> list[Claim]:
     if not found:
         return []
     judged = [
-        _claim("The 1RSB ansatz is a good approximation of the energy", "energy", at_n)
+        _claim(
+            'The 1RSB ansatz is a good approximation of the energy ("reasonable, though not '
+            'perfect")',
+            "energy",
+            at_n,
+        )
         for n in sorted({p.n for p in found})
         if (at_n := [p for p in found if p.n == n])
     ]

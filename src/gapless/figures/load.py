@@ -19,6 +19,7 @@ NAMES = (
     "escape",
     "border",
     "band",
+    "calibration",
 )
 """All figures: the paper's in its order, then our own."""
 

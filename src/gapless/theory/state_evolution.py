@@ -21,7 +21,7 @@ WEAK_RECOVERY = 0.5
 """α above which s = 0 is unstable: s′ = 2αs + O(s²)."""
 INFORMATION_THEORETIC = 1.0
 """α above which s = 1 is stable: V′ = V/α + o(V), noiseless."""
-# s at which the limit s → 0 is read off: α(s) = ½ + O(s) (baselines.md §3)
+# s up to which α(s) = ½ + O(s) is taken as linear (baselines.md §3)
 SMALL = 1e-6
 MOST_NOISE = 1e30
 
@@ -29,8 +29,8 @@ MOST_NOISE = 1e30
 def score_square(s: float, noise: float = 0.0) -> float:
     """Return E g² at squared overlap s: labels' score, averaged over ω ~ N(0, s), z ~ N(ω, 1 − s).
 
-    ŝ = α E g² is what M = αN labels tell of W*. As g is even in (ω, z) together, E runs over the
-    standard pair (ω/√s, (z + √Δ n)/√(1+Δ)) of correlation √(s/(1+Δ)).
+    ŝ = α E g² is the information of M = αN labels about W*. As g is even in (ω, z) together, E is
+    over the standard pair (ω/√s, (z + √Δ n)/√(1+Δ)) of correlation √(s/(1+Δ)).
     """
     # label noise widens y to variance 1 + Δ, and V = 1 − s to V + Δ (baselines.md §2)
     scale, variance = (1 + noise) ** 0.5, 1 - s + noise
@@ -43,7 +43,7 @@ def score_square(s: float, noise: float = 0.0) -> float:
 
 
 def next_square(s: float, alpha: float, noise: float = 0.0) -> float:
-    """Return the squared overlap one iteration on: ŝ/(1 + ŝ), ŝ = α E g²(s)."""
+    """Return the squared overlap after one iteration, ŝ/(1 + ŝ) with ŝ = α E g²(s)."""
     # prior N(0, 1): precision 1 + ŝ, so E ŵ² = ŝ/(1 + ŝ)
     known = alpha * score_square(s, noise)
     return known / (1 + known)
@@ -76,12 +76,12 @@ def alpha_of_fixed_point(s: float) -> float:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Where Bayes-optimal inference changes, real noiseless phase retrieval.
+    """Thresholds of Bayes-optimal inference in real noiseless phase retrieval.
 
     Parameters
     ----------
     weak_recovery
-        α above which the uninformed fixed point has q > 0: 1/2.
+        α above which the uninformed fixed point has q > 0: 1/2 exactly.
     algorithmic
         α above which it is q = 1: message passing recovers exactly.
     jump_from
@@ -102,10 +102,10 @@ class Thresholds:
 @as_ever(loading=False)
 @cache
 def thresholds() -> Thresholds:
-    """Return the three thresholds.
+    """Return the thresholds of weak recovery, of message passing and of information.
 
     The uninformed branch of fixed points is α(s) of `alpha_of_fixed_point` from s = 0 up to the
-    maximum of α(s): there it ends, and the iteration goes on to s = 1.
+    maximum of α(s). At larger α the iteration converges to s = 1.
     """
     # α(s) rises from ½ to one maximum, near s = 0.85, and falls to 1 (baselines.md §3); at a
     # maximum α errs by the square of the error of s, so 1e-7 in s is ample
@@ -121,8 +121,7 @@ def thresholds() -> Thresholds:
         lambda z, omega: posterior_score(s**0.5 * omega, z, 1 - s) ** 2, s**0.5
     )
     return Thresholds(
-        # the limit s → 0 of α(s), by its value at a small s: s′ is linear there
-        weak_recovery=alpha_of_fixed_point(SMALL),
+        weak_recovery=WEAK_RECOVERY,
         algorithmic=-float(found.fun),
         jump_from=s**0.5,
         information_theoretic=INFORMATION_THEORETIC,
@@ -134,12 +133,15 @@ def thresholds() -> Thresholds:
 def uninformed_overlap(alpha: float) -> float:
     """Return q of the fixed point that the iteration reaches from q → 0⁺, noiseless.
 
-    0 up to α = 1/2, 1 above the algorithmic threshold, between them the root of α(s) = α on the
-    rising branch. Raises ``ValueError`` unless alpha is positive.
+    It is 0 up to α = 1/2, 1 above the algorithmic threshold, and the root of α(s) = α on the
+    increasing branch between them. Raises ``ValueError`` unless alpha is positive.
     """
     alpha = ratio(alpha)
-    if alpha <= alpha_of_fixed_point(SMALL):
+    if alpha <= WEAK_RECOVERY:
         return 0.0
+    least = alpha_of_fixed_point(SMALL)
+    if alpha < least:
+        return (SMALL * (alpha - WEAK_RECOVERY) / (least - WEAK_RECOVERY)) ** 0.5
     end = thresholds()
     if alpha >= end.algorithmic:
         return 1.0
