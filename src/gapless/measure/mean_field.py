@@ -229,7 +229,7 @@ def solution_of(point: MeanField, progress: Callable[[float], object] = lambda _
             run = run.with_packed(found)
         # arrays of another version or of other parameters fail in any of these ways
         except (KeyError, ValueError, IndexError, TypeError) as error:
-            checkpoint.ignore(f"cannot be gone on from ({reason(error)})")
+            checkpoint.ignore(f"cannot be resumed ({reason(error)})")
     done = 0.0
     while not run.is_finished:
         run = run.advanced()
