@@ -1,8 +1,8 @@
-"""A loss of `value` alone: its derivatives by automatic differentiation.
+"""Derivatives of a loss given by its value alone, by automatic differentiation.
 
-They serve both worlds. Inside a simulation (JAX arrays, traced or not) they are JAX
-functions like any other. Given NumPy arrays (theory) they compute in float64, compiled for a few
-sizes, and return NumPy arrays; the user's global precision is untouched.
+For JAX arrays (simulation), traced or not, they are ordinary JAX functions. For NumPy arrays
+(theory) they compute in float64, are compiled for a few sizes, and return NumPy arrays; the user's
+global precision is unchanged.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from gapless.flags import as_ever
 Pointwise = Callable[[Any, Any], Any]
 
 CHUNKS = (64, 1024, 16384)
-"""Sizes of array that the float64 functions are compiled for; larger arrays go chunk by chunk."""
+"""Sizes of array for which float64 functions are compiled; larger arrays are split into chunks."""
 
 
 def derivatives(value: Pointwise) -> tuple[Pointwise, Pointwise, Pointwise]:
@@ -43,7 +43,7 @@ def _slope(function: Pointwise, yhat: Any, y: Any) -> Any:
 
 
 def in_both_worlds(function: Pointwise) -> Pointwise:
-    """Return ``function`` for JAX arrays, its compiled float64 twin for everything else."""
+    """Return ``function`` for JAX arrays, and its compiled float64 version for all others."""
     if getattr(function, "in_both_worlds", False):
         return function
     # theory calls with a few hundred to some 10⁵ labels, thousands of times
@@ -75,7 +75,7 @@ def in_both_worlds(function: Pointwise) -> Pointwise:
 
 
 def _filled(labels: np.ndarray, size: int) -> np.ndarray:
-    """Return the labels and copies of the last one up to ``size``: harmless wherever that is."""
+    """Return the labels, padded to ``size`` with copies of the last one."""
     if labels.size == size:
         return labels
     padded = np.empty(size)
@@ -84,10 +84,11 @@ def _filled(labels: np.ndarray, size: int) -> np.ndarray:
 
 
 def curvature_infimum(d2: Pointwise) -> float:
-    """Estimate inf ∂²ℓ/∂ŷ² over labels up to 1000; −∞ where it still falls there like a power.
+    """Estimate inf ∂²ℓ/∂ŷ² over labels up to 1000; −∞ where it decreases there like a power.
 
-    The lowest values within 10, 100 and 1000 either differ ever less (bounded: they are
-    extrapolated as a geometric sequence) or ever more. The best point is then polished.
+    The differences of the lowest values within 10, 100 and 1000 decrease if the curvature is
+    bounded, and the values are then extrapolated as a geometric sequence; otherwise they increase.
+    The lowest point is refined.
     """
     # by factors: an infimum may be a limit at 0 or ∞
     size = np.concatenate([[0.0], np.geomspace(1e-4, 1e3, 211)])

@@ -1,6 +1,6 @@
-"""What the labels' channel y = |⟨x, W*⟩ + √Δ n| implies, for algorithms and their asymptotics.
+"""Output functions of the channel y = |⟨x, W*⟩ + √Δ n|, for algorithms and their asymptotics.
 
-Plain arithmetic on arrays, NumPy or JAX alike. Labels enter through y² or |y| only.
+The functions take NumPy or JAX arrays. Labels enter through y² or |y| only.
 
 Sources: J. Barbier, F. Krzakala, N. Macris, L. Miolane, L. Zdeborová, "Optimal errors and phase
 transitions in high-dimensional generalized linear models", PNAS 116 (2019) 5451, arXiv
@@ -23,7 +23,7 @@ Array = Any  # NumPy or JAX
 def posterior_score(omega: Array, y: Array, variance: Array) -> Array:
     """Return g = (E[z | y, ω] − ω)/V for z ~ N(ω, V), y = |z|: AMP's output function.
 
-    g = (|y| tanh(ω|y|/V) − ω)/V. With label noise of variance Δ replace V by V + Δ: g is the
+    g = (|y| tanh(ω|y|/V) − ω)/V. With label noise of variance Δ, V is replaced by V + Δ: g is the
     derivative of log p(y | ω) in ω, and z + √Δ n ~ N(ω, V + Δ).
     """
     # the array's own library: one text serves NumPy in theory and JAX in runs
@@ -33,7 +33,7 @@ def posterior_score(omega: Array, y: Array, variance: Array) -> Array:
 
 
 def posterior_score_slope(omega: Array, y: Array, variance: Array) -> Array:
-    """Return ∂g/∂ω = (y² (1 − tanh²(ω y/V))/V − 1)/V."""
+    """Return the slope ∂g/∂ω = (y² (1 − tanh²(ω y/V))/V − 1)/V of `posterior_score`."""
     tanh = omega.__array_namespace__().tanh
     # positive where the sign of z is in doubt and y² > V, negative where it is known
     return (y**2 * (1 - tanh(omega * y / variance) ** 2) / variance - 1) / variance
@@ -46,12 +46,13 @@ class Preprocessing:
     Parameters
     ----------
     name
-        What the command line calls it.
+        Name on the command line.
     transform
         T(y), elementwise.
     breaks
-        Where T jumps, y > 0: quadrature is split there. T must be bounded above, or the matrix
-        has no edge on the right.
+        Points y > 0 at which T jumps and quadrature is split.
+
+    T must be bounded above; otherwise the matrix has no right edge.
     """
 
     name: str
@@ -72,11 +73,11 @@ def trimmed(cut: float = 3.0) -> Preprocessing:
 
 
 def weak_optimal(alpha: float) -> Preprocessing:
-    """Return T(y) = (y² − 1)/(y² + √(2α) − 1): it recovers weakly at every α > 1/2.
+    """Return T(y) = (y² − 1)/(y² + √(2α) − 1), which recovers weakly at every α > 1/2.
 
-    Mondelli and Montanari (2017) with δ_u = 1/2 (real signals) and T* = 1 − 1/y²; bounded,
-    T < 1, so that its matrix is well conditioned. √(2α) ≥ 1 keeps it so; below it is taken as 1
-    (nothing is recovered there), where T is that of `best`.
+    It is the T of Mondelli and Montanari (2017) with δ_u = 1/2 (real signals) and T* = 1 − 1/y². It
+    is bounded, T < 1, and its matrix is well conditioned. At α < 1/2, where nothing is recovered,
+    √(2α) is replaced by 1 and T is that of `best`.
     """
     return Preprocessing("weak", partial(_weak, shift=max(2 * ratio(alpha), 1.0) ** 0.5 - 1), ())
 
@@ -99,16 +100,16 @@ def _best(y: Array) -> Array:
 
 
 best = Preprocessing("best", _best, ())
-"""T = 1 − 1/y²: the largest overlap of all T, at every α (Luo, Alghamdi and Lu 2018).
+"""T = 1 − 1/y², which has the largest overlap of all T at every α (Luo, Alghamdi and Lu 2018).
 
-Unbounded below, as y → 0: its matrix is ill conditioned at finite N.
+T is unbounded below as y → 0, so its matrix is ill conditioned at finite N.
 """
 
 
 def preprocessing(name: str, alpha: float) -> Preprocessing:
-    """Return the preprocessing of that name: ``weak``, ``best`` or ``trimmed``.
+    """Return the preprocessing of a name: ``weak``, ``best`` or ``trimmed``.
 
-    Raises ``ValueError`` that lists them.
+    Raises ``ValueError`` with these names for any other.
     """
     if not isinstance(name, str):
         raise ValueError(f"preprocessing: must be a name, not {name!r}")

@@ -3,8 +3,8 @@
     Y_1 = Y_0 + μ̃_1 h V_0,
     Y_j = (1 − μ_j − ν_j) Y_0 + μ_j Y_{j−1} + ν_j Y_{j−2} + h (μ̃_j V(Y_{j−1}) + γ̃_j V_0),  j = 2 … s
 
-Stable while h λ < β(s) ≈ 0.54 (s² − 1) for a Jacobian with eigenvalues in [−λ, 0]: per gradient
-that grows like s, where gradient descent has 2 whatever it does.
+The methods are stable for h λ < β(s) ≈ 0.54 (s² − 1) and a Jacobian with eigenvalues in [−λ, 0].
+Per gradient this limit grows like s; that of gradient descent is 2.
 
 Source: B. P. Sommeijer, L. F. Shampine, J. G. Verwer, "RKC: an explicit solver for parabolic
 PDEs", J. Comput. Appl. Math. 88 (1998) 315–326, Eqs. 2.1–2.8.
@@ -16,10 +16,11 @@ import numpy as np
 from numpy.polynomial import chebyshev
 
 MAX_STAGES = 12
-"""Most stages of a step: at 12 a gradient carries 3 times further than in descent."""
+"""Largest number of stages; with 12 the stable h λ per gradient is 3 times that of descent."""
 DAMPING = 2.0
-"""ε of w₀ = 1 + ε/s². The customary 2/13 lets a stiff component keep 95 % of itself in a step: in
-the slow descent to a solution it would outlive the slow ones. With 2 it keeps 65 % at most."""
+"""ε of w₀ = 1 + ε/s². With the customary 2/13 a stiff component keeps up to 95 % of its amplitude
+in a step and would decay more slowly than the slow ones near a solution. With 2 it keeps 65 % at
+most."""
 
 
 @cache
@@ -34,7 +35,7 @@ def coefficient_table() -> np.ndarray:
 
 @cache
 def stability_and_error() -> tuple[np.ndarray, np.ndarray]:
-    """Return β(s) = (w₀ + 1)/w₁ and C(s), each (MAX_STAGES + 1,); below s = 2 they mean nothing.
+    """Return β(s) = (w₀ + 1)/w₁ and C(s), each (MAX_STAGES + 1,), which have a meaning for s ≥ 2.
 
     C is that of the local error W₁ − W(t + h) = −C h³ W‴: 1/6 − b_s w₁³ T_s‴(w₀)/6.
     """

@@ -1,8 +1,8 @@
-"""Files of ours, written whole or not at all; files of anybody, read without trusting them.
+"""Atomic writing of the package's files, and safe reading of files from untrusted sources.
 
-A folder may hold what somebody else put there: a FIFO or a device, whose reader waits for ever; a
-link to nowhere or in a circle; a name with a line break. None of it may hang a reader or end it
-with more than one line.
+A folder of unknown origin may contain a FIFO or a device, which blocks its reader; a dangling or
+circular link; a name with a line break. None of these may block a reader or end it with more than
+one line.
 """
 
 import errno
@@ -17,32 +17,31 @@ from stat import S_ISREG
 from typing import Any
 
 TEMPORARY = ".writing-"
-"""Prefix of files in the making; a killed writer leaves one behind."""
+"""Prefix of incomplete files; a killed writer leaves one behind."""
 MOST_BYTES = 2**32
-"""Of a file that is read whole: far above any of ours, and a sparse one may claim to be larger."""
+"""Largest size of a file that is read, far above the package's own; a sparse file may be larger."""
 NOT_SUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 def write_durably(
     path: Path, content: Any, *, exclusive: bool = False, private: bool = False
 ) -> Path:
-    """Write to a temporary name, flush to disk, rename: a reader sees all of it or nothing.
+    """Write a file whole or not at all: to a temporary name, flushed to disk, then renamed.
 
-    The temporary name cannot be foretold and is new; a link at `path` is replaced, never followed.
+    The temporary name is new and unpredictable; a link at `path` is replaced, never followed.
 
     Parameters
     ----------
     path
-        Where the file shall be.
+        Path of the file.
     content
-        What has a buffer (bytes, a memoryview, a `pyarrow.Buffer`), or a list of such pieces.
+        Object with a buffer (bytes, a memoryview, a `pyarrow.Buffer`), or a list of such pieces.
     exclusive
-        Raise ``FileExistsError`` where `path` exists already, even if another process made it a
-        moment ago.
+        Raise ``FileExistsError`` if `path` exists, even if another process has just made it.
     private
-        Let nobody but the user read it.
+        Make the file readable by the user only.
 
-    Raises ``OSError`` after removing what was written so far.
+    Raises ``OSError`` after removal of the incomplete file.
     """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
     try:
@@ -80,7 +79,7 @@ def _put_where_nothing_is(temporary: str, path: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Flush a folder's list of names to disk, where the file system has that."""
+    """Flush a folder's list of names to disk, where the file system supports it."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -101,14 +100,14 @@ def read_whole(
     path
         The file.
     most
-        Bytes that it may have.
+        Largest size in bytes.
     start
-        What it must begin with; a file that does not is read no further.
+        First bytes of the file; a file with others is read no further.
     links
-        Whether a link to a regular file will do.
+        Whether a link to a regular file is accepted.
 
-    Raises ``OSError`` whose ``strerror`` says what is wrong: not there, no regular file (a FIFO, a
-    device, a folder; none is opened), too large, or of another kind.
+    Raises ``OSError`` with the cause in ``strerror``: the file does not exist, is not a regular
+    file (a FIFO, a device or a folder is not opened), is too large, or begins with other bytes.
     """
     if not S_ISREG(os.stat(path, follow_symlinks=links).st_mode):
         raise _refusal(path, links)
@@ -136,12 +135,12 @@ def _refusal(path: Path, links: bool) -> OSError:
 
 
 def sealed(content: bytes) -> bytes:
-    """Return the content behind its SHA-256: see `opened`."""
+    """Return the content preceded by its SHA-256, for `opened`."""
     return sha256(content).digest() + content
 
 
 def opened(content: bytearray) -> memoryview:
-    """Return what was `sealed`; ``ValueError`` if a bit of it is another."""
+    """Return the content of `sealed`; raise ``ValueError`` if a bit of it has changed."""
     seal, rest = content[:32], memoryview(content)[32:]
     if sha256(rest).digest() != seal:
         raise ValueError("is damaged")
@@ -149,25 +148,25 @@ def opened(content: bytearray) -> memoryview:
 
 
 def reason(error: Exception) -> str:
-    """Return what an error says, in one line, without the path that an ``OSError`` repeats."""
+    """Return an error's message in one line, without the path that an ``OSError`` repeats."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return shown(" ".join(text.split()) or type(error).__name__)
 
 
 def shown(text: object) -> str:
-    """Return text for one line of a terminal: what cannot be printed there is escaped."""
+    """Return text for one line of a terminal, with characters that are not printable escaped."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)
     )
 
 
 def harmless(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula."""
+    """Return text that no spreadsheet evaluates as a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def tell(lines: Iterable[str] | str) -> None:
-    """Write lines to stderr; a closed one is no reason to stop."""
+    """Write lines to stderr; errors of a closed stderr are ignored."""
     for line in [lines] if isinstance(lines, str) else lines:
         with suppress(OSError, ValueError, AttributeError):
             sys.stderr.write(f"{line}\n")

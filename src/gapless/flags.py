@@ -1,7 +1,7 @@
 """Flags of JAX and NumPy that could stop a computation or change a number, held at their defaults.
 
-A notebook or a profile may have set them for work of its own. What chooses a device, and x64,
-which `gapless.problem.precision` chooses by problem, are not among them.
+A notebook or a profile may have set them for other work. Flags of the device are not among them,
+nor is x64, which `gapless.problem.precision` sets by problem.
 """
 
 import sys
@@ -18,15 +18,16 @@ GENERATOR = "threefry2x32"
 
 @contextmanager
 def as_ever(*, loading: bool = True) -> Iterator[None]:
-    """Compute as in a session in which nobody has set a flag; also a decorator.
+    """Compute with all flags at their defaults, as a context or as a decorator.
 
-    NaN is a placeholder here, so neither JAX (`jax_debug_nans`) nor NumPy (`np.seterr`) may stop
-    at one; programs that are not compiled, or promote types by other rules, round differently.
+    NaN is a placeholder here, so neither JAX (`jax_debug_nans`) nor NumPy (`np.seterr`) may raise
+    an error at one. Programs that are not compiled, or that promote types by other rules, round
+    differently.
 
     Parameters
     ----------
     loading
-        Load JAX. Where it is only used if it has been loaded already, leave it alone.
+        Whether JAX is imported; if not, only a JAX that is imported already has its flags set.
     """
     with ExitStack() as stack:
         stack.enter_context(np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"))

@@ -1,10 +1,10 @@
-"""Interrupts (SIGINT): a command that is told to stop has ended within seconds, with exit 130.
+"""Interrupts (SIGINT): an interrupted command ends within seconds, with exit code 130.
 
-Python runs the handler of a signal between two of its own instructions, so a compiled loop is
-deaf for as long as it runs, and the exception that a handler raises is lost in the callbacks of
-libraries or cuts through their code. A command therefore raises nothing: a thread of its own
-hears of the signal through a pipe (`signal.set_wakeup_fd`) and ends the process, whatever the
-others do. That is safe because files of records are whole or absent at any moment.
+Python runs the handler of a signal between two of its own instructions, so a compiled loop delays
+it until the loop returns, and an exception raised by a handler is lost in the callbacks of
+libraries or interrupts their code. A command therefore raises no exception: a separate thread reads
+the signal from a pipe (`signal.set_wakeup_fd`) and ends the process in any state of the others.
+That is safe because files of records are complete or absent at any moment.
 """
 
 import os
@@ -22,11 +22,11 @@ from typing import NoReturn
 
 EXIT_CODE = 130
 GRACE = 3.0
-"""Seconds that tasks in hand are given to come to their end, and to be stored."""
+"""Seconds in which running tasks may end and be stored."""
 
 
 class _Ending:
-    """What the end of this process has to do, and what it has to say."""
+    """State for the end of this process: grace, temporary folders and the work kept."""
 
     def __init__(self) -> None:
         self.grace = 0.0
@@ -38,7 +38,7 @@ _ending = _Ending()
 
 
 def note_kept(what: str, text: str | None) -> None:
-    """Note what stays of this command's work if it is interrupted now; None takes it back."""
+    """Set the description of work that an interrupt would keep; None removes it."""
     if text is not None:
         _ending.kept[what] = text
     else:
@@ -46,7 +46,7 @@ def note_kept(what: str, text: str | None) -> None:
 
 
 def last_words() -> str:
-    """Return the line that an interrupted command leaves: what is kept, if anything is."""
+    """Return the last line of an interrupted command, with the work that is kept."""
     kept = ", ".join(dict.fromkeys(list(_ending.kept.values())))
     if not kept:
         return "interrupted\n"
@@ -65,9 +65,10 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def watch() -> None:
-    """From now on end this process when it is interrupted.
+    """End this process at an interrupt from now on.
 
-    A process that was started deaf to interrupts, as `nohup` and background jobs are, stays so.
+    A process that was started with interrupts ignored, as by `nohup` or in the background, goes on
+    ignoring them.
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return
@@ -79,24 +80,24 @@ def watch() -> None:
 
 
 def unwatch() -> None:
-    """Let the command, which is done, end with the exit code that it has earned."""
+    """Ignore interrupts after a finished command, so that its exit code is kept."""
     if signal.getsignal(signal.SIGINT) is _left_to_the_thread:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _left_to_the_thread(number: int, frame: object) -> None:
-    """Do nothing: signals without a handler do not come through the pipe."""
+    """Do nothing; only signals with a handler are written to the pipe."""
 
 
 def _listen(reading: int) -> None:
-    """End the process at the first interrupt, or a while after it if there is `GRACE`."""
+    """End the process at the first interrupt, or `grace` seconds after it."""
     _heard(reading, None)
     _heard(reading, _ending.grace)
     end()
 
 
 def _heard(reading: int, seconds: float | None) -> None:
-    """Return when an interrupt has been heard, or after so many seconds."""
+    """Block until an interrupt, or for at most ``seconds``."""
     while select.select([reading], [], [], seconds)[0]:
         if signal.SIGINT in os.read(reading, 1):
             return
@@ -116,9 +117,9 @@ def end() -> NoReturn:
 
 
 def _kill_workers() -> None:
-    """Kill all children: also a worker that is just being started, and is on no list of ours.
+    """Kill all children, also a worker that has just been started and is not yet listed.
 
-    Without its driver it would end with a traceback.
+    Without its driver such a worker would end with a traceback.
     """
     for listing in Path("/proc/self/task").glob("*/children"):  # Linux
         with suppress(OSError):
@@ -130,7 +131,7 @@ def _kill_workers() -> None:
 
 
 def say(text: str) -> None:
-    """Write to stderr if that takes no waiting; not `sys.stderr`, which may be in a write."""
+    """Write to stderr if it does not block; `sys.stderr` is not used, as it may be in a write."""
     try:
         if select.select([], [2], [], 0)[1]:
             os.write(2, text.encode())
@@ -140,9 +141,9 @@ def say(text: str) -> None:
 
 @contextmanager
 def answering(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """Have `handler` answer interrupts in the block, and the process end `GRACE` after the first.
+    """Handle interrupts in the block by `handler`, and end the process `GRACE` s after the first.
 
-    Outside of a command (see `watch`) the end is left to the handler.
+    Outside a command (see `watch`) only the handler ends the process.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -158,10 +159,10 @@ def answering(handler: Callable[[int, FrameType | None], object]) -> Iterator[No
 
 @contextmanager
 def orderly_interrupt() -> Iterator[Callable[[], bool]]:
-    """Yield the question whether the user has asked to stop.
+    """Yield a function that returns whether the user has interrupted the block.
 
-    Within the block a second interrupt kills the workers and ends the process, and in a command
-    (see `watch`) so does the time: tasks in hand have `GRACE` seconds.
+    A second interrupt in the block kills the workers and ends the process. In a command (see
+    `watch`) the process also ends `GRACE` seconds after the first one.
     """
     asked = threading.Event()
 
@@ -178,9 +179,9 @@ def orderly_interrupt() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def deaf_children() -> Iterator[None]:
-    """Let processes that are started in the block hear no interrupt, from their first moment.
+    """Block interrupts for processes started in the block, from their first instruction on.
 
-    An interrupt of this process waits until the block is left.
+    An interrupt of this process is delivered at the end of the block.
     """
     from multiprocessing import resource_tracker
 

@@ -1,4 +1,4 @@
-"""The joint law P(ŷ, y) of student's and teacher's labels: what theory and runs have in common."""
+"""Joint law P(ŷ, y) of student's and teacher's labels, common to theory and runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from gapless.losses import Loss
 class LabelLaw:
     """Weighted atoms of (ŷ, y).
 
-    A run's labels (equal weights) and a replica prediction (quadrature nodes) are the same type,
-    so whatever is computed from a law (moments, bulk edge, outlier, density) takes either.
+    A run's labels (equal weights) and a replica prediction (quadrature nodes) have the same type,
+    so every function of a law (moments, bulk edge, outlier, density) accepts either.
 
     Parameters
     ----------

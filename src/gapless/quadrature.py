@@ -1,13 +1,14 @@
-"""Gaussian and label integrals: the one place where they are made (docs/derivations/replica.md §5).
+"""Quadrature rules of Gaussian and label integrals (docs/derivations/replica.md §5).
 
-Two rules, both spectrally accurate on what they are meant for:
+Two rules have spectral accuracy for their integrands:
 
 * in the teacher's label y, composite Gauss–Legendre panels that are split where the integrand
   is singular like |y − y_c|^(−1/2) and use y = y_c ± t² there, which makes it analytic in t;
 * in the student's label h ≥ h_min, the trapezoidal rule in s with h = h_min + scale·log(1 + eˢ):
-  geometric near h_min (a Lorentzian of any width is resolved alike), uniform further out.
+  geometric near h_min (a Lorentzian of any width is resolved equally well), uniform further out.
 
-Every integral is made at two successive levels of refinement; `refine` turns that into an error.
+Every integral is evaluated at two successive levels of refinement, whose difference estimates the
+error (`error_of`).
 """
 
 from collections.abc import Callable, Iterable
@@ -20,12 +21,12 @@ import numpy as np
 from gapless.inputs import number
 
 UPPER = 10.0
-"""Where ∫ dy e^{−y²/2} is cut: the rest of E y⁸ is below 1e-12 of the whole."""
+"""Upper limit of ∫ dy e^{−y²/2}; the tail beyond is below 1e-12 of E y⁸."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """How fine a rule is: panels are halved ``depth`` times toward a singular point.
+    """Refinement of a rule: panels are halved ``depth`` times toward a singular point.
 
     Parameters
     ----------
@@ -54,8 +55,8 @@ LEVELS = (
     Level(4, 22, 84.0, 0.24, -34.0),
     Level(5, 28, 120.0, 0.20, -36.0),
 )
-"""The first (1e-6) is for starting points; results are made on the others, from 1e-11 to more
-than double precision can show."""
+"""Levels of refinement. The first (1e-6) is for starting points; results are computed with the
+others, whose errors are 1e-11 and below."""
 
 
 @lru_cache(maxsize=64)
@@ -67,21 +68,21 @@ def gauss_legendre(order: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def composite(edges: np.ndarray, order: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return nodes and weights of ∫ over the panels between increasing ``edges``."""
+    """Return nodes and weights of the composite rule on panels between increasing ``edges``."""
     unit, weight = gauss_legendre(order)
     width = np.diff(edges)[:, None]
     return (edges[:-1, None] + width * unit).ravel(), (width * weight).ravel()
 
 
 def dyadic(length: float, depth: int) -> np.ndarray:
-    """Return 0, length/2^depth, …, length/2, length: panels that shrink toward zero."""
+    """Return the panel edges 0, length/2^depth, …, length/2, length, refined toward zero."""
     return np.concatenate([[0.0], length * 0.5 ** np.arange(depth, -1.0, -1)])
 
 
 def _segment(
     start: float, stop: float, singular: bool, level: Level
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return a rule from ``start`` to ``stop`` (either order), graded toward ``start``."""
+    """Return a rule between ``start`` and ``stop``, in either order, refined toward ``start``."""
     length = abs(stop - start)
     if singular:
         # dy = 2t dt cancels |y − y_c|^(−1/2), and the power series in √|y − y_c| that multiplies it
@@ -100,8 +101,8 @@ def half_gaussian(breaks: Iterable[float], level: Level) -> tuple[np.ndarray, np
     ----------
     breaks
         Points in (0, `UPPER`) where g may be singular like |y − y_c|^(−1/2) or jump; the
-        substitution y = y_c ± t² on both sides makes either harmless. Panels shrink toward
-        y = 0 too, where losses may have a small scale of their own.
+        substitution y = y_c ± t² on both sides removes either. Panels are refined toward y = 0 as
+        well, where losses may have a small scale of their own.
     level
         Refinement.
     """
@@ -129,9 +130,9 @@ def half_gaussian(breaks: Iterable[float], level: Level) -> tuple[np.ndarray, np
 def half_line(start: np.ndarray, stop: np.ndarray, level: Level) -> tuple[np.ndarray, np.ndarray]:
     """Return nodes and weights, shape (A, B), of ∫ g dh over [start, ∞), start of shape (A,).
 
-    g must be negligible beyond ``stop``; near ``start`` it may be any function of scale-free
-    shape, such as 1/(u + h²) with u as small as it likes: poles at h = ±i√u stay at the
-    distance π/2 in s, so the error is e^{−π²/step} whatever u.
+    g must be negligible beyond ``stop``. Near ``start`` it may have any scale, as 1/(u + h²) with
+    any small u: the poles at h = ±i√u stay at the distance π/2 in s, so the error is e^{−π²/step}
+    for every u.
     """
     s = np.arange(level.lowest, level.span, level.step)
     # log(1 + eˢ) ≈ s at the upper end, so s = span lands on `stop`
@@ -156,9 +157,9 @@ def bivariate_gaussian(
 ) -> tuple[float, float]:
     """Return E f(ŷ, y) for standard normal labels of correlation ``overlap``, and its error.
 
-    ŷ = q y + √(1 − q²) ξ. With f = ℓ and a factor α/2 this is the generalisation error at
-    overlap q (2α(1 − q²) for the quartic loss). The error is the difference of
-    two refinements.
+    The labels are y and ŷ = q y + √(1 − q²) ξ. With f = ℓ and a factor α/2 the mean is the
+    generalisation error at overlap q (2α(1 − q²) for the quartic loss). The error is the difference
+    of two refinements.
 
     Raises ``ValueError`` unless |overlap| ≤ 1.
     """
@@ -181,11 +182,10 @@ def bivariate_gaussian(
 
 
 def error_of(coarse: float, fine: float, magnitude: float | None = None) -> float:
-    """Return the error of ``fine`` from one refinement, never below its round-off.
+    """Return an estimate of the error of ``fine`` by one refinement, at least its round-off.
 
-    The difference is the error of ``coarse``, so it bounds that of ``fine`` amply; round-off
-    is taken as 64 ulp of ``magnitude`` (of the value itself unless it is a difference of
-    larger numbers).
+    The difference estimates the error of ``coarse`` and is far above that of ``fine``. Round-off is
+    64 ulp of ``magnitude``, the value itself unless it is a difference of larger numbers.
     """
     size = abs(fine) if magnitude is None else magnitude
     return abs(fine - coarse) + 64 * float(np.finfo(float).eps) * size

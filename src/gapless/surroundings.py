@@ -1,8 +1,8 @@
-"""What a process of the command line finds around it, put in order before anything is loaded.
+"""Environment of a process of the command line, cleaned before any library is loaded.
 
-Notebooks, clusters and shell profiles set variables for programs of their own. None of them may
-stop a run or change a number, so those that could are forgotten here, by this process and by the
-workers that it starts. Imports nothing that takes time.
+Notebooks, clusters and shell profiles set variables for other programs. None of them may stop a run
+or change a number, so those that could are removed here, for this process and for the workers that
+it starts. The module imports only small modules of the standard library.
 """
 
 import io
@@ -15,28 +15,28 @@ FORGOTTEN = (
     *("JAX_", "XLA_FLAGS", "NPY_", "NUMPY_", "SCIPY_"),
     *("MPLBACKEND", "MATPLOTLIBRC", "PYTHONWARNINGS"),
 )
-"""How the names of variables begin that change what libraries compute, or whether they start.
-Those that tell a library which processor it runs on (OPENBLAS_CORETYPE) describe the machine."""
+"""Prefixes of variables that change the results of libraries or prevent their import. Variables
+that name the processor of the machine (OPENBLAS_CORETYPE) are kept."""
 KEPT_FLAGS = (
     "--xla_backend_optimization_level=",
     "--xla_cpu_max_isa=",
     "--xla_dump_to=",
     "--xla_gpu_cuda_data_dir=",
 )
-"""What is heeded in XLA_FLAGS: how fast to compile and for which processor, and folders."""
+"""Flags of XLA_FLAGS that are kept: speed of compilation, processor, and folders."""
 
 NARROWEST = 20
-"""Columns below which help is not wrapped to a terminal: of some widths rich never comes back."""
+"""Smallest number of columns to which help is wrapped; rich does not return at some widths."""
 
 
 class Stream(io.TextIOWrapper):
-    """Standard output or error: what it cannot encode is escaped, a lost reader ends nothing."""
+    """Standard output or error that escapes other characters and survives a closed pipe."""
 
     forgiven: type[OSError] = BrokenPipeError
-    """`… | head` has read enough; that is no failure."""
+    """Error that is ignored, as after `… | head`."""
 
     def write(self, text: str) -> int:
-        """Write, or lose the text if that is forgiven."""
+        """Write the text, or drop it at an error of type `forgiven`."""
         try:
             super().write(text)
         except self.forgiven:
@@ -44,14 +44,14 @@ class Stream(io.TextIOWrapper):
         return len(text)
 
     def flush(self) -> None:
-        """Flush, or lose the text if that is forgiven."""
+        """Flush the stream, or drop the text at an error of type `forgiven`."""
         try:
             super().flush()
         except self.forgiven:
             self.lose()
 
     def lose(self) -> None:
-        """Send what is buffered, and what follows, nowhere: or Python tries again at its end."""
+        """Redirect buffered and later text to the null device, else Python flushes it at exit."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
         os.close(nowhere)
@@ -59,13 +59,13 @@ class Stream(io.TextIOWrapper):
 
 
 class Progress(Stream):
-    """Standard error: nothing that happens to it may end a computation."""
+    """Standard error, whose errors never end a computation."""
 
     forgiven = OSError
 
 
 def put_in_order() -> None:
-    """Give this process streams that can be written to, and no settings of others."""
+    """Open the standard streams of this process and remove the settings of other programs."""
     for number in (0, 1, 2):
         _open_descriptor(number)
     if sys.stdout is sys.__stdout__:
@@ -76,7 +76,7 @@ def put_in_order() -> None:
 
 
 def finish(code: int) -> int:
-    """Return the exit code, once what was printed has been taken; 1 if the disk would not."""
+    """Return the exit code after a flush of standard output; 1 if the flush fails."""
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -89,7 +89,7 @@ def finish(code: int) -> int:
 
 
 def forget_settings() -> None:
-    """Drop the variables that are `FORGOTTEN`, and the filters of warnings set from outside."""
+    """Remove the variables of `FORGOTTEN` and the filters of warnings set from outside."""
     platforms = os.environ.get("JAX_PLATFORMS")
     flags = [f for f in os.environ.get("XLA_FLAGS", "").split() if f.startswith(KEPT_FLAGS)]
     for name in [name for name in os.environ if name.startswith(FORGOTTEN)]:
@@ -109,7 +109,7 @@ def forget_settings() -> None:
 
 
 def _open_descriptor(number: int) -> None:
-    """Open a descriptor that is closed: otherwise a file gets it, and messages end up in there."""
+    """Open a descriptor that is closed; otherwise a later file has it and receives messages."""
     try:
         os.fstat(number)
     except OSError:

@@ -1,10 +1,10 @@
-"""A user's module, loaded from the very text that its hash names.
+"""Import of a user's module from the source text that its hash identifies.
 
-What a record's address promises is that this text computed it. So the text is read first, with
-that of every module of the user's that it imports; hashed; and what runs is compiled from what was
-read, never from what the session imported earlier or from a cache of byte code. Text that has been
-edited since is loaded anew, under a hash of its own. Data files that a module reads, and modules
-that it imports by a computed name, are not seen.
+A record's address identifies the text that computed it. The text is therefore read first, together
+with that of every user's module that it imports, and hashed; the program is compiled from the text
+that was read, never from modules imported earlier or from a cache of byte code. Edited text is
+loaded again, under another hash. The hash does not include data files that a module reads, or
+modules that it imports by a computed name.
 """
 
 import ast
@@ -29,16 +29,16 @@ _LIBRARIES = sys.stdlib_module_names | {"gapless"}
 
 @dataclass(frozen=True)
 class Source:
-    """One module's text as it stands on disk.
+    """Source text of one module.
 
     Parameters
     ----------
     path
-        Its file.
+        File of the module.
     text
-        What the file holds, as bytes.
+        Content of the file, as bytes.
     package
-        Whether it is a package's ``__init__``.
+        Whether the module is a package's ``__init__``.
     """
 
     path: Path
@@ -47,7 +47,7 @@ class Source:
 
     @property
     def digest(self) -> str:
-        """Return the hash of the text, whatever its line ends."""
+        """Return the hash of the text with normalised line ends."""
         text = importlib.util.decode_source(self.text)
         return sha256((text if text.endswith("\n") else text + "\n").encode()).hexdigest()
 
@@ -59,9 +59,9 @@ class Program:
     Parameters
     ----------
     module
-        Name of the module asked for.
+        Name of the requested module.
     sources
-        By name; the module's own text is among them.
+        Source texts by name; the module's own is among them.
     """
 
     module: str
@@ -69,7 +69,7 @@ class Program:
 
     @property
     def digest(self) -> str:
-        """Return the hash of all texts; of a module that imports none of the user's, its own."""
+        """Return the hash of all texts, or that of the module's own text if it is the only one."""
         if len(self.sources) == 1:
             return self.sources[self.module].digest[:DIGITS]
         lines = [f"{name} {source.digest}\n" for name, source in sorted(self.sources.items())]
@@ -83,12 +83,12 @@ _lock = RLock()
 
 
 def read_program(module: str) -> Program:
-    """Return the text of a module and of those of the user's that it imports; nothing is run.
+    """Return the texts of a module and of the user's modules that it imports; no code is run.
 
-    The user's file in the current folder comes before any module of the same name elsewhere, one
-    of Python's own among them.
+    A file in the current folder takes precedence over any module of the same name elsewhere, those
+    of Python's library included.
 
-    Raises ``ValueError`` where there is no such module, or none with source text.
+    Raises ``ValueError`` if the module does not exist or has no source text.
     """
     key = module, os.getcwd()
     with _lock:
@@ -111,9 +111,9 @@ def read_program(module: str) -> Program:
 
 
 def load(program: Program) -> ModuleType:
-    """Return the module of a program, run from the texts that were read; once for each digest.
+    """Return the module of a program, executed from its texts once for each digest.
 
-    Raises what running it raises.
+    Exceptions of the module are passed on.
     """
     key = program.module, program.digest
     with _lock:
@@ -124,7 +124,7 @@ def load(program: Program) -> ModuleType:
 
 
 def loaded(module: str, digest: str) -> ModuleType | None:
-    """Return the module that was loaded from text of that digest, None where none was."""
+    """Return the module loaded from text of a digest, None without one."""
     return _loaded.get((module, digest))
 
 
@@ -136,7 +136,7 @@ def _stands(source: Source) -> bool:
 
 
 def _found(module: str) -> Source:
-    """Return the text of the module asked for: from the current folder, else as Python finds it."""
+    """Return the text of the requested module, from the current folder or Python's search path."""
     if module == "__main__":
         raise ValueError("loss: __main__ is no module that can be read again; put it in a file")
     here = Path(os.getcwd(), *module.split("."))
@@ -152,7 +152,7 @@ def _found(module: str) -> Source:
 
 
 def _own(name: str, module: str) -> Source | None:
-    """Return the text of an imported module if it is of the user's; None if it is a library's."""
+    """Return the text of an imported module of the user's; None for a library's module."""
     top = name.partition(".")[0]
     if top != module.partition(".")[0]:
         spec = None if top in _LIBRARIES else _spec(top)
@@ -166,7 +166,7 @@ def _own(name: str, module: str) -> Source | None:
 
 
 def _spec(name: str) -> importlib.machinery.ModuleSpec | None:
-    """Return where a module is found, without running a package that it lies in."""
+    """Return the import specification of a module without running its parent packages."""
     top, *rest = name.split(".")
     spec = importlib.machinery.PathFinder.find_spec(top, [os.getcwd()])
     if spec is None or spec.origin is None:  # nothing, or a folder that happens to be here
@@ -203,7 +203,7 @@ def _parents(module: str) -> list[str]:
 
 
 def _imports(module: str, source: Source) -> list[str]:
-    """Return the names of all modules that a text may import, at its top or inside functions."""
+    """Return the names of all modules that a text imports, at its top or inside functions."""
     try:
         tree = ast.parse(source.text)
     except (SyntaxError, ValueError) as error:
@@ -223,20 +223,20 @@ def _imports(module: str, source: Source) -> list[str]:
 
 
 class _Text(importlib.machinery.SourceFileLoader):
-    """Loads a module from text in memory; never from, nor into, a cache of byte code."""
+    """Loader of a module from text in memory, without a cache of byte code."""
 
     def __init__(self, name: str, source: Source) -> None:
         super().__init__(name, str(source.path))
         self._text = source.text
 
     def get_code(self, fullname: str) -> Any:
-        """Return the text compiled."""
+        """Return the compiled text."""
         del fullname
         return compile(self._text, self.path, "exec", dont_inherit=True)
 
 
 class _Texts:
-    """Finds the modules of a program in its texts."""
+    """Finder of the modules of a program in its texts."""
 
     def __init__(self, sources: dict[str, Source]) -> None:
         self._sources = sources
@@ -258,8 +258,8 @@ class _Texts:
 def _served(sources: dict[str, Source]) -> Iterator[None]:
     """Import the modules of a program from its texts.
 
-    Afterwards the session has the modules that it had before. Those that it did not have stay, for
-    imports inside functions.
+    Modules that were imported before are restored afterwards. The others stay, for imports inside
+    functions.
     """
     before = {name: sys.modules.pop(name) for name in sources if name in sys.modules}
     finder: Any = _Texts(sources)

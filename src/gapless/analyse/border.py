@@ -1,13 +1,13 @@
-"""Where minima lose stability toward a signal: curves of P(s < 0) against α, and their crossings.
+"""Stability of minima toward a signal: curves of P(s < 0) against α, and their crossings.
 
-s is the Schur complement of a planted signal (`gapless.measure.border`). As N → ∞ it is a number
-for each α, and P(s < 0) a step at α_BBP. At finite N the lowest eigenvalues of a minimum are
-positive and fluctuate, which broadens the step by N^(−1/3) and shifts its middle; so the curves of
-two N are compared with each other:
+s is the Schur complement of a planted signal (`gapless.measure.border`). As N → ∞ it is one number
+for each α, and P(s < 0) is a step at α_BBP. At finite N the lowest eigenvalues of a minimum are
+positive and fluctuate, which broadens the step to a width N^(−1/3) and shifts its middle. The
+curves of two N are therefore compared with each other:
 
     probit P = p + g (α − α_c) N^(1/3),
 
-where they cross is α_c, whatever p is.
+whose curves cross at α_c for any p.
 """
 
 from collections.abc import Sequence
@@ -23,16 +23,16 @@ from scipy.stats import norm
 from gapless.analyse.statistics import clustered_mean
 
 RESAMPLES = 200
-"""Their spread has a relative error of 1/√(2·200), 5 %."""
+"""Bootstrap resamples; their spread has a relative error of 1/√(2·200), 5 %."""
 MOST_LOST = 0.1
-"""A bootstrap error is given if at most this share of the resampled curves has no crossing."""
+"""Largest share of resampled curves without a crossing for which a bootstrap error is given."""
 
 
 def minima_table(records: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each minimum.
 
-    Columns: n, alpha, seed, design; `unstable`: the share of its draws with s < 0; `median`: of s
-    over them; energy, limit, lambda_1.
+    Columns: n, alpha, seed, design; `unstable`: share of the draws of signs with s < 0; `median`:
+    median of s over the draws; energy, limit, lambda_1, time.
     """
     minima = records[records.outcome == "minimum"]
     # share over draws of signs: which sign the signal has at each sample is not known
@@ -94,15 +94,15 @@ class Transition:
     Parameters
     ----------
     sizes
-        The N that it is of: two for a crossing of curves, more for a joint fit.
+        Sizes N: two for a crossing of curves, more for a joint fit.
     alpha
         α_c; NaN where curves do not cross with the steeper slope at the larger N.
     error
         Standard error; NaN where more than a tenth of the resampled curves have no crossing.
     level
-        P(s < 0) there.
+        P(s < 0) at α_c.
     chi2, dof
-        Weighted squares left by the law, and degrees of freedom.
+        Weighted sum of squared residuals of the law, and degrees of freedom.
     """
 
     sizes: tuple[int, ...]
@@ -121,7 +121,7 @@ def transitions(minima: pd.DataFrame, *, seed: int = 0) -> list[Transition]:
     minima
         Rows of `minima_table`, of one loss.
     seed
-        Of the resampling.
+        Seed of the resampling.
     """
     # a single α is no curve: a sweep may be half-way
     curves = [_Curve.of(n, here) for n, here in minima.groupby("n") if here.alpha.nunique() > 1]
@@ -152,14 +152,14 @@ def _spread(values: Sequence[float]) -> float:
 
 @dataclass(frozen=True, eq=False)
 class _Curve:
-    """P(s < 0) at each α of one N: shares by design, mean and error."""
+    """Curve of P(s < 0) against α at one N: shares by design, mean and error."""
 
     n: int
     alpha: np.ndarray
     shares: list[np.ndarray]
-    """At each α, the share of each design."""
+    """Share of unstable draws of each design, at each α."""
     weights: list[np.ndarray]
-    """Minima of each design."""
+    """Number of minima of each design, at each α."""
 
     @classmethod
     def of(cls, n: Any, minima: pd.DataFrame) -> "_Curve":
@@ -175,7 +175,7 @@ class _Curve:
         )
 
     def resampled(self, rng: np.random.Generator) -> "_Curve":
-        """Return the curve of designs that are drawn with replacement."""
+        """Return the curve of designs drawn with replacement."""
         # at each α by itself: its designs are other matrices
         drawn = [rng.integers(len(one), size=len(one)) for one in self.shares]
         pairs = list(zip(self.shares, self.weights, drawn, strict=True))
@@ -220,7 +220,7 @@ def _line(curve: _Curve) -> tuple[float, float]:
 
 
 def _crossing(small: _Curve, large: _Curve) -> tuple[float, float]:
-    """Return α where the lines of two curves meet, and P there; NaN if the larger N is flatter."""
+    """Return the α at which two lines cross, and P there; NaN if the larger N is flatter."""
     (a, b), (c, d) = _line(small), _line(large)
     if d <= b:
         return nan, nan
@@ -239,7 +239,7 @@ def _joint(curves: list[_Curve], drawn: list[list[_Curve]]) -> Transition:
 def _fit(curves: list[_Curve]) -> tuple[tuple[float, float], float, int]:
     """Return (α_c, p) of the law at the head of this file, χ², and degrees of freedom.
 
-    Linear in p, g and g α_c: probit P = p + N^(1/3) (g α − g α_c).
+    The law is linear in p, g and g α_c: probit P = p + N^(1/3) (g α − g α_c).
     """
     # N^(1/3): the step's width in α shrinks as the law says
     scale = np.concatenate([np.full(len(curve.alpha), curve.n ** (1 / 3)) for curve in curves])

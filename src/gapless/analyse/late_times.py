@@ -1,6 +1,6 @@
-"""Estimators of late times at N = ∞: energies at rest, and what becomes of a small overlap.
+"""Estimators of late times at N = ∞: energies at rest, and the growth of a small overlap.
 
-Each takes one curve for every independent set of paths; errors are those of the sets.
+Each estimator takes one curve for every independent set of paths; errors are those over the sets.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,17 +11,17 @@ import numpy as np
 from gapless.theory.dmft import power_law_limit
 
 RESAMPLES = 400
-"""Resampled sets behind an error."""
+"""Number of resamples of the sets for an error."""
 MEDIAN_ERROR = sqrt(np.pi / 2)
 """Standard error of a median of normal numbers, in units of the mean's."""
 CORNER_SETS = 4
 """Values of α that a corner needs."""
 EXCESS_SETS = 2
-"""Values of α that a straight line needs."""
+"""Number of values of α that a straight line needs."""
 
 
 def at_time(t: np.ndarray, curve: np.ndarray, when: float) -> float:
-    """Return a curve at one time, by interpolation in ln t; NaN outside of where it is known."""
+    """Return a curve at one time, by interpolation in ln t; NaN outside its range."""
     # a probe has no values before its waiting time, and ln t none at 0
     known = (t > 0) & np.isfinite(curve)
     # 1e-9: saved times are whole steps, off by rounding; no extrapolation otherwise
@@ -33,10 +33,10 @@ def at_time(t: np.ndarray, curve: np.ndarray, when: float) -> float:
 def energy_limit(
     t: np.ndarray, energies: Sequence[np.ndarray] | np.ndarray
 ) -> tuple[float, float, float]:
-    """Return e∞ of the mean energy, its jackknife error over sets, and how windows move it.
+    """Return e∞ of the mean energy, its jackknife error over sets, and its error from windows.
 
-    e(t) = e∞ + c t^(−γ), see `gapless.theory.dmft.power_law_limit`. The sets' error is NaN with
-    one set.
+    The fit is e(t) = e∞ + c t^(−γ), see `gapless.theory.dmft.power_law_limit`. The jackknife error
+    is NaN with one set.
     """
     curves = np.asarray(energies)
     # of the mean: the fit is not linear, and single sets are too noisy for it
@@ -55,8 +55,8 @@ def energy_limit(
 def alignment_exponent(t: np.ndarray, alignment: np.ndarray, window: tuple[float, float]) -> float:
     """Return d ln(m/|δw|)/d ln t by least squares over a window of times; NaN without two.
 
-    Zero where a small overlap keeps its share in the change that it made (an outlier along the
-    signal), negative where it loses it.
+    The exponent is zero where the direction of the change keeps a finite overlap with the signal
+    (an outlier along the signal), and negative where the overlap vanishes.
     """
     inside = (t >= window[0]) & (t <= window[1] * (1 + 1e-9)) & np.isfinite(alignment)
     if inside.sum() < 2:
@@ -66,7 +66,7 @@ def alignment_exponent(t: np.ndarray, alignment: np.ndarray, window: tuple[float
 
 
 def median_error(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
-    """Return median and standard error: a single path that changes sides upsets a set's mean."""
+    """Return median and standard error, which are insensitive to one outlying set."""
     found = np.asarray(values, float)
     # half of the central 68 %, a standard deviation of normal values: outliers do not enter
     spread = float(np.subtract(*np.percentile(found, [84, 16]))) / 2
@@ -77,12 +77,13 @@ def median_error(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
 def corner(exponents: Mapping[float, np.ndarray]) -> tuple[float, float]:
     """Return the corner α_c of exponent = b − k max(α_c − α, 0), and its standard error.
 
-    Least squares on the medians over sets; the error from resampled sets of each α.
+    The fit is least squares on the medians over sets; its error comes from resampled sets of each
+    α.
 
     Parameters
     ----------
     exponents
-        α → one exponent a set, at four α or more.
+        α → one exponent per set, at four α or more.
 
     Returns
     -------
@@ -150,7 +151,7 @@ def vanishing_excess(excess: Mapping[float, np.ndarray]) -> tuple[float, float]:
 
 
 def zero_of_line(x: np.ndarray, y: np.ndarray) -> float:
-    """Return where the straight line of least squares through points is zero, also beyond them."""
+    """Return the zero of the least-squares line through points, also outside their range."""
     slope, constant = np.polyfit(x, y, 1)
     return float(-constant / slope) if slope else nan
 

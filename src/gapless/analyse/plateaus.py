@@ -1,13 +1,13 @@
-"""The plateau that runs with shuffled labels end on, beside 1RSB at M/N, and its limit in N.
+"""Plateau energies of runs with shuffled labels, compared with 1RSB at M/N, and their limit in N.
 
-At finite N every run comes to rest, so there is nothing to extrapolate in time; N → ∞ before
-t → ∞ is the business of dynamical mean-field theory. For every α with two sizes or more
+At finite N every run comes to rest, so no extrapolation in time is made; dynamical mean-field
+theory has the limit N → ∞ before t → ∞. For every α with two sizes or more
 
     e(N) = e∞ + b N^(−k)
 
-is fitted by weighted least squares with k = 1 and with k = 2/3 (the law of corrections is not
-known; these are that of a mean and that of a spectral edge). e∞ is the mean of both; its error
-holds the larger of their standard errors and half of their difference.
+is fitted by weighted least squares with k = 1 and with k = 2/3. (The exponent of the corrections is
+not known; these are that of a mean and that of a spectral edge.) e∞ is the mean of the two limits;
+its error combines the larger of their standard errors and half of their difference in quadrature.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ INTERPOLATED = Outcome.interpolated
 
 @dataclass(frozen=True)
 class Prediction:
-    """What 1RSB says at one α.
+    """1RSB prediction at one α.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Prediction:
     moments: tuple[float, ...]
 
     def value(self, column: str) -> float:
-        """Return what a column of the records is compared with."""
+        """Return the predicted value of a column of the records."""
         return self.energy if column == "energy" else self.moments[MOMENTS.index(column)]
 
 
@@ -56,8 +56,8 @@ UNKNOWN = Prediction(np.nan, np.nan, (np.nan,) * len(MOMENTS))
 def prediction(loss: str, alpha: float) -> Prediction:
     """Return the 1RSB marginal state's energy and moments at α = M/N, and the ground state's e₀.
 
-    `UNKNOWN` where there is no such state, and for a loss of somebody's module: the name stands
-    in a record, and a record must not choose what code is run (see `recorded_loss`).
+    It is `UNKNOWN` without such a state, and for a loss of a user's module: its name is read from a
+    record, and a record must not select the code that is run (see `recorded_loss`).
     """
     known = recorded_loss(loss)
     try:
@@ -69,7 +69,7 @@ def prediction(loss: str, alpha: float) -> Prediction:
 
 @lru_cache(maxsize=1024)
 def marginal_prediction(loss: Loss, alpha: float) -> Prediction:
-    """Return the energies and moments of the marginal state of a loss at hand (`prediction`)."""
+    """Return the `Prediction` for a given loss: energies and moments of the marginal state."""
     # kept, since several figures ask for the same α
     state, ground = threshold_state(loss, alpha), ground_state(loss, alpha)
     return Prediction(state.energy, ground.energy, tuple(state.moments.values()))
@@ -77,20 +77,20 @@ def marginal_prediction(loss: Loss, alpha: float) -> Prediction:
 
 @dataclass(frozen=True)
 class Plateau:
-    """Runs at one (N, α) against 1RSB.
+    """Runs at one (N, α), compared with 1RSB.
 
     Parameters
     ----------
     n, m, loss
-        N and M; theory is taken at M/N, for the loss of that name.
+        N, M and the name of the loss; theory is evaluated at M/N.
     t_max
-        Time by which a run was read off at the latest.
+        Latest time of a run.
     at_rest
-        Share of the runs with |∇L − μW|²/N < 1e-10 by then (outcome ``trapped``).
+        Share of the runs with |∇L − μW|²/N < 1e-10 by `t_max` (outcome ``trapped``).
     interpolated
-        Share of the runs whose energy fell to zero: M < N.
+        Share of the runs whose energy fell to zero (M < N).
     drift
-        Mean energy lost between `t_max`/2 and `t_max`, relative to the energy; of the runs whose
+        Mean relative decrease of the energy between `t_max`/2 and `t_max`, over the runs whose
         energy is not zero.
     measured
         Mean, spread and clustered error of ``energy`` and of each of `MOMENTS`.
@@ -118,7 +118,7 @@ class Plateau:
         return self.measured[column].mean / self.theory.value(column) - 1
 
     def half_width(self, column: str) -> float:
-        """Return half of the 95 % interval of `excess`: infinite with a single design."""
+        """Return half the width of the 95 % interval of `excess`; infinite with a single design."""
         return self.measured[column].half_width() / self.theory.value(column)
 
     def sentence(self, column: str) -> str:
@@ -130,7 +130,7 @@ class Plateau:
 
 
 def plateaus(table: pd.DataFrame) -> list[Plateau]:
-    """Return runs against 1RSB at every (N, M), in order; runs that failed are left out."""
+    """Return the plateaus of all (N, M), in order; failed runs are left out."""
     # failed and infinite runs have no plateau; runs that are still moving have one, within `drift`
     good = table[~table.outcome.isin([Outcome.failed, Outcome.not_finite])]
     found = []
@@ -165,10 +165,11 @@ def plateaus(table: pd.DataFrame) -> list[Plateau]:
 
 
 def plateau_limits(found: Sequence[Plateau]) -> pd.DataFrame:
-    """Return e∞ with its error for every α that has two sizes or more, beside 1RSB.
+    """Return a table of e∞ with its error and the 1RSB energy, for α with two sizes or more.
 
-    Columns: α, how many sizes and the largest, the energy there with its standard error, e∞ for
-    either exponent, both together with their error, 1RSB's energy and e∞ over it, in percent.
+    Columns: α, number of sizes, largest size and the energy there with its standard error, e∞ for
+    each exponent, their mean with its error, the 1RSB energy, and the relative excess of e∞ over it
+    with its error, in percent.
     """
     rows = []
     for alpha in sorted({p.alpha for p in found}):

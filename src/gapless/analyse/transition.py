@@ -1,19 +1,20 @@
-"""Where the success curves cross a level, with error, and how that moves with N.
+"""Crossings of success curves with a level, their errors, and their dependence on N.
 
 α_p(N) is the α at which a fraction p of the runs is solved: logit(fraction) against α, interpolated
-by a monotone cubic (PCHIP). Its statistical error is the spread over resampled designs: the runs on
-one sensing matrix stay together. Its interpolation error is the distance to the straight line.
+by a monotone cubic (PCHIP). Its statistical error is the spread over resampled designs, in which
+the runs on one sensing matrix stay together. Its interpolation error is the distance to the
+crossing of straight lines.
 
 Two laws are fitted to α_p(N) by weighted least squares:
 
-    logarithm   α_p = a + b ln N             (the transition drifts for ever)
+    logarithm   α_p = a + b ln N             (the transition drifts without limit)
     power       α_p = a + b N^(−k), k > 0    (it saturates at a)
 
-and compared by AIC = χ² + 2p for p parameters. (The errors are known, not fitted, so it needs no
-correction for few sizes.) χ² also says whether a law describes the data at all.
+and compared by AIC = χ² + 2p for p parameters. (The errors are known, not fitted, so AIC needs no
+correction for few sizes.) χ² also tests whether a law describes the data.
 
-The time budget grows with N by the paper's choice, 0.3 log2 N. Any shorter budget can be read off
-the same runs, from their first passages, and shows what of a drift is the budget's.
+The time budget grows with N by the paper's choice, 0.3 log2 N. The first passages of the same runs
+give the crossings at any shorter budget, and so the part of a drift that is due to the budget.
 
 Source: Burnham and Anderson, Model Selection and Multimodel Inference (2002), section 2.2;
 Fritsch and Carlson, SIAM J. Numer. Anal. 17 (1980) 238.
@@ -36,7 +37,7 @@ from gapless.analyse.success import recovered
 
 LEVELS = (0.5, 0.9)
 RESAMPLES = 400
-"""Their spread has a relative error of 1/√(2·400), 4 %."""
+"""Bootstrap resamples; their spread has a relative error of 1/√(2·400), 4 %."""
 EXPONENTS = (0.05, 4.0)
 """Range of k: at its lower end N^(−k) is a logarithm to within 4 % over a factor 16 in N."""
 
@@ -48,10 +49,11 @@ class Crossing:
     Parameters
     ----------
     alpha
-        NaN where the measured α do not bracket the level.
-    statistical, interpolation
-        Standard error over resampled designs, NaN where an α has one alone, and |PCHIP − straight
-        line|.
+        α of the crossing; NaN where the measured α do not bracket the level.
+    statistical
+        Standard error over resampled designs; NaN where an α has a single design.
+    interpolation
+        Distance |PCHIP − straight line| of the crossings.
     """
 
     n: int
@@ -71,7 +73,7 @@ def crossing_alpha(
 ) -> Float[np.ndarray, " R"]:
     """Return the first α at which each of R curves of fractions rises through a level.
 
-    NaN where none does. Fractions lie within (0, 1), α in increasing order.
+    It is NaN without such an α. Fractions lie within (0, 1), and α increase.
     """
     # 64 points an interval: a straight line between them errs by (1/64)²/8 of the bend
     fine = np.linspace(alpha[0], alpha[-1], 64 * len(alpha))
@@ -80,7 +82,7 @@ def crossing_alpha(
 
 
 def _first_rise(x: np.ndarray, curves: np.ndarray, height: float) -> np.ndarray:
-    """First x at which each row passes `height` upwards, on the straight line between points."""
+    """Return the first x at which each row, linear between points, rises through `height`."""
     # the first rise: where the fraction is noisy near 0 or 1 it may pass a level more than once
     rises = (curves[:, :-1] < height) & (curves[:, 1:] >= height)
     left = rises.argmax(axis=1)
@@ -108,7 +110,7 @@ def by_design(table: pd.DataFrame, success: pd.Series) -> pd.DataFrame:
 def crossings(
     designs: pd.DataFrame, levels: Sequence[float] = LEVELS, *, seed: int = 0
 ) -> list[Crossing]:
-    """Return where the curve of each N crosses each level; an N with a single α has no curve.
+    """Return the crossings of the curve of each N with each level; a single α is no curve.
 
     Parameters
     ----------
@@ -117,7 +119,7 @@ def crossings(
     levels
         Fractions p.
     seed
-        Of the resampling.
+        Seed of the resampling.
     """
     # one seed: the same records give the same error
     rng = np.random.default_rng(seed)
@@ -156,12 +158,12 @@ def _spread(values: np.ndarray) -> float:
 
 
 def _inside(successes, runs):
-    """Return the fraction kept half a run away from 0 and 1, where its logit is infinite."""
+    """Return the fraction, at least half a run from 0 and 1, where its logit is infinite."""
     return np.clip(successes / runs, 0.5 / runs, 1 - 0.5 / runs)
 
 
 def _resample(group: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
-    """Fractions of `RESAMPLES` draws, each design Poisson(1) times (as with replacement)."""
+    """Return the fractions of `RESAMPLES` draws with Poisson(1) copies of each design."""
     successes, runs = group.successes.to_numpy(), group.runs.to_numpy()
     # Poisson numbers have no constraint on their sum, so all resamples are one matrix product
     weights = rng.poisson(1.0, (RESAMPLES, len(runs)))
@@ -171,20 +173,20 @@ def _resample(group: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Fit:
-    """A law fitted to α_p(N).
+    """Fit of a law to α_p(N).
 
     Parameters
     ----------
     law
         ``logarithm`` or ``power``.
     a, b, k
-        Its parameters; k is NaN for the logarithm.
+        Parameters of the law; k is NaN for the logarithm.
     a_error
-        Standard error of a, from the other parameters' freedom (k moved with it for the power).
+        Standard error of a with the other parameters free, k of the power law included.
     chi2, dof
-        Weighted squares left, and how many degrees of freedom they have.
+        Weighted sum of squared residuals, and its degrees of freedom.
     p_value
-        Probability of a larger χ² if the law were true; NaN without degrees of freedom.
+        Probability of a larger χ² if the law holds; NaN without degrees of freedom.
     aic
         χ² + 2p.
     """
@@ -201,7 +203,7 @@ class Fit:
 
 
 def fit_drift(n: np.ndarray, alpha: np.ndarray, error: np.ndarray) -> list[Fit]:
-    """Fit both laws to α_p(N); see the head of this file.
+    """Return the fits of both laws to α_p(N); see the head of this file.
 
     Parameters
     ----------
@@ -265,7 +267,7 @@ BUDGETS = (0.5, 0.7, 1.0)
 def crossing_table(
     table: pd.DataFrame, passage: str = "t_1e-8", budgets: Sequence[float] = BUDGETS
 ) -> pd.DataFrame:
-    """Return α at which 50 % and 90 % of the runs are solved, for every N and share of the budget.
+    """Return the α at which 50 % and 90 % of the runs are solved, by N and share of the budget.
 
     Parameters
     ----------
@@ -282,15 +284,16 @@ def crossing_table(
 
 
 def recovered_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Return α at which 50 % and 90 % of the runs have recovered the signal, for every N.
+    """Return the α at which 50 % and 90 % of the runs have recovered the signal, by N.
 
-    Within the whole budget: when a run passed q = 1 − 1e-6 is not recorded.
+    The overlap is that at the end of the whole budget; the time at which a run passed q = 1 − 1e-6
+    is not recorded.
     """
     return _crossing_rows(table, {1.0: recovered(table)})
 
 
 def _crossing_rows(table: pd.DataFrame, events: Mapping[float, pd.Series]) -> pd.DataFrame:
-    """Return the crossings of curves of fractions: share of the budget → runs with the event."""
+    """Return the crossings of curves of fractions; `events` maps shares of the budget to runs."""
     columns = ("budget", "level", "n", "alpha", "error", "statistical", "interpolation")
     rows = [
         {"budget": share} | {name: getattr(found, name) for name in columns[1:]}
@@ -302,7 +305,7 @@ def _crossing_rows(table: pd.DataFrame, events: Mapping[float, pd.Series]) -> pd
 
 
 def drift_table(crossing: pd.DataFrame) -> pd.DataFrame:
-    """Return both fits for every level and share of the budget with three sizes or more.
+    """Return both fits for each level and share of the budget with three sizes or more.
 
     Parameters
     ----------

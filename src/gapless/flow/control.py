@@ -1,6 +1,6 @@
-"""Step control of the flow: how many stages, how long a step, how far off, at what time.
+"""Step control of the flow: number of stages, step size, local error and time shift of a step.
 
-Functions of the states of K runs alone: what a solver does with their answers is its own.
+The functions depend on the states of K runs alone; the solver decides on the step.
 """
 
 import numpy as np
@@ -17,10 +17,10 @@ POWER_EVERY = 8
 
 
 def energy_rounding(problem: Problem, energy: Float[Array, " K"]) -> Float[Array, " K"]:
-    """Return how far a computed energy may rise along a flow that descends.
+    """Return the rise of the computed energy that rounding may cause along a descending flow.
 
-    A sum of M terms is known to 8 ε √M relative. Close to zero energy the terms themselves are
-    differences of O(1) labels, each off by 8 ε: that adds 2 √(e r) + r with r = α (8 ε)².
+    A sum of M terms has the relative error 8 ε √M. Close to zero energy the terms themselves are
+    differences of O(1) labels, each with an error of 8 ε: that adds 2 √(e r) + r with r = α (8 ε)².
     """
     xp = library(energy)
     # 8: the rounding of a few operations on each term, with a margin
@@ -30,16 +30,16 @@ def energy_rounding(problem: Problem, energy: Float[Array, " K"]) -> Float[Array
 
 
 def velocity_rounding(problem: Problem) -> float:
-    """Return how well a component of the velocity is known: 8 ε √α."""
+    """Return the rounding error of a component of the velocity, 8 ε √α."""
     # √α: M terms of size N^(−1/2) each, with errors of either sign
     return 8 * float(np.finfo(problem.dtype).eps) * problem.alpha**0.5
 
 
 def _longest(problem: Problem, state: State) -> Float[Array, " K"]:
-    """Return the largest h λ at which rounding does not show.
+    """Return the largest h λ at which rounding errors are negligible.
 
-    A step moves W by h times the rounding of the velocity whatever the damping. Near a minimum
-    this must stay below the distance left, |V|/λ, or no run would ever come to rest.
+    A step moves W by h times the rounding of the velocity, at any damping. Near a minimum this must
+    stay below the remaining distance |V|/λ, or no run would come to rest.
     """
     xp = library(state.speed2)
     # 0.3: a third of the way left, so that steps still come nearer
@@ -50,11 +50,11 @@ def _longest(problem: Problem, state: State) -> Float[Array, " K"]:
 def stages_and_length(
     problem: Problem, state: State, stiffness: Array, remaining: Array, active: Array
 ) -> tuple[Int[Array, ""], Float[Array, " K"], Bool[Array, " K"]]:
-    """Return the number of stages, the steps and which of these are the last before the goal.
+    """Return the number of stages, the step sizes, and a mask of the last steps before the goal.
 
-    With s stages a run can go h(s): as far as accuracy, stability, rounding and its goal allow.
-    All runs of the batch take the s with the largest geometric mean of h(s) per gradient: their
-    products are shared.
+    h(s) is the largest step of a run with s stages that accuracy, stability, rounding and the goal
+    allow. All runs of the batch take the s with the largest geometric mean of h(s) per gradient,
+    because their products with X are shared.
     """
     xp = library(stiffness)
     # 1 stands for Adams–Bashforth, which takes one gradient as Euler's method would
@@ -87,7 +87,7 @@ def stages_and_length(
 def followed_stiffness(
     problem: Problem, state: State, active: Array
 ) -> tuple[Float[Array, "K N"], Float[Array, " K"], Int[Array, ""]]:
-    """Return direction and stiffness, renewed every few steps, and the products that took."""
+    """Return direction and stiffness, updated every few steps, and the number of products used."""
     xp = library(active)
     # the batch renews together: runs that have ended do not count
     steps = xp.where(active, state.steps, 0).max()
@@ -103,7 +103,7 @@ def followed_stiffness(
 def power_iteration(
     problem: Problem, state: State
 ) -> tuple[Float[Array, "K N"], Float[Array, " K"]]:
-    """Return the next direction and stiffness |J v|, J v by a difference over 1 % of the radius."""
+    """Return the next direction and stiffness |J v|; J v is a difference over 1 % of the radius."""
     # long against rounding in W, short against the scale on which J changes
     length = 0.01 * problem.n**0.5
     ahead = problem.evaluate(state.w + length * state.direction).velocity
@@ -123,7 +123,7 @@ def power_iteration(
 def local_error(
     state: State, here: Evaluation, h: Float[Array, " K"], constant: Float[Array, " K"]
 ) -> Float[Array, "K N"]:
-    """Return −C h³ W‴, with W‴ = V″ from the last three velocities: computed W less true W."""
+    """Return the local error −C h³ W‴, computed W minus exact W, with W‴ = V″ by differences."""
     # divided differences on uneven steps; their second is V″/2
     slope = (here.velocity - state.velocity) / h[:, None]
     slope_before = (state.velocity - state.before) / state.h_before[:, None]
@@ -133,10 +133,10 @@ def local_error(
 
 
 def time_lag(state: State, error: Float[Array, "K N"], h: Float[Array, " K"]) -> Float[Array, " K"]:
-    """Return by how much time the computed W is ahead of its clock: ⟨error, V⟩/|V|².
+    """Return the time by which the computed W is ahead of t: ⟨error, V⟩/|V|².
 
     An error along the flow is a displacement in time. On a decaying component, V at the start of
-    the step gives it to second order in h λ (at its end it would come out 1.5 times too large).
+    the step gives it to second order in h λ; V at the end would make it 1.5 times too large.
     """
     xp = library(h)
     lag = (error * state.velocity).sum(axis=1) / (

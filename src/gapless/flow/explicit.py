@@ -26,11 +26,11 @@ class Method:
     Parameters
     ----------
     name
-        What records call it.
+        Name in the records.
     order
         Order of convergence.
     stages
-        Gradient evaluations a step (the velocity at the start is reused).
+        Gradient evaluations per step (the velocity at the start is reused).
     step
         (field, w, velocity, h) → next w, not yet normalised.
     """
@@ -53,7 +53,7 @@ euler = Method("euler", 1, 1, _euler_step)
 
 @cache
 def chebyshev_method(stages: int) -> Method:
-    """Return the stabilised Runge–Kutta–Chebyshev method of order 2 with so many stages."""
+    """Return the stabilised Runge–Kutta–Chebyshev method of order 2 with s = `stages`."""
     # of order 2 from two stages on; the table ends where long steps no longer pay
     if not 2 <= stages <= MAX_STAGES:
         raise ValueError(f"stages: the Chebyshev method has 2 to {MAX_STAGES}, not {stages}")
@@ -65,9 +65,8 @@ def chebyshev_step(
 ) -> States:
     """Take a step of the Runge–Kutta–Chebyshev method of order 2 with s = `stages`.
 
-    Its coefficients and stability: `gapless.chebyshev`. The Jacobian of a gradient flow is
-    symmetric, which is what the method needs. `stages` may be traced: one compiled loop serves
-    all of them.
+    `gapless.chebyshev` has its coefficients and its stability limit. The method needs a symmetric
+    Jacobian, which a gradient flow has. `stages` may be traced: one compiled loop serves every s.
     """
     xp = library(w)
     # the table is float64; cast to W's dtype, or float32 states would be promoted
@@ -90,8 +89,8 @@ def adams_bashforth_step(
 ) -> States:
     """Take a step of the two-step Adams–Bashforth method: one gradient, order 2.
 
-    W + h V + h²/(2h₋) (V − V₋), with V₋ the velocity one step of length h₋ ago. With V₋ = V it is
-    Euler's step. Source: Hairer, Nørsett, Wanner, "Solving ODEs I", III.5.
+    The step is W + h V + h²/(2h₋) (V − V₋), with V₋ the velocity one step of size h₋ earlier. With
+    V₋ = V it is Euler's step. Source: Hairer, Nørsett, Wanner, "Solving ODEs I", III.5.
     """
     # of order 2 with the one gradient of Euler's step: V₋ stands in for a second stage
     return w + h[:, None] * (velocity + (h / h_before / 2)[:, None] * (velocity - before))
@@ -100,10 +99,10 @@ def adams_bashforth_step(
 def stable_length(
     stages: Int[Array, "*S"], stiffness: Float[Array, "... K"], h_before: Float[Array, "... K"]
 ) -> Float[Array, "... K"]:
-    """Return the longest stable h with so many stages; 1 stands for Adams–Bashforth.
+    """Return the longest stable h with s = `stages`; 1 stands for Adams–Bashforth.
 
     Chebyshev: h λ ≤ β(s) = (w₀ + 1)/w₁. Adams–Bashforth: h (1 + h/h₋) λ ≤ 1.6; it is stable up to
-    2, but there a stiff component rings on undamped.
+    2, where a stiff component oscillates undamped.
     """
     xp = library(stiffness)
     # β(s) ≈ 0.54 (s² − 1) at the damping ε = 2 of `gapless.chebyshev`

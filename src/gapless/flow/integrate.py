@@ -1,4 +1,4 @@
-"""One integrate function: how to step, when to stop and what to record are its arguments."""
+"""Integration of the flow: solver, stopping criterion and recorded values are arguments."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ from gapless.flow.units import in_units
 from gapless.problem import Problem
 
 FLOW = GradientFlow()
-"""The flow itself."""
+"""The flow at the default tolerance."""
 ACCURATE = GradientFlow(tolerance=2e-5)
 """The flow with e(t) of every run within 0.1 %, also where it leaves a saddle."""
 SWEEP = GradientFlow(tolerance=4e-2, linear_below=1e-4)
-"""The flow, the last decades of a run that has found the signal in one Krylov step."""
+"""The flow, with one Krylov step for the last decades of a run that has recovered the signal."""
 PAPER = GradientDescent(2e-4)
 """The paper's gradient descent: learning rate 2e-4."""
 
 
 class Observables(NamedTuple):
-    """What is recorded of K runs: NumPy arrays, (K,) at one time or (K, T)."""
+    """Recorded values of K runs: NumPy arrays, (K,) at one time or (K, T)."""
 
     energy: np.ndarray
     signed_overlap: np.ndarray
@@ -38,27 +38,27 @@ class Observables(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """What K runs did, in NumPy.
+    """Trajectories of K runs, as NumPy arrays.
 
-    A run that ended early keeps its last values at later save times; `stopped_at` tells when.
+    A run that ended early keeps its last values at later save times; `stopped_at` is its last time.
     """
 
     t: np.ndarray
     """The save times, (T,)."""
     saved: Observables
-    """At the save times, (K, T)."""
+    """Values at the save times, (K, T)."""
     start: Observables
     end: Observables
     outcome: tuple[Outcome, ...]
     reason: tuple[str, ...]
-    """Why a run ended before its time, where the outcome does not say it; else empty."""
+    """Reason for a time-out before `t_max`; empty for the other runs."""
     at_rest: np.ndarray
     """Whether |∇L − μW|²/N was below the bound of `stop` at the end, (K,)."""
     crossed: np.ndarray
-    """Whether the run ended at the energy that `stop` asks for, (K,)."""
+    """Whether the run ended at the energy of `stop`, (K,)."""
     stopped_at: np.ndarray
-    """Time at which each run ended, (K,). For a trapped run it is the tolerance of `ACCURATE` that
-    fixes it to a few per cent; `FLOW` may be off by a factor of two (docs/architecture.md)."""
+    """Time at which each run ended, (K,). For a trapped run `ACCURATE` determines it to a few per
+    cent, and `FLOW` to a factor of two (docs/architecture.md)."""
     steps: np.ndarray
     gradients: np.ndarray
     levels: np.ndarray
@@ -66,11 +66,11 @@ class Trajectory:
     passage: np.ndarray
     """First time at which L/N fell to each level, (K, L); NaN where it did not."""
     passage_gradients: np.ndarray
-    """Gradient evaluations made by then, (K, L); -1 where it did not."""
+    """Gradient evaluations up to each first passage, (K, L); -1 without one."""
     state: State
     """The final state; `state.w` is W."""
     observed: list[Any]
-    """What `observe` returned, one a save time."""
+    """Values that `observe` returned, one per save time."""
 
     @property
     def energy(self) -> np.ndarray:
@@ -89,13 +89,13 @@ class Trajectory:
 
 
 class CannotResume(ValueError):
-    """What shall be resumed is of other runs, or of another version."""
+    """The state to resume from belongs to other runs or to another version."""
 
 
 class IntegrationState(NamedTuple):
-    """An integration at one of its save times: what `integrate` resumes from.
+    """State of an integration at a save time, from which `integrate` resumes.
 
-    The state is in units of the loss (`gapless.flow.units`): nothing is rounded on the way.
+    The state is in units of the loss (`gapless.flow.units`), so that it is restored bit by bit.
     """
 
     state: State
@@ -125,38 +125,40 @@ def integrate(
     resume: IntegrationState | None = None,
     on_save: Callable[[IntegrationState], None] | None = None,
 ) -> Trajectory:
-    """Follow Ẇ = −∇L + μW (Eq. 2) on the sphere from `start` until `t_max`.
+    """Integrate Ẇ = −∇L + μW (Eq. 2) on the sphere from `start` until `t_max`.
 
     Parameters
     ----------
     problem, start
-        K instances and their states, (K, N); states are put on the sphere of radius √N, whatever
-        their length.
+        K instances and their states, (K, N); states of any length are scaled to the sphere of
+        radius √N.
     t_max
         Time budget in units of Eq. 2 (steps × rate for gradient descent).
     solver
         `FLOW` or another `GradientFlow`; `PAPER` or another `GradientDescent`. Near zero energy
-        steps of 2e-4 are below the rounding of float32: give descent a float64 problem.
+        steps of 2e-4 are below the rounding of float32: gradient descent needs a float64 problem.
     stop
-        What ends a run early: `Stop` at rest or below an energy, `AtEnergy` exactly at one.
+        Criterion that ends a run early: `Stop` at rest or below an energy, `AtEnergy` exactly at
+        one.
     save_at
-        Increasing times at which energy, overlap and μ are recorded; only `t_max` when None.
+        Increasing times at which energy, overlap and μ are recorded; None: only `t_max`.
     observe
-        Called with (time, states of all runs) at each save time; the trajectory keeps what it
-        returns. A run that ended early keeps its last state.
+        Function of (time, states of all runs), called at each save time; the trajectory holds the
+        values it returns. A run that ended early keeps its last state.
     progress
-        Called with (time reached, runs still going) after each save time.
-    resume, on_save
-        Where an earlier call with the same arguments had come to; called after each save time
-        with where this one has come to.
+        Function of (time, number of active runs), called after each save time.
+    resume
+        State of an earlier call with the same arguments, from which this call resumes.
+    on_save
+        Function of the `IntegrationState`, called after each save time.
 
     Raises
     ------
     ValueError
-        For times that are negative, not increasing, or past `t_max`; a start that is no state of
-        the problem's runs; a loss whose values the precision cannot hold; a stop that does not go
-        with the solver; `CannotResume` if `resume` has arrays of other shapes or precision than
-        this call.
+        For times that are negative, not increasing, or past `t_max`; a start of another shape or
+        type than the problem's states; a loss whose values exceed the precision; a stop that the
+        solver does not support; `CannotResume` if `resume` has arrays of other shapes or precision
+        than this call.
     """
     # all of the input is judged before anything is computed
     times, t_max = check_times(t_max, save_at), float(t_max)
@@ -235,10 +237,10 @@ def integrate(
 
 
 def checked_start(problem: Problem, start: Float[Array, "K N"] | np.ndarray) -> np.ndarray:
-    """Return starts whose largest component is of order one; ``ValueError`` if they are none.
+    """Return the starts, scaled to largest components of order one; ``ValueError`` if invalid.
 
-    A start is a direction: its length may be anything but 0. Powers of two leave it as it is to
-    the last bit.
+    A start is a direction: its length may be any number but 0. The factors are powers of two and
+    leave the mantissas unchanged.
     """
     given, shape = np.asarray(start), (len(problem.labels), problem.n)
     if given.dtype.kind not in "fiu" or given.shape != shape:
@@ -255,7 +257,7 @@ def checked_start(problem: Problem, start: Float[Array, "K N"] | np.ndarray) -> 
 
 
 def check_times(t_max: float, save_at: Sequence[float] | np.ndarray | None) -> list[float]:
-    """Return the save times as floats, `t_max` alone when None; ``ValueError`` if they are bad."""
+    """Return the save times as floats, `t_max` alone for None; ``ValueError`` if invalid."""
     if not (np.isfinite(t_max) and t_max > 0):
         raise ValueError(f"t_max: the time budget must be a positive number, not {t_max}")
     times = [float(t_max)] if save_at is None else [float(t) for t in save_at]
@@ -267,7 +269,7 @@ def check_times(t_max: float, save_at: Sequence[float] | np.ndarray | None) -> l
 
 
 def _check_resume(found: IntegrationState, ours: IntegrationState) -> None:
-    """Raise `CannotResume` unless the arrays have the shapes and types of ours."""
+    """Raise `CannotResume` unless the arrays have the shapes and types of this call's."""
     if len(found.saved) > len(ours.saved):
         raise CannotResume(f"resume: {len(found.saved)} save times of {len(ours.saved)} are done")
     parts = [("state", found.state, ours.state), ("start", found.start, ours.start)]
@@ -292,7 +294,7 @@ def _values(problem: Problem, state: State, scale: float) -> Observables:
 def _reasons(
     state: State, solver: Solver, outcome: tuple[Outcome, ...], t_max: float
 ) -> tuple[str, ...]:
-    """Return why runs timed out before their time; empty for all others."""
+    """Return the reason of each time-out before `t_max`; empty for all other runs."""
     # time-outs at t_max explain themselves; those before it do not
     exhausted, running = solver.exhausted(state), state.running
     early = np.array([end is Outcome.time_out for end in outcome]) & (exhausted | ~running)

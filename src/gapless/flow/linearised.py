@@ -1,11 +1,11 @@
-"""The last decades of a run that has found the signal, in one Krylov step.
+"""The last decades of energy of a run that has recovered the signal, in one Krylov step.
 
 Close to ±W* the flow is linear: with δ = W ∓ W* and H the Hessian at the signal, where μ = 0,
 
     δ̇ = −P H P δ,   H = ½ Σ ℓ″(y, y) x xᵀ,   e(t) = ⟨δ(t), H δ(t)⟩/2N,
 
-P being the projector on the tangent space. A dozen Lanczos steps from δ hold the whole rest of
-the way, where stepping takes several gradients for each decade of the energy.
+where P is the projector on the tangent space. Twelve Lanczos steps from δ resolve the whole
+remaining decay, for which the steps of the flow take several gradients per decade of the energy.
 """
 
 from functools import partial
@@ -22,24 +22,25 @@ from gapless.problem import Problem
 from gapless.sphere import normalise, tangent
 
 LANCZOS_STEPS = 12
-"""Ten give first passages to 1e-4, twenty-four change nothing (N = 64, 256; α = 6, 8)."""
+"""Dimension of the Krylov space: first passages are accurate to 1e-4 with ten steps, and 24 steps
+do not change them (N = 64, 256; α = 6, 8)."""
 AGREES = 0.2
-"""How far the energy measured at the end may be from the linear flow's, beyond rounding."""
+"""Largest relative difference of the measured last energy from the linear flow's."""
 
 
 def finish(
     problem: Problem, state: State, t_max: float, levels: tuple[float, ...], floor: float
 ) -> tuple[State, bool]:
-    """Take runs that are close to the signal to energy `floor`, or to `t_max` if that is sooner.
+    """Advance runs close to the signal to energy `floor`, or to `t_max` if that is earlier.
 
     First passages of `levels` are those of the linear flow, scaled to the energy measured at the
-    beginning. The energy is measured anew at the end: where it is not the linear flow's (labels
-    with noise, say, whose minimum is not the signal), the run is left where it was.
+    beginning. The energy is measured again at the end. Where it differs from the linear flow's
+    (with noisy labels, for instance, whose minimum is not the signal), the run is not moved.
 
     Returns
     -------
     state, left
-        The new state, and whether a run that was close to the signal was left.
+        The new state, and whether some run close to the signal was not moved.
     """
     # gaussian labels: there is no signal to be near to
     if problem.teacher is None:
@@ -89,13 +90,13 @@ class _Decay:
         self.weights = energy[:, None] * weights / weights.sum(axis=1, keepdims=True)
 
     def energy(self, t: np.ndarray) -> np.ndarray:
-        """Return e(t), one t a run, (K,)."""
+        """Return e(t) for one t per run, (K,)."""
         return (self.weights * np.exp(-self.rates * t[:, None])).sum(axis=1)
 
     def times(self, levels: np.ndarray) -> np.ndarray:
-        """Return when e falls to each of L levels, (K, L); 0 if it is there.
+        """Return the times at which e falls to each of L levels, (K, L); 0 if e is below.
 
-        Newton's iteration on log e: from the left, since log e(t) is convex.
+        Newton's iteration on log e converges from the left, since log e(t) is convex.
         """
         t = np.zeros((len(self.rates), len(levels)))
         with np.errstate(all="ignore"):
@@ -114,7 +115,7 @@ class _Decay:
 def tangent_product(
     hessian: WeightedGram, unit: Float[Array, "K N"], v: Float[Array, "K p N"]
 ) -> Float[Array, "K p N"]:
-    """Return P H P v."""
+    """Return the product P H P v of the tangent Hessian."""
     # P on both sides: rounding of W* must not leak the radial direction into the space
     project = jax.vmap(partial(tangent, unit=unit), in_axes=1, out_axes=1)
     return project(hessian(project(v)))
@@ -122,7 +123,7 @@ def tangent_product(
 
 @compiled()
 def _linear_flow(problem: Problem, teacher: Float[Array, "K N"], state: State):
-    """Return which runs are close to the signal, the signal, P H P there, the tangent part of δ."""
+    """Return the mask of runs close to ±W*, ±W*, P H P at ±W*, and the tangent part of δ."""
     signed = problem.signed_overlap(state.w)
     near = state.running & (1 - jnp.abs(signed) < NEAR)
     # losses are even: the run may have found −W*
@@ -149,7 +150,7 @@ def _arrive(
     lasting: Float[Array, " K"],
     gradients: Int[Array, ""],
 ) -> State:
-    """Return the state at W = ±W* + |δ| Σ c exp(−θt) u, put on the sphere, with what is there."""
+    """Return the state evaluated at W = ±W* + |δ| Σ c exp(−θt) u, projected on the sphere."""
     length = jnp.linalg.norm(delta, axis=1, keepdims=True)
     path = jnp.einsum("ks,ksn->kn", amplitude.astype(delta.dtype), vectors)
     # δ is the tangent part; the division supplies the radial one, of the order of |δ|²

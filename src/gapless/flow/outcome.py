@@ -1,4 +1,4 @@
-"""How a run ended. A trapped run is data, a failed one is a record; no run is ever dropped."""
+"""Outcomes of runs. A trapped run is data and a failed run has a record; no run is dropped."""
 
 from enum import StrEnum
 
@@ -6,16 +6,16 @@ import numpy as np
 
 # |W − W*|² = 2N(1 − q): the student is then 0.14 % of the radius away
 RECOVERED_OVERLAP = 1 - 1e-6
-"""A student whose overlap with the signal is larger has found it."""
+"""Overlap with the signal above which a run has recovered it."""
 # the paper's criterion, read as one on L/N (docs/conventions.md)
 ZERO_ENERGY = 1e-8
-"""An energy L/N at or below this, in units of the loss's scale s, is zero."""
+"""Energy L/N at or below which the energy counts as zero, in units of the loss's scale s."""
 REST_SPEED2 = 1e-10
-"""A run is at rest once |∇L − μW|²/N is below this, in units of s²."""
+"""Squared speed |∇L − μW|²/N below which a run is at rest, in units of s²."""
 
 
 class Outcome(StrEnum):
-    """The outcome stored with every run; `sentence` is what a user reads."""
+    """Outcome stored with every run; `sentence` is its description."""
 
     recovered = "recovered"
     interpolated = "interpolated"
@@ -52,21 +52,20 @@ def outcomes(
     stopped: np.ndarray,
     finite: np.ndarray,
 ) -> tuple[Outcome, ...]:
-    """Decide how K runs ended: the one place where it is decided.
+    """Return the outcome of each of K runs, by the first rule that holds.
 
     Parameters
     ----------
     overlap
         q at the end, (K,); NaN without a teacher.
     has_signal
-        Whether the labels are the teacher's: an overlap with the teacher of shuffled labels is
-        chance.
+        Whether the labels are the teacher's. With shuffled labels an overlap is accidental.
     zero
-        Whether the energy fell to `ZERO_ENERGY` on the way, (K,).
+        Whether the energy fell to `ZERO_ENERGY` during the run, (K,).
     at_rest
-        Whether the squared speed is below `REST_SPEED2` (or what the caller stopped at), (K,).
+        Whether the squared speed is below `REST_SPEED2`, or below the bound of the stop, (K,).
     stopped
-        Whether the caller's stop ended the run elsewhere, (K,).
+        Whether the stop of the integration ended the run elsewhere, (K,).
     finite
         Whether energy and velocity stayed finite, (K,).
     """

@@ -1,4 +1,4 @@
-"""How steps are made: of one length (gradient descent), or chosen by each run (the flow)."""
+"""Solvers: gradient descent with a fixed step size, the flow with one adapted to each run."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -27,57 +27,57 @@ from gapless.problem import Evaluation, Problem
 from gapless.sphere import normalise
 
 SAFETY = 1.2
-"""The power method comes from below: steps are kept stable for so many times its estimate."""
+"""Factor on the stiffness in the stability limit, because the power method converges from below."""
 NEAR = 1e-4
-"""A run is close to the signal when 1 − |q| is below this: it is then 1 % of the radius away."""
+"""Value of 1 − |q| below which a run is close to the signal, at 1 % of the radius from it."""
 MOST_COUNTED = 10**9
-"""Steps and gradients are counted in 32 bits."""
+"""Largest number of steps, which are counted in 32 bits."""
 
 
 class Solver(ABC):
-    """What the loop asks of a way to make steps; hashable, since programs are compiled for it."""
+    """Interface of a solver to the loop; it is hashable, since programs are compiled for it."""
 
     linear_below: float = 0.0
-    """Energy below which runs near the signal are left to the linearised flow; 0: none are."""
+    """Energy below which runs near the signal are solved by the linearised flow; 0: none are."""
 
     def in_time_of(self, scale: float) -> "Solver":
-        """Return the same steps where time runs `scale` times faster."""
+        """Return the solver of the same steps in a unit of time `scale` times shorter."""
         del scale
         return self
 
     @abstractmethod
     def divisible(self) -> "Solver":
-        """Return the solver in steps that can be taken again, shorter; ``ValueError`` if none."""
+        """Return the solver with steps that can be shortened; ``ValueError`` if there is none."""
 
     def check(self, t_max: float) -> None:
-        """Raise ``ValueError`` for more steps than are counted."""
+        """Raise ``ValueError`` for more steps than `MOST_COUNTED`."""
         del t_max
 
     @abstractmethod
     def first(self, here: Evaluation) -> Float[Array, " K"]:
-        """Return the first step of each run."""
+        """Return the first step size of each run."""
 
     @abstractmethod
     def unfinished(self, state: State, goal: Array) -> Bool[Array, " K"]:
-        """Return which runs have not come to the time `goal` and have steps left."""
+        """Return the mask of runs that are before the time `goal` and have steps left."""
 
     def exhausted(self, state: State) -> Bool[Array, " K"]:
-        """Return which runs have no steps left."""
+        """Return the mask of runs without steps left."""
         xp = library(state.running)
         return xp.zeros_like(state.running)
 
     def in_linear_regime(self, problem: Problem, state: State) -> Bool[Array, " K"]:
-        """Return which runs are left to the linearised flow."""
+        """Return the mask of runs that the linearised flow solves."""
         xp = library(state.running)
         del problem
         return xp.zeros_like(state.running)
 
     @abstractmethod
     def time(self, state: State) -> np.ndarray:
-        """Return the time each run has reached."""
+        """Return the time t of each run."""
 
     def nearest_time(self, time: float) -> float:
-        """Return the time nearest to `time` at which there is a state."""
+        """Return the time of a state that is nearest to `time`."""
         return time
 
     @abstractmethod
@@ -87,14 +87,14 @@ class Solver(ABC):
 
 @dataclass(frozen=True)
 class GradientDescent(Solver):
-    """Steps of one length, W − η(∇L − μW): t is steps × η, times are rounded to whole steps.
+    """Gradient descent W − η(∇L − μW): t is steps × η, and times are rounded to whole steps.
 
     Parameters
     ----------
     rate
-        The learning rate η, which is the length of a step in units of t.
+        Learning rate η, the step size in units of t.
     method
-        Another explicit method than Euler's, which is gradient descent.
+        Explicit method of the steps; Euler's is gradient descent.
 
     Raises
     ------
@@ -110,7 +110,7 @@ class GradientDescent(Solver):
             raise ValueError(f"rate: must be a positive number, not {self.rate}")
 
     def in_time_of(self, scale: float) -> "GradientDescent":
-        """Return the same steps where time runs `scale` times faster."""
+        """Return the solver of the same steps in a unit of time `scale` times shorter."""
         return replace(self, rate=self.rate * scale)
 
     def divisible(self) -> "GradientDescent":
@@ -121,7 +121,7 @@ class GradientDescent(Solver):
         )
 
     def check(self, t_max: float) -> None:
-        """Raise ``ValueError`` for more steps than are counted."""
+        """Raise ``ValueError`` for more steps than `MOST_COUNTED`."""
         if t_max / self.rate > MOST_COUNTED:
             raise ValueError(
                 f"rate: steps of {self.rate:g} to t = {t_max:g} are more than {MOST_COUNTED:.0e}; "
@@ -129,26 +129,26 @@ class GradientDescent(Solver):
             )
 
     def first(self, here: Evaluation) -> Float[Array, " K"]:
-        """Return the first step of each run."""
+        """Return the first step size of each run."""
         xp = library(here.energy)
         return xp.full_like(here.energy, self.rate)
 
     def unfinished(self, state: State, goal: Array) -> Bool[Array, " K"]:
-        """Return which runs have not come to the time `goal`."""
+        """Return the mask of runs that are before the time `goal`."""
         xp = library(goal)
         # in whole steps: t accumulated in float32 would miss the goal by its rounding
         return state.steps < xp.round(goal / self.rate)
 
     def time(self, state: State) -> np.ndarray:
-        """Return the time each run has reached: counted, not accumulated."""
+        """Return the time t of each run, from the number of its steps."""
         return np.asarray(state.steps, float) * self.rate
 
     def nearest_time(self, time: float) -> float:
-        """Return the time nearest to `time` at which there is a state."""
+        """Return the multiple of the rate that is nearest to `time`."""
         return round(time / self.rate) * self.rate
 
     def step(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
-        """Return the state after one step of every run; a non-finite one ends its run."""
+        """Return the state after one step of every run; a non-finite step ends its run."""
         xp = library(state.w)
         del goal, active
         w = self.method.step(
@@ -167,27 +167,27 @@ class GradientDescent(Solver):
 
 @dataclass(frozen=True)
 class GradientFlow(Solver):
-    """The flow itself: accuracy sets the length of each run's steps, stability their stages.
+    """The flow: accuracy sets the step size of each run, and stability the number of stages.
 
-    A step is kept when (i) its estimated error, relative to the sphere's radius √N and to
-    √(e/e(0)), is at most `tolerance`, and (ii) the energy does not rise beyond rounding: along
-    the exact flow it cannot. One gradient makes an Adams–Bashforth step, s gradients a Chebyshev
-    step that is stable for much longer: whichever gets the runs further per gradient is taken.
-    The stiffness is followed by the power method, and where it is too low, (i) and (ii) fail and
-    the step is taken again, shorter. The part of the error along the flow is a displacement in
-    time: it goes to the clock.
+    A step is accepted when (i) its estimated error, relative to the sphere's radius √N and to
+    √(e/e(0)), is at most `tolerance`, and (ii) the energy does not rise beyond rounding, as along
+    the exact flow it cannot. An Adams–Bashforth step takes one gradient; a Chebyshev step takes s
+    gradients and is stable for much larger h. The method and s with the largest step per gradient
+    are taken. The power method estimates the stiffness. Where the estimate is too low, (i) or (ii)
+    fails and a shorter step is tried. The part of the error along the flow is a displacement in
+    time, by which t is corrected.
 
     Parameters
     ----------
     tolerance
-        Smaller follows the flow more closely; the number of steps grows like tolerance^(-1/3).
+        Largest relative error of a step; the number of steps grows like tolerance^(-1/3).
     linear_below
-        A run that has found the signal goes on from this energy, in units of the loss's scale,
-        to its end or to the next save time in one Krylov step of the linear flow about the signal
+        Energy, in units of the loss's scale, from which a run close to the signal is continued to
+        its end or to the next save time in one Krylov step of the linear flow about the signal
         (`gapless.flow.linearised`); 0: never.
     max_steps
-        Steps after which a run ends as timed out. A run to rest takes some thousands; what takes
-        more is so stiff that it would not end in hours.
+        Number of steps after which a run times out. A run to rest takes a few thousand steps; a
+        flow that takes more than the default is too stiff to end within hours.
 
     Raises
     ------
@@ -208,18 +208,18 @@ class GradientFlow(Solver):
             raise ValueError(f"linear_below: must not be negative, it is {self.linear_below}")
 
     def divisible(self) -> "GradientFlow":
-        """Return this solver without Krylov steps, which go to the end at once."""
+        """Return this solver without Krylov steps, which cannot be shortened."""
         return replace(self, linear_below=0.0)
 
     def in_linear_regime(self, problem: Problem, state: State) -> Bool[Array, " K"]:
-        """Return which runs are close to the signal, where the flow is linear."""
+        """Return the mask of runs that are close to the signal, where the flow is linear."""
         if not self.linear_below:
             return super().in_linear_regime(problem, state)
         near = 1 - problem.overlap(state.w) < NEAR
         return (state.energy <= self.linear_below) & near
 
     def first(self, here: Evaluation) -> Float[Array, " K"]:
-        """Return a first step that moves W by √tolerance/10 of the radius: soon outgrown."""
+        """Return a small first step size, which moves W by √tolerance/10 of the radius."""
         xp = library(here.energy)
         # 1e-30: a start at rest divides by no zero; of runs that are not finite any step will do
         speed = xp.sqrt(xp.where(is_finite(here), here.speed2, 1) + 1e-30)
@@ -227,19 +227,19 @@ class GradientFlow(Solver):
         return 0.1 * self.tolerance**0.5 / speed
 
     def exhausted(self, state: State) -> Bool[Array, " K"]:
-        """Return which runs have no steps left."""
+        """Return the mask of runs without steps left."""
         return state.steps >= self.max_steps
 
     def unfinished(self, state: State, goal: Array) -> Bool[Array, " K"]:
-        """Return which runs have not come to the time `goal` and have steps left."""
+        """Return the mask of runs that are before the time `goal` and have steps left."""
         return (state.t < goal) & ~self.exhausted(state)
 
     def time(self, state: State) -> np.ndarray:
-        """Return the time each run has reached."""
+        """Return the time t of each run."""
         return np.asarray(state.t, float)
 
     def step(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
-        """Try one step of every run, to `goal` at most; keep it or shorten the next."""
+        """Try one step of every run, to `goal` at most; accept it or shorten the next."""
         xp = library(state.w)
         direction, stiffness, products = followed_stiffness(problem, state, active)
         remaining = goal - state.t
@@ -287,11 +287,11 @@ class GradientFlow(Solver):
         )
 
     def tolerated(self, state: State) -> Float[Array, " K"]:
-        """Return the norm that a step's error may have.
+        """Return the largest norm of an accepted step's error.
 
-        `tolerance` √N √(e/e(0)): the last factor is the distance to a solution in units of the
-        start's, so that the error stays relative to what is left; plus the rounding of W itself,
-        below which nothing can be told.
+        It is `tolerance` √N √(e/e(0)) plus the rounding error of W. The last factor is the distance
+        to a solution relative to that of the start, so the error is relative to the remaining
+        distance.
         """
         xp = library(state.energy)
         # near a solution e is quadratic in the distance, hence the root

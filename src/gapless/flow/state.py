@@ -1,4 +1,4 @@
-"""What K runs need to go on: it goes into a step and comes out of it."""
+"""State of K runs: the argument and the result of a step."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from gapless.problem import Evaluation
 
 
 class State(NamedTuple):
-    """Everything that a step reads of K runs, and what is counted on the way."""
+    """State of K runs at one time, with step control, counters and first passages."""
 
     w: Float[Array, "K N"]
     velocity: Float[Array, "K N"]
@@ -19,13 +19,13 @@ class State(NamedTuple):
     speed2: Float[Array, " K"]
     t: Float[Array, " K"]
     length: Float[Array, " K"]
-    """The step that accuracy allows where the local error is h³ W‴."""
+    """Step size that accuracy allows for a local error of h³ W‴."""
     before: Float[Array, "K N"]
-    """The velocity one step ago (the present one at the start)."""
+    """Velocity one step earlier (the present one at the start)."""
     h_before: Float[Array, " K"]
-    """The length of that step."""
+    """Size of the last step."""
     direction: Float[Array, "K N"]
-    """Unit vectors that follow the stiffest direction, for the power method."""
+    """Unit vectors of the power method, which approach the stiffest direction."""
     stiffness: Float[Array, " K"]
     """Estimate of the largest |eigenvalue| of the Jacobian of the velocity."""
     energy_start: Float[Array, " K"]
@@ -41,7 +41,7 @@ class State(NamedTuple):
     def at(
         cls, w: Float[Array, "K N"], here: Evaluation, length: Float[Array, " K"], levels: int
     ) -> "State":
-        """Return the state of runs that start from W at t = 0 with first steps `length`."""
+        """Return the state of runs that start from W at t = 0 with first step sizes `length`."""
         xp = library(w)
         finite = is_finite(here)
         (k, n), dtype = w.shape, w.dtype
@@ -73,11 +73,11 @@ class State(NamedTuple):
         )
 
     def on_host(self) -> "State":
-        """Return the state in NumPy: nothing is compiled for what is done to it once."""
+        """Return the state in NumPy, in which operations done once are not compiled."""
         return State(*map(np.asarray, self))
 
     def moved(self, w: Float[Array, "K N"], here: Evaluation) -> "State":
-        """Return the state at W, where `here` was evaluated; clock and counters untouched."""
+        """Return the state at W, where `here` was evaluated; t and counters are unchanged."""
         return self._replace(
             w=w,
             velocity=here.velocity,
@@ -106,7 +106,7 @@ class State(NamedTuple):
 
 
 def is_finite(here: Evaluation) -> Bool[Array, " K"]:
-    """Return which runs have a finite energy and velocity."""
+    """Return the mask of runs with finite energy and velocity."""
     return library(here.energy).isfinite(here.energy) & library(here.energy).isfinite(here.speed2)
 
 

@@ -1,8 +1,8 @@
 """Units of a loss: energies in units of its scale s, times in units of 1/s.
 
-ℓ and cℓ have the same flow on another clock: energies and velocities are c times larger, times c
-times shorter. So every run is computed with the loss ℓ/s, for which "zero energy", "rest" and the
-floors of rounding are numbers, and energies and times are converted where they leave.
+ℓ and cℓ have the same flow in other units of time: energies and velocities are c times larger, and
+times c times shorter. Every run is therefore computed with the loss ℓ/s, for which zero energy,
+rest and rounding have fixed thresholds, and its energies and times are converted afterwards.
 """
 
 from functools import lru_cache
@@ -16,10 +16,10 @@ from gapless.problem import Problem
 from gapless.quadrature import LEVELS, half_gaussian_pair
 
 _BITS = 30
-"""The scale is rounded to so many bits, more than float32 has: that of the quartic loss is then
-exactly 1, and a loss times a power of two has exactly that times the scale."""
+"""Bits to which the scale is rounded, more than float32 has. The scale of the quartic loss is then
+exactly 1, and a power of two times a loss has exactly that power times its scale."""
 _LARGEST_SPEED2 = 1e8
-"""Squared speeds that occur, in units of s²: a random start at α = 10⁴ has about this much."""
+"""Largest squared speed, in units of s²: about that of a random start at α = 10⁴."""
 
 
 @lru_cache(maxsize=128)
@@ -29,7 +29,7 @@ def loss_scale(loss: Loss) -> float:
     Raises
     ------
     ValueError
-        Where that is no positive number.
+        If s is not a positive finite number.
     """
     # even in both labels: a quadrant of the Gaussian holds all
     yhat, y, weight = half_gaussian_pair(LEVELS[2])
@@ -52,7 +52,7 @@ def in_units(problem: Problem) -> tuple[Problem, float]:
     Raises
     ------
     ValueError
-        Where the problem's precision cannot hold squared speeds from rest to a random start.
+        If the problem's precision cannot represent squared speeds from rest to a random start.
     """
     scale = loss_scale(problem.loss)
     limits = np.finfo(problem.dtype)

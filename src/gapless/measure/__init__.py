@@ -1,7 +1,7 @@
-"""What computes records: points, each of which measures itself and returns an Arrow table.
+"""Measurements: points with a method that returns their records as an Arrow table.
 
-Loaded by every worker: neither pandas nor a drawing library is imported here. (Of itself pyarrow
-loads pandas with the first array that it makes, where that is installed.)
+Every worker loads this package, so it imports neither pandas nor a drawing library. (pyarrow loads
+an installed pandas with the first array that `pyarrow.array` makes.)
 """
 
 from gapless.measure.point import Cost, Point

@@ -17,9 +17,10 @@ from gapless.measure.point import Cost
 from gapless.problem import Problem, draw_problem
 
 AMP_START, AMP_ITERATIONS = 0.1, 200
-"""Message passing begins at this overlap, below every fixed point that is drawn."""
+"""Initial overlap of message passing, below every plotted fixed point, and its iterations."""
 BATCHES, SGD_RATE = 8, 1e-3
-"""A batch is M/8 samples. Stable while rate × (M/B) × |x|² d ≲ 2, and d reaches 100 at a start."""
+"""Batches per pass, of M/8 samples each, and rate. SGD is stable for rate × (M/B) × |x|² d ≲ 2, and
+d reaches 100 at a start."""
 TEMPERATURE, LANGEVIN_RATE = 0.2, 1e-3
 NOISE = 0.1
 
@@ -27,7 +28,7 @@ States = Float[Array, "K N"]
 
 
 def _flow(problem: Problem, start: States) -> States:
-    """Return where Eq. 2 leads within the paper's budget."""
+    """Return the states of Eq. 2 at the end of the paper's budget."""
     # one budget of time for all: what is compared is what each method has found by then
     return integrate(problem, start, paper_budget(problem.n)).state.w
 
@@ -92,7 +93,7 @@ METHODS: dict[str, tuple[str, Callable[[Design], tuple[Problem, States]]]] = {
     "flow_noise": (f"flow, quartic, label noise Δ = {NOISE:g}", _flow_of(noise=NOISE)),
     "flow_amplitude": ("flow, amplitude", _flow_of(amplitude)),
 }
-"""What is compared: name in the records → caption, and design → (problem, states at the end)."""
+"""Methods by their names in the records: caption, and design → (problem, final states)."""
 RECORDS = pa.schema(
     DESIGN_COLUMNS
     | {name: pa.string() for name in ("method", "outcome", "reason")}
@@ -110,13 +111,13 @@ class BaselinePoint(DesignPoint):
     method: str
 
     def model_post_init(self, context: Any) -> None:
-        """Refuse parameters that no design or method has."""
+        """Raise ``ValueError`` for parameters that no design or method has."""
         super().model_post_init(context)
         if self.method not in METHODS:
             raise ValueError(f"method: {self.method!r} is not one of {', '.join(METHODS)}")
 
     def measure(self) -> pa.Table:
-        """Return the records of `RECORDS`, one a run."""
+        """Return the records of `RECORDS`, one per run."""
         problem, w = METHODS[self.method][1](self.design)
         # every method above has a teacher's labels: without one there is no overlap to compare
         assert problem.teacher is not None
@@ -137,7 +138,7 @@ class BaselinePoint(DesignPoint):
         )
 
     def cost(self) -> Cost:
-        """Return what a point is expected to take; 1e9 operations stand for compiling."""
+        """Return the expected cost of the point; 1e9 operations stand for compilation."""
         design = self.design
         budget = paper_budget(self.n)
         # in gradients of the whole batch; one of SGD is a BATCHES-th of that

@@ -1,8 +1,8 @@
-"""Minima that know nothing of a signal, and whether one with their labels would destabilise them.
+"""Minima on labels independent of X, and their stability toward a signal with these labels.
 
-A run on labels that are independent of X is in law the run with a teacher at overlap 0. So the
-signal can be added afterwards, as dimension N + 1 (docs/derivations/border.md):
-the border of the Hessian decides whether it opens a descent direction.
+A run on labels that are independent of X has the law of a run with a teacher at overlap 0. The
+signal can therefore be added afterwards, as dimension N + 1 (docs/derivations/border.md): the
+border of the Hessian determines whether the signal is a descent direction.
 """
 
 from typing import Any
@@ -24,12 +24,12 @@ from gapless.problem import Problem, draw_problem
 from gapless.theory.bbp import bulk_edge, curvatures
 
 SIGNS = 16
-"""Draws of the labels' signs at each minimum: a solve more each, where the matrix is factorised."""
+"""Draws of the labels' signs at each minimum; each costs one solve with the factorised matrix."""
 LONGEST = 400.0
-"""Time at which a run that is not at rest is given up. At α = 12 rest comes at a median of t = 11
-(N = 128) and 24 (N = 256), at 70 in the slowest of 16 runs."""
+"""Largest time of a run to rest. At α = 12 the median time of rest is 11 at N = 128 and 24 at
+N = 256, and that of the slowest of 16 runs is 70."""
 GRADIENTS = 130.0
-"""Gradients of a run to rest, per unit of α; measured at α = 12, N = 256."""
+"""Gradients of a run to rest per unit of α, as measured at α = 12, N = 256."""
 
 RECORDS = pa.schema(
     DESIGN_COLUMNS
@@ -44,9 +44,9 @@ RECORDS = pa.schema(
 
 The point's parameters; `outcome`: ``minimum``, ``saddle`` (at rest with λ₁ ≤ 0), that of a run that
 did not come to rest, ``failed`` with its `reason`; time, energy, μ and |∇L − μW|²/N at the end; λ₁
-of the Hessian on the tangent space; the border's `diagonal` c − μ; its Schur complements s, one a
+of the Hessian on the tangent space; the border's `diagonal` c − μ; its Schur complements s, one per
 draw of signs (`planted_border`); the `limit` of s as N → ∞ for the run's own labels, φ(γ̄) − μ, and
-whether γ̄ sits on one sample. Null for a run that is at no minimum.
+whether one sample sets γ̄. The columns of the border are null for a run that is at no minimum.
 """
 
 
@@ -62,23 +62,24 @@ def planted_border(
         s = c − μ − bᵀ[P(M − μ)P]⁻¹b,   M = Σ d x xᵀ.
 
     At a minimum s < 0 if and only if there is a descent direction with a component along the
-    signal. As N → ∞, s → φ(γ̄) − μ. The component of x along the signal is ε y/√N; its
-    sign is not known, since losses are even in y.
+    signal. As N → ∞, s → φ(γ̄) − μ. The component of x along the signal is ε y/√N with an unknown
+    sign ε, since losses are even in y.
 
     Parameters
     ----------
     w
-        States on the sphere; the one of `run` at rest.
+        States on the sphere; that of `run` is at rest.
     signs
-        ε of S draws, ±1.
+        ε = ±1 of S draws.
 
     Returns
     -------
     record
         ``lambda_1`` of P(M − μ)P on the tangent space, ``diagonal`` c − μ, and ``schur``: s of each
-        draw, (S,), or None where λ₁ ≤ 0: the state is then no minimum.
+        draw, (S,), or None where λ₁ ≤ 0 and the state is no minimum.
 
-    Raises ``ValueError`` as `hessian_matrix` does, and for signs of another shape.
+    Raises ``ValueError`` for the arguments that `hessian_matrix` rejects, and for signs of another
+    shape.
     """
     # refused before the matrix is made, which takes N² numbers
     signs, run = real_array("signs", signs, (None, problem.m)), problem.run_index(run)
@@ -109,19 +110,19 @@ def planted_border(
 
 
 class BorderPoint(DesignPoint):
-    """Parameters of K runs on shuffled labels, followed to rest, and planted signals there."""
+    """Parameters of K runs to rest on shuffled labels, with signals planted at their minima."""
 
     SCHEMA = RECORDS
     loss: str = "quartic"
 
     def model_post_init(self, context: Any) -> None:
-        """Refuse parameters that no design or loss has."""
+        """Raise ``ValueError`` for parameters that no design or loss has."""
         super().model_post_init(context)
         # the full name, with the hash of a user's source: the record's address depends on it
         object.__setattr__(self, "loss", name_for_runs(self.loss, "float32"))
 
     def measure(self) -> pa.Table:
-        """Return the records of `RECORDS`: each run at rest."""
+        """Return the records of `RECORDS`, one per run."""
         design, loss = self.design, parse_loss(self.loss)
         # shuffled, not gaussian: the labels that a run with a teacher has, but with no signal in X
         problem = draw_problem(design, "shuffled", loss)
@@ -160,7 +161,7 @@ class BorderPoint(DesignPoint):
         )
 
     def cost(self) -> Cost:
-        """Return what a point is expected to take: the way to rest, and a dense matrix a run."""
+        """Return the expected cost of the point: its flow to rest and a dense matrix per run."""
         design = self.design
         # two products with X a gradient, of two operations a matrix element each
         way = 4.0 * design.k * design.m * design.n * GRADIENTS * self.alpha

@@ -1,12 +1,13 @@
-"""Checkpoints of long simulations: a killed one goes on from its last save time.
+"""Checkpoints of long simulations: a killed simulation resumes from its last save time.
 
-    DIR/checkpoints/ADDRESS.checkpoint    state, what was recorded so far; removed with the point's
-                                          records
+    DIR/checkpoints/ADDRESS.checkpoint    state and values recorded so far; removed when the point's
+                                          records are stored
 
-Written at most once a minute, so short simulations never write one. The file is the user's alone
-and holds what it is of, a SHA-256, and arrays as plain bytes: reading it runs no code. One that is
-damaged, of another command, version or parameters, or no file, is told and ignored: the simulation
-then starts from t = 0. Nothing about a checkpoint makes a simulation fail.
+A checkpoint is written at most once a minute, so short simulations write none. Only the user may
+read the file. It holds a digest of its parameters, a SHA-256, and arrays as plain bytes, so that
+reading it runs no code. A damaged checkpoint, or one of another command, version or set of
+parameters, is reported and ignored; the simulation then starts from t = 0. No checkpoint makes a
+simulation fail.
 """
 
 import json
@@ -31,14 +32,14 @@ MOST_BYTES = 2**40
 # how far the end of the header is looked for: names and shapes take a few thousand bytes
 MOST_HEADER = 2**20
 ALIGNMENT = 32
-"""Of arrays in the file, in bytes; what stands before the header is a multiple of it."""
+"""Alignment of the arrays in the file, in bytes; the part before the header is a multiple of it."""
 # a context, no argument: a point's numbers must not depend on where it is measured
 _folder: ContextVar[Path | None] = ContextVar("checkpoint folder", default=None)
 
 
 @contextmanager
 def checkpoints_in(folder: Path | None) -> Iterator[None]:
-    """Keep checkpoints of the simulations within in `folder`; None: keep none."""
+    """Keep checkpoints of the simulations in the block in `folder`; None: keep none."""
     token = _folder.set(folder)
     try:
         yield
@@ -62,7 +63,7 @@ class Checkpoint:
         self.told = False
 
     def read(self) -> dict[str, np.ndarray] | None:
-        """Return the arrays of the checkpoint, None if nothing usable is there."""
+        """Return the arrays of the checkpoint, None without a valid one."""
         if self.path is None:
             return None
         try:
@@ -76,17 +77,17 @@ class Checkpoint:
             return None
 
     def ignore(self, why: str) -> None:
-        """Tell why the checkpoint is of no use."""
+        """Report the reason for which the checkpoint is ignored."""
         if self.path is not None:
             tell(f"{shown(self.path)} {why}: ignored, the computation starts from t = 0")
 
     @property
     def due(self) -> bool:
-        """Whether a checkpoint is kept and the last one is a minute old."""
+        """Whether checkpoints are kept and the last one is at least a minute old."""
         return self.path is not None and time.monotonic() - self.written >= EVERY_S
 
     def write(self, arrays: dict[str, np.ndarray]) -> None:
-        """Put the checkpoint in place: whole or not at all; where that fails it is told."""
+        """Write the checkpoint, whole or not at all; a failure is reported."""
         if self.path is None:
             return
         try:
@@ -106,7 +107,7 @@ class Checkpoint:
         self.written = time.monotonic()
 
     def discard(self) -> None:
-        """Remove the checkpoint: its point's records are stored."""
+        """Remove the checkpoint after its point's records are stored."""
         if self.path is not None:
             with suppress(OSError):  # nothing there, or no file of ours
                 if not self.path.parent.is_symlink():
@@ -115,13 +116,13 @@ class Checkpoint:
 
 
 def _refuse_link(folder: Path) -> None:
-    """Raise ``OSError`` if a folder is a link: it came with somebody's records, who chose where."""
+    """Raise ``OSError`` if a folder is a link, since records from elsewhere may contain one."""
     if folder.is_symlink():
         raise OSError(f"lies behind a link, {shown(folder)}, which is not followed")
 
 
 def packed(arrays: dict[str, np.ndarray]) -> list[bytes | memoryview]:
-    """Return a SHA-256, a header and arrays as pieces of a file."""
+    """Return a SHA-256, a header and the arrays as pieces of a file."""
     # a column of an array or a JAX buffer has no flat view of its bytes
     columns = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     # dtype.str has the byte order, so that a machine of the other one reads the same numbers
@@ -140,9 +141,9 @@ def packed(arrays: dict[str, np.ndarray]) -> list[bytes | memoryview]:
 
 
 def unpacked(content: bytearray, first: int = 0) -> dict[str, np.ndarray]:
-    """Return the arrays that were `packed` from byte `first` on.
+    """Return the arrays that `packed` wrote from byte `first` on.
 
-    Raises ``ValueError`` if a bit of them is another.
+    Raises ``ValueError`` if a bit of them has changed.
     """
     # past the digest, 32 bytes
     body = memoryview(content)[first + 32 :]

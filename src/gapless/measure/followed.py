@@ -1,4 +1,4 @@
-"""Runs followed to their crossing, and the whole spectrum along the one that is median in time."""
+"""Runs to their crossings, and the whole spectrum along the run of median crossing time."""
 
 from typing import Any
 
@@ -18,9 +18,9 @@ from gapless.measure.spectra import theory_of
 from gapless.problem import draw_problem
 
 HORIZON = 2.5
-"""Frames run to this multiple of the crossing time."""
+"""Time of the last frame, in units of the crossing time."""
 BINS = 240
-"""Bins of the density at most; N/8 for smaller N, eight eigenvalues each on average."""
+"""Largest number of bins of the density; smaller N have N/8, with eight eigenvalues per bin."""
 
 _SERIES = (
     "t",
@@ -58,11 +58,11 @@ RECORDS = pa.unify_schemas(
 
 Lists over frames: energy, generalisation error, overlap, μ; the lowest eigenvalues, their vectors'
 overlaps with the signal, v₁'s share on its top sample, the largest residual, the spectral width,
-how many eigenvalues are negative; theory's edge, the edge without the most negative sample,
-whether the edge sits on one sample, outlier at overlap zero and its overlap (NaN without one);
-theory's lowest eigenvalue from labels and history, at any overlap, its overlap, and what is missing
-of the history (`gapless.measure.history`). `density_t` holds
-frames × bins, row by row, of the density of eigenvalues between `bin_edges`.
+number of negative eigenvalues; theory's edge, the edge without the most negative sample, whether
+one sample sets the edge, outlier at overlap zero and its overlap (NaN without one); theory's lowest
+eigenvalue from labels and history, at any overlap, its overlap, and the missing part of the history
+(`gapless.measure.history`). `density_t` is the density of eigenvalues between `bin_edges`, frames ×
+bins, row by row.
 """
 
 
@@ -81,7 +81,7 @@ class SpectralPoint(CrossingPoint):
 
     @property
     def rows(self) -> int:
-        """How many runs there are, on all designs."""
+        """Number of runs on all designs."""
         return self.designs * self.design.k
 
     def identity(self) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class SpectralPoint(CrossingPoint):
         return super().identity() | {"design": np.repeat(np.arange(self.designs), self.design.k)}
 
     def measure(self) -> pa.Table:
-        """Return the records of `RECORDS`, one a run; the median run's holds the frames."""
+        """Return the records of `RECORDS`, one per run; the median run's has the frames."""
         # all designs are crossed first: which run is median is known only then
         runs = pa.concat_tables([self.on(index).measure() for index in range(self.designs)])
         mine = self.table(
@@ -162,7 +162,7 @@ class SpectralPoint(CrossingPoint):
         return series | _histograms(spectra)
 
     def cost(self) -> Cost:
-        """Return what the point is expected to take: twins, and a dense spectrum a frame."""
+        """Return the expected cost of the point: twins, and a dense spectrum per frame."""
         one = self.on(0).cost()
         # 4/3 N³ operations of the eigenvalues, at a third of a product's speed
         frame = self.design.m * self.n**2 + 4.0 * self.n**3
@@ -171,7 +171,7 @@ class SpectralPoint(CrossingPoint):
 
 
 def _histograms(spectra: list[np.ndarray]) -> dict[str, list[float]]:
-    """Return the densities of all frames on common bins, up to where the bulk's tail has gone."""
+    """Return the densities of all frames on common bins, up to the 99 % quantile of eigenvalues."""
     # common bins: the frames are one heat map of density against time
     low = min(values[0] for values in spectra)
     # 0.99: the tail of the quartic loss reaches far and would leave the bulk a few bins

@@ -1,4 +1,4 @@
-"""Runs looked at in frames along their flow, from overlap zero: Hessian and theory beside it."""
+"""Frames along the flow of runs from overlap zero: state, Hessian and theory."""
 
 import numpy as np
 import pyarrow as pa
@@ -45,13 +45,13 @@ eigenvalue, its overlap, and what is missing of the history (`gapless.measure.hi
 
 
 class FramesPoint(CrossingPoint):
-    """Parameters of K runs on one design, and how many frames are looked at."""
+    """Parameters of K runs on one design, and the number of frames."""
 
     SCHEMA = RECORDS
     frames: int = 25
 
     def measure(self) -> pa.Table:
-        """Return the records of `RECORDS`, one a run."""
+        """Return the records of `RECORDS`, one per run."""
         design = self.design
         problem = draw_problem(design, "teacher", parse_loss(self.loss))
         # overlap 0, as at N = ∞: a random start has |q| ~ N^(−1/2), which blurs when λ₁ detaches
@@ -84,7 +84,7 @@ class FramesPoint(CrossingPoint):
         )
 
     def cost(self) -> Cost:
-        """Return what a point is expected to take: its flow, and an eigenpair a run and frame."""
+        """Return the expected cost of the point: its flow, and an eigenpair per run and frame."""
         design = self.design
         # two products with X a gradient, of two operations a matrix element each
         size = 4.0 * design.k * design.m * design.n

@@ -1,4 +1,4 @@
-"""N = ∞ dynamics with checkpoints: one point a set of paths and a step, one record each."""
+"""N = ∞ dynamics with checkpoints: one point and one record for each set of paths and step."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,17 +24,17 @@ from gapless.theory.dmft.state import Labels
 
 MOST_STEPS = 20_000
 MOST_STATES = 101
-"""States of a descent that are saved, evenly; the flow saves 64, at times spaced by a factor."""
+"""Evenly spaced saved states of gradient descent; those of the flow are spaced geometrically."""
 FLOW_STATES = 64
 APART = 1e-6
-"""Waiting times lie this part of t_max from each other, at least."""
+"""Smallest distance of two waiting times, relative to t_max."""
 
 CURVES = ("energy", "mu", "speed2", "correlation_0", "signed_overlap")
-"""Curves over the saved times, of the student."""
+"""Curves of the student over the saved times."""
 PROBE_CURVES = ("response", "perturbation_growth", "growth", "alignment")
-"""Curves of small changes made at the waiting times: waiting times × saved times, row by row."""
+"""Curves of the probes: waiting times × saved times, row by row."""
 OPERATIONS_PER_BYTE = 1.0
-"""Floating-point operations of a processor in the time in which it reads a byte of paths."""
+"""Floating-point operations in the time in which a processor reads a byte of paths."""
 RECORDS = pa.schema(
     {"alpha": pa.float64()}
     | {name: pa.int64() for name in ("seed", "replica", "run", "paths")}
@@ -46,17 +46,17 @@ RECORDS = pa.schema(
 )
 """Columns of a set of paths.
 
-The point's parameters; `outcome` (``followed`` or ``failed``); how many directions of X the
-student revealed and gradients it took; curves over the saved times (NaN where there is none).
+The point's parameters; `outcome` (``followed`` or ``failed``); numbers of drawn directions of X and
+of gradients; curves over the saved times (NaN where a curve is undefined).
 """
 
 
 class MeanField(Point):
-    """One set of `paths` sampled paths until `t_max`.
+    """Dynamics at N = ∞ of one set of `paths` sampled paths until `t_max`.
 
-    With a `step`: gradient descent at N = ∞. Without: the flow, to `accuracy`. `labels` shuffled
-    and gaussian are the same there; `overlap` is the teacher's at t = 0. At the times `waiting`
-    small changes are made and followed. Sets that differ in `replica` are independent.
+    With a `step` it is gradient descent; without one it is the flow, to `accuracy`. Shuffled and
+    gaussian `labels` are the same at N = ∞; `overlap` is that with the teacher at t = 0. Probes
+    start at the times `waiting`. Sets that differ in `replica` are independent.
     """
 
     SCHEMA = RECORDS
@@ -95,8 +95,8 @@ class MeanField(Point):
         # at N = ∞ overlap 0 stays 0: it is of order N^(−1/2) that a random start has at finite N
         if self.labels == "teacher" and self.overlap == 0:
             raise ValueError(
-                "overlap: without one, a teacher is never found at N = ∞; give --overlap 0.3 "
-                "(the growth of a small one is in the answer of shuffled labels)"
+                "overlap: a run with overlap 0 never recovers the signal at N = ∞; give "
+                "--overlap 0.3 (shuffled labels give the growth of a small overlap)"
             )
         # a probe needs time after its waiting time in which it is followed
         if not all(0 <= t < self.t_max for t in self.waiting):
@@ -115,12 +115,12 @@ class MeanField(Point):
 
     @property
     def solver(self) -> GradientDescent | GradientFlow:
-        """How steps are taken."""
+        """Solver of the steps: gradient descent or the flow."""
         return GradientFlow(self.accuracy) if self.step is None else GradientDescent(self.step)
 
     @property
     def save_at(self) -> np.ndarray:
-        """Times that are saved, waiting times among them."""
+        """Saved times, which include the waiting times."""
         if self.step is None:
             # by a factor: the flow slows down, and curves are read on a logarithmic axis
             spaced = np.geomspace(self.t_max * 1e-3, self.t_max, FLOW_STATES - 1)
@@ -135,7 +135,7 @@ class MeanField(Point):
 
     @property
     def dynamics(self) -> Dynamics:
-        """What is followed; waiting times are those of saved states."""
+        """Dynamics of the point; its waiting times are saved times."""
         loss, waiting = parse_loss(self.loss), self.waiting
         if self.step is not None:
             # the same rounding as in `save_at`, so that each probe finds its saved state
@@ -144,7 +144,7 @@ class MeanField(Point):
 
     @property
     def ensemble(self) -> Ensemble:
-        """The paths."""
+        """Sampled paths."""
         return Ensemble(self.paths, self.seed, self.replica, self.sampling)
 
     @property
@@ -155,17 +155,17 @@ class MeanField(Point):
 
     @property
     def bytes_kept(self) -> float:
-        """Memory that a solution holds when it is done: the labels of its states."""
+        """Memory of the finished solution: the labels of its saved states."""
         # float32, one label a path and state
         return 4.0 * self.paths * len(self.save_at)
 
     @property
     def traffic(self) -> float:
-        """Expected bytes that are read until the end."""
+        """Expected number of bytes read until `t_max`."""
         return self.traffic_until(self.t_max)
 
     def traffic_until(self, t: float) -> float:
-        """Return the part of `traffic` that is done at t."""
+        """Return the expected number of bytes read until t."""
         # gradients of the flow until t, measured at α = 10 (docs/derivations/dmft.md §3)
         gradients = 130 * t**0.8 if self.step is None else t / self.step
         # four passes over what is revealed (0.6 of it in the mean), as much again to reveal it,
@@ -174,9 +174,10 @@ class MeanField(Point):
         return gradients * 16 * self.paths * (1.2 * self._directions(t) + 20 * views)
 
     def _directions(self, t: float) -> float:
-        """Return how many directions are revealed until t, of the student and of all probes.
+        """Return the expected number of directions drawn until t, of student and probes.
 
-        Measured, of the quartic loss at α = 10; a probe reveals 1.6 times as many as the student.
+        The numbers were measured for the quartic loss at α = 10, where a probe draws 1.6 times as
+        many directions as the student.
         """
         probes = len(self.waiting) * len(self.dynamics.probes)
         own = 10 + 36 * t**0.77
@@ -185,14 +186,14 @@ class MeanField(Point):
         return min(own, most) + 1.6 * probes * min(own, most)
 
     def coarse(self) -> "MeanField":
-        """Return the same on steps twice as long, with the same random numbers."""
+        """Return the point with twice the step size and the same random numbers."""
         if self.step is None:
             # a step's error is of third order in its length
             return self.model_copy(update={"accuracy": min(0.9, 8 * self.accuracy)})
         return self.model_copy(update={"step": 2 * self.step})
 
     def identity(self) -> dict[str, Any]:
-        """Return the parameters that records have."""
+        """Return the parameters that are columns of the records."""
         # a scalar of Arrow: a list would be taken for one value a row
         waiting = pa.scalar(list(self.waiting), pa.list_(pa.float64()))
         return super().identity() | {"overlap_start": self.overlap, "waiting": waiting}
@@ -211,15 +212,15 @@ class MeanField(Point):
         )
 
     def cost(self) -> Cost:
-        """Return what is expected: passes over the directions that are revealed."""
+        """Return the expected cost: passes over the drawn directions."""
         # time goes into reading paths, and a plan adds up operations: one unit for all points
         return Cost(OPERATIONS_PER_BYTE * self.traffic, self.bytes)
 
 
 def solution_of(point: MeanField, progress: Callable[[float], object] = lambda _: None) -> Solution:
-    """Return the solution of a point, from its checkpoint on if there is one.
+    """Return the solution of a point, resumed from its checkpoint if there is one.
 
-    `progress` is called with the part of `MeanField.traffic` that was done. Raises `Unstable`.
+    `progress` is called with increments of `MeanField.traffic`. Raises `Unstable`.
     """
     checkpoint = Checkpoint(point)
     run = Run.begin(point.dynamics, point.ensemble, point.solver, point.save_at)
@@ -228,7 +229,7 @@ def solution_of(point: MeanField, progress: Callable[[float], object] = lambda _
             run = run.with_packed(found)
         # arrays of another version or of other parameters fail in any of these ways
         except (KeyError, ValueError, IndexError, TypeError) as error:
-            checkpoint.ignore(f"cannot be gone on from ({reason(error)})")
+            checkpoint.ignore(f"cannot be resumed ({reason(error)})")
     done = 0.0
     while not run.is_finished:
         run = run.advanced()

@@ -1,4 +1,4 @@
-"""A point of a figure: frozen, checked parameters that measure themselves, and their cost."""
+"""Points of a figure: frozen, validated parameters with a measurement and its expected cost."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
@@ -11,22 +11,22 @@ from pydantic import BaseModel, ConfigDict, model_serializer
 
 # `run` and the point's address are the key of a record in the store
 KEY = pa.schema({"run": pa.int64(), "reason": pa.string()})
-"""Columns that every table of records has: number of the row, and why it was not measured."""
+"""Columns of every table of records: number of the row, and reason of a failed measurement."""
 FAILED = "failed"
-"""`gapless.flow.Outcome.failed`: a plan is made without loading the flow."""
+"""Value of `gapless.flow.Outcome.failed`, since a plan is made without importing the flow."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a point is expected to take.
+    """Expected cost of a measurement.
 
     Parameters
     ----------
     flops, bytes
         Floating-point operations and peak memory of the measurement.
     program
-        What has to be compiled for it: shapes and switches. A process compiles it once for all
-        points that have the same.
+        Shapes and switches of the compiled program. A process compiles a program once for all
+        points that share it.
     """
 
     flops: float
@@ -35,18 +35,18 @@ class Cost:
 
 
 class Point(BaseModel, ABC):
-    """Parameters of one measurement: frozen, checked, hashed into its address.
+    """Parameters of one measurement: frozen, validated, and hashed to its address.
 
-    A subclass declares parameters as fields and the columns of its records as `SCHEMA`. What it
-    returns depends on its parameters alone.
+    A subclass declares parameters as fields and the columns of its records as `SCHEMA`. Its records
+    depend on its parameters alone.
     """
 
     # frozen, since its hash is its address; a misspelt parameter must not be dropped in silence
     model_config = ConfigDict(frozen=True, extra="forbid")
     SCHEMA: ClassVar[pa.Schema]
     LATER: ClassVar[tuple[str, ...]] = ()
-    """Fields that points did not always have: at their defaults they are no part of the address,
-    so that records made before keep theirs."""
+    """Fields added later. At their defaults they are no part of the address, so that older records
+    keep theirs."""
 
     @model_serializer(mode="wrap")
     def _without_later_defaults(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
@@ -57,25 +57,25 @@ class Point(BaseModel, ABC):
 
     @abstractmethod
     def measure(self) -> pa.Table:
-        """Return the records, one row a run; see `table`."""
+        """Return the records, one row per run; see `table`."""
 
     @abstractmethod
     def cost(self) -> Cost:
-        """Return what the measurement is expected to take."""
+        """Return the expected cost of the measurement."""
 
     @property
     def rows(self) -> int:
-        """How many records stand for the point if it cannot be measured."""
+        """Number of records of the point if its measurement fails."""
         return 1
 
     def identity(self) -> dict[str, Any]:
-        """Return the columns that are known before anything is measured: parameters of `SCHEMA`."""
+        """Return the columns known before the measurement: the parameters in `SCHEMA`."""
         # parameters without a column (such as `in_numpy`) are in the address alone
         return {name: value for name, value in self if name in self.SCHEMA.names}
 
     @classmethod
     def record_schema(cls) -> pa.Schema:
-        """Return `SCHEMA` and those of `KEY` that it lacks."""
+        """Return `SCHEMA` with the columns of `KEY` that it lacks."""
         # only what lacks: a figure may have placed `run` and `reason` among its columns itself
         lacking = [field for field in KEY if field.name not in cls.SCHEMA.names]
         return pa.unify_schemas([cls.SCHEMA, pa.schema(lacking)])
@@ -86,7 +86,7 @@ class Point(BaseModel, ABC):
         Parameters
         ----------
         columns
-            Arrays of one value a row, or a single value for all rows; `run` counts rows from 0
+            Arrays of one value per row, or a single value for all rows; `run` counts rows from 0
             unless it is given.
 
         Raises
@@ -111,21 +111,21 @@ class Point(BaseModel, ABC):
         return pa.Table.from_arrays(arrays, schema=schema)
 
     def failed(self, reason: str) -> pa.Table:
-        """Return the records that stand for a measurement that could not be made."""
+        """Return the records of a failed measurement."""
         # a figure without outcomes has its `reason` alone
         ended = {"outcome": FAILED} if "outcome" in self.SCHEMA.names else {}
         return self.table(reason=reason, **ended)
 
 
 def finite(values: Any, present: np.ndarray | None = None) -> pa.Array:
-    """Return a column of numbers, null where one is not finite; or of lists of such numbers.
+    """Return a column of numbers or of lists of numbers, null where one is not finite.
 
     Parameters
     ----------
     values : shape (R,) or (R, L)
         Numbers or truth values of R runs.
     present : shape (R,)
-        Which runs have a value at all; the others are null.
+        Mask of the runs that have a value; the others are null.
     """
     values = np.asarray(values)
     # not-a-number is no answer: a reader of Parquet averages over NaN, and skips null
@@ -142,7 +142,7 @@ def finite(values: Any, present: np.ndarray | None = None) -> pa.Array:
 def arrow(values: np.ndarray, absent: np.ndarray | None = None) -> pa.Array:
     """Return numbers or truth values as a column, null where they are absent.
 
-    `pa.array` would load pandas, which takes as long as a small simulation.
+    `pa.array` is not used, because it loads pandas, which takes as long as a small simulation.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def arrow(values: np.ndarray, absent: np.ndarray | None = None) -> pa.Array:
 
 
 def words(values: Sequence[str]) -> pa.Array:
-    """Return a column of text, as `arrow` does of numbers."""
+    """Return a column of text without loading pandas, as in `arrow`."""
     text = [value.encode() for value in values]
     ends = np.cumsum([0, *map(len, text)], dtype=np.int32)
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(text))]
@@ -171,7 +171,7 @@ def _bitmap(values: np.ndarray) -> pa.Buffer:
 
 
 def counted(values: Any) -> pa.Array:
-    """Return a column of counts, null where one is negative: not reached."""
+    """Return a column of counts, null where a count is negative (a level that is not reached)."""
     values = np.asarray(values)
     # integers have no NaN: −1 stands for "never" in passages
     return arrow(values, values < 0)

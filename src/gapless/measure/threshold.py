@@ -1,8 +1,8 @@
-"""The threshold energy of a run: that of its shuffled twin at rest, or at t = 20.
+"""Threshold energy of a run: the energy of its shuffled twin at rest, or at t = 20.
 
-At rest: |∇L − μW|²/N < 1e-10 (times the square of the loss's scale), outcome ``trapped``. For
-N of a few hundred and more most twins still move at t = 20: whatever uses a threshold energy says
-of how many runs it is one at rest.
+At rest means |∇L − μW|²/N < 1e-10 (times the square of the loss's scale), outcome ``trapped``. For
+N of a few hundred and more most twins still move at t = 20, so every use of a threshold energy
+reports the number of runs at rest.
 """
 
 from collections import Counter
@@ -17,9 +17,9 @@ from gapless.losses import Loss, quartic
 from gapless.problem import Dtype, draw_problem
 
 T_TWIN = 20.0
-"""Time at which a twin that is not at rest is read off."""
+"""Time at which the energy of a twin that is not at rest is taken."""
 AT_REST = "|∇L − μW|²/N < 1e-10"
-"""What at rest means, for tables and pictures."""
+"""Criterion of rest, for tables and figures."""
 
 
 def at_rest(outcome: str) -> bool:
@@ -36,9 +36,9 @@ def rest_sentence(
     Parameters
     ----------
     outcomes
-        Of runs that were followed to rest, or to t = `late`.
+        Outcomes of runs that ended at rest or at t = `late`.
     whose
-        What the runs are called.
+        Name of the runs in the sentence.
     loss
         Name of their loss: thresholds are in units of its scale, 1 for the quartic loss.
     """
@@ -62,19 +62,19 @@ class TwinThreshold:
     energy: np.ndarray
     """e of each run's shuffled twin at the end, (K,)."""
     speed2: np.ndarray
-    """|∇L − μW|²/N of the twin then, (K,): its energy falls at this rate."""
+    """|∇L − μW|²/N of the twin at the end, (K,): the rate at which its energy decreases."""
     outcome: tuple[Outcome, ...]
-    """How the twin ended: ``trapped`` is at rest, |∇L − μW|²/N < 1e-10 by t = 20."""
+    """Outcome of the twin, (K,): ``trapped`` is at rest, |∇L − μW|²/N < 1e-10 s² by t = 20."""
 
 
 def twin_threshold(design: Design, loss: Loss = quartic, dtype: Dtype = "float32") -> TwinThreshold:
-    """Return the energy of each run's shuffled twin when it comes to rest, or at t = 20.
+    """Return the energy of each run's shuffled twin at rest, or at t = 20.
 
-    Rest: |∇L − μW|²/N < 1e-10 s², s being the scale of the loss.
+    A twin is at rest when |∇L − μW|²/N < 1e-10 s², where s is the scale of the loss.
 
-    The twin has the run's sensing matrix, start and multiset of y², and no teacher to find. Its
-    plateau follows the instance (mostly through Σy⁴), so comparing a run with its own twin takes
-    that scatter out.
+    The twin has the run's sensing matrix, start and multiset of y², and labels without a signal.
+    Its plateau depends on the instance, mostly through Σy⁴, and a comparison of a run with its own
+    twin removes that scatter.
     """
     # the design's own start: the twin differs from its run by the order of the labels alone
     twin = integrate(

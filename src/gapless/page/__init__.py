@@ -1,5 +1,6 @@
-"""Pictures and pages from plain numbers: `panels` says what is shown, two renderers draw it.
+"""Pictures and pages from plain numbers: `panels` holds their contents, two renderers draw them.
 
-`image` draws to PNG, SVG and PDF; charts.js, which `html` puts into self-contained pages, in the
-browser. Nothing is imported here: who fills panels loads neither matplotlib nor pandas.
+`image` draws PNG, SVG and PDF files; charts.js, which `html` embeds in self-contained pages, draws
+in the browser. This package imports nothing, so that panels are filled without loading matplotlib
+or pandas.
 """

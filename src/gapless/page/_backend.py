@@ -1,4 +1,4 @@
-"""Matplotlib, loaded whatever backend MPLBACKEND names: figures are made and saved without one."""
+"""Import of matplotlib with any value of MPLBACKEND; figures are saved without a backend."""
 
 import os
 import sys
@@ -6,10 +6,11 @@ from contextlib import suppress
 
 
 def load_matplotlib() -> None:
-    """Import matplotlib, which refuses to be imported where the backend named is not installed.
+    """Import matplotlib where MPLBACKEND names a backend that is not installed.
 
-    A notebook names its own, also to the processes that it starts. The name is heeded afterwards,
-    if it can be: whoever uses pyplot beside this package finds what they asked for.
+    matplotlib itself raises an error there. A notebook sets the variable for the processes that it
+    starts. The named backend is set afterwards if it exists, for users of pyplot beside this
+    package.
     """
     if "matplotlib" in sys.modules or "MPLBACKEND" not in os.environ:
         return

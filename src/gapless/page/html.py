@@ -1,8 +1,8 @@
-"""Self-contained pages: style, script and plotting library inside, tables with their CSV.
+"""Self-contained pages with embedded style, script, plotting library and tables as CSV.
 
-The plotting library is plotly.js 4.1.1, the "basic" bundle (MIT licence), kept beside this file
-because a page must draw without a network and the Python package plotly would install 20 times as
-much for the sake of one file. Lines, points and bars are all that the pages draw.
+The plotting library is plotly.js 4.1.1, the "basic" bundle (MIT licence). It is stored beside this
+file because a page must draw without a network, and the Python package plotly is 20 times as large.
+The pages draw lines, points and bars only.
 """
 
 import base64
@@ -21,7 +21,7 @@ from gapless.files import harmless
 from gapless.page.panels import Picture
 
 MOST_ROWS = 60
-"""Rows of a table that a page prints; its CSV has all."""
+"""Largest number of rows of a table on a page; its CSV has all rows."""
 
 
 @cache
@@ -41,7 +41,7 @@ def assemble(template: str, **parts: str) -> str:
 
 
 def as_json(value: Any) -> str:
-    """Return JSON that may stand in a script element."""
+    """Return JSON that is safe inside a script element."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
 
@@ -54,7 +54,7 @@ class Download:
     content: str
 
     def link(self, text: str) -> str:
-        """Return the link that saves it."""
+        """Return a link that saves the file."""
         data = base64.b64encode(self.content.encode()).decode()
         return (
             f'<a class="download" download="{html.escape(self.name)}" '
@@ -63,7 +63,7 @@ class Download:
 
 
 def csv_download(name: str, table: pd.DataFrame) -> Download:
-    """Return a table as CSV, numbers with ten digits, no text that spreadsheets compute."""
+    """Return a table as CSV, with numbers of ten digits and no text that is a formula."""
     safe = table.rename(columns=lambda name: harmless(str(name)))
     for column in safe.select_dtypes(exclude="number"):
         safe[column] = [harmless(v) if isinstance(v, str) else v for v in safe[column]]
@@ -92,7 +92,7 @@ def points_table(picture: Picture) -> pd.DataFrame:
 
 
 def html_table(table: pd.DataFrame, caption: str) -> str:
-    """Return a table of at most `MOST_ROWS` rows; keyboards can scroll it."""
+    """Return a table of at most `MOST_ROWS` rows, which scrolls by keyboard."""
     head = "".join(f'<th scope="col">{html.escape(str(name))}</th>' for name in table.columns)
     body = "".join(
         "<tr>" + "".join(_cell(value) for value in row) + "</tr>"

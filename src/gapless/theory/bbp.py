@@ -1,7 +1,7 @@
 """Bulk edge, outlier and BBP transition of the Hessian (docs/derivations/bbp.md).
 
-Everything that takes a `LabelLaw` takes the theory's or a run's; ``bulk_edge`` and ``outlier`` are
-eigenvalues of ½ Σ ∂²ℓ x xᵀ, always before μ is subtracted.
+Each function of a `LabelLaw` accepts the law of the theory and that of a run. ``bulk_edge`` and
+``outlier`` are eigenvalues of ½ Σ ∂²ℓ x xᵀ, always before μ is subtracted.
 """
 
 from dataclasses import dataclass
@@ -43,10 +43,11 @@ def bulk_edge(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None =
     Parameters
     ----------
     law
-        Of a run (equal atoms) or of theory.
+        The labels of a run (equal atoms) or the theory's.
     gamma_bar
-        γ̄ where it is known: pass χ with the law of a marginal 1RSB state (whose quadrature nodes
-        cannot be searched: root and pole coincide). `ThresholdState.bulk_edge` did so already.
+        γ̄ where it is known. With the law of a marginal 1RSB state pass χ: root and pole of F
+        coincide there, and a search over quadrature nodes finds neither.
+        `ThresholdState.bulk_edge` is computed with γ̄ = χ.
     """
     return bulk.edge(curvatures(law, loss, alpha), gamma_bar)
 
@@ -55,8 +56,8 @@ def bulk_edge(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None =
 def outlier(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None = None) -> Outlier:
     """Return the eigenvalue below the bulk along the signal and its overlap, None without one.
 
-    Right only while the student's overlap with the teacher vanishes; for a run compare it at
-    |q| < 0.1 (docs/derivations/limits.md §4). ``gamma_bar`` as in `bulk_edge`.
+    The result holds only while the student's overlap with the teacher vanishes; a run is compared
+    with it at |q| < 0.1 (docs/derivations/limits.md §4). ``gamma_bar`` is as in `bulk_edge`.
     """
     return bulk.outlier(curvatures(law, loss, alpha), gamma_bar)
 
@@ -65,8 +66,8 @@ def outlier(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None = N
 def bulk_density(law: LabelLaw, loss: Loss, alpha: float, grid: np.ndarray) -> np.ndarray:
     """Return the density of eigenvalues of ½ Σ ∂²ℓ x xᵀ at ``grid``, shape of ``grid``.
 
-    From the self-consistent Stieltjes equation, without an added imaginary part. It integrates
-    to 1, or to α P(∂²ℓ ≠ 0) where that is below 1 and the rest are zero modes.
+    The self-consistent Stieltjes equation is solved without an added imaginary part. The density
+    integrates to 1, or to α P(∂²ℓ ≠ 0) where that is below 1 and the other modes are zero modes.
     """
     return bulk.density(curvatures(law, loss, alpha), grid)
 
@@ -103,7 +104,7 @@ class BBPThreshold:
 
 
 def _reading(name: str, measure: LabelMeasure, alpha: float) -> float:
-    """Return what vanishes at the transition, times χ; positive above it."""
+    """Return χ times the reading's difference of eigenvalues, positive above the transition."""
     # χ carries the unit 1/ℓ: χ times an eigenvalue is a number, as both sides of Eq. 12 are
     chi = measure.chi
     atoms = curvatures_of(measure, alpha)
@@ -127,7 +128,7 @@ def _below_edge(atoms: Curvatures, chi: float, gap: float) -> float:
     δ², so the difference of two rounded ψ would cost half of the digits.
     """
     slope_at_chi = atoms.alpha * atoms.weight * atoms.d**2 / (1 + chi * atoms.d)
-    # Most nodes lie in the tails; what is left out is below round-off at any γ that matters.
+    # Most nodes lie in the tails; those left out are below round-off at any γ that matters.
     seen = np.abs(slope_at_chi) > 1e-25 * np.abs(slope_at_chi).max()
     slope_at_chi, d = slope_at_chi[seen], atoms.d[seen]
 
@@ -149,8 +150,8 @@ def _below_edge(atoms: Curvatures, chi: float, gap: float) -> float:
 def bbp_threshold(loss: Loss) -> BBPThreshold:
     """Return α_BBP in its three readings, each solved together with Eqs. 12 and 13.
 
-    Where a reading is crossed more than once the largest α counts, as in the paper. Takes about
-    0.3 s, and the time of `marginal_curve` at the first call for a loss.
+    Where a reading is crossed more than once the largest α is returned, as in the paper. A call
+    takes about 0.3 s; the first one for a loss takes the time of `marginal_curve` as well.
 
     Raises `NotConverged` with the last iterate.
     """
@@ -165,9 +166,9 @@ def bbp_threshold(loss: Loss) -> BBPThreshold:
 
 
 def _threshold_guesses(loss: Loss) -> dict[str, np.ndarray]:
-    """Return (log χ, log z) where the marginal curve first crosses each reading, from large α.
+    """Return (log χ, log z) at the first crossing of each reading from large α on.
 
-    The curve is walked no further than the last of them; a reading that it does not cross is
+    The curve is followed up to the last of these crossings. A reading that it does not cross is
     left out.
     """
     curve = marginal_curve(loss)
@@ -221,9 +222,9 @@ class RandomStart:
     Parameters
     ----------
     alpha
-        The outlier along the signal exists above it.
+        Ratio M/N above which the outlier along the signal exists.
     gamma
-        γ̄ there.
+        γ̄ at ``alpha``.
     square_root
         False if F has no root below the pole γ = −2/inf ∂²ℓ at this α, so that γ̄ is the pole.
     error
@@ -238,9 +239,9 @@ class RandomStart:
 
 @as_ever(loading=False)
 def bbp_at_random_start(loss: Loss) -> RandomStart:
-    """Return α above which the Hessian at a random student has an outlier along the signal.
+    """Return the α above which the Hessian at a random student has an outlier along the signal.
 
-    With γ̄ = min(root of F = 1, pole), φ(γ̄) = ψ(γ̄) reads γ̄ E[d(1−y²)/(1+γ̄d)] = 1/α.
+    With γ̄ = min(root of F = 1, pole), the condition φ(γ̄) = ψ(γ̄) is γ̄ E[d(1−y²)/(1+γ̄d)] = 1/α.
 
     Raises
     ------

@@ -25,11 +25,12 @@ from gapless.theory.saddle import (
 
 HIGHEST_ALPHA = 1e3
 LOWEST_ALPHA = 1.05
-"""χ → ∞ as α → 1⁺ (Eq. 13 tends to α = 1 there) and z grows like no power: digits run out."""
+"""Smallest α of the curve: χ → ∞ as α → 1⁺ (Eq. 13 tends to α = 1 there), z grows faster than any
+power, and rounding limits the solution."""
 _LONGEST_STEP = 0.6
 _SHORTEST_STEP = 1e-3
 _CLOSE = 1e-4
-"""How near the curve its points are, in (log χ, log z): starts for a solver, not results."""
+"""Distance of the points from the curve, in (log χ, log z): they are starts for a solver."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +80,10 @@ def large_alpha_guess(loss: Loss, alpha: float) -> np.ndarray:
 def marginal_curve(loss: Loss) -> MarginalCurve:
     """Return the curve from α = 1000 to its end: α = 1.05, or where it cannot be followed.
 
-    Predictor through the last three points, corrector across the chord, at the sketch level; the
-    step in (log χ, log z) adapts. About three evaluations a point, 0.15 s in all for the quartic
-    loss, once per loss.
+    The predictor is the parabola through the last three points, the corrector moves across the
+    chord, and the step in (log χ, log z) is adaptive; the quadrature is that of the sketch level.
+    A point takes about three evaluations, and the curve of the quartic loss 0.15 s. It is cached by
+    loss.
 
     Raises `NotConverged` if there is no state at α = 1000.
     """
@@ -89,7 +91,7 @@ def marginal_curve(loss: Loss) -> MarginalCurve:
     level = LEVELS[0]
 
     def off_curve(x: np.ndarray) -> tuple[float, float]:
-        """Return what vanishes on the curve, and α."""
+        """Return the logarithm of Eq. 12 over Eq. 13, which vanishes on the curve, and α."""
         measure = measure_at(loss, x, level)
         inverse = marginality(measure)
         # α cancels in Eq. 12 over Eq. 13, and is read off Eq. 13
@@ -167,7 +169,8 @@ def _correct(
 ) -> tuple[np.ndarray, float, float]:
     """Return the root of ``off_curve`` on the line through target, its α and the slope there.
 
-    Secant method from the slope at the last point, until the next step would be below 1e-4.
+    The secant method starts with the slope at the last point and ends when the next step would be
+    below 1e-4.
     """
     shift, (value, alpha) = 0.0, off_curve(target)
     for _ in range(8):

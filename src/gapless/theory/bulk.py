@@ -23,7 +23,7 @@ ONE_ATOM = 0.9
 
 @dataclass(frozen=True, eq=False)
 class Curvatures:
-    """Weighted atoms of (d, y²) at a ratio α, all that the spectrum depends on.
+    """Weighted atoms of (d, y²) at a ratio α, which determine the spectrum.
 
     Parameters
     ----------
@@ -56,11 +56,11 @@ class Curvatures:
         return -1 / lowest if lowest < 0 else inf
 
     def psi(self, gamma: float) -> float:
-        """Return ψ(γ) = α E[d/(1+γd)] − 1/γ, the eigenvalue that γ stands for."""
+        """Return ψ(γ) = α E[d/(1+γd)] − 1/γ, the eigenvalue λ at which lim tr(M − λ)⁻¹/N = γ."""
         return self.alpha * float(self.weight @ (self.d / (1 + gamma * self.d))) - 1 / gamma
 
     def phi(self, gamma: float) -> float:
-        """Return φ(γ) = α E[d y²/(1+γd)], what the direction W* makes of the same γ."""
+        """Return φ(γ) = α E[d y²/(1+γd)], the counterpart of ψ along the direction W*."""
         return self.alpha * float(self.weight @ (self.d * self.y2 / (1 + gamma * self.d)))
 
     def marginality(self, gamma: float) -> float:
@@ -125,8 +125,8 @@ def edge(curvatures: Curvatures, gamma_bar: float | None = None) -> BulkEdge:
     Parameters
     ----------
     gamma_bar
-        γ̄ where it is known: χ at a 1RSB marginal state, whose nodes must not be searched
-        (there root and pole coincide and F has infinite slope).
+        γ̄ where it is known, χ at a 1RSB marginal state. Its nodes cannot be searched, because
+        root and pole coincide and F has infinite slope there.
     """
     pole = curvatures.pole
     if gamma_bar is not None:
@@ -147,7 +147,7 @@ def edge(curvatures: Curvatures, gamma_bar: float | None = None) -> BulkEdge:
 def _root_of_marginality(curvatures: Curvatures) -> float | None:
     """Return the root of F = 1 below the pole; None if d ≥ 0 and α P(d > 0) ≤ 1.
 
-    F grows from 0; with a negative atom it diverges at the pole, so a finite law has a root.
+    F increases from 0. With a negative atom it diverges at the pole, so a finite law has a root.
     """
     # in units of the pole, or of 1/max d, so that one search serves losses of every size
     low, high = 0.0, 0.5
@@ -284,12 +284,12 @@ def _essential_atoms(curvatures: Curvatures) -> Curvatures:
         # centroids keep the weight and E d as they are
         merged = np.bincount(group, weight)
         d, weight = np.bincount(group, weight * d) / merged, merged
-    # the bulk does not know y: any y² will do
+    # the bulk does not depend on y: any y² serves
     return Curvatures(d, np.ones_like(d), weight, curvatures.alpha)
 
 
 def _on_the_curve(curvatures: Curvatures, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return λ(x + i v(x)) and v(x); in chunks, so that a temporary takes 30 MB at most."""
+    """Return λ(x + i v(x)) and v(x), computed in chunks whose temporaries take at most 30 MB."""
     chunk = max(1, 4_000_000 // curvatures.d.size)
     images, heights = [], []
     for k in range(0, x.size, chunk):
@@ -313,8 +313,8 @@ def _on_the_curve(curvatures: Curvatures, x: np.ndarray) -> tuple[np.ndarray, np
 def _height(curvatures: Curvatures, x: np.ndarray) -> np.ndarray:
     """Return v(x) ≥ 0 with α E[d²/((d−x)²+v²)] = 1, 0 where no v solves it.
 
-    The left side falls in v and is at most α E d²/v², which bounds the root; Newton in log v
-    inside a bracket that bisection keeps.
+    The left side decreases in v and is at most α E d²/v², which bounds the root. Newton's method in
+    log v is safeguarded by bisection.
     """
     mass = curvatures.alpha * curvatures.weight * curvatures.d**2
     square = (curvatures.d[None, :] - x[:, None]) ** 2

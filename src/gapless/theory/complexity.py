@@ -1,7 +1,7 @@
 """Complexity curve Σ(e) of the 1RSB scheme, and the ground state where it ends.
 
-Off the marginal line only Eq. 12 holds: one state for each z, followed from the marginal one
-(docs/derivations/replica.md).
+Off the marginal line only Eq. 12 holds: there is one state for each z, continued from the marginal
+one (docs/derivations/replica.md).
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class GroundState:
     Parameters
     ----------
     alpha, chi, z, energy
-        As in `ThresholdState`; here energy = free energy.
+        Values as in `ThresholdState`; the energy equals the free energy here.
     marginality
         α E[(χ ∂²V/2)²]: above 1 the state is unstable to further replica symmetry breaking.
     error
@@ -56,7 +56,7 @@ class ComplexityCurve:
     alpha
         Sensing vectors per dimension.
     z, chi, energy, free_energy, complexity : shape (P,)
-        Along increasing z, hence decreasing energy.
+        Values along increasing z, hence decreasing energy.
     marginality : shape (P,)
         α E[(χ ∂²V/2)²]: the states are stable below 1, marginal at 1.
     """
@@ -99,10 +99,10 @@ def chi_at(loss: Loss, alpha: float, z: float, guess: float, level: Level) -> fl
 def ground_state(loss: Loss, alpha: float) -> GroundState:
     """Return the 1RSB ground state: f stationary in χ (Eq. 12) and in z (Σ = 0).
 
-    Starts at the marginal state and follows Eq. 12 in z to the zero of Σ, toward smaller z where
-    Σ < 0. The trivial zero at z = 0 is divided out (Σ ∝ z² there).
+    Eq. 12 is followed in z from the marginal state to the zero of Σ, toward smaller z where Σ < 0.
+    The trivial zero at z = 0 is divided out (Σ ∝ z² there).
 
-    Raises as `threshold_state` does.
+    Raises the errors of `threshold_state`.
     """
     alpha = ratio(alpha)
     # the walk is made at the sketch level; `_refine_ground_state` makes the digits
@@ -152,10 +152,10 @@ def complexity_curve(
     Parameters
     ----------
     z
-        Where to evaluate, increasing; by default ``points`` values in geometric progression that
-        span the ground state and the marginal state, with a factor 2 on either side.
+        Increasing values of z; by default ``points`` values in geometric progression that span the
+        ground state and the marginal state, with a factor 2 on either side.
 
-    Raises as `threshold_state` does, and ``ValueError`` for z that are not positive.
+    Raises the errors of `threshold_state`, and ``ValueError`` for z that are not positive.
     """
     alpha, points = ratio(alpha), whole("points", points, 2)
     if z is not None:

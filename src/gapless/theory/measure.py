@@ -30,7 +30,7 @@ class LabelMeasure:
     Parameters
     ----------
     loss, chi, z
-        What the measure belongs to.
+        The loss and the parameters of the measure.
     y, y_weight : shape (A,)
         Teacher's labels and their Gaussian weights (sum 1).
     h, weight : shape (A, B)
@@ -38,7 +38,7 @@ class LabelMeasure:
     value, d1, d, jacobian : shape (A, B)
         ℓ, ℓ′, d = ℓ″/2 and J = 1 + χ d at the nodes.
     h_min : shape (A,)
-        Where the minimiser jumps at field zero (0 where it does not).
+        Minimiser at field 0⁺; at field zero it jumps from −h_min to h_min (0: no jump).
     log_norm : shape (A,)
         log ∫ Dr e^{−(z/2) V(r, y)}.
     log_zero : shape (A,)
@@ -85,7 +85,7 @@ class LabelMeasure:
 
 
 def evaluate(function: Pointwise, h: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return ℓ or a derivative as a float64 array, whatever array library the loss is made of."""
+    """Return ℓ or a derivative as a float64 array, for a loss in any array library."""
     found = np.asarray(function(h, y), float)
     # A loss that leaves out ŷ or y returns a smaller array; elsewhere broadcasting costs as much
     # as the arithmetic on short arrays.
@@ -101,7 +101,7 @@ def _field(loss: Loss, chi: float, h: np.ndarray, y: np.ndarray) -> np.ndarray:
 def onsets(loss: Loss, chi: float, state: Callable[[np.ndarray], np.ndarray]) -> list[float]:
     """Return the y in (0, `UPPER`) at which ``state``, true or false at each y, changes.
 
-    A change where 1 + χ ℓ″(0, y)/2 vanishes is known to round-off, any other to bisection's.
+    A change where 1 + χ ℓ″(0, y)/2 vanishes is accurate to round-off; any other is bisected.
     """
 
     def jacobian_at_zero(y: float) -> float:
@@ -145,7 +145,7 @@ def corners(loss: Loss, chi: float) -> list[float]:
 
 
 def support_end(start: np.ndarray, exponent: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Return where the weight e^(−exponent) on [start, ∞) has become negligible, shape (A,).
+    """Return the ends of [start, ∞) where the weight e^(−exponent) is negligible, shape (A,).
 
     Parameters
     ----------

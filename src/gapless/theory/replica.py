@@ -1,7 +1,7 @@
 """Threshold states of the 1RSB scheme: Eqs. 11–13 and the label law (docs/derivations/replica.md).
 
-All energies are per dimension, e = L/N with the ½ of Eq. 1. What the scheme does *not* describe
-stands in docs/derivations/limits.md, and in every state's flags.
+All energies are per dimension, e = L/N with the ½ of Eq. 1. The limits of the scheme are described
+in docs/derivations/limits.md and reported in every state's flags.
 """
 
 from dataclasses import dataclass, field
@@ -53,10 +53,10 @@ class ThresholdState:
     flags
         ``negative_complexity`` (Σ < 0: not a consistent state), ``below_ground_state`` (its
         energy lies below the 1RSB ground state's), ``kink_mass`` (the delta in ∂²V that Eq. 13
-        drops: what λ₋ − μ must be), ``multiplier_mismatch`` (λ₋ − μ as computed),
-        ``outer_replicon`` (α((χ+z)/z)² E_y[(⟨r²⟩_y − 1)²], to be ≤ 1 where states have overlap
-        0), ``outer_unstable`` (it is above 1) and ``other_branches`` (further marginal states at
-        this α: χ, z, energy).
+        omits, which is the value of λ₋ − μ), ``multiplier_mismatch`` (λ₋ − μ as computed),
+        ``outer_replicon`` (α((χ+z)/z)² E_y[(⟨r²⟩_y − 1)²], at most 1 if states at overlap 0 are
+        stable), ``outer_unstable`` (the replicon is above 1) and ``other_branches`` (further
+        marginal states at this α: χ, z, energy).
     error
         Estimated absolute error of each value, under the same keys.
     """
@@ -106,22 +106,21 @@ def complexity(measure: LabelMeasure, alpha: float) -> float:
 def threshold_state(loss: Loss, alpha: float) -> ThresholdState:
     """Return the marginal 1RSB state at ``alpha``, Eqs. 12 and 13.
 
-    The branch is the one that is continued from α → ∞; where it folds, the other states at this
-    α are listed in the flags. The first call for a loss follows the branch (about 0.2 s), later
-    ones take about 0.05 s.
+    The branch is that continued from α → ∞; where it folds, the flags list the other states at this
+    α. The first call for a loss follows the branch (about 0.2 s), later calls take about 0.05 s.
 
     Parameters
     ----------
     loss
-        Even in ŷ and y. A jump of the minimiser of V at field zero is dealt with, elsewhere not.
+        Loss, even in ŷ and y. The minimiser of V may jump at field zero, and nowhere else.
     alpha
         M/N, above the lower end of the branch (1.05 for the quartic loss).
 
     Raises
     ------
     ValueError
-        If alpha is not a positive number up to 1e8, or lies where no marginal state exists; if
-        the loss's functions do not belong together (`gapless.losses.check_consistent`).
+        If alpha is not a positive number up to 1e8, or has no marginal state; if the loss's
+        functions are inconsistent (`gapless.losses.check_consistent`).
     NotConverged
         With the last iterate.
     """
@@ -193,7 +192,7 @@ def check_loss(loss: Loss) -> None:
 
 
 def state_values(measure: LabelMeasure, alpha: float) -> dict[str, Any]:
-    """Return every reported number at one saddle point, under its name in `ThresholdState`."""
+    """Return the values of `ThresholdState` at one saddle point, by name."""
     # nodes are folded to h ≥ 0, so h is |ŷ| and the odd moments are those of |ŷ|
     size = measure.h
     moments = {str(k): measure.mean(size**k) for k in (2, 3, 4)}
@@ -226,7 +225,7 @@ def curvatures_of(measure: LabelMeasure, alpha: float) -> bulk.Curvatures:
 
 
 def _natural_sizes(values: dict[str, Any]) -> dict[str, float]:
-    """Return the size of the terms whose difference a value is."""
+    """Return the scale of the terms of each value, which is their difference."""
     # Σ = z(e − f) is a small difference, at α = 10 −0.009 where z e is 0.7, so that its error is
     # measured against the terms; μ and ψ(χ) are differences with 1/χ (bbp.md §1, §4)
     terms = abs(values["energy"]) + abs(values["free_energy"])

@@ -1,4 +1,4 @@
-"""Roots of one equation in a bracket, and of small smooth systems; both fail loudly."""
+"""Roots of one equation in a bracket and of small smooth systems; a failure is an error."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from scipy.optimize import brentq
 
 
 class NotConverged(RuntimeError):
-    """A solver that gave up; it carries where it was.
+    """A solver did not converge; the error holds its last iterate.
 
     Attributes
     ----------
     iterate
         The last iterate, by name (``chi``, ``z``, and ``alpha`` where it was fixed).
     residual
-        What was left of each equation there, relative.
+        Relative residual of each equation at the iterate.
     """
 
     def __init__(self, what: str, iterate: dict[str, float], residual: np.ndarray) -> None:
@@ -38,14 +38,14 @@ def root_between(function: Callable[[float], float], low: float, high: float) ->
 
 @dataclass(frozen=True, eq=False)
 class Root:
-    """Root of a system, with the Jacobian that found it (for the next, finer solve)."""
+    """Root of a system, with the solver's last Jacobian (a first guess at the next level)."""
 
     x: np.ndarray
     jacobian: np.ndarray
 
     @property
     def condition(self) -> float:
-        """‖Jacobian⁻¹‖, at least 1: what noise in the equations is multiplied by in x."""
+        """‖Jacobian⁻¹‖, at least 1: the amplification of noise in the equations to noise in x."""
         # x holds logarithms and the equations are relative, so this amplifies relative errors
         return max(1.0, float(np.linalg.norm(np.linalg.inv(self.jacobian), 2)))
 
@@ -62,14 +62,14 @@ def solve_system(
     Parameters
     ----------
     residuals
-        Maps x, logarithms of the unknowns, to as many equations, of order one. The last x it is
-        given is the root.
+        Maps x, the logarithms of the unknowns, to the same number of equations, scaled to order
+        one. The last x at which it is evaluated is the root.
     jacobian
-        A first guess; made by differences if absent.
+        A first guess; finite differences if absent.
     tolerance
-        On the last step, in x. Steps that round-off keeps from shrinking further are accepted.
+        Largest last step, in x. A step that stopped decreasing at round-off is accepted too.
     names
-        Of the unknowns, for the error.
+        Names of the unknowns, for the error.
 
     Raises `NotConverged` with the last iterate.
     """

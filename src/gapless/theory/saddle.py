@@ -15,10 +15,10 @@ Equations = Callable[[LabelMeasure], tuple[float, float]]
 Values = dict[str, Any]
 
 ENOUGH = 1e-9
-"""Two levels that agree to this, relative to the natural size of a value, end the refinement."""
+"""Relative difference of two levels below which the refinement ends."""
 ROUND_OFF = 1e-11
-"""Noise of the equations: next to the corner J is a difference of numbers of order one, and y − y_c
-has lost 8 to 10 digits at the nearest nodes."""
+"""Rounding noise of the equations. Near the corner J is a difference of numbers of order one, and
+y − y_c has lost 8 to 10 digits at the nearest nodes."""
 
 
 def measure_at(loss: Loss, x: np.ndarray, level: Level) -> LabelMeasure:
@@ -52,7 +52,7 @@ def outer_replicon(measure: LabelMeasure) -> float:
 
 
 def marginal_state(alpha: float) -> Equations:
-    """Return Eqs. 12 and 13 at ``alpha``, as logarithms."""
+    """Return the equations 12 and 13 at ``alpha``, as logarithms."""
 
     def equations(measure: LabelMeasure) -> tuple[float, float]:
         # logarithms: residuals are relative, and α is a shift that drops out of their difference
@@ -77,7 +77,7 @@ def solve_saddle(
 
 @dataclass(frozen=True, eq=False)
 class Refined:
-    """A solved saddle point: measure at the finest level used, values there, their errors."""
+    """Solution of a saddle point: measure at the finest level used, values and their errors."""
 
     x: np.ndarray
     measure: LabelMeasure
@@ -94,16 +94,17 @@ def refine(
 ) -> Refined:
     """Solve ``equations`` level by level until two agree in all ``values``.
 
-    The sketch level, at a quarter of the price, brings ``guess`` to within 1e-6 of the root.
-    The error of a value is its change from the level before, plus the noise of the equations
-    times the condition of the system and the value's natural size.
+    The sketch level, at a quarter of the cost, moves ``guess`` to within 1e-6 of the root. The
+    error of a value is its change from the previous level, plus the noise of the equations times
+    the condition of the system and the value's natural size.
 
     Parameters
     ----------
     values
-        Numbers by name at a measure; a nested mapping and None are allowed.
+        Function of a measure to values by name; a nested mapping and None are allowed.
     sizes
-        Natural sizes of those that are differences of larger terms; the others' is themselves.
+        Natural sizes of the values that are differences of larger terms; that of another value is
+        the value itself.
     """
     sketch = solve_saddle(loss, equations, guess, LEVELS[0], tolerance=1e-6)
     # the Jacobian goes on from level to level: none is made by differences again

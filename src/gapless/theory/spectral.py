@@ -16,7 +16,8 @@ from gapless.theory.roots import root_between
 def spectral_overlap(transform: Preprocessing, alpha: float) -> tuple[float, float]:
     """Return q = |⟨v, W*⟩|/√N of the top eigenvector of Σ T(y) x xᵀ as N → ∞, and its error.
 
-    0 where no eigenvalue leaves the bulk. Raises ``ValueError`` unless alpha is positive.
+    The overlap is 0 where no eigenvalue leaves the bulk. Raises ``ValueError`` unless alpha is
+    positive.
     """
     # the change from one refinement to the next bounds the error of the finer
     coarse, fine = (_overlap(transform, alpha, level) for level in LEVELS[2:4])

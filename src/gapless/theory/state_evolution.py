@@ -29,8 +29,8 @@ MOST_NOISE = 1e30
 def score_square(s: float, noise: float = 0.0) -> float:
     """Return E g² at squared overlap s: labels' score, averaged over ω ~ N(0, s), z ~ N(ω, 1 − s).
 
-    ŝ = α E g² is what M = αN labels tell of W*. As g is even in (ω, z) together, E runs over the
-    standard pair (ω/√s, (z + √Δ n)/√(1+Δ)) of correlation √(s/(1+Δ)).
+    ŝ = α E g² is the information of M = αN labels about W*. As g is even in (ω, z) together, E is
+    over the standard pair (ω/√s, (z + √Δ n)/√(1+Δ)) of correlation √(s/(1+Δ)).
     """
     # label noise widens y to variance 1 + Δ, and V = 1 − s to V + Δ (baselines.md §2)
     scale, variance = (1 + noise) ** 0.5, 1 - s + noise
@@ -43,7 +43,7 @@ def score_square(s: float, noise: float = 0.0) -> float:
 
 
 def next_square(s: float, alpha: float, noise: float = 0.0) -> float:
-    """Return the squared overlap one iteration on: ŝ/(1 + ŝ), ŝ = α E g²(s)."""
+    """Return the squared overlap after one iteration, ŝ/(1 + ŝ) with ŝ = α E g²(s)."""
     # prior N(0, 1): precision 1 + ŝ, so E ŵ² = ŝ/(1 + ŝ)
     known = alpha * score_square(s, noise)
     return known / (1 + known)
@@ -76,7 +76,7 @@ def alpha_of_fixed_point(s: float) -> float:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Where Bayes-optimal inference changes, real noiseless phase retrieval.
+    """Thresholds of Bayes-optimal inference in real noiseless phase retrieval.
 
     Parameters
     ----------
@@ -102,10 +102,10 @@ class Thresholds:
 @as_ever(loading=False)
 @cache
 def thresholds() -> Thresholds:
-    """Return the three thresholds.
+    """Return the thresholds of weak recovery, of message passing and of information.
 
     The uninformed branch of fixed points is α(s) of `alpha_of_fixed_point` from s = 0 up to the
-    maximum of α(s): there it ends, and the iteration goes on to s = 1.
+    maximum of α(s). At larger α the iteration converges to s = 1.
     """
     # α(s) rises from ½ to one maximum, near s = 0.85, and falls to 1 (baselines.md §3); at a
     # maximum α errs by the square of the error of s, so 1e-7 in s is ample
@@ -133,8 +133,8 @@ def thresholds() -> Thresholds:
 def uninformed_overlap(alpha: float) -> float:
     """Return q of the fixed point that the iteration reaches from q → 0⁺, noiseless.
 
-    0 up to α = 1/2, 1 above the algorithmic threshold, between them the root of α(s) = α on the
-    rising branch. Raises ``ValueError`` unless alpha is positive.
+    It is 0 up to α = 1/2, 1 above the algorithmic threshold, and the root of α(s) = α on the
+    increasing branch between them. Raises ``ValueError`` unless alpha is positive.
     """
     alpha = ratio(alpha)
     if alpha <= WEAK_RECOVERY:

@@ -25,15 +25,17 @@ class Estimate:
     value
         Means over the sets of paths.
     paths
-        Their standard errors: the spread over sets; NaN with a single set.
+        Standard errors of the means, from the spread over sets; NaN with a single set.
     steps
-        |O(δ) − O(2δ)|, or with steps twice as long of the flow: to first (second) order in δ how
-        far O(δ) is from the flow (a third of it). Mean over the sets that were done twice, so it
-        holds some of their noise too. NaN where 2δ is beyond the stability limit, or was not asked
-        for. It is no error of gradient descent with step δ.
+        |O(δ) − O(2δ)|, or the same difference for the flow. To first order in δ it is the distance
+        of O(δ) from the flow, and to second order three times that distance. It is the mean over
+        the sets computed at both step sizes, and includes some of their noise. It is NaN without a
+        computation at 2δ, and where 2δ is beyond the stability limit. It is no error of gradient
+        descent with step size δ.
     bias
         α/P, the order of the relative bias that all sets share, since P paths have the law of
-        N = P/α dimensions: 1 to 9 times as much in the energy (docs/derivations/dmft.md §6).
+        N = P/α dimensions. The bias of the energy is 1 to 9 times α/P (docs/derivations/dmft.md
+        §6).
     """
 
     t: np.ndarray
@@ -73,7 +75,7 @@ def combine(fine: Sequence[Solution], coarse: Sequence[Solution] = ()) -> Estima
 
 
 def _on_grid(solution: Solution, name: str, t: np.ndarray) -> np.ndarray:
-    """Return a curve, or one of each probe, at other times; NaN beyond its own."""
+    """Return a curve, or one of each probe, at other times; NaN outside its own range."""
     curves = np.atleast_2d(getattr(solution, name))
     found = np.array([_cubic(solution.t, curve, t) for curve in curves])
     return found.reshape(*getattr(solution, name).shape[:-1], t.size)
@@ -90,10 +92,10 @@ def _cubic(own: np.ndarray, curve: np.ndarray, t: np.ndarray) -> np.ndarray:
 
 
 def power_law_limit(t: np.ndarray, energy: np.ndarray) -> tuple[float, float]:
-    """Return e∞ of e(t) = e∞ + c t^(−γ) and how far it moves with the window of the fit.
+    """Return e∞ of e(t) = e∞ + c t^(−γ), and its error from the window of the fit.
 
-    Least squares on times spaced by a factor, from T/8, T/5 and T/3 on; the value is that of the
-    middle window, the error half of the range.
+    The fits are least squares on geometrically spaced times from T/8, T/5 and T/3 on. The value is
+    that of the middle window, and the error is half of the range.
     """
     last = float(t[-1])
     found = [_fitted_limit(t, energy, last / part) for part in (8, 5, 3)]
@@ -101,7 +103,7 @@ def power_law_limit(t: np.ndarray, energy: np.ndarray) -> tuple[float, float]:
 
 
 def _fitted_limit(t: np.ndarray, energy: np.ndarray, start: float) -> float:
-    """Return e∞: linear least squares in (e∞, c) at each γ, the γ with the least residual."""
+    """Return e∞ of the γ with the least residual, by linear least squares in (e∞, c)."""
     # times spaced by a factor, since a power law is a law in log t: each stretch counts alike
     times = np.geomspace(start, t[-1], 60)
     e = np.interp(times, t, energy)

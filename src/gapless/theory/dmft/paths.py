@@ -1,9 +1,9 @@
 """The Gaussian numbers of an ensemble of sampled paths: labels y, and fields along directions.
 
-Of each sampled sensing vector the dynamics sees y and its components along the directions that
-the student's history spans (`dmft.sensing`). The first few carry most of the variance, so those
-are quasi-random points. Signs need no partner: the flow is odd in the field at fixed |y|, and an
-antithetic path would tell nothing that its twin did not (docs/derivations/dmft.md §6).
+The dynamics depends on a sampled sensing vector through y and its components along the directions
+that the student's history spans (`dmft.sensing`). The first few components have most of the
+variance, and are quasi-random points. Antithetic paths are not used: the flow is odd in the field
+at fixed |y|, and an antithetic path has the same values as its twin (docs/derivations/dmft.md §6).
 """
 
 import warnings
@@ -18,16 +18,16 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 
 Sampling = Literal["sobol", "random"]
-"""``sobol``: scrambled Sobol points for y and the first fields, whose second moments are made exact
-and whose lengths are their means; the rest as in ``random``. ``random``: pseudo-random numbers
-throughout. It has the law of gradient descent with P samples in N = P/α dimensions, N finite, and
-is there to be compared with that (docs/derivations/dmft.md §6)."""
+"""Kind of the random numbers. ``sobol``: scrambled Sobol points for y and the first fields, with
+exact second moments and with lengths equal to their means; the other fields are as in ``random``.
+``random``: pseudo-random numbers only, which have the law of gradient descent with P samples in
+N = P/α dimensions and serve for a comparison with it (docs/derivations/dmft.md §6)."""
 FEWEST_PATHS, MOST_PATHS = 64, 2**30
 FEWEST_DIMENSIONS = 10
-"""P paths stand for N = P/α dimensions and averages are off by some α/P. The energy's shift was
-measured up to 9 α/P (docs/derivations/dmft.md §6): with fewer, that is no small part of it."""
+"""Smallest N = P/α of P paths. Averages have a bias of order α/P, in the energy up to 9 α/P as
+measured (docs/derivations/dmft.md §6), which is not small for fewer dimensions."""
 QUASI = 8
-"""Vectors (y among them) that are quasi-random."""
+"""Number of quasi-random vectors, y included."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Ensemble:
         Sets with different replicas are independent; the same pair gives the same numbers, for
         any loss, α and step.
     sampling
-        See `Sampling`.
+        Kind of the random numbers (`Sampling`).
     """
 
     paths: int
@@ -59,7 +59,7 @@ class Ensemble:
             raise ValueError(f"sampling: {self.sampling!r} is not one of sobol, random")
 
     def check_dimension(self, alpha: float) -> None:
-        """Raise ``ValueError`` if at this α there are too few paths to stand for N = ∞."""
+        """Raise ``ValueError`` if P/α is below `FEWEST_DIMENSIONS`."""
         # P paths have the law of descent with P samples in N = P/α dimensions (dmft.md §2)
         if self.paths >= FEWEST_DIMENSIONS * alpha:
             return
@@ -71,7 +71,7 @@ class Ensemble:
         )
 
     def normal(self, stream: int, index: int) -> Float32[np.ndarray, " P"]:
-        """Return P standard normal numbers, float32, as they come: vector `index` of a stream.
+        """Return vector `index` of a stream: P standard normal numbers in float32.
 
         Stream 0 is the student's: its vector 0 is y, and the first `QUASI` are quasi-random.
         """
@@ -84,7 +84,7 @@ class Ensemble:
         return generator.standard_normal(self.paths, np.float32)
 
     def has_exact_moments(self, stream: int, index: int) -> bool:
-        """Return whether this vector is quasi-random, and its second moments are made exact."""
+        """Return whether this vector is quasi-random with exact second moments."""
         # the eight Sobol dimensions are the student's y and ξ_0 … ξ_6; probes are drawn at random
         return stream == 0 and index < QUASI and self.sampling == "sobol"
 

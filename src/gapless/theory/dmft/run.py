@@ -1,4 +1,4 @@
-"""The driver: steps from one saved time to the next, and probes that start at waiting times."""
+"""Integration at N = ∞: steps between saved times, and probes that start at waiting times."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,18 +18,18 @@ SCALARS = ("t", "energy", "mu", "speed2", "signed_overlap")
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A dynamics on its way through the times that are saved.
+    """Integration of a dynamics, between two steps.
 
     Parameters
     ----------
     solver
-        How steps are taken.
+        Solver of the steps.
     save_at
-        Times, from 0 on, ascending.
+        Ascending save times, from 0 on.
     state
-        Where it is.
+        Present state.
     saved
-        The states at the first of these times.
+        States at the save times so far.
     """
 
     solver: Solver
@@ -57,18 +57,18 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether all times are saved."""
+        """Whether the states at all save times are saved."""
         return len(self.saved) == len(self.save_at)
 
     def advanced(self) -> "Run":
-        """Return the run one step later. Raises `Unstable` if no step is stable."""
+        """Return the run after one step. Raises `Unstable` if no step is stable."""
         goal = float(self.save_at[len(self.saved)])
         # a step that is far too long overflows; its energy, which is not finite, tells
         with np.errstate(over="ignore", invalid="ignore"):
             return replace(self, state=self.solver.step(self.state, goal))._saving()
 
     def _saving(self) -> "Run":
-        """Return the run with its state saved, and with probes started, if it is time to."""
+        """Return the run with its state saved and its probes started, if those are due."""
         state, goal = self.state, float(self.save_at[len(self.saved)])
         if not self.solver.is_at(state.t, goal):
             return self
@@ -85,7 +85,7 @@ class Run:
 
     @property
     def solution(self) -> Solution:
-        """The states that are saved."""
+        """Solution of the saved states."""
         system = self.state.system
         directions = tuple(one.count for one in system.sensing)
         return Solution(
@@ -93,7 +93,7 @@ class Run:
         )
 
     def packed(self) -> dict[str, np.ndarray]:
-        """Return everything that going on needs, as arrays."""
+        """Return the arrays from which `with_packed` restores the run."""
         # Rows of different lengths (directions are drawn on the way, probes start late) go end to
         # end, with their counts beside them: NumPy's format holds rectangular arrays only.
         saved = self.saved
@@ -108,9 +108,9 @@ class Run:
         }
 
     def with_packed(self, arrays: dict[str, np.ndarray]) -> "Run":
-        """Return the run that `packed` returned, bit by bit; of a run that begins the same.
+        """Return the run that `packed` returned, bit by bit, from a run with the same start.
 
-        Raises ``KeyError`` or ``ValueError`` if arrays are not such as this run comes to have.
+        Raises ``KeyError`` or ``ValueError`` for arrays of another run.
         """
         # a file may be of another run: all shapes are compared before one number is used
         _check_fit(arrays, self.packed(), len(self.save_at))
@@ -137,18 +137,18 @@ def solve(
     residual: float = RESIDUAL,
     observe: Callable[[Run], object] = lambda _: None,
 ) -> Solution:
-    """Follow a dynamics at N = ∞ on one set of paths, and return its states at the saved times.
+    """Integrate a dynamics at N = ∞ on one set of paths; return its states at the save times.
 
     Parameters
     ----------
     solver
         `GradientDescent` or `GradientFlow`.
     save_at
-        Times, from 0 on, ascending; waiting times are among them.
+        Ascending save times, from 0 on, which include the waiting times.
     residual
-        See `RESIDUAL`.
+        Relative length above which a residual becomes a direction (`RESIDUAL`).
     observe
-        Called with the run after every step.
+        Function of the run, called after every step.
 
     Raises
     ------
@@ -182,7 +182,7 @@ def _snapshot(state: State) -> Snapshot:
 
 
 def _check_fit(found: dict[str, np.ndarray], begun: dict[str, np.ndarray], states: int) -> None:
-    """Raise unless arrays are such as a run that begins like `begun` comes to have."""
+    """Raise ``ValueError`` unless arrays have the shapes of a later state of `begun`."""
     # names that end in a number are arrays of one vector each: the student's 0, then the probes
     kinds = {name.removesuffix("_0") for name in begun if name.endswith("_0")}
     names = {name for name in begun if name.rpartition("_")[0] not in kinds}

@@ -1,17 +1,19 @@
-"""X as far as a dynamics has seen it: what makes N = ∞ a computation with P-vectors.
+"""The sensing matrix along the directions that a dynamics has reached, as P-vectors.
 
-Gradient descent touches X only by products X w and Xᵀ f. Conditioned on all of them so far, X is
-still Gaussian in the directions that they have not reached (Bolthausen's argument). So X is drawn
-as it is needed. Let e_0, e_1, … be orthonormal directions of the student's space: e_0 is where it
-started, and each later e_j is the new part of a product Xᵀ q_j, for a unit vector q_j ∈ R^P that is
-orthogonal to q_1 … q_{j−1}. For P samples in N = P/α dimensions, entries of X of variance one,
+Gradient descent uses X only in products X w and Xᵀ f. Conditioned on all earlier products, X is
+still Gaussian in the directions that they have not reached (Bolthausen's argument). X is therefore
+drawn direction by direction. Let e_0, e_1, … be orthonormal directions of the student's space: e_0
+is the start, and each later e_j is the new part of a product Xᵀ q_j, for a unit vector q_j ∈ R^P
+that is orthogonal to q_1 … q_{j−1}. For P samples in N = P/α dimensions, and entries of X of
+variance one,
 
     X e_j = ξ_j + a_j q_j,   a_j² = |new part of Xᵀq_j|² ~ χ²(N − j),
     ξ_j ~ N(0, 1) for each sample, in the directions orthogonal to q_1 … q_j
 
-(docs/derivations/dmft.md §2). The N − j directions that are left never have to be drawn. That is
-the law of gradient descent at N; how some of it is replaced by its mean, to be closer to N = ∞, is
-`Ensemble.sampling`. Everything here is immutable: to draw a direction is to return a longer X.
+(docs/derivations/dmft.md §2). The other N − j directions are never drawn. That is the law of
+gradient descent at N; `Ensemble.sampling` replaces some of its variables by their means, which
+reduces the distance from N = ∞. All objects are immutable: a method that draws a direction returns
+a longer X.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,11 +26,11 @@ from jaxtyping import Float, Float32, Float64
 from gapless.theory.dmft.paths import Ensemble
 
 BLOCK = 64
-"""Rows are stored in blocks of so many, so that nothing moves when more are drawn."""
+"""Rows of a storage block; a new row leaves the stored blocks in place."""
 ROUNDING = 3e-6
-"""A residual shorter than this part of the vector is rounding (float32)."""
+"""Relative length below which a residual is rounding (float32)."""
 DEPENDENT = 1e-12
-"""A vector of which no larger part is new lies in a span (float64)."""
+"""Relative length of the new part below which a vector lies in a span (float64)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +40,9 @@ class Vector:
     Parameters
     ----------
     components
-        Along e_0 … e_{J−1}, the directions that were drawn when it was made.
+        Components along e_0 … e_{J−1}, the directions drawn when the vector was made.
     residual
-        r ⊥ q_1 … q_{J−1}, for what is left of it: that is along Xᵀr and of length |r|.
+        r ⊥ q_1 … q_{J−1}, for the remainder, which is along Xᵀr and of length |r|.
     """
 
     components: Float64[np.ndarray, " J"]
@@ -54,22 +56,22 @@ class Vector:
 
     @property
     def norm(self) -> float:
-        """Its length, of what is drawn and of what is left."""
+        """Length of the vector, with components and residual."""
         return float(np.sqrt(self @ self))
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """An immutable matrix to which rows can be added; matrices share the rows they have in common.
+    """An immutable matrix to which rows can be added; matrices share their common rows.
 
-    Rows that no matrix has yet begin with NaN.
+    A free row of a block begins with NaN.
     """
 
     blocks: tuple[Float32[np.ndarray, "B P"], ...] = ()
     count: int = 0
 
     def added(self, row: Float32[np.ndarray, " P"]) -> "Rows":
-        """Return the matrix with one row more."""
+        """Return the matrix with one more row."""
         full, place = divmod(self.count, BLOCK)
         if place == 0:
             last = np.empty((BLOCK, row.size), np.float32)
@@ -83,7 +85,7 @@ class Rows:
         return Rows((*self.blocks[:full], last), self.count + 1)
 
     def __iter__(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield which rows, and the rows, block by block."""
+        """Yield the slice of row numbers and the rows of each block."""
         for first, block in zip(range(0, self.count, BLOCK), self.blocks, strict=True):
             used = min(BLOCK, self.count - first)
             yield slice(first, first + used), block[:used]
@@ -92,7 +94,7 @@ class Rows:
         return self.blocks[row // BLOCK][row % BLOCK]
 
     def array(self) -> Float32[np.ndarray, "J P"]:
-        """Return a copy in one piece."""
+        """Return a contiguous copy."""
         return np.concatenate([rows for _, rows in self])
 
 
@@ -103,15 +105,15 @@ class Sensing:
     Parameters
     ----------
     ensemble, stream
-        Where fresh numbers come from; different streams are independent.
+        Source of random numbers and its stream; different streams are independent.
     alpha
         M/N.
     labels
-        Vectors of mean square one that fresh ξ of exact moments are orthogonal to.
+        Vectors of mean square one to which new ξ of exact moments are orthogonal.
     tolerance
-        A residual longer than this part of its vector becomes a direction before its image is
-        asked for. A shorter one still acts on its own path, by √(N − J) r: only its ξ, of variance
-        |r|², is left out.
+        Relative length above which a residual becomes a direction before a product with X. A
+        shorter residual still acts on its own path, by √(N − J) r: only its ξ, of variance |r|²,
+        is left out.
     """
 
     ensemble: Ensemble
@@ -126,8 +128,8 @@ class Sensing:
     lengths: tuple[float, ...] = ()
     """a_j."""
     span: tuple[Float64[np.ndarray, " P"], ...] = ()
-    """Orthonormal basis of all that ξ of exact moments are orthogonal to. It is float64, since
-    vectors that depend on each other to float32 rounding are no exception (a force linear in ŷ)."""
+    """Orthonormal basis of the vectors to which ξ of exact moments are orthogonal. It is float64,
+    because vectors that are dependent to float32 rounding do occur (a force linear in ŷ)."""
 
     @classmethod
     def begin(
@@ -138,7 +140,7 @@ class Sensing:
         labels: Float32[np.ndarray, "A P"],
         tolerance: float,
     ) -> "Sensing":
-        """Return an X of which nothing is drawn."""
+        """Return an X without drawn directions."""
         # below rounding every vector would seem to have a part that is new
         empty = cls(ensemble, stream, alpha, labels, max(tolerance, ROUNDING))
         # orthogonal to the ones is mean zero
@@ -146,7 +148,7 @@ class Sensing:
 
     @property
     def count(self) -> int:
-        """J, how many directions are drawn."""
+        """J, the number of directions drawn."""
         return len(self.lengths)
 
     @cached_property
@@ -155,12 +157,12 @@ class Sensing:
         return self.ensemble.paths / self.alpha
 
     def with_image(self, image: Float32[np.ndarray, " P"]) -> "Sensing":
-        """Return X with one direction more, of this image: the signal, with X W* = y."""
+        """Return X with one more direction of a given image: the signal, with X W* = y."""
         # no product Xᵀq led there: q = 0 and a = 0, and the image is known without drawing
         return self._added(image, np.zeros(self.ensemble.paths, np.float32), 0.0)
 
     def with_direction(self, q: Float32[np.ndarray, " P"] | None = None) -> "Sensing":
-        """Return X with the direction of Xᵀq, or with None one that no product has reached."""
+        """Return X with the direction of Xᵀq, or (None) one that no product has reached."""
         number = self.ensemble.normal(self.stream, self._index)
         length = 0.0
         if q is None:
@@ -204,7 +206,7 @@ class Sensing:
         return longer._spanning(q, image)
 
     def _spanning(self, *vectors: np.ndarray) -> "Sensing":
-        """Return the same with these vectors in `span`, as long as it is asked for."""
+        """Return X with these vectors in `span`, which stays empty without exact moments."""
         span = list(self.span)
         for vector in vectors if self._has_exact_moments else ():
             outside = _outside(vector, span)
@@ -234,7 +236,7 @@ class Sensing:
         """Return XᵀF/N: α⟨F X e_j⟩ along e_j, and a residual.
 
         By Stein's lemma α⟨F ξ_j⟩ is the response of the mean-field equations, Σ_s M_R(k, s) w_s,
-        and √(α/P) F · q_j the noise u_k (docs/derivations/dmft.md §2).
+        and √(α/P) F · q_j is the noise u_k (docs/derivations/dmft.md §2).
         """
         # α⟨F X e_j⟩ is (1/N) F·(X e_j), since P samples stand for αN (dmft.md §2)
         components = np.empty(self.count)
@@ -248,7 +250,7 @@ class Sensing:
         return Vector(components, residual - inside)
 
     def rebased(self, w: Vector) -> Vector:
-        """Return the same vector by all directions that are drawn now."""
+        """Return the same vector in components along all directions drawn so far."""
         components, residual = list(w.components), w.residual
         for j in range(len(components), self.count):
             q = self.basis[j]
@@ -263,7 +265,7 @@ class Sensing:
         return w if residual is w.residual else Vector(np.array(components), residual)
 
     def resolved(self, w: Vector) -> tuple["Sensing", Vector]:
-        """Return X and w, with w's residual made a direction if it is longer than the tolerance."""
+        """Return X and w; a residual of w above the tolerance becomes a direction of X."""
         w = self.rebased(w)
         # only a residual that seems long is worth two passes over the q_j
         if self._is_short(w):

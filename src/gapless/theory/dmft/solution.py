@@ -1,4 +1,4 @@
-"""What a run says: energy, μ, C, R, label laws, bulk edge, growth of a small overlap."""
+"""Solution of a dynamics: energy, μ, C, R, label laws, bulk edge, growth of a small overlap."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +15,7 @@ from gapless.theory.dmft.state import Dynamics
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """A state that is saved.
+    """State of a dynamics at one saved time.
 
     Parameters
     ----------
@@ -24,10 +24,9 @@ class Snapshot:
     labels
         ŷ of the paths.
     components
-        The student's, along the directions that were drawn.
+        Components of the student along the directions drawn.
     probes
-        Of each probe its component along the direction in which it started, divided by its length,
-        and ln |δw|.
+        Each probe's component along its initial direction, divided by its length, and ln |δw|.
     """
 
     t: float
@@ -47,15 +46,15 @@ class Solution:
     Parameters
     ----------
     dynamics, ensemble
-        What was followed, on which paths.
+        The dynamics and its paths.
     y
         Labels of the paths.
     saved
-        The states.
+        The saved states.
     directions
-        How many directions were drawn, by the student and by each probe.
+        Number of directions drawn for the student and for each probe.
     gradients
-        How many evaluations it took.
+        Number of gradient evaluations.
     """
 
     dynamics: Dynamics
@@ -70,7 +69,7 @@ class Solution:
 
     @property
     def t(self) -> Float[np.ndarray, " S"]:
-        """Times."""
+        """Saved times."""
         return self._curve("t")
 
     @property
@@ -90,12 +89,12 @@ class Solution:
 
     @property
     def signed_overlap(self) -> Float[np.ndarray, " S"]:
-        """m."""
+        """m, the signed overlap with the signal."""
         return self._curve("signed_overlap")
 
     @property
     def correlation(self) -> Float[np.ndarray, "S S"]:
-        """C(t, t′) = ⟨W, W′⟩/N: positive; its diagonal is 1 to the square of the residuals."""
+        """C(t, t′) = ⟨W, W′⟩/N, positive semidefinite; its diagonal is 1 up to residuals²."""
         rows = [one.components for one in self.saved]
         # directions are drawn on the way: earlier states have fewer components
         width = max(row.size for row in rows)
@@ -106,7 +105,7 @@ class Solution:
 
     @property
     def correlation_0(self) -> Float[np.ndarray, " S"]:
-        """C(t, 0)."""
+        """C(t, 0), the correlation with the start."""
         first = self.saved[0].components
         # w_0 lies along the first directions; later ones are orthogonal to it
         return np.array([one.components[: first.size] @ first for one in self.saved])
@@ -123,9 +122,10 @@ class Solution:
 
     @property
     def response(self) -> Float[np.ndarray, "W S"]:
-        """R(t, t_w) of each waiting time, shape (W, S): what is left of a push along it.
+        """Response R(t, t_w) for each waiting time, shape (W, S).
 
-        One coordinate of w is changed at t_w by η; it differs by η R at t. NaN before t_w.
+        A change of one coordinate of w by η at t_w changes the same coordinate by η R at t. The
+        response is NaN before t_w.
         """
         # of each waiting time probe 0 is the random direction and probe 1 the signal
         along, log = self._probes[:, :, 0, 0], self._probes[:, :, 0, 1]
@@ -139,9 +139,9 @@ class Solution:
 
     @property
     def growth(self) -> Float[np.ndarray, "W S"]:
-        """ln m(t)/m(t_w) of an infinitesimal overlap put in at each waiting time, shape (W, S).
+        """ln m(t)/m(t_w) of an infinitesimal overlap added at each waiting time, shape (W, S).
 
-        NaN before t_w, where m has another sign than at t_w, and with a teacher.
+        It is NaN before t_w, where m differs in sign from m(t_w), and with a teacher.
         """
         along, log = self._signal
         # m/m(t_w) = (m/|δw|) |δw|, both 1 at t_w; sums of logarithms cannot overflow
@@ -154,10 +154,10 @@ class Solution:
 
     @property
     def alignment(self) -> Float[np.ndarray, "W S"]:
-        """Share m/|δw| of the signal in the change that it made, shape (W, S), signed.
+        """Signed overlap m/|δw| of a probe along the signal with the signal, shape (W, S).
 
-        At late times δw lies along the Hessian's lowest eigenvectors: below the BBP transition
-        this vanishes, above it tends to the outlier's overlap (Eq. 5).
+        At late times δw lies along the Hessian's lowest eigenvectors: the overlap vanishes below
+        the BBP transition and tends to the outlier's overlap (Eq. 5) above it.
         """
         return self._signal[0]
 
@@ -169,14 +169,14 @@ class Solution:
         return self._probes[:, :, 1, 0].T, self._probes[:, :, 1, 1].T
 
     def law(self, k: int) -> LabelLaw:
-        """Return P(ŷ, y) at state k."""
+        """Return the law P(ŷ, y) of state k."""
         return LabelLaw.from_run(self.saved[k].labels, self.y)
 
     def spectrum(self, k: int) -> tuple[float, float | None, bool]:
-        """Return bulk edge and outlier at state k, before μ, and whether one atom made the edge.
+        """Return bulk edge and outlier at state k, before μ, and whether one atom sets the edge.
 
-        Eqs. 5 and 6 on the label law: right for the dynamics without overlap (m = 0). Where ∂²ℓ
-        is unbounded below there is no edge as N → ∞, and that of P paths is one path's.
+        Eqs. 5 and 6 are evaluated on the label law, which is correct without overlap (m = 0). Where
+        ∂²ℓ is unbounded below there is no edge as N → ∞, and that of P paths is set by one path.
         """
         law = self.law(k)
         edge = bulk_edge(law, self.dynamics.loss, self.dynamics.alpha)

@@ -1,4 +1,4 @@
-"""Steps at N = ∞: gradient descent at a given rate, or the flow with steps of its own."""
+"""Steps at N = ∞: gradient descent at a given rate, and the flow with an adaptive step size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,20 +11,19 @@ from gapless.theory.dmft.sensing import Vector
 from gapless.theory.dmft.state import Evaluation, State, System
 
 RISE = 0.02
-"""A step of descent that raises the energy by more than this part of it is taken to be unstable."""
+"""Relative rise of the energy above which a step of gradient descent is unstable."""
 FLOOR = 1e-3
-"""Energies below this part of α, in units of the loss, may rise."""
+"""Energy below which a rise is allowed, as a fraction of α in units of the loss."""
 SAFETY = 1.1
-"""The largest curvatures are samples of their law: the flow's steps leave so much room."""
+"""Factor on the stiffness of the flow, because the largest curvatures are sampled."""
 STIFFNESS_EVERY = 8
-"""Steps after which the largest eigenvalue of the Hessian is found anew."""
+"""Steps between computations of the largest eigenvalue of the Hessian."""
 SHORTEST = 1e-7
-"""A flow that needs steps shorter than this, in inverse units of the loss, asks for more than
-float32 gives."""
+"""Shortest step size of the flow, in inverse units of the loss; float32 resolves no shorter one."""
 
 
 class Unstable(ValueError):
-    """The step is too long to be stable, or has to be too short; it happened at time `t`."""
+    """A step is unstable, or the step size is too small, at time `t`."""
 
     def __init__(self, message: str, t: float) -> None:
         super().__init__(message)
@@ -38,7 +37,7 @@ class GradientDescent:
     Parameters
     ----------
     rate
-        Length δ of a step. Times that are asked for are rounded to multiples of it.
+        Step size δ. Requested times are rounded to multiples of it.
     """
 
     rate: float
@@ -52,7 +51,7 @@ class GradientDescent:
         return bool(abs(t - goal) < 0.5 * self.rate)
 
     def step(self, state: State, goal: float) -> State:  # noqa: ARG002  as `GradientFlow.step`
-        """Return the state one step later. Raises `Unstable` if the energy has risen."""
+        """Return the state after one step. Raises `Unstable` if the energy has risen."""
         here = state.here
         # Euler's step of Eq. 2; `moved` divides by the norm, as the paper's descent does
         vectors = state.system.combined([1.0, self.rate], here.vectors, here.velocities)
@@ -74,10 +73,9 @@ class GradientDescent:
 class GradientFlow:
     """The flow: Runge–Kutta–Chebyshev steps of order 2 (`gapless.chebyshev`).
 
-    The tolerance sets their length, by the method's own error estimate
-    0.8 (W₀ − W₁) + 0.4 h (V₀ + V₁), and the largest eigenvalue of the Hessian at N = ∞, which is
-    the right edge of Eq. 5's spectrum, the number of their stages. So steps grow as the flow slows
-    down.
+    The tolerance sets the step size h through the method's error estimate
+    0.8 (W₀ − W₁) + 0.4 h (V₀ + V₁). The largest eigenvalue of the Hessian at N = ∞, the right edge
+    of Eq. 5's spectrum, sets the number of stages. Steps therefore grow as the flow slows down.
 
     Parameters
     ----------
@@ -92,11 +90,11 @@ class GradientFlow:
             raise ValueError(f"tolerance: must lie between 0 and 1, not {self.tolerance}")
 
     def is_at(self, t: float, goal: float) -> bool:
-        """Return whether t is `goal`, but for rounding."""
+        """Return whether t is `goal` up to rounding."""
         return bool(abs(t - goal) <= 1e-9 * max(abs(t), abs(goal)))
 
     def step(self, state: State, goal: float) -> State:
-        """Return the state one step later. Raises `Unstable` if that has to be too short."""
+        """Return the state after one step. Raises `Unstable` if the step size is too small."""
         # β(s), the stable h λ of s stages; the second table is not used: the error is estimated
         beta, _ = stability_and_error()
         start, here = state, state.here
@@ -125,7 +123,7 @@ class GradientFlow:
             # the local error of order 2 goes like h³; 0.8 leaves room, as a step that fails is lost
             room = float(np.clip(0.8 * max(ratio, 1e-9) ** (-1 / 3), 0.2, 2))
             if ratio <= 1:
-                # a step that was cut to meet a goal says little about the next
+                # the error of a step cut to meet a goal is no guide to the next step size
                 return replace(after, step_size=max(step_size, h * room) if last else h * room)
             step_size = h * room
         raise Unstable(
@@ -141,7 +139,7 @@ Solver = GradientDescent | GradientFlow
 def _chebyshev(
     system: System, start: Evaluation, h: float, stages: int
 ) -> tuple[System, tuple[Vector, ...]]:
-    """Return where a step of so many stages leads, before division by the norm."""
+    """Return the system and the vectors after a step, before division by the norm."""
     # the recursion of `gapless.chebyshev`, for the student and its probes together
     mu, nu, mu_tilde, gamma_tilde = coefficient_table()[:, stages]
     older: Sequence[Vector] = start.vectors
@@ -162,14 +160,14 @@ def _chebyshev(
 
 
 def _stiffness(state: State) -> float:
-    """Return the largest eigenvalue of the Hessian, after μ: the right edge of its spectrum.
+    """Return the largest eigenvalue of the Hessian, with μ subtracted: the right bulk edge.
 
-    It is the left edge of the spectrum of −∇²L, whose weights are F′.
+    Its negative is the left edge of the spectrum of −∇²L, whose weights are F′.
     """
     weights = state.here.slope.astype(float)
     law = bulk.Curvatures(
         weights,
-        # the edge does not know y: any y² will do
+        # the edge does not depend on y: any y² serves
         weights**2,
         np.full(len(weights), 1 / len(weights)),
         state.system.dynamics.alpha,

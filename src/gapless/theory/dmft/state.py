@@ -1,18 +1,18 @@
 """The flow at N = ∞, or gradient descent, on sampled paths (docs/derivations/dmft.md).
 
-With X as `dmft.sensing` draws it, N = ∞ is gradient descent like any other,
+With X drawn by `dmft.sensing`, the dynamics at N = ∞ is gradient descent,
 
     h = X w,   F = −½ ∂ℓ/∂ŷ(h, y),   dw/dt = XᵀF/N + μ w,   μ = −⟨w, XᵀF⟩/N = −α⟨F h⟩  (Eq. 3),
 
-every step being followed by division by the norm (`dmft.solvers`). A probe is an infinitesimal
-change δw of the student, made at a waiting time t_w and orthogonal to all that happened. It moves
-by
+and every step is followed by division by the norm (`dmft.solvers`). A probe is an infinitesimal
+change δw of the student, made at a waiting time t_w and orthogonal to all directions so far. It
+obeys
 
     dδw/dt = Xᵀ(F′ X δw)/N + μ δw,   F′ = −½ ∂²ℓ/∂ŷ²,
 
-with directions of its own. Along the signal it is the growth of a small overlap, along a random
-direction the response R(t, t_w). All of it is immutable: what draws a direction returns the system
-with that direction.
+with an X of its own. A probe along the signal measures the growth of a small overlap, one along a
+random direction the response R(t, t_w). All objects are immutable: a method that draws a direction
+returns the system with that direction.
 """
 
 from collections.abc import Sequence
@@ -30,20 +30,20 @@ from gapless.theory.measure import evaluate
 
 Labels = Literal["shuffled", "gaussian", "teacher"]
 FIRST_STEP = 1e-4
-"""Of the flow, in inverse units of the loss."""
+"""First step size of the flow, in inverse units of the loss."""
 LARGEST_UNIT = 2.0**80
-"""Losses further from the quartic one in size leave float32's range on their way."""
+"""Largest ratio of a loss's size to the quartic one's, or of its inverse: the range of float32."""
 LEAST_ALPHA = 1e-8
-"""Below, fields N(0, 1) drown in the rounding of a sample's own answer, which is 1/√α times as
-large (float32)."""
+"""Smallest α: below it the fields N(0, 1) are less than the float32 rounding of a sample's own
+response, which is 1/√α times as large."""
 RESIDUAL = 1e-3
-"""Residuals longer than this part of the student become directions: an error of e far below those
-of the paths (docs/derivations/dmft.md §6)."""
+"""Relative length above which a residual becomes a direction. The error of e that it leaves is far
+below that of the paths (docs/derivations/dmft.md §6)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dynamics:
-    """What is to be followed.
+    """Loss, ratio α, labels, start and waiting times of a dynamics at N = ∞.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ class Dynamics:
         ℓ(ŷ, y) and M/N.
     labels
         ``shuffled`` and ``gaussian`` are the same as N → ∞: y is independent of everything else.
-        ``teacher``: y = ⟨x, W*⟩, from the signed overlap `overlap`.
+        ``teacher``: y = ⟨x, W*⟩, and the student starts at the signed overlap `overlap`.
     overlap
-        m_0, only with a teacher.
+        m_0; it is 0 without a teacher.
     waiting
-        Waiting times t_w, ascending, at each of which two probes start: along a random direction
-        and, unless there is a teacher, along the signal.
+        Ascending waiting times t_w. At each of them a probe starts along a random direction and,
+        unless there is a teacher, another one along the signal.
     """
 
     loss: Loss
@@ -89,9 +89,9 @@ class Dynamics:
 
     @cached_property
     def unit(self) -> float:
-        """The loss's size in units of the quartic one's, to the next power of 1024.
+        """Size of the loss in units of the quartic one's, rounded to a power of 1024.
 
-        Thresholds of energies have this unit, those of times its inverse.
+        Thresholds of energies are in this unit, and those of times in its inverse.
         """
         size = check_consistent(self.loss) / check_consistent(quartic)
         # a power of two, so that thresholds in this unit scale without rounding
@@ -110,15 +110,15 @@ def check_alpha(alpha: float) -> None:
 
 
 def _refuse_jumps(loss: Loss, unit: float) -> None:
-    """Raise ``ValueError`` if ∂ℓ/∂ŷ jumps at ŷ = 0: probes, which use F′, would miss the jump."""
+    """Raise ``ValueError`` if ∂ℓ/∂ŷ jumps at ŷ = 0, because F′ of the probes omits the jump."""
     y = np.array([0.5, 1.0, 2.0])
     tiny = np.full_like(y, 1e-6)
     # a smooth ℓ′ differs by 2e-6 ℓ″ between ±1e-6, far below the bound
     jump = evaluate(loss.d1, tiny, y) - evaluate(loss.d1, -tiny, y)
     if (abs(jump) > 1e-3 * unit).any():
         raise ValueError(
-            f"waiting: the slope of {loss.name} jumps at ŷ = 0, which small changes of sampled "
-            "paths do not see; use --waiting none, or a smooth loss"
+            f"waiting: the slope of {loss.name} jumps at ŷ = 0, and the probes of sampled paths "
+            "omit the jump; use --waiting none, or a smooth loss"
         )
 
 
@@ -129,11 +129,11 @@ class Evaluation:
     Parameters
     ----------
     vectors
-        The student, then the probes, by the directions that are drawn now.
+        The student, then the probes, in components along all directions drawn so far.
     velocities
         Their time derivatives.
     labels
-        ŷ = h, of each path.
+        ŷ = h of each path.
     slope
         F′ of each path.
     energy, mu
@@ -155,20 +155,20 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """A dynamics on sampled paths, with X as far as the student and its probes have seen it.
+    """A dynamics on sampled paths, with the directions of X that student and probes have reached.
 
     Parameters
     ----------
     dynamics, ensemble
-        What is followed, on which paths.
+        The dynamics and its paths.
     y
         Labels of the paths.
     residual
-        See `RESIDUAL`.
+        Relative length above which a residual becomes a direction (`RESIDUAL`).
     sensing
-        The student's X, and one of each probe.
+        The student's X, then that of each probe.
     gradients
-        How many evaluations were made.
+        Number of gradient evaluations.
     """
 
     dynamics: Dynamics
@@ -180,7 +180,7 @@ class System:
 
     @classmethod
     def begin(cls, dynamics: Dynamics, ensemble: Ensemble, residual: float = RESIDUAL) -> "System":
-        """Return a system of which the start is drawn, and with a teacher the signal.
+        """Return a system with the direction of the start and, with a teacher, the signal's.
 
         Raises ``ValueError`` if there are too few paths for α.
         """
@@ -201,7 +201,7 @@ class System:
         return Vector(np.array(components), np.zeros(self.ensemble.paths, np.float32))
 
     def with_probes(self) -> tuple["System", tuple[Vector, ...]]:
-        """Return the system with the probes of one more waiting time, and where they start."""
+        """Return the system with the probes of one more waiting time, and their initial vectors."""
         started = []
         for stream, direction in enumerate(self.dynamics.probes, len(self.sensing)):
             empty = self.empty(stream)
@@ -212,13 +212,13 @@ class System:
         return replace(self, sensing=sensing), tuple(one.unit_vector() for one in started)
 
     def empty(self, stream: int) -> Sensing:
-        """Return the X of the student (stream 0), or of a probe, with nothing drawn."""
+        """Return the X of the student (stream 0) or of a probe, without drawn directions."""
         # labels are what ξ of exact moments are made orthogonal to; only the student has such ξ
         labels = self.sensing[0].labels if stream == 0 else self.y[None][:0]
         return Sensing.begin(self.ensemble, stream, self.dynamics.alpha, labels, self.residual)
 
     def evaluate(self, vectors: Sequence[Vector]) -> tuple["System", Evaluation]:
-        """Return velocities and averages at a student and its probes, and X as that leaves it."""
+        """Return the system after an evaluation, and velocities and averages at these vectors."""
         loss, alpha = self.dynamics.loss, self.dynamics.alpha
         sensing, vectors = self._resolved(vectors)
         student = sensing[0].times(vectors[0])
@@ -246,7 +246,7 @@ class System:
         return system, Evaluation(vectors, velocities, student, slope, energy, mu)
 
     def combined(self, factors: Sequence[float], *states: Sequence[Vector]) -> tuple[Vector, ...]:
-        """Return Σ factor × vector, of the student and of each probe."""
+        """Return Σ factor × vector for the student and for each probe."""
         return tuple(
             x.combined(factors, parts) for x, *parts in zip(self.sensing, *states, strict=True)
         )
@@ -254,9 +254,9 @@ class System:
     def normalised(
         self, vectors: Sequence[Vector]
     ) -> tuple["System", tuple[Vector, ...], tuple[float, ...]]:
-        """Return all vectors at length one, and ln |δw| that the probes gained.
+        """Return the system, all vectors at length one, and the probes' increments of ln |δw|.
 
-        The student's division by its norm is one of its probes too.
+        The factor of the student's normalisation multiplies its probes too.
         """
         # only what is drawn has a length that is known
         sensing, vectors = self._resolved(vectors)
@@ -284,16 +284,16 @@ class State:
     Parameters
     ----------
     system
-        What is followed, and X as far as it was seen.
+        The dynamics on its paths, with the directions of X drawn so far.
     here
         Vectors, velocities and averages.
     log_norms
         ln |δw| of each probe, whose vector has length one.
     t, steps
-        Time, and the steps that were taken.
+        Time and number of steps.
     step_size, stiffness
-        The flow's next step if its tolerance alone decides, and the largest eigenvalue of the
-        Hessian as last found.
+        The flow's next step size by its tolerance alone, and the last value of the largest
+        eigenvalue of the Hessian.
     """
 
     system: System
@@ -306,7 +306,7 @@ class State:
 
     @classmethod
     def begin(cls, dynamics: Dynamics, ensemble: Ensemble, residual: float = RESIDUAL) -> "State":
-        """Return the start. Raises ``ValueError`` if there are too few paths for α."""
+        """Return the initial state. Raises ``ValueError`` if there are too few paths for α."""
         system = System.begin(dynamics, ensemble, residual)
         # a loss s times larger runs s times faster
         return cls(*system.evaluate([system.start()]), step_size=FIRST_STEP / dynamics.unit)
@@ -331,13 +331,13 @@ class State:
 
     @property
     def signed_overlap(self) -> float:
-        """m."""
+        """m, the overlap with the signal; 0 without a teacher."""
         # the signal is the first direction that was drawn
         teacher = self.system.dynamics.labels == "teacher"
         return float(self.here.vectors[0].components[0]) if teacher else 0.0
 
     def packed(self) -> dict[str, np.ndarray]:
-        """Return everything that going on needs, as arrays."""
+        """Return the arrays from which `with_packed` restores the state."""
         clock = [self.t, self.steps, self.system.gradients, self.step_size, self.stiffness]
         arrays = {"clock": np.array(clock), "log_norms": np.array(self.log_norms)}
         for index, (x, one) in enumerate(zip(self.system.sensing, self.here.vectors, strict=True)):
@@ -346,7 +346,7 @@ class State:
         return arrays
 
     def with_packed(self, arrays: dict[str, np.ndarray]) -> "State":
-        """Return the state that `packed` returned, bit by bit; of any state of the same system."""
+        """Return the state that `packed` returned, bit by bit, from a state of the same system."""
         t, steps, gradients, step_size, stiffness = map(float, arrays["clock"])
         sensing, vectors = [], []
         for index in range(len(arrays["log_norms"]) + 1):

@@ -1,8 +1,8 @@
 """The maximum of f over non-decreasing z and χ, by a projected quasi-Newton method.
 
-Unknowns are ln χ and the rises of z, in units of the 1RSB ground state's z. Their Hessian is made
-by differences of gradients, on a coarse mesh, and kept up to date by the BFGS formula: five or so
-gradients on a fine mesh then do (docs/derivations/full-rsb.md §5).
+The unknowns are ln χ and the rises of z, in units of the 1RSB ground state's z. Their Hessian is
+computed by differences of gradients on a coarse mesh and updated by the BFGS formula; about five
+gradients on a fine mesh are then sufficient (docs/derivations/full-rsb.md §5).
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from gapless.theory.full_rsb.recursion import Action, Recursion, entropy
 from gapless.theory.roots import NotConverged
 
 LEAST = 1e-6
-"""Least rise of z, in its unit: z stays positive."""
+"""Smallest rise of z, in its unit, so that z stays positive."""
 ENOUGH = 1e-13
-"""Rise of f left, relative to its terms, at which the maximum counts as found, above rounding."""
+"""Expected rise of f, relative to its terms, at which the method has converged."""
 MOST_STEPS = 60
 
 
@@ -27,11 +27,11 @@ class Maximum:
     Parameters
     ----------
     z : shape (K,)
-        Non-decreasing.
+        Non-decreasing z.
     unit
-        The unit of z.
+        Unit of z.
     hessian : shape (K + 1, K + 1)
-        That of −f in (ln χ, rises of z), as the method has it.
+        Approximate Hessian of −f in (ln χ, rises of z).
     """
 
     of: Recursion
@@ -50,8 +50,8 @@ def maximise(
     Parameters
     ----------
     hessian
-        Of −f near the maximum, in (ln χ, rises of z); made by differences, which costs K + 1
-        gradients, if absent.
+        Hessian of −f near the maximum, in (ln χ, rises of z); None: by differences, at the cost of
+        K + 1 gradients.
 
     Raises `NotConverged` with the last χ and z at q → 1.
     """
@@ -121,10 +121,11 @@ def _differences(of: Recursion, x: np.ndarray, unit: float, slope: np.ndarray) -
 
 
 def _to_the_top(hessian: np.ndarray, slope: np.ndarray, lowest: np.ndarray) -> np.ndarray:
-    """Return the step to the top of the parabola at which no rise of z falls below its least.
+    """Return the step to the top of the parabola with every rise of z at least its smallest value.
 
-    ``lowest`` are the least steps of the rises. In each direction |curvature| is taken, and no less
-    than 1e-10 of the largest: the last steps of z move f by less than its gradient is known to.
+    ``lowest`` are the smallest steps of the rises. The curvature in each direction is replaced by
+    its modulus, and by at least 1e-10 of the largest, because the last steps of z change f by less
+    than the error of its gradient.
     """
     # to a unit diagonal: rises of z differ by orders of magnitude in what they move f by
     scale = 1 / np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-300))

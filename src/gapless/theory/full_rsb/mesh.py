@@ -1,7 +1,7 @@
-"""Overlaps and fields at which full replica symmetry breaking is computed, and rules between them.
+"""Mesh of overlaps and fields of full replica symmetry breaking, with its interpolation rules.
 
-Functions of the field are even in h and have features at h = 0 that narrow like √(1 − q). They are
-held at nodes h = s sinh u ≥ 0 with u uniform; local polynomials in u give them at any other field
+Functions of the field are even in h and have features at h = 0 of width √(1 − q). They are stored
+at nodes h = s sinh u ≥ 0 with uniform u, and interpolated by local polynomials in u
 (docs/derivations/full-rsb.md §5).
 """
 
@@ -12,11 +12,11 @@ import numpy as np
 from scipy.sparse import csr_array
 
 POINTS = 6
-"""Nodes of a local polynomial."""
+"""Number of nodes of a local polynomial."""
 FARTHEST = 8.0
-"""Last node of the field: a Gaussian field of variance one lies beyond it with chance 1e-15."""
+"""Last node of the field; a Gaussian field of variance one exceeds it with probability 1e-15."""
 REACH = 6.5
-"""Standard deviations at which the Gaussian of a step is cut: 8e-11 of it lie beyond."""
+"""Standard deviations at which the Gaussian of a step is cut; its tail is 8e-11."""
 BEND = 0.6
 """Overlap up to which steps are equal; beyond it they shrink with 1 − q."""
 
@@ -28,15 +28,15 @@ class Resolution:
     Parameters
     ----------
     uniform
-        Equal steps from q = 0 to 0.6.
+        Number of equal steps from q = 0 to 0.6.
     per_halving
-        Steps in which 1 − q is halved, beyond 0.6.
+        Number of steps in which 1 − q is halved, beyond 0.6.
     last
         1 − q at the start of the last step.
     fields
-        Nodes of the field.
+        Number of nodes of the field.
     order, depth
-        Gauss–Legendre points a panel in the teacher's label, and how often a panel is halved
+        Gauss–Legendre points per panel in the teacher's label, and number of halvings of a panel
         toward a singular point.
     """
 
@@ -112,7 +112,7 @@ class Mesh:
     def gaussian(self) -> tuple[np.ndarray, np.ndarray]:
         """Nodes and weights of E g(x), x ~ N(0, 1): the trapezoidal rule with spacing ½.
 
-        For entire g its error is e^(−8π²) = 5e-35; a branch point of g at ±ia costs e^(−4πa).
+        For entire g its error is e^(−8π²) = 5e-35; with a branch point of g at ±ia it is e^(−4πa).
         """
         x = np.arange(-REACH, REACH + 0.25, 0.5)
         weight = np.exp(-(x**2) / 2)
@@ -121,9 +121,9 @@ class Mesh:
 
     @cached_property
     def smoothing(self) -> list[csr_array]:
-        """For each step but the last, the matrix from nodes to fields h + √Δq x: shape (n m, n).
+        """Matrices from nodes to fields h + √Δq x for each step but the last, shape (n m, n).
 
-        The first step starts at h = 0 only: shape (m, n).
+        The first step starts at h = 0 only, and its matrix has shape (m, n).
         """
         x, _ = self.gaussian
         # the field starts at 0: of φ_0 no other value is asked for
@@ -140,7 +140,7 @@ class Mesh:
     def interpolation(self, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return nodes and weights, shape (…, `POINTS`), of an even function's value at ``field``.
 
-        Beyond the last node the function is held constant.
+        The function is constant beyond the last node.
         """
         # |field|: functions are even
         u = np.arcsinh(np.minimum(np.abs(field), FARTHEST) / self.scale) / self.spacing
@@ -157,6 +157,6 @@ class Mesh:
         return np.abs(first[..., None] + points), weight
 
     def at(self, values: np.ndarray, field: np.ndarray) -> np.ndarray:
-        """Return an even function, known at the nodes (shape (n,)), at other fields."""
+        """Return an even function at other fields, from its values at the nodes, shape (n,)."""
         node, weight = self.interpolation(field)
         return np.einsum("...p,...p->...", values[node], weight)

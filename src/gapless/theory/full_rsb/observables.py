@@ -1,4 +1,4 @@
-"""What follows from a maximum of f: the law of the labels, the conditions on a continuous z."""
+"""Observables of a maximum of f: the law of the labels, the conditions on a continuous z."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,12 +20,14 @@ Rule = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """P(ŷ, y) of a maximum, and what follows from it at its own last step.
+    """Law P(ŷ, y) of a maximum and its observables at the maximum's own last step.
 
     Parameters
     ----------
+    law
+        P(ŷ, y).
     kink
-        α E_y[p(r=0|y) h_min/χ] · 2, what the last step has left of the kink.
+        2α E_y[p(r=0|y) h_min/χ], the mass of the kink after the last step.
     corner
         Whether J = 1 + χd vanishes inside the support of the labels, so that γ̄ = χ is the pole.
     marginality
@@ -42,10 +44,10 @@ class Labels:
 
 
 def label_values(found: Maximum) -> Labels:
-    """Return the law of the labels of a maximum, and its values.
+    """Return the law of the labels of a maximum, and its observables.
 
-    P(h|y) ∝ J e^{z φ_K(r(h))} E[(P_{K−1} e^{−z φ_{K−1}})(r(h) + √Δq x)] on h > h_min(y), z and Δq
-    those of the last step.
+    P(h|y) ∝ J e^{z φ_K(r(h))} E[(P_{K−1} e^{−z φ_{K−1}})(r(h) + √Δq x)] on h > h_min(y), where z
+    and Δq are those of the last step.
     """
     of, chi, z = found.of, found.chi, found.z[-1]
     loss, mesh, y = of.loss, of.mesh, of.y
@@ -93,7 +95,7 @@ def label_values(found: Maximum) -> Labels:
 
 
 def _labels(found: Maximum, law: LabelLaw, kink: float) -> Labels:
-    """Return what follows from a law of labels."""
+    """Return the observables of a law of labels."""
     loss, alpha, chi = found.of.loss, found.of.alpha, found.chi
     d = evaluate(loss.d2, law.student, law.teacher) / 2
     atoms = bulk.Curvatures(d, law.teacher**2, law.weight, alpha)
@@ -123,11 +125,11 @@ def _labels(found: Maximum, law: LabelLaw, kink: float) -> Labels:
 
 
 def profile(found: Maximum) -> dict[str, np.ndarray]:
-    """Return λ, and what holds where z is continuous, at the overlaps q_1 … q_{K−1} of a maximum.
+    """Return λ and the conditions on a continuous z at the overlaps q_1 … q_{K−1} of a maximum.
 
-    ``d`` is D(q) = ½∫₀^q dq/λ² − (α/2) E∫Pφ′² = δf/δz(q), which vanishes; ``replicon`` is
-    αλ²E∫Pφ″², which is 1; ``multiplier`` is −αE∫Pφ″ − 1/λ, which is μ. With ``q`` and ``lambda``,
-    each of shape (K − 1,).
+    ``d`` is D(q) = ½∫₀^q dq/λ² − (α/2) E∫Pφ′² = δf/δz(q), which vanishes where z is continuous;
+    ``replicon`` is αλ²E∫Pφ″², which is 1 there; ``multiplier`` is −αE∫Pφ″ − 1/λ, which is μ there.
+    The result has these, ``q`` and ``lambda``, each of shape (K − 1,).
     """
     of, action = found.of, found.action
     mesh = of.mesh

@@ -19,11 +19,11 @@ from gapless.theory.full_rsb.mesh import REACH, Mesh, Resolution
 from gapless.theory.measure import corners, evaluate, largest_root, refuse_other_jumps
 
 CHUNK = 12
-"""Teacher's labels that are followed together: their arrays fit the cache."""
+"""Number of teacher's labels per chunk, whose arrays fit the cache."""
 PANEL = 20
 """Gauss–Legendre points on either side of the centre of the last step."""
 NEGLIGIBLE = 1e-12
-"""Teacher's labels of less Gaussian weight are left out."""
+"""Gaussian weight below which a teacher's label is left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class Recursion:
     y, weight : shape (A,)
         Teacher's labels and their weights.
     progress
-        Called after each evaluation with its cost, K times nodes times labels.
+        Function of the cost of an evaluation, K times nodes times labels, called after each.
     """
 
     loss: Loss
@@ -69,7 +69,7 @@ class Recursion:
 
     @property
     def cost(self) -> float:
-        """Cost of an evaluation."""
+        """Cost of an evaluation: K times nodes times labels."""
         return float(self.mesh.step.size * self.mesh.fields * self.y.size)
 
     def action(self, z: np.ndarray, chi: float) -> Action:
@@ -181,8 +181,8 @@ def recursion(
 ) -> Recursion:
     """Return the recursion on a mesh, with teacher's labels split at the corners of V at χ.
 
-    The labels stay where they are when χ moves, so that f has one gradient. ``q`` replaces the
-    overlaps of the resolution.
+    The labels do not change with χ, so that the gradient is that of one function f. ``q`` replaces
+    the overlaps of the resolution.
     """
     # only the rule in y: the label is integrated by panels of its own
     level = Level(resolution.depth, resolution.order, span=0, step=0, lowest=0)
@@ -219,8 +219,8 @@ def _log_mean(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (1/z) ln E e^{z g}, its derivative by z, and the normalised shares of e^{z g}.
 
-    ``values`` (overwritten) holds g along ``axis``; ``weight`` sums to 1 along it. Exact for z → 0
-    too: the mean of e^{z(g − c)} − 1 is taken, with c the largest g.
+    ``values`` (overwritten) holds g along ``axis``; ``weight`` sums to 1 along it. The formula is
+    the mean of e^{z(g − c)} − 1 with c the largest g, which is accurate for z → 0 too.
     """
     if weight.ndim == 1:
         weight = weight[:, None]

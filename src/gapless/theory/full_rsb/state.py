@@ -1,6 +1,6 @@
 """Ground states of full replica symmetry breaking at T = 0 (docs/derivations/full-rsb.md).
 
-The floor of the landscape: f is at its maximum over all non-decreasing z(q) and χ.
+Their energy is the floor of the landscape, the maximum of f over non-decreasing z(q) and χ.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,8 +28,8 @@ COARSE_STEPS = Resolution(6, 1, 6.25e-5, 180, 10)
 WIDE_LAST_STEP = Resolution(12, 2, 2.5e-4, 220, 10)
 FINEST = Resolution(12, 2, 6.25e-5, 260, 10)
 REMAINDER = 0.25
-"""Share of an extrapolation in the last step that is taken as its error; one step further on the
-extrapolated values move by 3 % of it (full-rsb.md §6)."""
+"""Error of an extrapolation in the last step, as a share of it. With one further step the
+extrapolated values change by 3 % of it (full-rsb.md §6)."""
 
 Progress = Callable[[float], object]
 
@@ -62,8 +62,8 @@ class FullRSBState:
     law
         P(ŷ, y) as quadrature atoms, folded to ŷ, y ≥ 0, at the last step used.
     flags
-        ``kink_mass`` (left of the kink by the last step), ``marginality`` (F(χ) = αE[(χd/J)²] of
-        the labels; what it lacks of 1 are labels about to cross zero) and ``discontinuity``
+        ``kink_mass`` (mass of the kink after the last step), ``marginality`` (F(χ) = αE[(χd/J)²]
+        of the labels; its distance from 1 is due to labels close to zero) and ``discontinuity``
         (largest |αλ²E∫Pφ″² − 1| over the q between 0.05 and 0.95).
     error
         Estimated absolute error of each value, under the same keys; that of z is the largest for
@@ -100,7 +100,7 @@ class FullRSBThreshold:
     alpha
         α_BBP, where `FullRSBState.margin` vanishes.
     slope
-        d margin/dα there.
+        d margin/dα at ``alpha``.
     error
         Estimated absolute error of alpha.
     """
@@ -114,23 +114,23 @@ class FullRSBThreshold:
 def full_rsb_state(loss: Loss, alpha: float, progress: Progress = lambda _: None) -> FullRSBState:
     """Return the ground state of full replica symmetry breaking at ``alpha``.
 
-    About 20 s on one core. Values are those of steps z_k that are halved from one mesh to the next;
-    what depends on the last step is extrapolated to where the kink of the inner minimisation has
-    healed (docs/derivations/full-rsb.md §6).
+    It takes about 20 s on one core. Steps z_k are halved from one mesh to the next; values that
+    depend on the last step are extrapolated to a vanishing kink of the inner minimisation
+    (docs/derivations/full-rsb.md §6).
 
     Parameters
     ----------
     loss
-        Even in ŷ and y. A jump of the minimiser of V at field zero is dealt with, elsewhere not.
+        Loss, even in ŷ and y. The minimiser of V may jump at field zero, and nowhere else.
     alpha
         M/N, where the 1RSB scheme has a ground state (above 1.05 for the quartic loss).
     progress
-        Called with the share of the work that has been done since the last call.
+        Function of the share of the work done since its last call.
 
     Raises
     ------
     ValueError
-        As `gapless.theory.threshold_state` does.
+        For the arguments that `gapless.theory.threshold_state` rejects.
     NotConverged
         With the last iterate.
     """
@@ -170,14 +170,14 @@ def full_rsb_threshold(
     Parameters
     ----------
     near
-        Where the search begins; by default the largest α_BBP of the 1RSB threshold states.
+        First α of the search; by default the largest α_BBP of the 1RSB threshold states.
     progress
-        Called with a share of the work, as by `full_rsb_state`; four states are reckoned with.
+        Function of a share of the work, as in `full_rsb_state`; the work is that of four states.
 
     Raises
     ------
     ValueError
-        Where the 1RSB states have no α_BBP to begin at.
+        If the 1RSB states have no α_BBP at which the search could begin.
     NotConverged
         If six states do not suffice.
     """
@@ -225,7 +225,7 @@ def _first_sketch(loss: Loss, alpha: float) -> Maximum:
 
 
 def _coarse(resolution: Resolution) -> Resolution:
-    """Return the mesh with the same overlaps on which the Hessian is made."""
+    """Return the coarse mesh of the Hessian, with the same overlaps."""
     # curvature is needed to some per cent only, and a gradient there costs 0.4 of one
     fields, order = round(0.6 * resolution.fields), round(0.7 * resolution.order)
     return replace(resolution, fields=fields, order=order)
@@ -245,7 +245,7 @@ def _refined(start: Maximum, resolution: Resolution, progress: Progress) -> Iter
 
 
 def carried(found: Maximum, middle: np.ndarray) -> np.ndarray:
-    """Return z of a maximum on other steps: z √(1 − q) is interpolated in ln(1 − q)."""
+    """Return z of a maximum on other steps, by interpolation of z √(1 − q) in ln(1 − q)."""
     old = found.of.mesh.middle
     # z grows like a power of 1 − q near −5/8: divided by √(1 − q) it is nearly straight
     scaled = found.z * np.sqrt(1 - old)
@@ -298,7 +298,7 @@ def _state(
 
 
 class _Shares:
-    """Turns costs of evaluations into shares of the whole."""
+    """Conversion of costs of evaluations to shares of the total."""
 
     def __init__(self, progress: Progress, sketch: Maximum) -> None:
         # panels in y: their number is the same at every order

@@ -1,4 +1,4 @@
-"""Minima along α, κ and overlap: starting points for solvers (docs/derivations/landscape.md §5)."""
+"""Minima along α, κ and overlap, starting points of solvers (docs/derivations/landscape.md §5)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,28 +15,28 @@ from gapless.theory.minima.system import Question, Solved, newton
 from gapless.theory.roots import NotConverged
 
 _SKETCH = 1e-3
-"""Tolerance of starting points: Newton's method from there takes one step more than from 1e-6."""
+"""Tolerance of starting points; Newton's method takes one step more from there than from 1e-6."""
 _FEW = 12
-"""Newton steps that a starting point may take: more say that it was too far."""
+"""Largest number of Newton steps to a starting point; more mean that its guess was too far away."""
 _THINNEST = 1e-4
-"""Of ω/γ where the law ends inside the labels' range: below, no rule here resolves its last drop
-e^{−(ω/γ)/(1+γd)}."""
+"""Smallest ω/γ of a law with a boundary 1 + γd = 0: below it the quadrature does not resolve the
+factor e^{−(ω/γ)/(1+γd)}."""
 _THIN = 5e-3
-"""Of ω/γ: below, starting points too need a finer rule."""
+"""ω/γ below which starting points need the finer rule too."""
 _NOBODY = 1e-9
-"""Labels of this probability may lie beyond the boundary without being cut off."""
+"""Largest probability of labels at which a boundary 1 + γd = 0 is neglected."""
 _THIN_ALPHA = 1.5
-"""Below, ω/γ is small, and following the minima takes as long as all the way from α = 1000."""
+"""α below which ω/γ is small; continuation below takes as long as from α = 1000 down to it."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One loss, law of the labels and overlap: what all minima of a family have in common.
+    """Loss, law of the labels and overlap of a family of minima.
 
     Parameters
     ----------
     loss, annealed, overlap
-        As in `minima_measure`.
+        The arguments of `minima_measure`.
     """
 
     loss: Loss
@@ -44,7 +44,7 @@ class Kind:
     overlap: float = 0.0
 
     def marginal(self, at: Multipliers, *more: tuple[str, str], energy: float = 1.0) -> Question:
-        """Return the question of the marginal minima near ``at``.
+        """Return the system of equations of the marginal minima near ``at``.
 
         Parameters
         ----------
@@ -59,7 +59,7 @@ class Kind:
         )
 
     def gapped(self, *more: tuple[str, str], energy: float = 1.0) -> Question:
-        """Return the question of the minima whose bulk edge lies above zero (ω = 0)."""
+        """Return the system of equations of the minima with a bulk edge above zero (ω = 0)."""
         return self._question(("gamma", "force"), ("force", "spectrum"), more, energy)
 
     def _question(
@@ -81,16 +81,16 @@ class Kind:
         )
 
     def boundary(self, gamma: float) -> float:
-        """Return the share of teacher's labels at which 1 + γd vanishes somewhere."""
+        """Return the probability of the teacher's labels at which 1 + γd vanishes at some ŷ."""
         # midpoints of panels of 0.05: the share is needed to be told from zero, not to digits
         y = np.linspace(0.025, 9.975, 200)
         bounded = stretches(self.loss, gamma, y) > 0
         return float(np.sqrt(2 / np.pi) * 0.05 * np.exp(-(y[bounded] ** 2) / 2).sum())
 
     def near(self, at: Multipliers, *more: tuple[str, str], energy: float = 1.0) -> Solved:
-        """Return the minima near ``at``, marginal or else gapped: a starting point.
+        """Return a starting point near ``at``: marginal minima, or gapped ones without them.
 
-        Raises `NotConverged`.
+        Raises `NotConverged` if neither is found.
         """
         # gapped minima stay so along a curve until F reaches 1, where they are refused
         if at.omega == 0:
@@ -123,7 +123,7 @@ class Kind:
         return found
 
     def refined(self, at: Multipliers, *more: tuple[str, str], energy: float = 1.0) -> Question:
-        """Return the question that ``at``, a solution of `near`, answers."""
+        """Return the system of equations that ``at``, a solution of `near`, solves."""
         if at.omega > 0:
             return self.marginal(at, *more, energy=energy)
         return self.gapped(*more, energy=energy)
@@ -147,14 +147,14 @@ def large_alpha_guess(loss: Loss, alpha: float) -> Multipliers:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Minima along α, starting points for solvers.
+    """Minima along α, starting points of solvers.
 
     Parameters
     ----------
     at
-        In order of falling α.
+        Multipliers, in order of decreasing α.
     border
-        γ(φ − μ) there.
+        γ(φ − μ) of each of them.
     """
 
     at: tuple[Multipliers, ...]
@@ -162,7 +162,7 @@ class Curve:
 
     @property
     def lowest(self) -> float:
-        """The smallest α that was reached."""
+        """The smallest α of the curve."""
         return self.at[-1].alpha
 
     def guess(self, alpha: float) -> Multipliers:
@@ -177,7 +177,7 @@ class Curve:
 
 
 def _ahead(then: Multipliers, now: Multipliers, share: float) -> Multipliers:
-    """Return multipliers beyond ``now`` by ``share`` of the way from ``then``, in logarithms."""
+    """Return multipliers extrapolated in logarithms, by ``share`` of the way from then to now."""
     return Multipliers(
         *(b * (b / a) ** share if a > 0 and b > 0 else b for a, b in zip(then, now, strict=True))
     )
@@ -186,9 +186,9 @@ def _ahead(then: Multipliers, now: Multipliers, share: float) -> Multipliers:
 def followed(
     kind: Kind, first: Solved, ratio: float, end: float, *more: tuple[str, str]
 ) -> list[Solved]:
-    """Return minima from ``first`` on as α changes, in steps of at most a factor ``ratio``.
+    """Return minima from ``first`` to α = ``end``, with first step a factor ``ratio`` in α.
 
-    The steps are halved where the solver fails, and the curve ends where they would be short.
+    The step in log α is halved where the solver fails, and the curve ends where it falls to 0.02.
     """
     # in log α, where multipliers are nearly powers
     found, step = [first], np.log(ratio)
@@ -244,7 +244,7 @@ def most_numerous_curve(loss: Loss, annealed: bool) -> Curve:
 
 @lru_cache(maxsize=32)
 def thin_curve(loss: Loss, annealed: bool) -> Curve:
-    """Return the most numerous minima from α = 1.5 down to the smallest where they are resolved."""
+    """Return the most numerous minima from α = 1.5 down to the smallest resolved α."""
     kind = Kind(loss, annealed)
     first = kind.near(most_numerous_curve(loss, annealed).at[-1])
     return _curve(followed(kind, first, 1 / 1.1, 1.0))
@@ -266,9 +266,9 @@ def deepest_curve(loss: Loss, annealed: bool) -> Curve:
 
 
 def at_alpha(kind: Kind, curve: Curve, alpha: float, *more: tuple[str, str]) -> Solved:
-    """Return the minima at α, from a curve that reaches it: interpolated, or else followed.
+    """Return the minima at α, interpolated in a curve or continued from its nearest point.
 
-    Raises `NotConverged`.
+    Raises `NotConverged` if neither gives a solution.
     """
     try:
         found = kind.near(curve.guess(alpha), *more)
@@ -289,9 +289,9 @@ def at_alpha(kind: Kind, curve: Curve, alpha: float, *more: tuple[str, str]) -> 
 def along_kappa(
     kind: Kind, solved: Solved, until: Callable[[Solved], bool], step: float
 ) -> list[Solved]:
-    """Return minima at κ that changes by ``step`` γ, from ``solved`` to the first with ``until``.
+    """Return minima along κ, in steps of ``step`` γ, from ``solved`` to the first with ``until``.
 
-    Ends earlier where the steps would be short.
+    The list ends earlier where the step falls to 0.02.
     """
     found = [solved]
     while not until(found[-1]) and abs(step) > 0.02 and len(found) < 200:
@@ -310,7 +310,7 @@ def along_kappa(
 def without_complexity(kind: Kind, solved: Solved, sign: int = 1) -> Solved:
     """Return the minima with Σ = 0 below (sign 1) or above (−1) those of κ = 0.
 
-    Raises `NotConverged` where the walk ends with Σ > 0.
+    Raises `NotConverged` if the last resolved minima have Σ > 0.
     """
     straight = _without_walk(kind, solved, sign)
     if straight is not None:
@@ -331,7 +331,7 @@ def without_complexity(kind: Kind, solved: Solved, sign: int = 1) -> Solved:
 
 
 def _without_walk(kind: Kind, solved: Solved, sign: int) -> Solved | None:
-    """Return the minima with Σ = 0 from one step in κ and a parabola, or None where that fails."""
+    """Return the minima with Σ = 0 by one step in κ and a parabola, or None if that fails."""
     # dΣ/de = κ, and e is linear in κ near κ = 0: Σ falls by a square of κ.
     step = 0.5 * sign * solved.at.gamma
     try:
@@ -348,5 +348,5 @@ def _without_walk(kind: Kind, solved: Solved, sign: int) -> Solved | None:
 
 
 def walk_to_end(kind: Kind, solved: Solved, sign: int) -> list[Solved]:
-    """Return minima from κ = 0 down (sign 1) or up in energy to the first with Σ < 0."""
+    """Return minima from κ = 0 down (sign 1) or up (−1) in energy to the first with Σ < 0."""
     return along_kappa(kind, solved, lambda s: s.averages.complexity < 0, 0.5 * sign)

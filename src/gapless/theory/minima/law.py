@@ -11,11 +11,11 @@ from gapless.quadrature import Level, half_gaussian, half_line
 from gapless.theory.measure import SCAN, evaluate, onsets, support_end
 
 _HALVINGS = 50
-"""Of a panel of the scan: the zeros of 1 + γd are then known to round-off."""
+"""Bisections of a panel of the scan; the zeros of 1 + γd are then accurate to round-off."""
 _ABOUT = np.linspace(0.5, 1.5, 41)
-"""ŷ/y at which curvatures are looked at besides `SCAN`: every loss has its well at ŷ = y."""
+"""Ratios ŷ/y of the scan besides `SCAN`, because every loss has its well at ŷ = y."""
 _MOST = 3
-"""Stretches of ŷ ≥ 0 with 1 + γd > 0 at one y."""
+"""Largest number of bounded intervals of ŷ ≥ 0 with 1 + γd > 0 at one y."""
 
 
 class Multipliers(NamedTuple):
@@ -24,15 +24,15 @@ class Multipliers(NamedTuple):
     Parameters
     ----------
     gamma
-        γ, where ψ(γ) = μ.
+        γ, the solution of ψ(γ) = μ.
     force
-        A = 1/(2α E ℓ′²), of the squared gradient.
+        A = 1/(2α E ℓ′²), the multiplier of the squared gradient.
     omega
-        ω ≥ 0, of the bulk edge; 0 where the edge lies above zero.
+        ω ≥ 0, the multiplier of the bulk edge; 0 where the edge lies above zero.
     kappa
-        κ = dΣ/de, of the energy.
+        κ = dΣ/de, the multiplier of the energy.
     signal
-        c, of the gradient along the signal; 0 at overlap 0.
+        c, the multiplier of the gradient along the signal; 0 at overlap 0.
     alpha
         Samples per dimension.
     """
@@ -52,7 +52,7 @@ class MinimaMeasure:
     Parameters
     ----------
     loss, at, overlap, annealed
-        What the measure belongs to; `at` holds the multipliers.
+        Loss, multipliers, overlap, and whether labels are annealed.
     y, y_weight : shape (A,)
         Teacher's labels and their weights (sum 1): Gaussian, or with annealed labels tilted.
     h, weight : shape (A, B)
@@ -95,14 +95,14 @@ class MinimaMeasure:
 
 @dataclass(frozen=True, eq=False)
 class Support:
-    """Stretches of ŷ ≥ 0 on which 1 + γd > 0, at each y.
+    """Intervals of ŷ ≥ 0 with 1 + γd > 0, at each y.
 
     Parameters
     ----------
     outer : shape (A,)
-        Where the last one begins, which ends nowhere; 0 if 1 + γd vanishes nowhere.
+        Lower end of the last interval, which is unbounded; 0 if 1 + γd has no zero.
     low, high : shape (A, S)
-        The others; both equal ``outer`` where there are fewer.
+        Ends of the others; both equal ``outer`` where there are fewer.
     """
 
     outer: np.ndarray
@@ -120,10 +120,10 @@ def _scan(loss: Loss, gamma: float, y: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def support(loss: Loss, gamma: float, y: np.ndarray) -> Support:
-    """Return where 1 + γd(ŷ, y) > 0.
+    """Return the intervals of ŷ ≥ 0 with 1 + γd(ŷ, y) > 0, at each y.
 
     Raises ``ValueError`` where the curvature is below −1/γ at the largest labels, or there are more
-    than four stretches.
+    than four intervals.
     """
     grid, positive = _scan(loss, gamma, y)
     # the law is integrated to infinity along the last stretch
@@ -166,14 +166,14 @@ def support(loss: Loss, gamma: float, y: np.ndarray) -> Support:
 
 
 def stretches(loss: Loss, gamma: float, y: np.ndarray) -> np.ndarray:
-    """Return how often 1 + γd changes sign as |ŷ| grows, at each y; 0 without a boundary."""
+    """Return the number of sign changes of 1 + γd in |ŷ| at each y; 0 without a boundary."""
     # counted, not located: where the count changes with y, an average over y has a corner
     positive = _scan(loss, gamma, y)[1]
     return np.count_nonzero(positive[:, 1:] != positive[:, :-1], axis=1)
 
 
 def _within(low: np.ndarray, high: np.ndarray, level: Level) -> tuple[np.ndarray, np.ndarray]:
-    """Return nodes and weights of ∫ over [low, high], graded to both ends, shape (A, B)."""
+    """Return nodes and weights on [low, high], refined toward both ends, shape (A, B)."""
     # uniform in logit: the weight's last drop e^{−(ω/γ)/(1+γd)} is smooth in log(h − low)
     s = np.arange(level.lowest, -level.lowest, level.step)
     share = 1 / (1 + np.exp(-s))

@@ -46,7 +46,7 @@ class Minima:
     overlap, labels
         |⟨W, W*⟩|/N; "quenched" or "annealed".
     gamma, omega, kappa
-        γ with ψ(γ) = μ; multiplier ω ≥ 0 of the bulk edge; κ = dΣ/de.
+        γ with ψ(γ) = μ; the multiplier ω ≥ 0 of the bulk edge; κ = dΣ/de.
     energy, complexity
         e = (α/2) E ℓ; Σ: the number of such minima is e^{NΣ} on average over X.
     mu
@@ -62,7 +62,7 @@ class Minima:
     flags
         ``gapped`` (the bulk edge lies above zero; otherwise the minima are marginal),
         ``negative_complexity`` (Σ < 0: no such minima in a typical X), ``border`` (φ(γ) − μ),
-        ``unstable`` (it is negative: a signal with these labels gives a direction of descent) and
+        ``unstable`` (φ(γ) < μ: a signal with these labels is a direction of descent) and
         ``second_variation`` (below 1 the law is a maximum of the count, Eq. (L9)).
     error
         Estimated absolute error of each value, under the same keys.
@@ -100,11 +100,11 @@ def minima(
     overlap: float = 0.0,
     labels: str = "quenched",
 ) -> Minima:
-    """Return the law of labels at the minima of one energy and overlap, Eq. (L5).
+    """Return the minima of one energy and overlap with their law of labels, Eq. (L5).
 
-    Of ``kappa``, ``energy`` and ``deepest`` one may be given; without any the minima are the most
-    numerous ones, κ = 0. The first call for a loss follows them along α (about half a second,
-    the deepest ones another half), later ones take about 0.1 s.
+    At most one of ``kappa``, ``energy`` and ``deepest`` is given; without any the minima are the
+    most numerous ones, κ = 0. The first call for a loss follows them along α, which takes about
+    0.5 s, and 0.5 s more for the deepest ones; later calls take about 0.1 s.
 
     Parameters
     ----------
@@ -119,10 +119,10 @@ def minima(
     deepest
         Take those with Σ = 0 below the most numerous ones.
     overlap
-        ⟨W, W*⟩/N ≥ 0 with the teacher. At 0 the labels may as well be shuffled.
+        ⟨W, W*⟩/N ≥ 0 with the teacher. The law at 0 is also that of shuffled labels.
     labels
-        "quenched": the teacher's labels y are Gaussian, as a typical X makes them; "annealed": the
-        number of minima is averaged over y too, so that it counts rare y.
+        "quenched": the teacher's labels y are Gaussian, as for a typical X; "annealed": the number
+        of minima is averaged over y as well, so that rare y contribute.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def minima(
 
 
 def check_countable(loss: Loss, labels: str) -> bool:
-    """Return whether labels are annealed, once the minima of a loss can be counted.
+    """Return whether labels are annealed, after a check that minima of the loss can be counted.
 
     Raises ``ValueError`` unless ℓ is even in ŷ and in y with a slope that is continuous at ŷ = 0.
     """
@@ -167,15 +167,15 @@ def check_countable(loss: Loss, labels: str) -> bool:
     slope = evaluate(loss.d1, np.full(3, 1e-9), y)
     if (np.abs(slope) > 1e-6 * np.abs(evaluate(loss.d1, np.ones(3), y)).max()).any():
         raise ValueError(
-            f"loss: {loss.name} has a kink at ŷ = 0, which its curvature does not see: the "
-            "marginal minima that are counted exist at no alpha, energy or overlap; take a loss "
-            "with a continuous slope, such as quartic or normalised:a=1"
+            f"loss: {loss.name} has a kink at ŷ = 0, which its curvature omits: the marginal "
+            "minima that are counted exist at no alpha, energy or overlap; take a loss with a "
+            "continuous slope, such as quartic or normalised:a=1"
         )
     return labels == "annealed"
 
 
 def _most_numerous(kind: Kind, alpha: float) -> Solved:
-    """Return the minima of κ = 0; ``ValueError`` with the range where there are none."""
+    """Return the minima of κ = 0; raise ``ValueError`` with the range of α without them."""
     # at overlap 0, where curves are kept for later calls; the overlap is gone to from there
     plain = Kind(kind.loss, kind.annealed)
     if alpha > HIGHEST_ALPHA:
@@ -195,7 +195,7 @@ def _most_numerous(kind: Kind, alpha: float) -> Solved:
 
 
 def _why_not_below(kind: Kind, last: Multipliers) -> str:
-    """Return why the minima are not followed to smaller α."""
+    """Return the reason for which the minima end at the smallest α."""
     try:
         # a step beyond the end, for the reason that it fails with
         kind.near(last._replace(alpha=0.9 * last.alpha))
@@ -236,7 +236,7 @@ def _at_overlap(kind: Kind, first: Solved) -> Solved:
 
 
 def _at_kappa(kind: Kind, top: Solved, kappa: float) -> Solved:
-    """Return the minima at ``kappa``, at once or by steps."""
+    """Return the minima at ``kappa``, by one Newton solution or by steps in κ."""
     # κ of a few γ are within reach of one Newton solution
     if abs(kappa) < 5 * top.at.gamma:
         try:
@@ -263,7 +263,7 @@ def _at_kappa(kind: Kind, top: Solved, kappa: float) -> Solved:
 
 
 def _deepest(kind: Kind, top: Solved) -> Solved:
-    """Return the minima with Σ = 0; ``ValueError`` with the range where they are not resolved."""
+    """Return the minima with Σ = 0; raise ``ValueError`` with the range if not resolved."""
     alpha, pair = top.at.alpha, ("kappa", "complexity")
     if kind.overlap:
         try:
@@ -290,7 +290,7 @@ def _deepest(kind: Kind, top: Solved) -> Solved:
 
 
 def _at_energy(kind: Kind, top: Solved, energy: float) -> Solved:
-    """Return the minima of one energy; ``ValueError`` with the range of those with Σ ≥ 0."""
+    """Return the minima of one energy; raise ``ValueError`` with the range of Σ ≥ 0."""
     pair = ("kappa", "energy")
     try:
         found = kind.near(top.at, pair, energy=energy)
@@ -314,7 +314,7 @@ def _at_energy(kind: Kind, top: Solved, energy: float) -> Solved:
 
 
 def _end(kind: Kind, top: Solved, sign: int) -> float:
-    """Return the energy at which Σ = 0, or the last that is resolved before."""
+    """Return the energy at which Σ = 0, or the last one resolved on the way to it."""
     pair = ("kappa", "complexity")
     try:
         at = without_complexity(kind, top, sign).at
@@ -325,7 +325,7 @@ def _end(kind: Kind, top: Solved, sign: int) -> float:
 
 
 def refined(kind: Kind, at: Multipliers, *more: tuple[str, str], energy: float = 1.0) -> Minima:
-    """Return the state that ``at`` is near, solved on finer rules until two of them agree."""
+    """Return the state near ``at``, solved on finer rules until two of them agree."""
     question = kind.refined(at, *more, energy=energy)
 
     def on(level: Level, start: Multipliers) -> tuple[Solved, dict[str, Any]]:

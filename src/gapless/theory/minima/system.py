@@ -1,8 +1,8 @@
 """The conditions of Eq. (L6) as one system, and its Jacobian in closed form.
 
 The law is an exponential family in A, ω, κ and c, and nearly one in γ, so every derivative of an
-average is a covariance at the same nodes (docs/derivations/landscape.md §5): Newton's method costs
-one evaluation of the measure a step.
+average is a covariance at the same nodes (docs/derivations/landscape.md §5). A step of Newton's
+method therefore costs one evaluation of the measure.
 """
 
 from collections.abc import Mapping
@@ -17,18 +17,18 @@ from gapless.theory.minima.law import MinimaMeasure, Multipliers, minima_measure
 from gapless.theory.roots import NotConverged
 
 EQUATIONS = ("force", "spectrum", "edge", "signal", "energy", "complexity", "border")
-"""What may be asked to vanish.
+"""Equations that a system may contain.
 
-force: 2αA E ℓ′² = 1; spectrum: ψ(γ) = μ; edge: F(γ) = 1; signal: E[ℓ′(y − qŷ)] = 0; energy: e is
-the one given; complexity: Σ = 0; border: φ(γ) = μ, at overlap 0.
+force: 2αA E ℓ′² = 1; spectrum: ψ(γ) = μ; edge: F(γ) = 1; signal: E[ℓ′(y − qŷ)] = 0; energy: e has
+a given value; complexity: Σ = 0; border: φ(γ) = μ, at overlap 0.
 """
 _LONGEST = 0.7
-"""Of a step, in logarithms."""
+"""Longest Newton step, in logarithms."""
 
 
 @dataclass(frozen=True, eq=False)
 class Averages:
-    """Averages over the law and their derivatives, at one measure.
+    """Averages over one law of labels, and their derivatives.
 
     Parameters
     ----------
@@ -81,10 +81,11 @@ class Averages:
 
     @property
     def second_variation(self) -> float:
-        """Largest share of α that the convex terms of K take back: below 1, ν is a maximum.
+        """Largest eigenvalue of the convex terms of K relative to α; below 1, ν is a maximum.
 
-        Eq. (L9): on laws that keep the constraints the second variation of K is −αE η² plus
-        the squares of two linear forms, whose Gram matrix this is the largest eigenvalue of.
+        By Eq. (L9) the second variation of K, on laws that keep the constraints, is −αE η² plus
+        the squares of two linear forms. The value is the largest eigenvalue of their Gram matrix
+        over α.
         """
         m, at = self.measure, self.measure.at
         means, covariance, cubes, _ = self._functions
@@ -150,7 +151,7 @@ class Averages:
         return float(found + np.log1p(-(m.overlap**2)) / 2)
 
     def residuals(self, energy: float | None) -> dict[str, float]:
-        """Return what is left of each equation, of order one off the solution."""
+        """Return the residual of each equation, scaled to order one off the solution."""
         at, means = self.measure.at, self._functions[0]
         scale = at.gamma * at.alpha
         found = {
@@ -168,7 +169,7 @@ class Averages:
         return {name: float(value) for name, value in found.items()}
 
     def jacobian(self) -> dict[tuple[str, str], float]:
-        """Return ∂(equation)/∂(unknown), unknowns as in `vector`."""
+        """Return ∂(equation)/∂(unknown), per unit of a step of the unknown as in `moved`."""
         at = self.measure.at
         means, covariance, cubes, _ = self._functions
         scale = at.gamma * at.alpha
@@ -225,19 +226,19 @@ class Averages:
 
 @dataclass(frozen=True)
 class Question:
-    """Which state is meant: what is solved for, and what must vanish.
+    """System of equations for a state: unknowns and the equations that determine them.
 
     Parameters
     ----------
     loss, overlap, annealed
-        As in `minima_measure`.
+        The arguments of `minima_measure`.
     unknowns
-        Names of `Multipliers`, the others keep their values; "gap" is ω without the logarithm,
+        Names of `Multipliers`; the others keep their values. "gap" is ω without the logarithm,
         which may then cross zero.
     equations
-        As many of `EQUATIONS`.
+        The same number of `EQUATIONS`.
     energy
-        The energy that "energy" means.
+        The value of e in the equation "energy".
     """
 
     loss: Loss
@@ -253,7 +254,7 @@ class Question:
 
 
 def moved(at: Multipliers, step: Mapping[str, float]) -> Multipliers:
-    """Return the multipliers after a step: of γ, A, ω and α in logarithms, of κ and c over γ."""
+    """Return the multipliers after a step, in log γ, log A, log ω, log α, κ/γ and c/γ."""
     changed = {}
     for name, size in step.items():
         field = "omega" if name == "gap" else name
@@ -266,14 +267,14 @@ def moved(at: Multipliers, step: Mapping[str, float]) -> Multipliers:
 
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """A state at one level.
+    """Solution of a system of equations at one level of quadrature.
 
     Parameters
     ----------
     averages
-        At the solution, or as near as the tolerance asked for.
+        Averages at the solution, to the tolerance of `newton`.
     condition
-        ‖Jacobian⁻¹‖, at least 1: what noise in the equations is multiplied by.
+        ‖Jacobian⁻¹‖, at least 1: the amplification of noise in the equations.
     """
 
     averages: Averages
@@ -292,14 +293,15 @@ def newton(
     tolerance: float = 1e-12,
     steps: int = 40,
 ) -> Solved:
-    """Return the solution near ``start``, by Newton's method with steps cut where they are long.
+    """Return the solution near ``start``, by Newton's method with steps of limited length.
 
     Parameters
     ----------
     tolerance
-        On the step that is left, relative. Steps that round-off keeps from shrinking are accepted.
+        Largest relative size of the remaining step. A step that stopped decreasing at round-off is
+        accepted too.
     steps
-        How many are tried.
+        Largest number of steps.
 
     Raises `NotConverged` with the last multipliers.
     """

@@ -52,13 +52,13 @@ def _summary(state: Minima | None) -> dict[str, Any] | None:
 def minima_threshold(loss: Loss, labels: str = "quenched") -> MinimaThreshold:
     """Return α_BBP of the most numerous and of the deepest minima: φ(γ) = μ.
 
-    Where φ − μ changes sign more than once the largest α counts. At α_BBP marginal minima have one
-    reading only: bulk edge, outlier and μ meet.
+    Where φ − μ changes sign more than once the largest α is returned. At α_BBP of marginal minima
+    bulk edge, outlier and μ are equal, so the three readings coincide.
 
     Parameters
     ----------
     loss, labels
-        As in `gapless.theory.minima.minima`.
+        Arguments of `gapless.theory.minima.minima`.
 
     Raises ``ValueError`` for a loss whose minima cannot be counted, `NotConverged` with the last
     iterate.

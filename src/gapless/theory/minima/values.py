@@ -12,7 +12,7 @@ from gapless.theory.roots import root_between
 
 
 def state_values(averages: Averages) -> dict[str, Any]:
-    """Return every reported number, under its name in `Minima`."""
+    """Return the values of `Minima`, by name."""
     measure = averages.measure
     at = measure.at
     # of either sign at an overlap, where the law is not folded
@@ -39,7 +39,7 @@ def state_values(averages: Averages) -> dict[str, Any]:
 
 
 def natural_sizes(averages: Averages, values: dict[str, Any]) -> dict[str, float]:
-    """Return the size of the terms whose difference a value is."""
+    """Return the scale of the terms of each value, which is their difference."""
     at = averages.measure.at
     # ψ and φ are differences of averages with 1/γ, which is large at large α
     inverse = abs(values["mu"]) + 1 / at.gamma
@@ -55,7 +55,7 @@ def natural_sizes(averages: Averages, values: dict[str, Any]) -> dict[str, float
 
 
 def _responses(measure: MinimaMeasure, gamma: float) -> np.ndarray:
-    """Return d/(1+γd) at another γ."""
+    """Return d/(1+γd) of each node at another γ."""
     # from r = d/(1+γd) alone, which holds d = r/(1 − γr): the curvature is not kept
     return measure.response / (1 - (measure.at.gamma - gamma) * measure.response)
 
@@ -71,10 +71,10 @@ def _curvatures(measure: MinimaMeasure) -> bulk.Curvatures:
 
 
 def toward_signal(measure: MinimaMeasure, gamma: float) -> float:
-    """Return φ(γ), what the direction of the signal makes of γ, Eq. (L10).
+    """Return φ(γ), the counterpart of ψ(γ) along the signal, Eq. (L10).
 
-    At overlap 0 it is α E[dy²/(1+γd)]. At overlap q the label of the direction is
-    v = (y − qŷ)/√(1 − q²), and the gradient, which vanishes at a minimum, adds a term.
+    At overlap 0 it is α E[dy²/(1+γd)]. At overlap q the label of the tangent direction is
+    v = (y − qŷ)/√(1 − q²), and the condition that the gradient vanishes adds a term.
     """
     alpha, q = measure.at.alpha, measure.overlap
     response = _responses(measure, gamma)
