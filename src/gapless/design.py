@@ -1,10 +1,10 @@
 """A design: one sensing matrix with K runs on it, and the tree of random keys behind it.
 
-The design is the atom of scheduling and of reproducibility: everything drawn depends on
-(seed, N, M, design index) and on a name (`sensing`, `teacher`, `start`, `labels`, `noise`), never
-on the protocol, the loss, the kind of labels, the precision or what ran before. So a shuffled twin
-shares sensing vectors, teacher and start with the run whose twin it is, and two protocols can be
-compared on the same instances.
+The design is the unit of scheduling and of reproducibility: every draw depends on
+(seed, N, M, design index) and on a name (`sensing`, `teacher`, `start`, `labels`, `noise`), and not
+on the protocol, the loss, the kind of labels, the precision or earlier runs. A shuffled twin
+therefore shares sensing vectors, teacher and start with its run, and two protocols can be compared
+on the same instances.
 """
 
 from collections.abc import Iterator
@@ -33,15 +33,16 @@ from gapless.sensing import (
 )
 
 ROWS_PER_BLOCK = 512
-"""Sensing vectors are drawn in blocks of this many, each block with a key of its own."""
+"""Number of sensing vectors per block; each block is drawn with a key of its own."""
 
 
 def default_runs_per_design(n: int) -> int:
-    """Return K, how many runs share one sensing matrix by default.
+    """Return K, the default number of runs on one sensing matrix.
 
-    Larger K is faster per run (one matrix product serves all), and slower for who asks for a few
-    runs: sweeps take more (`gapless.measure.design_point.sweep_runs_per_design`). K is a fixed
-    function of N because rounding depends on it.
+    Larger K is faster per run, because one matrix product serves all runs, and slower where only a
+    few runs are wanted. Sweeps have a larger K
+    (`gapless.measure.design_point.sweep_runs_per_design`). K is a fixed function of N because
+    rounding depends on it.
     """
     return 64 if n <= 2048 else 32 if n <= 4096 else 16 if n <= 8192 else 8
 
@@ -57,12 +58,12 @@ class Design:
     seed, index
         Seed of the experiment, 0 ≤ seed < 2³², and number of this design under it.
     runs
-        K, the number of teachers and starts; `default_runs_per_design` when None. Runs are
-        prefix-stable: the first ones do not change when more are asked for. N, M, K and index
-        are below 2³².
+        K, the number of teachers and starts; None: `default_runs_per_design`. The draws of the
+        first runs are the same for every K. N, M, K and index are below 2³².
     in_numpy
-        Draw in NumPy, where nothing is compiled; the numbers are the same to rounding. Problems
-        drawn so are followed in NumPy too (`gapless.flow.integrate`): for a few runs, once.
+        Draw in NumPy, without compilation; the numbers are the same to rounding. Problems drawn in
+        NumPy are also integrated in NumPy (`gapless.flow.integrate`), which is faster for a few
+        runs of one shape.
     sensing
         The ensemble of X (`gapless.sensing`): ``gaussian``, ``signs`` (±1/√N) or ``unit-norm``
         rows; ``fast`` and ``orthogonal``, whose products are transforms: N may be a million.
@@ -136,14 +137,14 @@ class Design:
         return at_once.key(self.seed, children)
 
     def run_keys(self, name: str) -> Array:
-        """Return the K keys of the child `name`, one a run."""
+        """Return the K keys of the child `name`, one per run."""
         keys = at_once.fold_in(self._key(name), np.arange(self.k, dtype=np.uint32))
         return keys if self.in_numpy else compiled.wrapped(keys)
 
     def sensing_matrix(self, dtype: str = "float32") -> SensingMatrix:
         """Draw the sensing matrix X: rows of unit norm on average.
 
-        Drawn in float32 and rounded to `dtype` block by block, so that X is in memory once.
+        X is drawn in float32 and rounded to `dtype` block by block, so that it is in memory once.
 
         Raises ``ValueError`` for transforms in less than float32.
         """
@@ -193,7 +194,7 @@ class Design:
         return self._draws.normals(self._key("labels"), self.k, self.m)
 
     def label_noise(self) -> Float32[Array, "K M"]:
-        """Draw noise n ~ N(0, 1) of the labels; scaled by whoever adds it, so twins share it."""
+        """Draw noise n ~ N(0, 1) of the labels, which twins and all variances Δ share."""
         return self._draws.normals(self._key("noise"), self.k, self.m)
 
     def signs(self, run: int, count: int) -> Float32[np.ndarray, "S M"]:

@@ -321,7 +321,7 @@ def _top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float
 
 
 def _top_of_transforms(x: TransformSensing, vectors: np.ndarray) -> np.ndarray:
-    """Return what `top_sample_share` does, with the norms of the likeliest samples alone."""
+    """Return the largest share as `top_sample_share`, from norms of the likeliest samples alone."""
     runs, count, n = vectors.shape
     image = x.times_transpose(vectors.reshape(-1, n)) ** 2
     candidates = min(CANDIDATES, image.shape[1])

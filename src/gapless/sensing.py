@@ -176,7 +176,7 @@ def check_storage(ensemble: Ensemble, dtype: str) -> None:
 
 
 def stored_numbers(of_transforms: bool, m: int, n: int) -> float:
-    """Return how many numbers X takes in memory: M N, or a few times M for transforms."""
+    """Return the count of numbers that X takes in memory: M N, or a few M for transforms."""
     return 2.0 * m + n + 2.0 * min(m, n) if of_transforms else 1.0 * m * n
 
 

@@ -224,7 +224,7 @@ class ClusteredLine:
 
 
 def clustered_line(x: np.ndarray, y: np.ndarray, cluster: np.ndarray) -> ClusteredLine:
-    """Fit y = a + b x by least squares, each run of equal weight; its error knows the clusters.
+    """Fit y = a + b x by least squares, each run of equal weight, with a clustered error.
 
     SE² = G/(G−1) Σ_g (Σ_{i∈g} (x_i − x̄) r_i)²/(Σ (x_i − x̄)²)², r the residuals: `clustered_mean`
     for a slope.

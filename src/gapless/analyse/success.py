@@ -1,7 +1,7 @@
-"""Success curves: which fraction of runs is solved, and which has recovered the signal.
+"""Success curves: fraction of solved runs, and fraction of runs that recovered the signal.
 
-Solved: the energy L/N fell to 1e-8 within the time budget, the paper's criterion. Recovered: the
-student has found the signal, q > 1 − 1e-6 at its end.
+A run is solved when its energy L/N fell to 1e-8 within the time budget, the paper's criterion. A
+run has recovered the signal when q > 1 − 1e-6 at its end.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from gapless.flow import Outcome
 from gapless.flow.outcome import RECOVERED_OVERLAP
 
 TOLERANCES = {1e-4: "1e-4", 1e-6: "1e-6", 1e-8: "1e-8", 1e-10: "1e-10"}
-"""L/N at which first passages are recorded: the criteria that can be applied afterwards."""
+"""Energies L/N of the recorded first passages, and their names: the possible criteria."""
 
 
 def success_column(tolerance: float) -> str:
@@ -25,27 +25,27 @@ def success_column(tolerance: float) -> str:
 
 
 def solved(table: pd.DataFrame, tolerance: float = 1e-8) -> pd.Series:
-    """Return which runs are solved: L/N fell to `tolerance` within their time budget."""
+    """Return the mask of solved runs, whose L/N fell to `tolerance` within the time budget."""
     # passages are recorded within the budget only
     return table[success_column(tolerance)].notna()
 
 
 def recovered(table: pd.DataFrame) -> pd.Series:
-    """Return which runs have recovered the signal: q > 1 − 1e-6 at their end.
+    """Return the mask of runs that recovered the signal, with q > 1 − 1e-6 at their end.
 
-    The outcome says so. Records that an earlier version of the measurement made have the word also
-    where the energy vanished elsewhere: so the overlap, if the table has it, must say so too.
+    The outcome is ``recovered``. Records of an earlier version of the measurement have this outcome
+    also where the energy vanished elsewhere, so the overlap is tested too if the table has it.
     """
     found = table.outcome == Outcome.recovered
     return found & (table.overlap.abs() > RECOVERED_OVERLAP) if "overlap" in table else found
 
 
 ENDED = tuple(o for o in Outcome if o not in (Outcome.recovered, Outcome.failed))
-"""The other outcomes of runs: each has its count in `success_table`."""
+"""Other outcomes of runs, which `success_table` counts."""
 
 
 def first_runs(table: pd.DataFrame, runs: int | None) -> pd.DataFrame:
-    """Return the first so many runs of each (N, α), in order; all when None."""
+    """Return the first ``runs`` runs of each (N, α), in order; None: all."""
     # in a fixed order, since `runs` keeps the first ones: parts of a store come in any
     table = table.sort_values(["n", "alpha", "design", "run"])
     return table if runs is None else table[table.groupby(["n", "alpha"]).cumcount() < runs]
@@ -54,23 +54,23 @@ def first_runs(table: pd.DataFrame, runs: int | None) -> pd.DataFrame:
 def success_table(
     table: pd.DataFrame, runs: int | None = None, tolerance: float = 1e-8
 ) -> pd.DataFrame:
-    """Return one row for each (N, α): fractions solved and recovered, gradients a run.
+    """Return one row for each (N, α): fractions solved and recovered, gradients per run.
 
-    `successes`, `fraction`, `low` and `high` are of the runs that are `solved`; those that have
-    `recovered` the signal stand in four columns of their own. A run that recovered and is not
-    solved needed more time for the last decades of its energy; one that is solved and has not
-    recovered interpolates its labels. Intervals are 95 % and hold the correlation of runs on one
-    design, pooled over all α of one N. `ENDED` are counts of the other outcomes. Failed runs
-    (outcome ``failed``) are counted apart and not among the runs.
+    `successes`, `fraction`, `low` and `high` are those of the runs that are `solved`; four further
+    columns are those of the runs that have `recovered` the signal. A run that recovered and is not
+    solved needs more time for the last decades of its energy; one that is solved and has not
+    recovered interpolates its labels. Intervals are 95 % and include the correlation of runs on one
+    design, pooled over all α of one N. The columns of `ENDED` count the other outcomes. Failed runs
+    (outcome ``failed``) are counted separately and excluded from the runs.
 
     Parameters
     ----------
     table
         Records of simulations.
     runs
-        Keep the first so many runs of each (N, α); all when None.
+        Number of runs of each (N, α), the first ones; None: all.
     tolerance
-        L/N of a solved run.
+        Largest L/N of a solved run.
     """
     table = first_runs(table, runs)
     table = table.assign(solved=solved(table, tolerance), recovered=recovered(table))
@@ -116,7 +116,7 @@ def success_table(
 
 
 def _fractions(good: pd.DataFrame, event: str) -> tuple[dict[float, Fraction], float]:
-    """Return at each α the fraction of runs with an event, and the correlation in designs."""
+    """Return the fraction of runs with an event at each α, and the intraclass correlation."""
     # by design: its runs share X, and only their numbers enter
     by_design = (
         good.groupby(["alpha", "design"])[event].agg(successes="sum", size="size").reset_index()

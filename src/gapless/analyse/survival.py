@@ -58,7 +58,7 @@ class Incidence:
     free: Float[np.ndarray, " T"]
 
     def time_at(self, level: float, event: Event = "solved") -> float:
-        """Return when the share of runs with an event reaches a level; infinite if it does not."""
+        """Return the time at which the share of runs with an event reaches a level, or infinity."""
         curve = self.share[EVENTS.index(event)]
         # a sum of T shares may end 1e-16 short of what it is
         place = int(np.searchsorted(curve, level - 1e-12))
@@ -71,7 +71,7 @@ class Incidence:
 
 
 class Lifetimes:
-    """When runs had an event, and which; estimates for any weights of the runs.
+    """Times and kinds of the events of runs, and estimates for any weights of the runs.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ class Lifetimes:
 
 
 def lifetimes(table: pd.DataFrame, tolerance: float = 1e-8) -> Lifetimes:
-    """Return when each run of some records first had L/N = `tolerance`, or came to rest.
+    """Return the time of each run's first passage of L/N = `tolerance`, or of its rest.
 
     Failed rows are left out. A run that neither happened to is censored where it ended.
     """
@@ -150,8 +150,8 @@ def time_table(
     """Return one row for each (N, α): incidences within the budget, times to solution, covariate.
 
     Columns: n, alpha, runs, designs, t_max; ``solved_by_end`` and ``rest_by_end``, the
-    incidences at t_max; for each level p in per cent ``t_p``, the time at which so many of all
-    runs are solved, with ``t_p_low`` and ``t_p_high`` (95 %, resampled designs), null where
+    incidences at t_max; for each level p in per cent ``t_p``, the time at which p per cent of
+    all runs are solved, with ``t_p_low`` and ``t_p_high`` (95 %, resampled designs), null where
     it is not reached; ``per_log_z`` with its clustered ``per_log_z_error``, −dt/d(ln z) over the
     solved runs, and ``explained``, the share of their variance of t that ln z explains.
     Where many runs are not solved in the budget the late ones are missing, and the slope is too
@@ -174,7 +174,7 @@ def time_table(
 
 
 def _covariate(table: pd.DataFrame, tolerance: float) -> dict[str, float]:
-    """Return how the time to solution falls with ln z, and how much of its variance that is."""
+    """Return the slope of the time to solution in ln z, and the share of variance explained."""
     found = table[success_column(tolerance)].to_numpy(float)
     z = np.sqrt(table.n.to_numpy(float)) * table.overlap_start.abs().to_numpy(float)
     with np.errstate(divide="ignore"):
@@ -190,7 +190,7 @@ def _covariate(table: pd.DataFrame, tolerance: float) -> dict[str, float]:
 
 
 def thirds(table: pd.DataFrame) -> list[Bool[np.ndarray, " R"]]:
-    """Return which runs are in the lowest, middle and highest third of z = √N q(0)."""
+    """Return masks of the runs in the lowest, middle and highest third of z = √N q(0)."""
     z = table.overlap_start.abs().to_numpy(float)
     low, high = np.nanquantile(z, [1 / 3, 2 / 3])
     return [z < low, (z >= low) & (z < high), z >= high]

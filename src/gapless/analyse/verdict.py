@@ -1,11 +1,11 @@
 """Verdicts on the paper's statements: one rule for all figures.
 
-A statement says that a number lies strictly between two bounds, and of which N it says so. A
-verdict follows from the number's interval alone: it agrees when the interval lies within the
-bounds, differs when it lies outside, and cannot tell when it meets a bound. So equal inputs have
-equal verdicts, and a narrower interval never turns one definite verdict into the other. At an N
-that the statement is not about, or on fewer runs than it needs, it cannot tell at this size: the
-claim then says of which size the number is, and of which the statement.
+A statement is that a number lies strictly between two bounds, for a range of N. The verdict follows
+from the number's interval alone: it is "agrees" when the interval lies within the bounds, "differs"
+when it lies outside, and "cannot tell" when it contains a bound. Equal inputs therefore have equal
+verdicts, and a narrower interval never turns one definite verdict into the other. At an N outside
+the range, or with too few runs, the verdict is "cannot tell at this size", and the claim names the
+sizes of the number and of the statement.
 """
 
 from collections.abc import Sequence
@@ -17,23 +17,23 @@ Verdict = Literal["agrees", "differs", "cannot tell", "cannot tell at this size"
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 NOT_MEASURED: Verdict = "cannot tell"
-"""The verdict on a part of a statement that nothing was measured of."""
+"""Verdict on a part of a statement without a measurement."""
 
 RARELY = 0.05
-"""Our reading of "never" and "none": in fewer than one run of twenty."""
+"""Reading of "never" and "none": in fewer than one run of twenty."""
 CLOSE = 0.05
-"""Our reading of "good approximation", "nicely", "is": within 5 %. The paper gives no number."""
+"""Reading of "good approximation", "nicely", "is": within 5 %. The paper gives no number."""
 LEAST_RUNS = 4
-"""Fewer runs say nothing of what the runs of a size do."""
+"""Smallest number of runs for a verdict on the runs of a size."""
 MOSTLY = 0.5
-"""Our reading of "a large fraction", "falls to zero": in more than half of the runs."""
+"""Reading of "a large fraction", "falls to zero": in more than half of the runs."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper, our number with its interval, and whether they agree.
+    """A statement of the paper, the measured number with its interval, and the verdict.
 
-    `size` says at which N and on how many runs it was judged, and of which N it is stated.
+    `size` has the N and the number of runs of the measurement, and the N of the statement.
     """
 
     statement: str
@@ -44,16 +44,16 @@ class Claim:
 
 @dataclass(frozen=True)
 class Statement:
-    """A number is claimed to lie strictly between `low` and `high`.
+    """Statement that a number lies strictly between `low` and `high`.
 
     Parameters
     ----------
     low, high
-        The bounds; infinite where there is none.
+        Bounds; infinite where there is none.
     least_n, largest_n
-        The sizes N of which it is claimed, both included.
+        Range of the sizes N of the statement, both included.
     least_runs
-        How many runs it takes to judge it.
+        Smallest number of runs for a verdict.
     """
 
     low: float = -inf
@@ -64,7 +64,7 @@ class Statement:
 
     @property
     def sizes(self) -> str:
-        """The sizes of which it is claimed, in words."""
+        """Sizes of the statement, in words."""
         if self.least_n == self.largest_n:
             return f"N = {self.least_n:g}"
         if self.largest_n == inf:
@@ -79,7 +79,7 @@ def of_paper(sizes: Sequence[int], low: float = -inf, high: float = inf) -> Stat
 
 @dataclass(frozen=True)
 class Sample:
-    """What a number was measured on: the size N, and how many runs."""
+    """Sample of a measured number: the size N and the number of runs."""
 
     n: float
     runs: int
@@ -96,24 +96,24 @@ def verdict(
     Parameters
     ----------
     statement
-        Bounds on the number, and the N of which they are claimed.
+        Bounds on the number, and the N of the statement.
     estimate, interval
         The number and both ends of its interval (95 % in the figures; equal to the number if it
-        is exact). None or NaN where nothing was measured.
+        is exact); None or NaN without a measurement.
     size
         N and number of runs.
 
     Returns
     -------
     verdict
-        ``cannot tell`` without runs, estimate or interval, and where the interval meets a bound;
-        ``cannot tell at this size`` where N is none that the statement is about, or runs are too
-        few; else ``agrees`` or ``differs``.
+        ``cannot tell`` without runs, estimate or interval, and where the interval contains a bound;
+        ``cannot tell at this size`` at an N outside the range of the statement, or with too few
+        runs; else ``agrees`` or ``differs``.
 
     Raises
     ------
     ValueError
-        If the interval does not hold the estimate.
+        If the interval does not contain the estimate.
     """
     if size.runs < 1 or estimate is None or interval is None:
         return NOT_MEASURED
@@ -138,7 +138,7 @@ def verdict(
 def together(*verdicts: Verdict) -> Verdict:
     """Return the verdict on a statement of several parts, all of which must hold.
 
-    One part that differs decides; so does one that cannot be told, unless another differs.
+    It is "differs" if one part differs, else "cannot tell" if one part cannot be decided.
     """
     # in order of how much they say: one part refuted is the statement refuted
     for decisive in ("differs", "cannot tell at this size", "cannot tell"):
@@ -159,7 +159,7 @@ def judged(
     Parameters
     ----------
     size, of
-        What the parts were measured on, and the bounds whose sizes they were judged by.
+        Sample of the parts, and the statement with the bounds and sizes.
     """
     told = [] if size is None else [f"N = {size.n:g}, {size.runs} runs"]
     told += [] if of is None else [f"stated of {of.sizes}"]

@@ -1,6 +1,6 @@
-"""Where gradient flow stands among algorithms: overlap with the signal against α, on one axis.
+"""Gradient flow compared with other algorithms: overlap with the signal against α.
 
-Every method sees the same instances (X, teacher, random start) of a design. Lines are exact
+All methods have the same instances (X, teacher, random start) of a design. Lines are exact
 limits N → ∞: the spectral estimator's overlap and the uninformed fixed point of state evolution;
 vertical lines are thresholds of inference (1/2, 1, 1.128) and of the Hessian (α_BBP, 1RSB).
 """
@@ -23,7 +23,7 @@ from gapless.theory.spectral import spectral_overlap
 from gapless.theory.state_evolution import Thresholds, alpha_of_fixed_point, thresholds
 
 HIGH = 0.9
-"""A mean overlap that the table calls high."""
+"""Smallest mean overlap that is high in the table."""
 MARKERS: Any = (
     *("circle", "square", "triangle-up", "triangle-down", "diamond", "triangle-left"),
     *("triangle-right", "pentagon", "hexagon"),
@@ -43,7 +43,7 @@ SIZES: dict[Scale, tuple[int, int, int]] = {
 
 
 def _measured(scale: Scale, alpha: float, method: str) -> bool:
-    """Return whether a scale has this method at this α: at smoke scale compiling is what counts."""
+    """Return whether a scale has this method at this α; smoke has few, which compile faster."""
     if scale != "smoke":
         return True
     extra = method in ("flow_noise", "flow_amplitude")
@@ -51,7 +51,7 @@ def _measured(scale: Scale, alpha: float, method: str) -> bool:
 
 
 def points(scale: Scale, seed: int) -> list[BaselinePoint]:
-    """Return the points of a scale; those of one α follow each other and share compiled code."""
+    """Return the points of a scale, α by α, so that successive points share compiled code."""
     n, designs, runs = SIZES[scale]
     return [
         BaselinePoint(
@@ -88,7 +88,7 @@ def overlaps(table: pd.DataFrame) -> pd.DataFrame:
     """Return mean overlap and its error (clustered by design) for each method and α.
 
     A run that became infinite or failed is counted in ``runs`` and has no overlap; ``finished``
-    are the others, whose method ran to its end.
+    counts the others, whose method ran to its end.
     """
     rows = []
     for (method, alpha), group in table.groupby(["method", "alpha"]):
@@ -152,7 +152,7 @@ def _measured_curve(curve: pd.DataFrame, index: int, method: str) -> Series:
 
 
 def _thresholds(end: Thresholds) -> list[Mark]:
-    """Return where inference becomes possible, exact, exact by message passing, and BBP's α."""
+    """Return marks at the thresholds of weak, exact and message-passing recovery, and at α_BBP."""
     found = {
         "weak": end.weak_recovery,
         "IT": end.information_theoretic,
@@ -173,7 +173,7 @@ def _thresholds(end: Thresholds) -> list[Mark]:
 
 
 def tables(reduced: Overlaps) -> list[tuple[str, pd.DataFrame]]:
-    """Return mean overlaps with clustered standard errors, and from which α they are high."""
+    """Return mean overlaps with clustered standard errors, and the α from which they are high."""
     curves = reduced.means
     first = curves[curves.overlap > HIGH].groupby("method", as_index=False)[["alpha"]].min()
     return [
@@ -183,15 +183,15 @@ def tables(reduced: Overlaps) -> list[tuple[str, pd.DataFrame]]:
 
 
 EXACT = 0.05
-"""A difference of mean overlaps that we read as none."""
+"""Largest difference of mean overlaps that counts as none."""
 SPECTRAL = Statement(low=-EXACT, high=EXACT, least_n=SIZES["desk"][0])
-"""The spectral estimator's overlap less its limit N → ∞; smaller N are far from the limit."""
+"""Spectral estimator's overlap minus its limit N → ∞; smaller N are far from the limit."""
 ALGORITHMIC = Statement(low=1.125, high=1.135)
 """The paper's ≈ 1.13, to the digits that it gives."""
 
 
 def claims(reduced: Overlaps) -> list[Claim]:
-    """Judge what the paper says of the best possible."""
+    """Return verdicts on the paper's statements about optimal inference."""
     curves, end, n = reduced.means, thresholds(), reduced.n
     exact = (end.algorithmic, end.algorithmic)
     found = [

@@ -1,9 +1,9 @@
 """α_BBP of the minima where descent ends, without any theory: a signal planted beside each.
 
-Runs on labels that know nothing come to rest. A signal with those labels is then added as one
-more dimension, and the Schur complement s of the Hessian's border tells whether it opens a descent
-direction (docs/derivations/border.md). Curves of P(s < 0) against α cross at
-α_BBP for all N. The normalised loss of bounded curvature, where 1RSB has no kink, is the control.
+Runs on labels independent of X come to rest. A signal with these labels is then added as one more
+dimension, and it is a descent direction if the Schur complement s of the Hessian's border is
+negative (docs/derivations/border.md). Curves of P(s < 0) against α cross at α_BBP for all N. The
+control is the normalised loss, whose curvature is bounded and for which 1RSB has no kink.
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ SIZES: dict[Scale, dict[str, tuple[Size, ...]]] = {
 }
 """For each loss: N, α, designs at each α, and runs on each."""
 PAPER_ALPHA_BBP = 13.8
-"""Of the 1RSB threshold states, as printed."""
+"""The paper's α_BBP of the 1RSB threshold states, as printed."""
 
 
 def points(scale: Scale, seed: int) -> list[BorderPoint]:
@@ -77,14 +77,14 @@ def points(scale: Scale, seed: int) -> list[BorderPoint]:
 
 @dataclass(frozen=True)
 class Border:
-    """What the minima of one loss say.
+    """Curves and crossings of the minima of one loss.
 
     Parameters
     ----------
     loss
-        Its name.
+        Name of the loss.
     rows, transitions
-        See `border_table` and `gapless.analyse.border.transitions`.
+        Results of `border_table` and of `gapless.analyse.border.transitions`.
     """
 
     loss: str
@@ -93,7 +93,7 @@ class Border:
 
     @property
     def best(self) -> Transition | None:
-        """The joint fit of all sizes, or the crossing of the two that there are."""
+        """The joint fit of all sizes, or the crossing if there are two."""
         return self.transitions[-1] if self.transitions else None
 
 
@@ -160,7 +160,7 @@ def _read(best: Transition | None) -> str:
 
 
 def claims(found: list[Border]) -> list[Claim]:
-    """Judge the paper's α_BBP at the minima where descent ends."""
+    """Return verdicts on the paper's α_BBP at the minima where descent ends."""
     quartic = [border for border in found if border.loss == QUARTIC]
     if not quartic:
         return []

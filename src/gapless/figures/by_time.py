@@ -41,7 +41,7 @@ class Course:
 
 @dataclass(frozen=True, eq=False)
 class Courses:
-    """What is told of runs by time: see `time_table`; and a `Course` for each (N, α)."""
+    """Numbers of runs by time (`time_table`), and a `Course` for each (N, α)."""
 
     times: pd.DataFrame
     each: list[Course]

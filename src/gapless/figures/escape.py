@@ -5,8 +5,9 @@ time t(m₀; α), so within a time T the share
 
     P(|z| > z*) = erfc(z*/√2),   t(z*/√N; α) = T
 
-of runs has come there. N enters by the start and by the budget T = 0.3 log₂ N only. The level is
-1e-4 on both sides: what the last decades take depends on N, by the Hessian's lowest eigenvalue.
+of runs reaches this energy. N enters through the start and the budget T = 0.3 log₂ N only. The
+level is 1e-4 on both sides, because the time of the last decades depends on N, through the
+Hessian's lowest eigenvalue.
 """
 
 from dataclasses import dataclass
@@ -33,14 +34,14 @@ PASSAGE = f"t_{NAME}"
 
 @dataclass(frozen=True)
 class StartsAndRuns:
-    """What is followed at each α: starts at N = ∞, and runs at each N."""
+    """Starts at N = ∞ and runs at each N, for each α."""
 
     alphas: tuple[float, ...]
     starts: int
     replicas: int
     paths: int
     runs: tuple[tuple[int, int], ...]
-    """(N, runs)."""
+    """Pairs of N and the number of runs."""
     runs_per_design: int | None = None
 
 
@@ -62,7 +63,7 @@ SIZES: dict[Scale, StartsAndRuns] = {
     ),
 }
 SAME_DRIFT = 0.1
-"""Our reading of "is": α at 50 % moves by the same in a doubling of N, within 0.1."""
+"""Reading of "is": the shifts of α at 50 % in a doubling of N agree within 0.1."""
 LARGEST = 0.6
 """Largest overlap of a start at N = ∞. The smallest is 1/√P, below which the sampling of P paths
 is a larger overlap than the start; they are spaced by a factor."""
@@ -106,7 +107,7 @@ def points(scale: Scale, seed: int) -> list[MeanField | Simulation]:
 
 
 def passage_time(t: np.ndarray, energy: np.ndarray, level: float = LEVEL) -> float:
-    """Return when an energy first falls to a level, by interpolation of its logarithm; or NaN."""
+    """Return the time of first passage of a level, by interpolation in log e; NaN without one."""
     below = np.flatnonzero(energy <= level)
     if not below.size:
         return np.nan
@@ -118,21 +119,21 @@ def passage_time(t: np.ndarray, energy: np.ndarray, level: float = LEVEL) -> flo
 
 
 def share_in_time(starts: np.ndarray, times: np.ndarray, n: float, budget: float) -> float:
-    """Return the share erfc(z*/√2) of runs at N that come to `LEVEL` within a time.
+    """Return the share erfc(z*/√2) of runs at N that reach `LEVEL` within a time.
 
     Parameters
     ----------
     starts, times : shape (S,)
         Overlaps m₀ in increasing order and t(m₀), NaN where the level was not reached. ln m₀ is
-        interpolated in t; where the next smaller start was not followed to its end, half-way to
-        that is taken.
+        interpolated in t; where the next smaller start does not reach the level, half-way to it is
+        taken.
     n, budget
         N and the time T.
 
     Returns
     -------
-    The share; 0 where no start comes there in time, NaN where all of them do: z* then lies below
-    the smallest start.
+    The share; 0 if no start reaches the level in time, NaN if all of them do, since z* then lies
+    below the smallest start.
     """
     in_time = np.flatnonzero(times <= budget)
     if in_time.size == 0:
@@ -149,12 +150,12 @@ def share_in_time(starts: np.ndarray, times: np.ndarray, n: float, budget: float
 
 @dataclass(frozen=True)
 class Escapes:
-    """Times at N = ∞ and what they predict, beside runs.
+    """Times at N = ∞ and their predictions, with those of runs.
 
     Parameters
     ----------
     passages, shares, halves
-        See `passage_table`, `share_table` and `half_table`.
+        Results of `passage_table`, `share_table` and `half_table`.
     """
 
     passages: pd.DataFrame
@@ -163,7 +164,7 @@ class Escapes:
 
 
 def reduce(table: pd.DataFrame) -> Escapes:
-    """Return times at N = ∞, and predicted shares and α at 50 % beside those of the runs."""
+    """Return times at N = ∞, and shares and α at 50 %, predicted and of the runs."""
     passages, runs = passage_table(table), table[table.paths.isna()]
     runs = runs[runs.outcome != "failed"]
     if passages.empty or runs.empty:
@@ -250,7 +251,7 @@ def _half(shares: pd.Series) -> float:
 
 
 def claims(reduced: Escapes) -> list[Claim]:
-    """Judge whether the drift of Figure 5 with N is that of the start."""
+    """Return the verdict on whether the start explains the drift of Figure 5 with N."""
     statement = "Figure 5 drifts with N as the start from an overlap of order 1/√N alone does"
     halves = reduced.halves
     known = halves[halves.budget == 1.0].dropna() if len(halves) else halves
@@ -325,7 +326,7 @@ READS = (
     *("n", "m", "alpha", "seed", "design", "run", "outcome", "t_max", "steps", "gradients"),
     *("overlap", PASSAGE, "replica", "paths", "overlap_start", "t", "energy_t"),
 )
-"""Columns behind `reduce`."""
+"""Columns that `reduce` reads."""
 
 EXPERIMENT = Experiment(
     name="escape",

@@ -1,4 +1,4 @@
-"""What a figure is made of: points, one reduction of their records, a picture, claims, tables."""
+"""Parts of a figure: points, one reduction of their records, a picture, claims and tables."""
 
 import hashlib
 import json
@@ -23,16 +23,16 @@ R = TypeVar("R")
 
 
 def in_numpy(scale: Scale) -> bool:
-    """Return whether points of a scale are measured in NumPy, without compiling: smoke's.
+    """Return whether points of a scale are measured in NumPy, as those of smoke are.
 
-    There are few of one shape, and to compile for a shape takes seconds.
+    Smoke has few points of one shape, and the compilation for a shape takes seconds.
     """
     return scale == "smoke"
 
 
 @dataclass(frozen=True)
 class Size:
-    """One N: its α, and at each α as many designs with as many runs on each."""
+    """One N: its α, the number of designs at each α, and the number of runs on each design."""
 
     n: int
     alphas: tuple[float, ...]
@@ -42,14 +42,14 @@ class Size:
 
 @dataclass(frozen=True)
 class Source:
-    """Whose statements a figure judges.
+    """Source of the statements that a figure judges.
 
     Parameters
     ----------
     group
-        Under which they are counted.
+        Group in which the statements are counted.
     reference
-        Where they stand.
+        Publication of the statements.
     """
 
     group: Literal["the paper", "other papers", "our own"]
@@ -66,29 +66,29 @@ OWN = Source("our own", "this package; no publication states them")
 
 
 def nothing(reduced: Any) -> list:
-    """Return no claims, or no tables."""
+    """Return an empty list of claims or tables."""
     del reduced
     return []
 
 
 @dataclass(frozen=True)
 class Experiment(Generic[R]):
-    """A figure: which points, and how their records become a picture, claims and tables.
+    """Figure: its points, and the picture, claims and tables of their records.
 
     Parameters
     ----------
     name, title
-        ``fig1`` and what the report calls it.
+        Name (``fig1``), and title in the report.
     version
-        Measurement version, raised by hand when the meaning of a record changes: records of
-        another version are measured anew.
+        Version of the measurement, raised by hand when the meaning of a record changes: points with
+        records of another version are measured again.
     points
-        (scale, seed) → the points, each of which measures itself.
+        (scale, seed) → the points.
     reduce
-        table of all records so far → what picture, claims and tables are made of: computed once a
-        report.
+        table of all records so far → reduced values for picture, claims and tables, computed once
+        per report.
     picture
-        reduced → what is drawn, in files and on the page alike.
+        reduced → the picture, in files and on the page.
     claims
         reduced → the claims of `source`, judged.
     tables

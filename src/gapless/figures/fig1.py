@@ -29,7 +29,7 @@ SIZES: dict[Scale, tuple[int, int, float, int]] = {
     "large": (PAPER_N, 4, 20.0, 60),
     "paper": (PAPER_N, 8, 20.0, 60),
 }
-"""N, runs for each α, the time at which a twin that is not at rest is read off, and save times."""
+"""N, runs for each α, largest time of a twin, and number of save times."""
 
 
 def points(scale: Scale, seed: int) -> list[Simulation]:
@@ -60,7 +60,7 @@ def points(scale: Scale, seed: int) -> list[Simulation]:
 
 @dataclass(frozen=True)
 class Runs:
-    """The runs of the figure, and where the shuffled ones end.
+    """Runs of the figure, and the plateaus of the shuffled ones.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Runs:
     plateau
         α → mean energy of the shuffled runs, at rest or at the end of time.
     rest
-        How many of them came to rest, and when the others were read off.
+        Sentence with the number of those at rest, and the last time of the others.
     n
         N.
     """
@@ -108,7 +108,7 @@ STATEMENTS = (
 
 
 def claims(reduced: Runs) -> list[Claim]:
-    """Judge what the paper reads off Figure 1, at N = 16384."""
+    """Return verdicts on the paper's statements about Figure 1, at N = 16384."""
     teacher = reduced.of("teacher")
     found = []
     for alpha, text, reading in STATEMENTS:

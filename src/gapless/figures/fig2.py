@@ -44,7 +44,7 @@ INFORMED, INFORMED_VECTOR = 0.1, 0.2
 SNAPSHOTS = (0.0, 0.5, 1.0, 1.5, 2.5)
 """Multiples of the crossing time at which the spectrum is drawn by itself."""
 FAINTEST = -4.0
-"""Power of ten of the density from which on it is seen."""
+"""Smallest density that is shaded, as a power of ten."""
 
 
 def points(scale: Scale, seed: int) -> list[SpectralPoint]:
@@ -88,7 +88,7 @@ def frame_of(run: Any, multiple: float) -> int:
 
 
 def twin_of(run: Any) -> str:
-    """Return when the energy of a run's twin was read off."""
+    """Return a phrase for the end of a run's twin: at rest, or at its last time."""
     return "at rest" if run.twin_settled else f"at t = {T_TWIN:g}, not at rest"
 
 
@@ -194,7 +194,7 @@ def _snapshot(run: Any, frame: int) -> Panel:
 
 
 def claims(reduced: Runs) -> list[Claim]:
-    """Judge what the paper reads off Figure 2, of one run at N = 2048."""
+    """Return verdicts on the paper's statements about Figure 2, on one run at N = 2048."""
     crossed, run = reduced.crossed, reduced.followed
     if crossed.empty:
         return []

@@ -61,10 +61,10 @@ SIZES: dict[Scale, tuple[Size, ...]] = {
     ),
 }
 OPEN = 3
-"""λ₂ − λ₁ is open when it is so many times λ₃ − λ₂: of the lowest of many independent values, where
-single samples make the edge, the first gap is twice the second on average."""
+"""Smallest ratio of λ₂ − λ₁ to λ₃ − λ₂ of an open gap. Among the lowest of many independent values,
+as where single samples set the edge, the first gap is twice the second on average."""
 OPEN_FROM = 12.0
-"""A range of α that ends below does not show whether the gap opens."""
+"""Smallest upper end of a range of α on which an opening of the gap would be visible."""
 INFORMED = 0.1
 """Overlap of a state with the signal that is no longer of order 1/√N."""
 MEASURES = (
@@ -136,7 +136,7 @@ def _resting(reduced: pd.DataFrame) -> float:
 
 
 def claims(reduced: pd.DataFrame) -> list[Claim]:
-    """Judge what the paper reads off Figure 3, at each N from 512 to 8192."""
+    """Return verdicts on the paper's statements about Figure 3, at each N from 512 to 8192."""
     found = []
     if "gap_12" not in reduced:
         return []
@@ -197,7 +197,7 @@ def _overlap(n: int, curve: pd.DataFrame) -> Claim:
 
 
 def _start(n: int, curve: pd.DataFrame) -> Claim:
-    """Judge how that is read: a state that has yet to find the signal has no overlap with it."""
+    """Return the verdict on the start of the descent, by the state's overlap at the crossing."""
     at = curve.iloc[(curve.alpha - 10).abs().argmin()]
     return judged(
         "The crossing is where the descent toward the signal begins",

@@ -103,7 +103,7 @@ def reduce(table: pd.DataFrame) -> Thresholds:
 
 
 def _rest(found: list[Plateau]) -> str:
-    """Return which share of the runs came to rest, and when the others were read off."""
+    """Return a sentence with the share of runs at rest and the last time of the others."""
     percent = [round(100 * p.at_rest) for p in found]
     share = " to ".join(str(end) for end in sorted({min(percent), max(percent)}))
     text = (
@@ -115,7 +115,7 @@ def _rest(found: list[Plateau]) -> str:
 
 
 def claims(reduced: Thresholds) -> list[Claim]:
-    """Judge what the paper says of Figure 4, with its words read as `CLOSE`."""
+    """Return verdicts on the paper's statements about Figure 4, with its words read as `CLOSE`."""
     found = reduced.plateaus
     if not found:
         return []
@@ -161,7 +161,7 @@ def _claim(statement: str, column: str, found: list[Plateau]) -> Claim:
 
 
 def picture(reduced: Thresholds) -> Picture:
-    """Return energies, what is left of them over 1RSB, and the moments at the largest N."""
+    """Return energies, their excess over 1RSB, and the moments at the largest N."""
     found = reduced.plateaus
     if not found:
         return Picture("no run with shuffled labels was measured", ())
@@ -270,7 +270,7 @@ def _spread(name: str, column: str, found: list[Plateau], colour: int, **more: A
 
 
 def _excess(found: list[Plateau], colour: int) -> Series:
-    """Return the mean energies at one N minus 1RSB, with 95 % intervals that know the designs."""
+    """Return the mean energies at one N minus 1RSB, with cluster-robust 95 % intervals."""
     mean = np.array([p.measured["energy"].mean - p.theory.energy for p in found])
     half = np.array([p.measured["energy"].half_width() for p in found])
     name, alpha = f"runs, N = {found[0].n}, − 1RSB", [p.alpha for p in found]
@@ -279,7 +279,7 @@ def _excess(found: list[Plateau], colour: int) -> Series:
 
 
 def tables(reduced: Thresholds) -> list[tuple[str, pd.DataFrame]]:
-    """Return the runs beside 1RSB at every N, α and quantity, their limit in N, and the floor."""
+    """Return runs and 1RSB at every N, α and quantity, the runs' limit in N, and the floor."""
     found = reduced.plateaus
     rows = [
         {

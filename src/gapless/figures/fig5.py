@@ -32,9 +32,9 @@ from gapless.page.panels import Axis, Mark, Panel, Picture, Series
 ALPHA_BBP_1RSB = 13.8
 """The paper's 1RSB threshold, as printed."""
 REJECTED = 0.01
-"""A law whose χ² would be larger with less than this probability does not describe the data."""
+"""Probability of a larger χ² below which a law does not describe the data."""
 NONE = 1e-4
-"""Our reading of "no run": the paper had 10,000 runs or more at each point."""
+"""Reading of "no run": the paper had 10,000 runs or more at each point."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ WORDS: dict[str, tuple[str, str, str]] = {
 
 
 def claims(reduced: Curves) -> list[Claim]:
-    """Judge what the paper says of Figure 5."""
+    """Return verdicts on the paper's statements about Figure 5."""
     fractions = reduced.fractions
     if fractions.empty:
         return []
@@ -173,7 +173,7 @@ def claims(reduced: Curves) -> list[Claim]:
 
 
 def failures_above(fractions: pd.DataFrame) -> Claim:
-    """Judge from rows of `success_table` whether runs fail where the paper saw none."""
+    """Return verdicts on failures at α where the paper has none, from rows of `success_table`."""
     above = fractions[(fractions.alpha > ALPHA_BBP_1RSB) & (fractions.n > 64)]
     runs, designs = int(above.runs.sum()), int(above.designs.sum())
     statement = "No run fails above α = 13.8 for N > 64"
@@ -195,7 +195,7 @@ def failures_above(fractions: pd.DataFrame) -> Claim:
 
 
 def _drift(reduced: Curves) -> Claim:
-    """Judge what the paper leaves open: whether the transition saturates or drifts like log N."""
+    """Return verdicts on the paper's question whether the transition saturates or drifts."""
     statement = (
         "The curves are consistent both with a transition at finite α and with a shift like log N"
     )
@@ -284,7 +284,7 @@ def _times(times: pd.DataFrame, end: float) -> Panel:
 
 
 def tables(reduced: Curves) -> list[tuple[str, pd.DataFrame]]:
-    """Return the fractions and what they took, where the curves cross a level, and its drift."""
+    """Return the fractions with their gradients, the crossings of levels, and their drift."""
     return [
         (
             "Fractions, intervals (95 %) and gradients; successes are the solved runs",
@@ -305,7 +305,7 @@ READS = (
     *("outcome", "overlap", "t_max", "t_1e-8", "steps", "gradients"),
     *("stopped_at", "overlap_start"),
 )
-"""Columns behind `reduce`: a desk sweep has two million records."""
+"""Columns that `reduce` reads, since a desk sweep has two million records."""
 
 EXPERIMENT = Experiment(
     name="fig5",

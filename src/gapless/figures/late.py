@@ -1,4 +1,4 @@
-"""Late times at N = ∞: where the flow comes to rest, and from which α a small overlap survives.
+"""Late times at N = ∞: energies of rest, and the α from which a small overlap survives.
 
 Shuffled labels, N → ∞ first. On the left the energy above the 1RSB threshold energy; on the
 right the share m/|δw| of the signal in what a small overlap, put in at t_w, has become: it falls
@@ -64,7 +64,7 @@ BIAS = 9.0
 """Relative bias of an energy at late times on P paths, in units of α/P, at most (docs/derivations/
 dmft.md §6)."""
 NEAR = Statement(low=-CLOSE, high=CLOSE)
-"""What is measured over what is claimed, less one."""
+"""Bounds on the ratio of a measured value to the claimed one, minus one."""
 
 
 def points(scale: Scale, seed: int) -> list[MeanField]:
@@ -87,7 +87,7 @@ def points(scale: Scale, seed: int) -> list[MeanField]:
 
 @dataclass(frozen=True)
 class LateTimes:
-    """Sets of paths at each α, and what their curves say.
+    """Sets of paths at each α, and the results of their curves.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def _exponents(sets: pd.DataFrame, window: tuple[float, float]) -> list[float]:
 
 
 def _excess(sets: pd.DataFrame) -> np.ndarray:
-    """Return what ln m gains over ln |δw| of a random push in the second half, one a set."""
+    """Return the gain of ln m over ln |δw| of a random push in the second half, one per set."""
     last = float(sets.t_max.iloc[0])
 
     def gain(name: str) -> np.ndarray:
@@ -211,7 +211,7 @@ def _excess(sets: pd.DataFrame) -> np.ndarray:
 
 
 def claims(reduced: LateTimes) -> list[Claim]:
-    """Judge what the paper says of the threshold energy and of α_BBP, at N = ∞."""
+    """Return verdicts on the paper's threshold energy and α_BBP, at N = ∞."""
     energies, parts, texts = reduced.energies, [], []
     for row in energies.to_dict("records"):
         level = row["threshold_1rsb"]

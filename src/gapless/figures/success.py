@@ -13,12 +13,12 @@ from gapless.measure.simulation import Simulation
 from gapless.page.panels import Axis, Panel, Picture, Series
 
 ALPHAS, RUNS = (6.0, 7.0, 8.0), {"smoke": 256, "desk": 4096, "paper": 100_000}
-"""What is measured where nothing is said of it."""
+"""Default α, and number of runs by scale."""
 
 
 @dataclass(frozen=True)
 class Fractions:
-    """Rows of `success_table`, and how many records of each α stand for runs that failed."""
+    """Rows of `success_table`, and the number of failed runs of each α."""
 
     table: pd.DataFrame
     failed: dict[float, int]

@@ -1,4 +1,4 @@
-"""The loop: every run of a batch stepped to a time, with its first passages noted."""
+"""The loop of the flow: steps of all runs of a batch to a time, and their first passages."""
 
 from collections.abc import Callable
 from functools import partial, wraps
@@ -19,22 +19,22 @@ from gapless.sphere import normalise
 Program = TypeVar("Program", bound=Callable[..., Any])
 
 OPERATIONS_PER_CALL = 3e10
-"""A compiled loop comes back after about so many, within a second or so: interrupts are answered
-between two calls. A small sweep's runs end within one."""
+"""Operations after which a compiled loop returns, about one second. Interrupts are handled between
+two calls. The runs of a small sweep end within one call."""
 MOST_GRADIENTS_PER_CALL = 10_000
 SHRINK_ONCE_FROM, SHRINK_FROM = 128, 256
-"""Below the first N a batch keeps its size; below the second it shrinks once, to a quarter; from
-there on three times, by half. Every size is one more program, 1.5 CPU s to compile and 0.4 to load.
-At N = 64, α = 6, 8, 12 the quarter saves 4, 10, 21 % of a design of 128 runs (1.6, 5.7, 16 ms) and
-1, 7, 11 % of one of 64: some 15,000 to 100,000 runs pay for the program, and a first look waits for
-it. At N = 128, K = 64 it saves 6 and 24 % (α = 6, 10). At N = 256, K = 128 the first two of the
-three save 30 %, the third 4 % (3 % at N = 1024)."""
+"""Sizes N at which batches shrink. Below the first N a batch keeps its size; below the second it
+shrinks once, to a quarter; from there on three times, by half. Every size is one more program, of
+1.5 CPU s to compile and 0.4 to load. At N = 64, α = 6, 8, 12 the quarter saves 4, 10, 21 % of the
+time of a design of 128 runs (1.6, 5.7, 16 ms) and 1, 7, 11 % of one of 64, so that 15,000 to
+100,000 runs compensate for the compilation. At N = 128, K = 64 it saves 6 and 24 % (α = 6, 10). At
+N = 256, K = 128 the first two of the three save 30 %, the third 4 % (3 % at N = 1024)."""
 SMALLEST_BATCH = 16
-"""Below so many runs a product with X costs nearly the same however few they are."""
+"""Number of runs below which a product with X costs nearly the same for any number of runs."""
 
 
 def _at_once_in_numpy(**options: Any) -> Callable[[Program], Program]:
-    """Return a decorator: compiled, but where the problem is in NumPy run as it stands."""
+    """Return a decorator that compiles a function, except for problems in NumPy."""
 
     def decorate(function: Program) -> Program:
         program = compiled(**options)(function)
@@ -53,7 +53,7 @@ def _at_once_in_numpy(**options: Any) -> Callable[[Program], Program]:
 
 @_at_once_in_numpy(static_argnames="solver")
 def initial_state(problem: Problem, start: Float[Array, "K N"], solver: Solver) -> State:
-    """Return the state of runs that start from `start`, put on the sphere, at t = 0."""
+    """Return the state at t = 0 of runs from `start`, which is projected on the sphere."""
     # what is called a start may be as long as a unit vector (`Problem.states`)
     w = normalise(start)
     here = problem.evaluate(w)
@@ -71,9 +71,9 @@ def follow(
 ) -> LoopState:
     """Step every running run to `time` exactly (to the nearest whole step if steps are fixed).
 
-    A batch that waits for its slowest run wastes its products on those that have ended: to
-    `shrink` is to go on with the others, when enough have, as a smaller batch. Runs that the
-    solver finds in the linear regime about the signal are taken on by the linearised flow.
+    The products of a batch are computed for ended runs as well. With `shrink`, the active runs
+    continue in a smaller batch when enough runs have ended. The linearised flow continues the runs
+    that are in the linear regime about the signal.
     """
     sizes = _smaller(problem, len(carried.state.t)) if shrink else ()
     carried = _in_batches(problem, carried, time, solver, stop, sizes)
@@ -90,7 +90,7 @@ def follow(
 
 
 def _gradients_per_call(problem: Problem, runs: int) -> int:
-    """Return after how many gradients of so many runs a compiled loop comes back."""
+    """Return the number of gradients of ``runs`` runs after which a compiled loop returns."""
     product = product_operations(problem.of_transforms, problem.m, problem.n)
     # two reads of X take as long as 20 more runs would, the loss of a label as 50 operations
     operations = 2 * (runs + 20) * product + 50 * runs * problem.m
@@ -98,7 +98,7 @@ def _gradients_per_call(problem: Problem, runs: int) -> int:
 
 
 def _smaller(problem: Problem, runs: int) -> tuple[int, ...]:
-    """Return the sizes to which a batch of so many runs shrinks."""
+    """Return the sizes to which a batch of ``runs`` runs shrinks."""
     if problem.in_numpy:
         # transforms cost the same for every run, and no size is compiled; products with a matrix
         # of few runs cost nearly what those of all do
@@ -117,7 +117,7 @@ def _in_batches(
     stop: Stopping,
     sizes: tuple[int, ...],
 ) -> LoopState:
-    """Step the runs to `time`, those that are left in batches of ever smaller sizes."""
+    """Step the runs to `time`, with the active runs in successively smaller batches."""
     # 0: with no size left to shrink to, the loop runs while any run is on its way
     least, *smaller = sizes or (0,)
     # of the batch as it is: a smaller one makes more gradients in the same second
@@ -139,7 +139,7 @@ def _in_batches(
 
 
 def _with_rows(rows: np.ndarray, column: Array, new: Array) -> np.ndarray:
-    """Return a copy of a column with other rows in some places."""
+    """Return a copy of a column with the given rows replaced."""
     found = np.array(column)
     found[rows] = new
     return found
@@ -155,9 +155,9 @@ def _some_steps(
     least: int,
     most: Int[Array, ""] | int,
 ) -> tuple[LoopState, Bool[Array, " K"]]:
-    """Step while more than `least` runs are on their way; return also which runs still are.
+    """Step while more than `least` runs are active; return the state and the mask of active runs.
 
-    Comes back after the step that makes more than `most` gradients in all.
+    The loop also ends after the step with which more than `most` gradients were made.
     """
     problem, like = problem.for_loops(), carried.state.t
     # in the precision of the clock, with which it is compared
@@ -193,7 +193,7 @@ def _active(
 
 
 def _note_passages(old: State, new: State, levels: Array) -> State:
-    """Record when e fell to each level, by cubic interpolation of t in log e inside the step.
+    """Return the state with times of first passage, by cubic interpolation of t in log e.
 
     The slopes at both ends are exact: dt/d(log e) = −e/|∇L − μW|² N.
     """

@@ -1,23 +1,24 @@
-"""Whether runs are done sooner in NumPy, at once, or by a program that is compiled first."""
+"""Choice between NumPy and a compiled program, by the shorter time of a computation."""
 
 from gapless.losses import Loss, is_built_in
 from gapless.problem import Dtype
 from gapless.sensing import OF_TRANSFORMS, Ensemble
 
 COMPILING_S = 3.0
-"""What the loop and the draws take to compile; a second command, which finds them on disk, still
-loads JAX and traces them for 1.5 s."""
+"""Seconds to compile the loop and the draws; a later command, with programs on disk, still takes
+1.5 s to import JAX and trace them."""
 STEP_S = 3e-4
-"""What NumPy takes longer for the fifty small operations of a step."""
+"""Additional seconds that NumPy takes for the fifty small operations of a step."""
 LABEL_S = 5e-9
-"""What NumPy takes longer for the loss of a label, which XLA computes in fewer passes."""
+"""Additional seconds that NumPy takes for the loss of one label; XLA makes fewer passes."""
 
 
 def numpy_is_sooner(loss: Loss, dtype: Dtype, k: int, m: int, gradients: float) -> bool:
-    """Return whether K runs of M labels and so many gradients are done before they are compiled.
+    """Return whether NumPy computes the gradients of K runs faster than their program compiles.
 
-    A fixed function of what is asked for, whatever is on disk: the same command gives the same
-    numbers. Losses of the user's are compiled, since their derivatives are.
+    The choice is a function of the arguments alone, and not of the programs on disk, so that the
+    same command gives the same numbers. Losses of the user's are compiled, since their derivatives
+    are.
     """
     # float16 is widened block by block, which only the compiled products do
     if not is_built_in(loss) or dtype == "float16":

@@ -1,4 +1,4 @@
-"""When a run ends before its time: at rest, at an energy passed, or exactly at one."""
+"""Stopping criteria of runs: at rest, below an energy, or exactly at one."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -26,26 +26,26 @@ def recorded_levels(n: int) -> tuple[float, ...]:
 
 
 class Bracket(NamedTuple):
-    """Where K runs cross an energy: a time at which each is still above it and one past it."""
+    """Brackets of the times at which K runs cross an energy."""
 
     target: Float[Array, " K"]
     goal: Float[Array, " K"]
-    """Time to step to at most."""
+    """Largest time of the next step."""
     below: Float[Array, " K"]
-    """Earliest time known to lie past the crossing; infinite before one is known."""
+    """Earliest computed time past the crossing; infinite before there is one."""
     energy_below: Float[Array, " K"]
     speed2_below: Float[Array, " K"]
 
 
 class LoopState(NamedTuple):
-    """What the loop carries: states of K runs, and the bracket of a stop at an energy."""
+    """State of the loop: states of K runs, and the bracket of a stop at an energy."""
 
     state: State
     bracket: Bracket | None = None
 
 
 class Stopping(ABC):
-    """What the loop asks of a stop; a pytree, so that one program serves all its values."""
+    """Interface of a stop to the loop; a pytree, so that one program serves all its values."""
 
     speed2: Scalar
     """Squared speed, in units of s², below which a run is at rest."""
@@ -56,15 +56,15 @@ class Stopping(ABC):
         return self
 
     def suited(self, solver: Solver) -> Solver:
-        """Return the solver with steps that this stop can do with; ``ValueError`` if none."""
+        """Return the solver with the steps that this stop needs; ``ValueError`` if none."""
         return solver
 
     def init(self, state: State) -> LoopState:
-        """Return the loop's first state."""
+        """Return the first state of the loop."""
         return LoopState(state)
 
     def goal(self, carried: LoopState, goal: Float[Array, ""]) -> Array:
-        """Return how far steps may go."""
+        """Return the largest time of the next step."""
         del carried
         return goal
 
@@ -72,31 +72,32 @@ class Stopping(ABC):
     def judge(
         self, problem: Problem, carried: LoopState, new: State, active: Bool[Array, " K"]
     ) -> LoopState:
-        """Return the active runs at `new`, ended or not; the others as they were."""
+        """Return the active runs at `new`, ended or not, and the other runs unchanged."""
 
     @abstractmethod
     def energy_for(self, problem: Problem) -> Scalar:
-        """Return the energy to which the linearised flow takes runs."""
+        """Return the last energy of runs in the linearised flow."""
 
     @abstractmethod
     def arrived(self, problem: Problem, state: State) -> Bool[Array, " K"]:
-        """Return which runs have ended at the energy asked for."""
+        """Return the mask of runs that have ended at the energy of the stop."""
 
 
 @pytree(data=["energy", "speed2"])
 @dataclass(frozen=True)
 class Stop(Stopping):
-    """Stop a run at rest, or once its energy is low enough.
+    """Stop of a run at rest, or at or below an energy.
 
     Parameters
     ----------
     energy
-        The run ends once L/N is at or below this, in units of the loss's scale s
-        (`gapless.flow.units.loss_scale`; 1 for the quartic loss). When None: at the strictest
-        criterion whose first passage is recorded (L/N = 1e-10, or L = 1e-8 where that is the
-        smaller) and that rounding lets it reach. So any criterion can be applied afterwards.
+        Energy L/N at or below which the run ends, in units of the loss's scale s
+        (`gapless.flow.units.loss_scale`; 1 for the quartic loss). None is the strictest criterion
+        whose first passage is recorded (L/N = 1e-10, or L = 1e-8 where that is the smaller) and
+        that the run reaches in spite of rounding, so that every criterion can be applied
+        afterwards.
     speed2
-        The run is at rest, and ends, once |∇L − μW|²/N is below this, in units of s².
+        |∇L − μW|²/N below which the run is at rest and ends, in units of s².
     """
 
     energy: Scalar | None = None
@@ -105,7 +106,7 @@ class Stop(Stopping):
     def judge(
         self, problem: Problem, carried: LoopState, new: State, active: Bool[Array, " K"]
     ) -> LoopState:
-        """Return the active runs at `new`, ended at rest or at an energy that is low enough."""
+        """Return the active runs at `new`, ended at rest or at or below the energy."""
         # both end a run here; which of them it was, `outcomes` decides
         ended = (new.energy <= self.energy_for(problem)) | (new.speed2 < self.speed2)
         new = new._replace(running=new.running & ~ended)
@@ -116,7 +117,8 @@ class Stop(Stopping):
         """Return the energy at which runs of a problem end.
 
         At the solution rounding leaves e ≈ 0.12 ε² αN (measured for N = 128 … 1024 and
-        α = 6 … 40): labels are sums of N terms. Transforms leave less (`Problem.label_rounding`).
+        α = 6 … 40), because labels are sums of N terms. It is smaller for transforms
+        (`Problem.label_rounding`).
         """
         if self.energy is not None:
             return self.energy
@@ -128,29 +130,29 @@ class Stop(Stopping):
         return strictest if strictest > reachable else max(LEVELS[-1], reachable)
 
     def arrived(self, problem: Problem, state: State) -> Bool[Array, " K"]:
-        """Return which runs have ended at the energy asked for."""
+        """Return the mask of runs that have ended at the energy of the stop."""
         return ~state.running & (state.energy <= self.energy_for(problem))
 
 
 @pytree(data=["energy", "tolerance", "speed2"])
 @dataclass(frozen=True, eq=False)
 class AtEnergy(Stopping):
-    """Stop each run where its energy first is a given one.
+    """Stop of each run at the time when its energy first has a given value.
 
-    A step that lands below the energy is taken back and repeated with the length at which the
-    cubic through both ends (with the exact slopes de/dt = −|∇L − μW|²/N) meets the energy, until
-    |e − energy| ≤ tolerance. Since e only falls, the bracket never loses the crossing; where the
-    cubic does not halve it, bisection does.
+    A step that ends below the energy is rejected and repeated with the size at which the cubic
+    through both ends (with the exact slopes de/dt = −|∇L − μW|²/N) has the energy, until
+    |e − energy| ≤ tolerance. Since e only decreases, the bracket always contains the crossing; each
+    trial shrinks it by one per cent at least.
 
     Parameters
     ----------
     energy
         Target L/N, one number or one for each run. A run that starts below it, or whose target
-        is not finite, ends where it is.
+        is not finite, ends at its start.
     tolerance
-        On |e − energy|, in units of the loss's scale s.
+        Largest |e − energy|, in units of the loss's scale s.
     speed2
-        The run is at rest, and ends uncrossed, once |∇L − μW|²/N is below this, in units of s².
+        |∇L − μW|²/N below which the run is at rest and ends without a crossing, in units of s².
 
     Raises
     ------
@@ -173,11 +175,11 @@ class AtEnergy(Stopping):
         return replace(self, energy=np.asarray(self.energy, float) / scale)
 
     def suited(self, solver: Solver) -> Solver:
-        """Return the solver in steps that can be taken again, shorter."""
+        """Return the solver with steps that can be shortened."""
         return solver.divisible()
 
     def init(self, state: State) -> LoopState:
-        """Return the loop's first state; ``ValueError`` for energies of the wrong shape."""
+        """Return the first state of the loop; ``ValueError`` for energies of the wrong shape."""
         k = len(state.energy)
         if np.shape(self.energy) not in ((), (1,), (k,)):
             raise ValueError(
@@ -192,16 +194,16 @@ class AtEnergy(Stopping):
         return LoopState(state, Bracket(target, nowhere, nowhere, state.energy, state.speed2))
 
     def goal(self, carried: LoopState, goal: Float[Array, ""]) -> Array:
-        """Return how far steps may go: to where the cubic meets the energy."""
+        """Return the largest time of the next step, at which the cubic has the energy."""
         xp = library(goal)
         return xp.minimum(_bracket(carried).goal, goal)
 
     def judge(
         self, problem: Problem, carried: LoopState, new: State, active: Bool[Array, " K"]
     ) -> LoopState:
-        """Return the active runs at `new`, or where they were if that is past the energy.
+        """Return the active runs at `new`, or unchanged if `new` is past the energy.
 
-        The longer step is no waste: it brackets the crossing.
+        The rejected step brackets the crossing.
         """
         xp = library(new.energy)
         del problem
@@ -225,12 +227,12 @@ class AtEnergy(Stopping):
         return LoopState(state, bracket._replace(goal=_next_goal(state, bracket)))
 
     def energy_for(self, problem: Problem) -> Scalar:
-        """Return −∞: the linearised flow takes no run to an energy of its own."""
+        """Return −∞, because the linearised flow does not stop at an energy of one run."""
         del problem
         return -np.inf
 
     def arrived(self, problem: Problem, state: State) -> Bool[Array, " K"]:
-        """Return which runs have ended at the energy asked for."""
+        """Return the mask of runs that have ended at the energy of the stop."""
         xp = library(state.energy)
         del problem
         target = xp.asarray(self.energy, state.energy.dtype)
@@ -240,7 +242,7 @@ class AtEnergy(Stopping):
 
 
 STRICTEST = Stop()
-"""At the strictest criterion, or at rest."""
+"""Stop at the strictest criterion, or at rest."""
 
 
 def _bracket(carried: LoopState) -> Bracket:
@@ -249,10 +251,10 @@ def _bracket(carried: LoopState) -> Bracket:
 
 
 def _next_goal(state: State, bracket: Bracket) -> Float[Array, " K"]:
-    """Return where the cubic between the state and the time past the crossing meets the energy.
+    """Return the time at which the cubic over the bracket has the energy.
 
-    Inverse interpolation (`cubic`), kept within the middle 98 % of the bracket, so that it
-    shrinks whatever the cubic does.
+    The inverse interpolation (`cubic`) is limited to the middle 98 % of the bracket, so that the
+    bracket shrinks for any cubic.
     """
     xp = library(state.t)
     # no time past the crossing yet: nothing to interpolate, steps are free
@@ -269,7 +271,7 @@ def _next_goal(state: State, bracket: Bracket) -> Float[Array, " K"]:
 
 
 def cubic(u: Array, length: Array, slope0: Array, slope1: Array) -> Array:
-    """Return p(u) for 0 ≤ u ≤ 1: p(0) = 0, p(1) = length, with the slopes p′(0) and p′(1)."""
+    """Return the cubic p(u), 0 ≤ u ≤ 1, with p(0) = 0, p(1) = length and given end slopes."""
     # Hermite's cubic for t as a function of e (or log e): its slopes dt/de are known exactly at
     # both ends, and no equation has to be solved for the time of a level
     return u**2 * (3 - 2 * u) * length + u * (1 - u) ** 2 * slope0 - u**2 * (1 - u) * slope1

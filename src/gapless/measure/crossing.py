@@ -1,4 +1,4 @@
-"""Runs followed to their own threshold energy, and their Hessians there."""
+"""Runs to their own threshold energies, and their Hessians there."""
 
 from typing import Any
 
@@ -15,9 +15,9 @@ from gapless.problem import draw_problem
 from gapless.sensing import stored_numbers
 
 LOWEST = 3
-"""Eigenpairs a run: λ₁ to λ₃."""
+"""Number of eigenpairs per run, λ₁ to λ₃."""
 TWIN_GRADIENTS = 100.0
-"""Gradients a twin takes to t = 20, per unit of α; measured at α = 10, N = 512."""
+"""Gradients of a twin to t = 20 per unit of α, as measured at α = 10, N = 512."""
 
 _LISTS = ("eigenvalues", "vector_overlap", "residual", "top_sample_share")
 _NUMBERS = (
@@ -46,19 +46,19 @@ RECORDS = pa.schema(
 The point's parameters; `outcome` (``crossed``, ``not_crossed``, ``failed``) and, for a failed
 run, its `reason`; the twin's energy, its speed |∇L − μW|²/N and whether that is rest (below 1e-10
 by t = 20: `twin_settled`); the time of the crossing and the state there; the lowest eigenpairs;
-theory's edge and outlier from the run's own labels (see `spectra.theory_of`). Null for a run that
-did not cross.
+theory's edge and outlier from the run's own labels (see `spectra.theory_of`). The columns are null
+for a run that did not cross.
 """
 
 
 class CrossingPoint(DesignPoint):
-    """Parameters of K runs followed to the energies of their own twins."""
+    """Parameters of K runs to the energies of their own twins."""
 
     SCHEMA = RECORDS
     loss: str = "quartic"
 
     def model_post_init(self, context: Any) -> None:
-        """Refuse parameters that no design or loss has."""
+        """Raise ``ValueError`` for parameters that no design or loss has."""
         super().model_post_init(context)
         # the full name, with the hash of a user's source: the record's address depends on it
         object.__setattr__(self, "loss", name_for_runs(self.loss, "float32"))
@@ -69,7 +69,7 @@ class CrossingPoint(DesignPoint):
         return self.in_numpy or transforms_in_numpy(self.sensing, parse_loss(self.loss))
 
     def measure(self) -> pa.Table:
-        """Return the records of `RECORDS`: each run where it first has its own twin's energy."""
+        """Return the records of `RECORDS`: each run at the first crossing of its twin's energy."""
         design, loss = self.design, parse_loss(self.loss)
         # the twin first: its energy at rest is the target of the run that has a teacher
         twin = twin_threshold(design, loss)
@@ -100,7 +100,7 @@ class CrossingPoint(DesignPoint):
         )
 
     def cost(self) -> Cost:
-        """Return what a point is expected to take: its twin, mostly."""
+        """Return the expected cost of the point, most of which is that of its twins."""
         design = self.design
         products = TWIN_GRADIENTS * self.alpha + 200
         size = stored_numbers(design.of_transforms, design.m, design.n)

@@ -15,22 +15,22 @@ DESIGN_COLUMNS: dict[str, pa.DataType] = {
     "alpha": pa.float64(),
     **{name: pa.int64() for name in ("seed", "design", "runs", "run")},
 }
-"""Columns that say which run of which design a record is of."""
+"""Columns that identify the design and the run of a record."""
 NUMPY_IS_SLOWER = 3.0
-"""Than compiled code at N = 64; less at larger N."""
+"""Time of NumPy relative to compiled code at N = 64; the ratio is smaller at larger N."""
 TRANSFORMS_ARE_SLOWER = 25.0
-"""An operation of a transform beside one of a matrix product."""
+"""Time of an operation of a transform, relative to one of a matrix product."""
 LABEL_OPERATIONS = 500.0
-"""What the loss and its derivative of a label take in NumPy, in operations of a matrix product."""
+"""Time of the loss and its derivative of one label in NumPy, in operations of a matrix product."""
 MOST_RUNS = 10_000_000
-"""At each α: a hundred times the paper's; more is a slip of the keyboard."""
+"""Largest number of runs at each α, a hundred times the paper's."""
 
 
 def gradient_operations(design: Design, reads: float = 20.0) -> float:
-    """Return what a gradient of K runs takes, in operations of a matrix product.
+    """Return the cost of a gradient of K runs, in operations of a matrix product.
 
-    Dense: 4KMN, and reads of X that take as long as 20 more runs would. By transforms: both
-    products, and the loss of KM labels, as measured.
+    A dense gradient takes 4KMN, and reads of X that take the time of 20 further runs. One by
+    transforms takes both products and the loss of KM labels, as measured.
     """
     if design.of_transforms:
         product = product_operations(True, design.m, design.n)
@@ -41,8 +41,8 @@ def gradient_operations(design: Design, reads: float = 20.0) -> float:
 class DesignPoint(Point):
     """Parameters of K runs on one design; K is a fixed function of N where `runs` is None.
 
-    `in_numpy`: nothing is compiled, and the records are the same to rounding. For points of which
-    there are few of one shape. `sensing` is the ensemble of X (`gapless.sensing`).
+    With `in_numpy` nothing is compiled, and the records are the same to rounding; it is faster for
+    few points of one shape. `sensing` is the ensemble of X (`gapless.sensing`).
     """
 
     LATER = ("in_numpy", "sensing")
@@ -55,30 +55,30 @@ class DesignPoint(Point):
     sensing: Ensemble = "gaussian"
 
     def model_post_init(self, context: Any) -> None:
-        """Refuse parameters that no design has."""
+        """Raise ``ValueError`` for parameters that no design has."""
         del context
         # a design checks its own parameters: refused here, not after minutes on a worker
         _ = self.design
 
     @property
     def design(self) -> Design:
-        """The design that the runs are on."""
+        """Design of the runs."""
         # drawn anew by whoever asks: a point is parameters, and travels to workers
         shape = self.n, self.alpha, self.seed, self.index, self.runs
         return Design(*shape, in_numpy=self.at_once, sensing=self.sensing)
 
     @property
     def at_once(self) -> bool:
-        """Whether the runs are followed in NumPy: when that is asked for, or sooner done."""
+        """Whether the runs are computed in NumPy, by request or because it is faster."""
         return self.in_numpy
 
     @property
     def rows(self) -> int:
-        """How many runs there are."""
+        """Number of runs."""
         return self.design.k
 
     def priced(self, flops: float, size: float, program: Hashable = None) -> Cost:
-        """Return the cost of so many operations and bytes; in NumPy no program is compiled."""
+        """Return the cost for a number of operations and bytes; NumPy needs no program."""
         if self.design.of_transforms and self.at_once:
             return Cost(flops, size)
         if self.in_numpy:
@@ -86,7 +86,7 @@ class DesignPoint(Point):
         return Cost(flops, size, program)
 
     def identity(self) -> dict[str, Any]:
-        """Return parameters, M, K (``runs``) and the index of the design (``design``)."""
+        """Return the parameters, M, K (``runs``) and the index of the design (``design``)."""
         design = self.design
         # M and K as computed: α and an open `runs` would leave them to the reader
         return super().identity() | {"m": design.m, "runs": design.k, "design": design.index}
@@ -96,10 +96,10 @@ P = TypeVar("P", bound=DesignPoint)
 
 
 def sweep_points(template: P, alphas: Sequence[float], runs: int) -> list[P]:
-    """Return the points that hold at least `runs` runs at each α; `template` has the rest.
+    """Return points with at least `runs` runs at each α; `template` has the other parameters.
 
-    Whole designs are measured; `success_table` cuts the last one to `runs`. K is
-    `sweep_runs_per_design` where the template leaves it open, and each point says it.
+    Whole designs are measured; `success_table` cuts the last one to `runs`. Each point contains its
+    K, which is `sweep_runs_per_design` unless the template has one.
     """
     check_runs(runs)
     # K is written down: if the rule changes, records of the old one keep their addresses
@@ -112,10 +112,10 @@ def sweep_points(template: P, alphas: Sequence[float], runs: int) -> list[P]:
 
 
 def points_of_few(template: P, runs: int) -> list[P]:
-    """Return the points that hold `runs` runs, where single runs are looked at.
+    """Return points with exactly `runs` runs, for results of single runs.
 
-    Designs have `default_runs_per_design` runs and the last one those that are left: no more are
-    computed than are asked for. Where the template says K, all designs have K.
+    Designs have `default_runs_per_design` runs and the last one the remainder, so that no more than
+    `runs` are computed. If the template has a K, all designs have this K.
     """
     check_runs(runs)
     # few runs: what is not asked for would be waited for
@@ -127,9 +127,9 @@ def points_of_few(template: P, runs: int) -> list[P]:
 
 
 def sweep_runs_per_design(n: int) -> int:
-    """Return K of a sweep, where it is left open: more than where single runs are looked at.
+    """Return the default K of a sweep, which is larger than that for single runs.
 
-    Chosen by the smallest cost a run × (1 + (K − 1)ρ), ρ the intraclass correlation of success
+    It minimises the cost per run × (1 + (K − 1)ρ), where ρ is the intraclass correlation of success
     (`docs/benchmarks.md`, "Runs on one design").
     """
     return 128 if n <= 2048 else default_runs_per_design(n)
@@ -138,7 +138,7 @@ def sweep_runs_per_design(n: int) -> int:
 def check_runs(runs: int, runs_per_design: int | None = None) -> None:
     """Raise ``ValueError`` unless 1 ≤ runs ≤ `MOST_RUNS`, and 1 ≤ runs_per_design if given.
 
-    A design calls its own number `runs`: only here is it known that the user said another word.
+    The error has the user's name of the parameter; a design's own name of K is `runs`.
     """
     if not 1 <= runs <= MOST_RUNS:
         raise ValueError(f"runs: must be from 1 to {MOST_RUNS}, not {runs}")

@@ -1,4 +1,4 @@
-"""One simulation: a design, labels, a loss and a protocol → one record for each of its runs."""
+"""Simulation of a design, labels, a loss and a protocol, with one record for each run."""
 
 from collections.abc import Callable
 from functools import partial
@@ -39,7 +39,7 @@ ProtocolName = Literal["flow", "paper"]
 MOMENTS = ("moment_abs", "moment_2", "moment_3", "moment_4")
 """Columns of E|ŷ|^k, k = 1 … 4, over the M labels of one run (Fig. 4, right)."""
 PASSAGES = ("1e-4", "1e-6", "1e-8", "1e-10", "loss_1e-8")
-"""Names of the energies whose first passages are kept: L/N, and L of Eq. 1 itself."""
+"""Names of the energies of recorded first passages: L/N, and L of Eq. 1."""
 
 RECORDS = pa.schema(
     DESIGN_COLUMNS
@@ -64,10 +64,11 @@ save times as lists.
 
 
 KRYLOV_FROM = 128
-"""Below this N a sweep takes the last decades by steps, which are sooner done there than a Krylov
-step, and save its five programs: at N = 64, α = 6, 8, 12 designs of 64 runs take 0.79, 0.82, 0.94
-of the time and designs of 128 0.81, 0.92, 1.00. With 64 runs the Krylov step costs 6 % at N = 128,
-α = 6, and saves 10 % at α = 10; at N = 256 it saves 7 and 22 %."""
+"""N from which a sweep takes a Krylov step for the last decades of the energy. Below, steps of the
+flow are faster, and the five programs of the Krylov step are not compiled: at N = 64, α = 6, 8, 12
+designs of 64 runs take 0.79, 0.82, 0.94 of the time and designs of 128 0.81, 0.92, 1.00. With 64
+runs the Krylov step takes 6 % more time at N = 128, α = 6, and 10 % less at α = 10; at N = 256 it
+takes 7 and 22 % less."""
 
 
 class Simulation(DesignPoint):
@@ -75,8 +76,8 @@ class Simulation(DesignPoint):
 
     `protocol` is ``flow`` (step control) or ``paper`` (gradient descent at rate 2e-4); `t_max`
     defaults to the paper's budget 0.3 log2 N, `dtype` to float32 for the flow and float64 for
-    the paper's protocol, whose steps float32 cannot hold near zero energy; `save_at` lists the
-    times whose energy, overlap and μ are kept. `start` is ``random``, ``spectral`` or
+    the paper's protocol, whose steps are below float32 rounding near zero energy; `save_at` lists
+    the times at which energy, overlap and μ are recorded. `start` is ``random``, ``spectral`` or
     ``overlap:0.3``; `noise` is the variance Δ of label noise. `accurate` follows e(t) to 0.1 %,
     also past saddles (`ACCURATE`).
     """
@@ -117,17 +118,17 @@ class Simulation(DesignPoint):
 
     @property
     def budget(self) -> float:
-        """The time budget, 0.3 log2 N unless `t_max` says otherwise."""
+        """Time budget, `t_max` or else 0.3 log2 N."""
         return paper_budget(self.n) if self.t_max is None else self.t_max
 
     @property
     def precision(self) -> Dtype:
-        """The precision computed in."""
+        """Precision of the computation."""
         return self.dtype or ("float64" if self.protocol == "paper" else "float32")
 
     @property
     def solver(self) -> Solver:
-        """How steps are made."""
+        """Solver of the steps."""
         if self.protocol == "paper":
             return PAPER
         if self.accurate:
@@ -141,7 +142,7 @@ class Simulation(DesignPoint):
 
     @property
     def at_once(self) -> bool:
-        """Whether the runs are followed in NumPy."""
+        """Whether the runs are computed in NumPy."""
         return self.in_numpy or transforms_in_numpy(self.sensing, parse_loss(self.loss))
 
     @property
@@ -158,13 +159,13 @@ class Simulation(DesignPoint):
         return stored * stored_numbers(of_transforms, m, self.n) + width * numbers
 
     def identity(self) -> dict[str, Any]:
-        """Return the columns of the design, what was followed, and how."""
+        """Return the columns of the design, the labels, the loss and the protocol."""
         return super().identity() | {"dtype": self.precision, "t_max": self.budget}
 
     def measure(self, on_share: Callable[[float], None] | None = None) -> pa.Table:
-        """Return the records of `RECORDS`, one a run.
+        """Return the records of `RECORDS`, one per run.
 
-        `on_share` is called with the share of the save times that was reached since its last call.
+        `on_share` is called with the share of the save times passed since its last call.
         """
         times = max(1, len(self.save_at))
         # shares of save times, not of t: the time between two of them is what is waited for
@@ -202,7 +203,7 @@ class Simulation(DesignPoint):
 
     @property
     def gradients(self) -> float:
-        """Expected gradients, products of the whole batch: a fit to measured counts."""
+        """Expected number of gradients of the batch, by a fit to measured counts."""
         if self.protocol == "paper":
             return self.budget / PAPER.rate
         if self.save_at:
@@ -210,10 +211,7 @@ class Simulation(DesignPoint):
         return 50 + 35 * self.budget
 
     def cost(self) -> Cost:
-        """Return what the simulation is expected to take.
-
-        See `gradient_operations`.
-        """
+        """Return the expected cost of the simulation, by `gradient_operations`."""
         # half as many float64 as float32 fit a register and a cache line
         width = 2 if self.precision == "float64" else 1
         design = self.design
@@ -224,7 +222,7 @@ class Simulation(DesignPoint):
 
 
 def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Problem, Trajectory]:
-    """Draw the instances of `point` and follow all K runs; return both."""
+    """Return the problem of `point` and the trajectories of its K runs."""
     problem = draw_problem(
         point.design, point.labels, parse_loss(point.loss), point.precision, point.noise
     )
@@ -244,7 +242,7 @@ def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Probl
         try:
             return problem, follow(resume=_unpacked(found))
         except CannotResume as error:
-            checkpoint.ignore(f"cannot be gone on from ({error})")
+            checkpoint.ignore(f"cannot be resumed ({error})")
     return problem, follow()
 
 
@@ -261,7 +259,7 @@ def _packed(integration: IntegrationState) -> dict[str, np.ndarray]:
 
 
 def _unpacked(arrays: dict[str, Any]) -> IntegrationState:
-    """Return what `_packed` packed; `integrate` looks whether it fits. Raises `CannotResume`."""
+    """Return the integration that `_packed` packed. Raises `CannotResume` if a part is missing."""
     try:
         # by name: a state of another version with other fields is missing one
         state = State(*(arrays[f"state.{name}"] for name in State._fields))
@@ -277,7 +275,7 @@ def _unpacked(arrays: dict[str, Any]) -> IntegrationState:
 def label_moments(problem: Problem, w: Float[Array, "K N"]) -> np.ndarray:
     """Return (1/M) Σ_m |ŷ_m|^k for k = 1 … 4, shape (K, 4), from one product with X.
 
-    In NumPy: nothing is compiled for a product that is made once a design.
+    The product is made in NumPy, because it is made once per design.
     """
     # X in float16 is widened block by block by the problem; NumPy would widen all of it
     if problem.sensing.dtype == problem.dtype and not problem.of_transforms:

@@ -22,7 +22,7 @@ Kind = Literal["random", "threshold", "time", "energy"]
 
 @dataclass(frozen=True)
 class Moment:
-    """When a run's Hessian is looked at.
+    """Point of a run at which its Hessian is computed.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Moment:
 
     @property
     def gradients(self) -> float:
-        """Expected gradients on the way: none to a random start, thousands to rest."""
+        """Expected number of gradients of a run to the moment."""
         # an order of magnitude: slow runs take most of their gradients near rest
         return {"random": 1, "threshold": 3000}.get(self.kind, 300)
 
@@ -49,9 +49,9 @@ class Moment:
 
 
 def parse_moment(text: str) -> Moment:
-    """Return the moment that ``random``, ``threshold``, ``time:0.5`` or ``energy:7`` names.
+    """Return the moment named ``random``, ``threshold``, ``time:0.5`` or ``energy:7``.
 
-    Raises ``ValueError`` that lists these.
+    Raises ``ValueError`` with these names for any other text.
     """
     kind, _, argument = text.partition(":")
     remedy = "is not one of random, threshold, time:0.5, energy:7"
@@ -80,14 +80,13 @@ def spectrum_table(
     deflate_radial: bool = False,
     densities: bool = False,
 ) -> pa.Table:
-    """Return one row a run: where it is at the moment, and its Hessian's lowest eigenpairs there.
+    """Return one row per run: its state at the moment, and the Hessian's lowest eigenpairs there.
 
-    Columns: ``design``, ``run``, ``reached``, ``time``, ``threshold_energy`` (the energy whose
-    crossing was asked for, null otherwise); at the threshold ``outcome``, ``at_rest`` and
-    ``speed2`` (|∇L − μW|²/N) of what was followed to rest, the twin or the run itself, null
-    elsewhere; and those of `spectral_columns`, all null for a run that never reached the
-    moment. With `densities` also those of `density_columns`, for the first run that reached it and
-    null for the others.
+    Columns: ``design``, ``run``, ``reached``, ``time``, ``threshold_energy`` (the energy of the
+    crossing, null without one); at the threshold ``outcome``, ``at_rest`` and ``speed2``
+    (|∇L − μW|²/N) of the twin or, without a teacher, of the run itself, null elsewhere; and those
+    of `spectral_columns`, all null for a run that did not reach the moment. With `densities` there
+    are also those of `density_columns`, for the first run that reached it, null for the others.
     """
     # before anything is drawn: a flow to rest takes minutes
     if not 1 <= lowest <= design.n:
@@ -130,9 +129,9 @@ def spectrum_table(
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """States at a moment: times, which runs reached it, the energy asked for; (K,) each.
+    """States at a moment: times, mask of runs that reached it, energy of the crossing; (K,) each.
 
-    `outcome` and `speed2` are those of what was followed to rest, None where nothing was.
+    `outcome` and `speed2` are those of the twins or runs to rest, None at other moments.
     """
 
     state: State
@@ -144,7 +143,7 @@ class _Found:
 
 
 def _at(problem: Problem, design: Design, moment: Moment, labels: LabelKind) -> _Found:
-    """Return where each run is at the moment."""
+    """Return the state of each run at the moment."""
     start = design.start()
     if moment.kind in ("random", "time"):
         when = 0.0 if moment.kind == "random" else float(moment.value or 0.0)

@@ -72,7 +72,7 @@ MARKERS = {
     "x-thin-open": "x",
 }
 UNDATED: Any = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-"""What keeps the day out of a file: the same numbers make the same bytes."""
+"""Metadata without the date, with which the same numbers give the same bytes."""
 ROOM = 2.6
 """Inches for a legend beside its panel."""
 TEXT_HEIGHT = 1.0
@@ -90,7 +90,7 @@ def _type(size: Print) -> dict[Any, float]:
 
 @contextmanager
 def _own_style(size: Print, **more: Any) -> Iterator[None]:
-    """Draw and save in our style, whatever a user's `matplotlibrc` asks for."""
+    """Draw and save in the package's style, independently of a user's `matplotlibrc`."""
     with mpl.rc_context(), warnings.catch_warnings():
         # a panel may have marks alone, where all runs failed: its axis is then any around them
         warnings.filterwarnings("ignore", "Attempting to set identical", UserWarning)

@@ -1,7 +1,7 @@
-"""What a picture is: panels of curves, marks and densities, as plain numbers and plain Unicode.
+"""Pictures: panels of curves, marks and densities, as plain numbers and plain Unicode.
 
-A figure says once what it shows; `gapless.page.image` and charts.js both draw from this record.
-Neither a drawing library nor pandas is loaded here: a worker that measures needs neither.
+A figure fills one record, from which both `gapless.page.image` and charts.js draw. This module
+imports neither a drawing library nor pandas, because workers that measure need neither.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 TWO_ERRORS = "± 2 standard errors"
 INK, GREY = 6, 7
-"""Places in the palette of what is no curve of its own."""
+"""Indices into the palette of ink and grey, for marks and other parts that are no curves."""
 
 Dash = Literal["solid", "dot", "dash", "dashdot"]
 Style = Literal["lines", "markers", "lines+markers"]
@@ -40,13 +40,13 @@ class Axis:
     Parameters
     ----------
     name
-        What stands along it.
+        Label of the axis.
     scale
         ``symlog`` is linear between −`linear` and `linear` and logarithmic beyond.
     range
-        Its ends; None where the numbers decide.
+        Ends of the axis; None: from the data.
     ticks
-        Where numbers stand; None where the renderer decides.
+        Values of the ticks; None: chosen by the renderer.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Axis:
     linear: float = 0.1
 
     def __post_init__(self) -> None:
-        """Give a symlog axis, which plotly does not have, its ticks: zero and powers of ten."""
+        """Set the ticks of a symlog axis, zero and powers of ten, since plotly has no such axis."""
         if self.scale == "symlog" and self.ticks is None:
             powers = [10.0**k for k in range(ceil(log10(self.linear) - 1e-9), 10)]
             object.__setattr__(self, "ticks", [-p for p in reversed(powers)] + [0.0, *powers])
@@ -69,22 +69,22 @@ class Series:
     Parameters
     ----------
     name
-        What the curve is, where it is pointed at and in tables.
+        Name of the curve in tables and in the text of its points.
     x, y : shape (P,)
         Points; not-a-number where there is none.
     low, high : shape (P,)
-        Ends of the interval of y, where there is one: not-a-number or infinite where not.
+        Ends of the interval of y; not-a-number or infinite where there is none.
     interval
-        What the interval is.
+        Name of the interval.
     style, dash, marker, width
-        How it is drawn; the width of the line in points.
+        Style of the curve; the width of the line is in points.
     colour
         Index into the palette.
     note : shape (P,)
-        What is said of a point beside its numbers.
+        Text of each point beside its numbers.
     legend
-        What the legend says: `name` when None, nothing when empty. What an earlier curve of the
-        picture has said in this colour is not said again: many runs share one entry.
+        Entry of the legend: `name` when None, nothing when empty. An entry that an earlier curve of
+        the picture has in this colour is not repeated, so that many runs share one entry.
     band
         Whether the interval is a band along the curve; bars otherwise.
     steps
@@ -129,8 +129,8 @@ class Mark:
     Parameters
     ----------
     name
-        What stands beside it: at the height `at` (a fraction of the panel) on one `side` of a line
-        at x; above the right end of a line at y.
+        Label of the mark: at the height `at` (a fraction of the panel) on one `side` of a line at
+        x; above the right end of a line at y.
     until
         Other end of a stretch, which is shaded.
     """
@@ -153,13 +153,13 @@ class Heat:
     Parameters
     ----------
     name
-        What is shaded.
+        Name of the density.
     x, y
         Outer ends of the cells.
     values : shape (rows, columns)
-        The first row is the one at the lowest y; not-a-number is clear.
+        The first row is that of the lowest y; cells of not-a-number are transparent.
     range
-        The value that is clear, and the one that is full.
+        Values of transparent and of fully shaded cells.
     """
 
     name: str
@@ -183,7 +183,7 @@ class Panel:
     Parameters
     ----------
     marks
-        Those at a number; one at not-a-number is left out.
+        Marks of the panel; one at not-a-number is left out.
     size
         Width and height in inches in a printed picture; a page keeps the proportions.
     inset
@@ -213,7 +213,7 @@ class Panel:
     upper: tuple[str, float] | None = None
 
     def __post_init__(self) -> None:
-        """Check that cells of a density are equal on its axes; keep marks that are somewhere."""
+        """Check that a density has linear axes, and keep the marks at finite values."""
         if self.upper is not None and self.x.scale == "symlog":
             raise ValueError(f"panel: {self.title!r} has an upper scale on a symlog axis")
         marks = tuple(mark for mark in self.marks if np.isfinite(mark.value))
@@ -244,9 +244,9 @@ class Picture:
     Parameters
     ----------
     title
-        What is said above them all.
+        Title above the panels.
     source
-        Loss, N and seed of what is shown (`source_of`): said below them all.
+        Loss, N and seed of the data (`source_of`), printed below the panels.
     """
 
     title: str
@@ -303,7 +303,7 @@ PLAIN = Print()
 
 
 def source_of(columns: Mapping[str, Iterable[Any]]) -> str:
-    """Return "quartic loss, N = 64 and 128, seed 0": what the columns of records say of these.
+    """Return loss, N and seed of records in words, as "quartic loss, N = 64 and 128, seed 0".
 
     Parameters
     ----------
@@ -339,7 +339,7 @@ def _listed(words: Sequence[str], most: int = 6) -> str:
 
 
 def plain(values: ArrayLike | None, digits: int = 6) -> list[float | None] | None:
-    """Return floats of so many significant digits, None where they are not finite."""
+    """Return floats rounded to ``digits`` significant digits, None where they are not finite."""
     if values is None:
         return None
     numbers = np.asarray(values, float)

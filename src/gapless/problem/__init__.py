@@ -1,7 +1,7 @@
-"""Teacher–student phase retrieval on a design: what is drawn, and all that is computed of it.
+"""Teacher–student phase retrieval on a design: its instances and all quantities of a state.
 
-One thing a file: `draw` makes the instances, `problem` has energy, gradient, multiplier and
-Hessian products, `states` what may be given to them.
+Each file has one subject: `draw` makes the instances, `problem` has energy, gradient, multiplier
+and Hessian products, `states` checks the arguments.
 """
 
 from gapless.precision import Dtype, precision

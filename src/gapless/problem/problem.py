@@ -36,7 +36,7 @@ from gapless.sphere import cosine, dot
 
 
 class Evaluation(NamedTuple):
-    """What one pass over the data yields at a state W, per run."""
+    """Energy, μ and velocity of each run at a state W, from one pass over the data."""
 
     energy: Float[Array, " K"]
     """e = L/N, Eq. 1."""
@@ -53,22 +53,22 @@ class Problem:
     """K instances of phase retrieval that share one sensing matrix.
 
     Arrays may be NumPy's or JAX's; integers become floats. If one of them is in float64 the
-    problem computes in float64, whatever JAX's global flag; otherwise in float32.
+    problem computes in float64, independently of JAX's global flag; otherwise in float32.
 
     Parameters
     ----------
     sensing : (M, N)
-        X, of entries of variance 1/N. Row-major on purpose: ``W @ X.T`` and ``r @ X`` are then
-        fast on a CPU. Or a `gapless.sensing.TransformSensing`, which has products and no entries.
+        X, with entries of variance 1/N. It is row-major, with which ``W @ X.T`` and ``r @ X`` are
+        fast on a CPU; or a `gapless.sensing.TransformSensing`, which has products and no entries.
     labels : (K, M)
         The labels y of each run. Losses are even in y, so its sign never matters.
     teacher : (K, N) or None
-        W*, one for each run; None where the labels know no teacher (``gaussian``).
+        W*, one for each run; None for labels without a teacher (``gaussian``).
     loss
         ℓ(ŷ, y).
     has_signal
-        Whether the labels are the teacher's. Those of shuffled ones are not: an overlap with it is
-        chance.
+        Whether the labels are the teacher's. Shuffled labels are not, and an overlap with the
+        teacher is then accidental.
 
     Raises
     ------
@@ -181,7 +181,7 @@ class Problem:
 
     @property
     def alpha(self) -> float:
-        """M/N as drawn: what theory is compared at."""
+        """M/N of the problem, at which theory is compared."""
         # M = ⌊αN + ½⌋, so this may differ from the α asked for by up to 1/2N
         return self.m / self.n
 
@@ -230,7 +230,7 @@ class Problem:
         return made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
 
     def _only(self, runs: np.ndarray) -> "Problem":
-        """Return what `of_runs` does; rows are chosen in NumPy, where nothing is compiled."""
+        """Return the problem of some runs; rows are selected in NumPy, without compilation."""
         labels = self.array(np.asarray(self.labels)[runs])
         teacher = None if self.teacher is None else self.array(np.asarray(self.teacher)[runs])
         return made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)

@@ -18,7 +18,7 @@ FARTHEST = 1e4
 def at_states(*names: str) -> Callable[[Method], Method]:
     """Return a decorator of methods of states: inputs are checked, the precision is the problem's.
 
-    Inside a loop nothing is looked at: whoever calls it has looked.
+    Inside a loop inputs are not checked, because the caller of the loop has checked them.
     """
 
     def decorate(method: Method) -> Method:

@@ -1,4 +1,4 @@
-"""Sentences of a report: captions, what the bars are, how many statements agree, commands."""
+"""Sentences of a report: captions, error bars, counts of statements that agree, commands."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from gapless.store import Store, StoreError
 
 
 def caption(picture: Picture, experiment: Experiment) -> str:
-    """Return the caption of a figure: what is plotted, at which sizes, what to see, the bars."""
+    """Return the caption of a figure: quantities, sizes, the feature to see, and error bars."""
     # records of another model have no loss, N or seed
     sizes = f" ({picture.source})" if picture.source else ""
     text = experiment.caption.replace(" ({sizes})", sizes)
