@@ -16,7 +16,7 @@ import pytest
 import gapless as gl
 from gapless.cli import main
 from gapless.cli.shared import save_picture
-from gapless.page.panels import Axis, Panel, Picture, Series
+from gapless.page.panels import PLAIN, Axis, Panel, Picture, Series
 from gapless.store import Store
 from hostile import HOSTILE
 from places import OLD_STORE
@@ -169,7 +169,7 @@ def test_help_has_its_text_where_docstrings_are_left_out():
     usual, without = (run("success", "--help", PYTHONOPTIMIZE=level) for level in ("0", "2"))
     assert usual.stdout == without.stdout
     assert b"Samples per dimension" in usual.stdout
-    assert b"Processes to compute on" in usual.stdout
+    assert b"Number of worker processes" in usual.stdout
 
 
 def test_a_notebook_s_backend_is_heeded_once_figures_can_be_drawn():
@@ -193,13 +193,13 @@ def test_pictures_take_no_style_from_the_user(tmp_path):
         curve = Series("a curve", [0, 1], [0, 1])
         return Picture("a picture", [[Panel("a panel", Axis("x"), Axis("y"), [curve])]])
 
-    save_picture(tmp_path / "usual.png", picture)
+    save_picture(tmp_path / "usual.png", PLAIN, picture)
     style: dict[Any, Any] = {
         "figure.facecolor": "red",
         "lines.linewidth": 9,
         "savefig.bbox": "tight",
     }
     with mpl.rc_context({**style, "font.family": "monospace", "text.color": "green"}):
-        save_picture(tmp_path / "styled.png", picture)
+        save_picture(tmp_path / "styled.png", PLAIN, picture)
         assert mpl.rcParams["lines.linewidth"] == 9
     assert (tmp_path / "usual.png").read_bytes() == (tmp_path / "styled.png").read_bytes()

@@ -122,7 +122,7 @@ def computed(monkeypatch):
 def sent(quick, computed, tmp_path, capsys, monkeypatch):
     """A folder of Figures 4 and 5, as somebody sent it."""
     with monkeypatch.context() as patch:
-        patch.setattr("gapless.report.write_report", lambda folder, own: folder)
+        patch.setattr("gapless.report.write_report", lambda folder, own, **size: folder)
         assert main(["reproduce", "fig4", "fig5", "--out", str(tmp_path / "sent")]) == 0
     capsys.readouterr()
     return tmp_path / "sent"
@@ -153,7 +153,7 @@ def verbs(folder: Path) -> dict[str, list]:
 
 @pytest.mark.parametrize("kind", faults.PARTS)
 def test_a_faulty_part_is_named_and_left_alone(kind, sent, capsys, monkeypatch):
-    monkeypatch.setattr("gapless.report.write_report", lambda folder, own: folder)
+    monkeypatch.setattr("gapless.report.write_report", lambda folder, own, **size: folder)
     store = Store(sent / "fig5")
     before = store.read()
     planted = faults.PARTS[kind](store)
@@ -311,7 +311,7 @@ def test_a_report_of_a_hostile_folder_is_whole_and_names_what_it_leaves_out(sent
 
 def test_a_report_runs_no_code_that_records_name(sent, computed, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gapless.report.report.save", lambda *_: None)
+    monkeypatch.setattr("gapless.report.report.save", lambda *_, **__: None)
     module = tmp_path / "sent_along.py"
     module.write_text(
         "from pathlib import Path\n"

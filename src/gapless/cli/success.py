@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from gapless.cli.failing import failures_json
 from gapless.cli.running import HERE, Engine, Sweep, run_sweeps
 from gapless.cli.shared import (
     Json,
+    PrintSize,
     Whole,
     check_memory,
     check_writable,
@@ -20,6 +22,7 @@ from gapless.cli.shared import (
     table_text,
 )
 from gapless.interrupts import scratch_folder
+from gapless.page.panels import PLAIN, source_of
 
 
 def success(
@@ -37,6 +40,7 @@ def success(
     runs_per_design: Whole | None = None,
     by_time: Annotated[bool, Parameter(negative="")] = False,
     plot: Path | None = None,
+    size: PrintSize = PLAIN,
     out: Path | None = None,
     engine: Engine = HERE,
     as_json: Json = False,
@@ -123,10 +127,10 @@ def success(
     fractions = figure.reduce(records, runs, tolerance)
     rows = fractions.rows()
     timed = courses.courses(first_runs(records, runs), tolerance) if by_time else None
-    if timed is None:
-        save_picture(plot, figure.picture, fractions)
-    else:
-        save_picture(plot, courses.picture, timed)
+    if plot is not None:
+        drawn = figure.picture(fractions) if timed is None else courses.picture(timed)
+        # reduced tables keep neither loss nor seed
+        save_picture(plot, size, lambda: replace(drawn, source=source_of(records)))
     if as_json:
         answer = template.model_dump(exclude={"alpha", "index", "save_at"}, mode="json")
         answer |= {
