@@ -43,6 +43,7 @@ def test_a_planted_transition_is_found_within_its_error():
     assert joint.level == pytest.approx(norm.cdf(OFFSET), abs=0.1)
 
 
+@pytest.mark.slow
 def test_the_error_is_that_of_repetitions():
     found = [transitions(minima_table(records(i, designs=8, runs=4)))[-1] for i in range(8)]
     spread = np.std([one.alpha for one in found], ddof=1)

@@ -27,6 +27,7 @@ def few():
     ]
 
 
+@pytest.mark.slow
 def test_the_band_goes_from_points_to_page(monkeypatch):
     for name, resolution in COARSE_ENERGY.items():
         monkeypatch.setattr(state, name, resolution)

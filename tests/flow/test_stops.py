@@ -111,6 +111,7 @@ def test_wrong_requests_name_the_parameter(name, arguments, problem) -> None:
         to_energy(problem, **arguments)
 
 
+@pytest.mark.slow
 def test_rest_is_approached_at_the_rates_of_the_hessian() -> None:
     # Near a minimum V̇ = −HV, so −d ln|V|²/dt = 2VᵀHV/|V|², which falls as slow modes take over:
     # what |V|² loses lies between its values at both ends, times the time in between.

@@ -10,6 +10,7 @@ from gapless.theory.full_rsb import state
 from gapless.theory.minima import minima
 
 
+@pytest.mark.slow
 def test_records_are_the_states_at_one_alpha(monkeypatch):
     for name, resolution in COARSE_ENERGY.items():
         monkeypatch.setattr(state, name, resolution)
