@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from full_rsb_laws import COARSE_ENERGY
 from gapless.figures import band, load
