@@ -101,11 +101,5 @@ def test_sentences_end_where_they_do():
     ]
 
 
-def test_the_project_breaks_no_rule_but_in_files_that_say_so(capsys):
+def test_the_project_breaks_no_rule(capsys):
     assert prose.main() == 0, capsys.readouterr().out
-
-
-def test_a_file_that_breaks_no_rule_any_more_is_taken_off_the_list(monkeypatch, capsys):
-    monkeypatch.setattr(prose, "NOT_YET", prose.NOT_YET | {"README.md"})
-    assert prose.main() == 1
-    assert capsys.readouterr().out == "README.md: breaks no rule any more: take it off NOT_YET\n"
