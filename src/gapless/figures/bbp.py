@@ -34,6 +34,7 @@ from gapless.analyse.verdict import (
 from gapless.figures.experiment import Experiment, Scale, Source, in_numpy
 from gapless.losses import normalised
 from gapless.measure.frames import FramesPoint
+from gapless.measure.history import with_joint
 from gapless.page.panels import GREY, TWO_ERRORS, Axis, Mark, Panel, Picture, Series
 from gapless.theory import bbp_at_random_start, bbp_threshold
 
@@ -73,7 +74,7 @@ class Regimes:
 
 def reduce(table: pd.DataFrame) -> Regimes:
     """Return the runs that were followed, by α."""
-    followed = table[table.outcome == "followed"]
+    followed = with_joint(table[table.outcome == "followed"])
     return Regimes([group for _, group in followed.groupby("alpha")], int(table.n.max()))
 
 

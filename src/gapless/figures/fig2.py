@@ -26,6 +26,7 @@ from gapless.analyse.verdict import (
 )
 from gapless.figures.experiment import THE_PAPER, Experiment, Scale, in_numpy
 from gapless.measure.followed import SpectralPoint
+from gapless.measure.history import with_joint
 from gapless.measure.threshold import AT_REST, T_TWIN
 from gapless.page.panels import GREY, INK, Axis, Heat, Mark, Panel, Picture, Series
 
@@ -78,7 +79,7 @@ def reduce(table: pd.DataFrame) -> Runs:
 
 def followed_run(table: pd.DataFrame) -> Any | None:
     """Return the record of the run that was followed, None where there is none."""
-    followed = table[table.followed.eq(True)]
+    followed = with_joint(table[table.followed.eq(True)])
     return None if followed.empty else followed.iloc[0]
 
 
