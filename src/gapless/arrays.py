@@ -18,8 +18,10 @@ Array = Any
 
 if TYPE_CHECKING:
     import jax as jax
-    import jax.numpy as jnp
     from jax import lax as lax
+    from jax import numpy
+
+    jnp = numpy
 
     _F = TypeVar("_F", bound=Callable[..., Any])
     _T = TypeVar("_T")

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gapless.chebyshev import MAX_STAGES
 from gapless.flow import (
     GradientDescent,
     chebyshev_method,
@@ -12,7 +13,6 @@ from gapless.flow import (
     integrate,
 )
 from gapless.flow.explicit import (
-    MAX_STAGES,
     adams_bashforth_step,
     chebyshev_step,
     error_constant,

@@ -264,4 +264,4 @@ def test_short_simulations_write_nothing_and_none_does_without_a_folder(tmp_path
         POINT.measure()
     POINT.measure()
     assert not list(tmp_path.iterdir())
-    assert simulation.integrate is integrate
+    assert vars(simulation)["integrate"] is integrate

@@ -1,7 +1,6 @@
 """What a run has seen of X, and the outliers that this implies."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import scipy.linalg
 from scipy import stats
@@ -16,7 +15,6 @@ from gapless.measure.history import (
     History,
     followed,
     snapshot_times,
-    with_joint,
 )
 from gapless.problem import draw_problem
 from spectra import completions
@@ -115,12 +113,3 @@ def test_runs_are_followed_with_what_they_imply(in_numpy):
         assert (joint["missing"] < 0.03).all()
         assert ((joint["joint_overlap"] >= 0) & (joint["joint_overlap"] <= 1)).all()
         assert joint["joint_outlier"].shape == np.asarray(state.energy).shape
-
-
-def test_records_of_an_earlier_version_are_drawn_without_the_outlier():
-    old = pd.DataFrame({"t": [[0.0, 1.0], [0.0, 1.0, 2.0]]}, index=[3, 5])
-    new = with_joint(old)
-    assert [len(row) for row in new.joint_outlier_t] == [2, 3]
-    assert np.isnan(new.joint_overlap_t[5]).all()
-    pd.testing.assert_frame_equal(with_joint(new), new)
-    assert with_joint(old.iloc[:0]).empty

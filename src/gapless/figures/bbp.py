@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gapless.analyse.frames import with_joint
 from gapless.analyse.statistics import Fraction, share
 from gapless.analyse.verdict import (
     MOSTLY,
@@ -34,7 +35,6 @@ from gapless.analyse.verdict import (
 from gapless.figures.experiment import Experiment, Scale, Source, in_numpy
 from gapless.losses import normalised
 from gapless.measure.frames import FramesPoint
-from gapless.measure.history import with_joint
 from gapless.page.panels import GREY, TWO_ERRORS, Axis, Mark, Panel, Picture, Series
 from gapless.theory import bbp_at_random_start, bbp_threshold
 

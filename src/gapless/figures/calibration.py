@@ -331,7 +331,7 @@ def picture(found: Calibrated) -> Picture:
         shares.append(Series(str(models), here.x, here.share, **given))
         exact = f"{models}: the outlier's overlap"
         shares.append(
-            Series(exact, here.x, here.outlier_overlap, **given | dict(dash="dot", legend=""))
+            Series(exact, here.x, here.outlier_overlap, **{**given, "dash": "dot", "legend": ""})
         )
         exponents.append(Series(str(models), here.x, here.exponent_2, **given))
         gains.append(Series(str(models), here.x, here.gain, **given))

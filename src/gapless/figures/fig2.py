@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gapless.analyse.frames import with_joint
 from gapless.analyse.statistics import share
 from gapless.analyse.verdict import (
     MOSTLY,
@@ -26,7 +27,6 @@ from gapless.analyse.verdict import (
 )
 from gapless.figures.experiment import THE_PAPER, Experiment, Scale, in_numpy
 from gapless.measure.followed import SpectralPoint
-from gapless.measure.history import with_joint
 from gapless.measure.threshold import AT_REST, T_TWIN
 from gapless.page.panels import GREY, INK, Axis, Heat, Mark, Panel, Picture, Series
 

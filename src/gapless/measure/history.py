@@ -9,7 +9,7 @@ state is in the span of E; `missing` is the part that is not.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -18,9 +18,6 @@ from gapless.arrays import Array
 from gapless.flow import State, integrate
 from gapless.problem import Problem
 from gapless.theory.joint import JointSpectrum, joint_spectrum
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NEW = 1e-2
 """Least relative part of a force outside of Q that adds a direction. At α = 10 parts down to 1e-5
@@ -186,9 +183,3 @@ def joint_columns(histories: Sequence[History], state: State) -> dict[str, np.nd
         found.append((value - mu[run], overlap, history.missing(here)))
     names = ("joint_outlier", "joint_overlap", "missing")
     return dict(zip(names, np.array(found).T, strict=True))
-
-
-def with_joint(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Return records along runs with the joint outlier, NaN where version 1 has measured none."""
-    missing = [name for name in ("joint_outlier_t", "joint_overlap_t") if name not in table]
-    return table.assign(**{name: [[np.nan] * len(t) for t in table.t] for name in missing})
