@@ -1,7 +1,7 @@
 """Growth of a small change of the state: along the signal, and in a random direction.
 
 An infinitesimal change δw at t_w, orthogonal to all W_s, changes C, R and μ at second order only.
-Its own correlation K(t, t′) = ⟨δw_t, δw_t′⟩ and its overlap m obey (docs/derivations/spiked.md)
+Its own correlation K(t, t′) = ⟨δw_t, δw_t′⟩ and its overlap m obey (docs/derivations/spiked.md)::
 
     ∂_t m = −μm + Q″(0)m + ∫_tw^t R(t,s)Q″(C(t,s))m_s ds,
     ∂_t K(t,t′) = −μK + Q″(0)m_t m_t′ + ∫_tw^t R(t,s)Q″(C(t,s))K(s,t′)ds
