@@ -37,7 +37,7 @@ LOOKS = {
     "phone": {"color_scheme": "light", "viewport": {"width": 375, "height": 800}},
 }
 ALPHAS = (8.0, 10.0, 14.0, 18.0)
-PLOTS = {"report": 2, "explorer": 9}
+PLOTS = {"report": 3, "explorer": 9}
 """Panels of each page."""
 
 
@@ -49,6 +49,7 @@ def _records() -> pa.Table:
         | {"seed": 0, "design": design, "runs": 20, "run": run, "loss": "quartic", "t_max": 1.8}
         | {"t_1e-8": 1.0 if rng.random() < alpha / 14 else None, "outcome": "recovered"}
         | {"overlap": 1.0 if rng.random() < alpha / 13 else 0.3}
+        | {"overlap_start": (run + 1) / (10 * n**0.5), "stopped_at": 1.8}
         | {"steps": 90, "gradients": 100, "wall_s": 0.01}
         for n in (64, 128)
         for alpha in (4.0, 8.0, 12.0)
