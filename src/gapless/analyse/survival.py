@@ -197,10 +197,15 @@ def thirds(table: pd.DataFrame) -> list[Bool[np.ndarray, " R"]]:
 
 
 def band(
-    lives: Lifetimes, when: Float[np.ndarray, " G"], event: Event
+    drawn: Sequence[Incidence], when: Float[np.ndarray, " G"], event: Event
 ) -> tuple[Float[np.ndarray, " G"], Float[np.ndarray, " G"]]:
-    """Return both ends of the 95 % interval of an incidence at given times, NaN for one design."""
-    drawn = lives.resampled()
+    """Return both ends of the 95 % interval of an incidence at given times, NaN for one design.
+
+    Parameters
+    ----------
+    drawn
+        From `Lifetimes.resampled`, once for all events.
+    """
     if not drawn:
         return np.full(len(when), nan), np.full(len(when), nan)
     low, high = np.quantile([one.at(when, event) for one in drawn], [0.025, 0.975], axis=0)

@@ -56,7 +56,8 @@ def courses(table: pd.DataFrame, tolerance: float = 1e-8) -> Courses:
 
 def _course(table: pd.DataFrame, tolerance: float) -> Course:
     lives, t = lifetimes(table, tolerance), np.linspace(0, float(table.t_max.iloc[0]), GRID)
-    whole, bands = lives.incidence(), [band(lives, t, event) for event in EVENTS]
+    whole, drawn = lives.incidence(), lives.resampled()
+    bands = [band(drawn, t, event) for event in EVENTS]
     parts = [table[chosen] for chosen in thirds(table)] if len(table) >= len(THIRDS) else []
     return Course(
         n=int(table.n.iloc[0]),
