@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+import webbrowser
 from contextlib import suppress
 from pathlib import Path
 from signal import default_int_handler
@@ -13,40 +14,56 @@ from gapless.files import reason, shown, write_durably
 from gapless.interrupts import answering
 from gapless.program_cache import CacheUnusableError, user_cache
 
+MOST_WORKERS = 8
+"""Largest number of processes: beyond it their start takes longer than their share of the work."""
+
 
 def explore(
     dir: Path | None = None,
     /,
     *,
     loss: tuple[str, ...] = ("quartic", "normalised:a=1"),
-    alpha: str = "2:30:0.5",
+    alpha: str = "4:20:0.5",
     port: Whole = 8765,
     export: Path | None = None,
+    browser: bool = True,
     as_json: Json = False,
 ) -> None:
-    """Show threshold states against α and one run's spectrum against time, with sliders.
+    """Show threshold states against α, and runs and their spectra against time, with sliders.
 
-    The page is served on this machine only, until Ctrl-C, or written with --export. The states are
-    computed first, some twenty seconds for each loss, and cached.
+    The page is served on this machine only, until Ctrl-C, or written with --export. States and runs
+    are computed at the first start, in some fifteen seconds on two cores, and cached.
 
     Example: gapless explore --export results/explorer
+    Example: gapless explore results/desk --no-browser
 
     Parameters
     ----------
     dir
-        Folder whose fig2 holds the run to replay; without it a small run is measured.
+        Folder whose fig2 holds a run that is shown too.
     loss
         quartic, amplitude, normalised:a=1, or module:name of your own; repeat the option for more.
     alpha
-        Steps of the slider: a list 4,6,10 or a range 2:30:0.5.
+        Steps of the slider: a list 4,6,10 or a range 2:30:0.5. Runs are at a dozen of them.
     port
         Port on 127.0.0.1; 0 selects a free one.
     export
         Write index.html to this folder instead of serving it.
+    browser
+        Open the page in the browser, where there is a display.
     as_json
         Print one JSON object.
     """
-    from gapless.explore import explorer_page, replay, server, theory_grid
+    from gapless.explore import (
+        SIZES,
+        Workers,
+        dozen,
+        explorer_page,
+        replay,
+        runs_along_alpha,
+        server,
+        theory_grid,
+    )
     from gapless.losses import parse_loss
 
     losses, alphas = [parse_loss(name) for name in loss], numbers(alpha, "alpha")
@@ -56,13 +73,22 @@ def explore(
         raise ValueError(f"port: must be from 0 to 65535, not {port}")
     if export is not None:
         _make_folder(export)
-    with meter("explore", len(losses) * len(alphas) + 20) as progress:
-        cache = grid_cache()
-        grids = [theory_grid(here, alphas, progress.advance, cache) for here in losses]
-        run = replay(dir)
+    cache, few = grid_cache(), dozen(alphas)
+    with (
+        meter("explore", len(losses) * (len(alphas) + len(SIZES) * len(few))) as progress,
+        Workers(_cores()) as each,
+    ):
+        grids = [theory_grid(here, alphas, progress.advance, cache, each) for here in losses]
+        runs = [
+            run
+            for here in losses
+            for run in runs_along_alpha(here, few, progress.advance, cache, each)["runs"]
+        ]
+    if dir is not None and (stored := replay(dir)) is not None:
+        runs.append(stored)
     if dir is not None:
         tell_failures_in(dir, only="fig2")  # the figure whose run is replayed
-    page = explorer_page(grids, run)
+    page = explorer_page(grids, runs)
     if export is not None:
         file = export / "index.html"
         try:
@@ -75,6 +101,8 @@ def explore(
         address = f"http://127.0.0.1:{served.server_address[1]}/"
         print_json({"page": address}) if as_json else sys.stdout.write(f"{address}\n")
         sys.stdout.flush()
+        if browser and _has_display():
+            webbrowser.open(address)
         # how it is meant to end
         with suppress(KeyboardInterrupt), answering(default_int_handler):
             served.serve_forever()
@@ -87,6 +115,19 @@ def _make_folder(folder: Path) -> None:
         raise ValueError(f"export: cannot make {folder}: {error.strerror}") from None
     if not os.access(folder, os.W_OK):
         raise ValueError(f"export: cannot write to {folder}; give another folder")
+
+
+def _cores() -> int:
+    """Return the number of processes that compute: the cores that this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return min(MOST_WORKERS, len(allowed(0)) if allowed else os.cpu_count() or 1)
+
+
+def _has_display() -> bool:
+    """Return whether a browser could show a window; one in a terminal would take the terminal."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def grid_cache() -> Path | None:

@@ -1,7 +1,5 @@
 """Threshold states on a grid of α: every number that the α slider shows, computed beforehand."""
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from gapless.explore.band import band_at
-from gapless.files import opened, read_whole, reason, sealed, shown, tell, write_durably
+from gapless.explore.kept import kept
+from gapless.explore.workers import Each, in_turn
 from gapless.labels import LabelLaw
-from gapless.losses import Loss
+from gapless.losses import Loss, is_built_in, parse_loss
 from gapless.page.panels import plain
 from gapless.theory import (
     NotConverged,
@@ -22,14 +21,18 @@ from gapless.theory import (
     threshold_state,
 )
 
-VERSION = 3
+VERSION = 4
 """Version of a grid's content, raised by hand; cached grids of another version are made anew."""
-ALPHAS = tuple(np.arange(2.0, 30.25, 0.5).tolist())
+ALPHAS = tuple(np.arange(4.0, 20.25, 0.5).tolist())
 LABELS = np.linspace(0.0, 4.0, 81)
 """Edges of the bins of |ŷ|."""
 GIVEN = (0.5, 1.0, 2.0)
 """|y| at which the conditional law of ŷ is shown."""
-DENSITY_POINTS = 120
+CELLS = np.linspace(0.0, 3.0, 31)
+"""Edges of the cells of |ŷ| and |y| in which their joint density is shown."""
+FLAGS = ("negative_complexity", "below_ground_state", "outer_unstable")
+"""Flags of a threshold state that are shown, as `gapless theory state` names them."""
+DENSITY_POINTS = 72
 VALUES = ("energy", "complexity", "chi", "z", "mu", "bulk_edge", "outlier", "outlier_overlap")
 
 
@@ -38,13 +41,15 @@ def theory_grid(
     alphas: Sequence[float] = ALPHAS,
     progress: Callable[[float], object] = lambda _: None,
     cache: Path | None = None,
+    each: Each = in_turn,
 ) -> dict[str, Any]:
     """Return the threshold states of a loss along α, ready for JSON.
 
     Keys: ``loss``; ``readings`` (α_BBP by reading) and ``random_start``; ``given``, ``labels``
     (middles of the bins of |ŷ|), ``teacher`` (density of |y|); ``alpha`` and columns beside it
     (`VALUES`, those of `band_at`, ``ground_energy``, ``hessian_edge`` and ``hessian_outlier``:
-    after −μ); ``law``, ``conditional``, ``eigenvalues`` (before −μ), ``hessian_eigenvalues`` and
+    after −μ, ``flags``); ``law``, ``conditional``, ``joint`` (rows of |ŷ| and columns of |y| in the
+    cells of side ``cell``), ``eigenvalues`` (before −μ), ``hessian_eigenvalues`` and
     ``density`` for each α. None where there is none.
 
     Parameters
@@ -53,51 +58,46 @@ def theory_grid(
         Called with 1 for each α.
     cache
         Folder in which grids are cached by loss and α.
+    each
+        Computes the items: `in_turn`, or `Workers`.
 
     Raises ``ValueError`` if the loss has no threshold state at any of these α.
     """
-    identity = json.dumps([VERSION, loss.name, list(alphas)])
-    kept = cache and cache / f"grid-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
-    if kept and (found := _kept_grid(kept)) is not None:
+    def make() -> dict[str, Any]:
+        # the workers know losses by name, and built-in ones only
+        built_in = is_built_in(loss)
+        spread = each if built_in else in_turn
+        given = loss.name if built_in else loss
+        found = spread(_state, [(given, alpha) for alpha in alphas], progress)
+        states = [state for state in found if isinstance(state, dict)]
+        if not states:
+            raise ValueError(
+                f"loss: {loss.name} has no threshold state at these alpha: {found[-1]}"
+            )
+        middle = (LABELS[1:] + LABELS[:-1]) / 2
+        return {
+            "loss": loss.name,
+            "readings": threshold_readings(loss),
+            "random_start": random_start(loss),
+            "given": list(GIVEN),
+            "labels": plain(middle),
+            "cell": float(CELLS[1]),
+            "teacher": plain(np.sqrt(2 / np.pi) * np.exp(-(middle**2) / 2)),
+            **{name: [state[name] for state in states] for name in states[0]},
+        }
+
+    grid, there = kept(cache, "grid", [VERSION, loss.name, list(alphas)], make)
+    if there:
         progress(float(len(alphas)))
-        return found
-    states, failure = [], None
-    for alpha in alphas:
-        try:
-            states.append(state_at(loss, alpha))
-        except (ValueError, NotConverged) as error:
-            failure = error
-        progress(1.0)
-    if not states:
-        raise ValueError(f"loss: {loss.name} has no threshold state at these alpha: {failure}")
-    middle = (LABELS[1:] + LABELS[:-1]) / 2
-    grid = {
-        "loss": loss.name,
-        "readings": threshold_readings(loss),
-        "random_start": random_start(loss),
-        "given": list(GIVEN),
-        "labels": plain(middle),
-        "teacher": plain(np.sqrt(2 / np.pi) * np.exp(-(middle**2) / 2)),
-        **{name: [state[name] for state in states] for name in states[0]},
-    }
-    if kept:
-        try:
-            kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_durably(kept, sealed(json.dumps(grid).encode()), private=True)
-        except OSError as error:
-            tell(f"{shown(kept)} cannot be kept for the next time: {reason(error)}")
     return grid
 
 
-def _kept_grid(path: Path) -> dict[str, Any] | None:
-    """Return a cached grid, None if there is none; report a damaged one, which is made anew."""
+def _state(loss: Loss | str, alpha: float) -> dict[str, Any] | str:
+    """Return `state_at`, or the reason why there is none."""
     try:
-        return json.loads(bytes(opened(read_whole(path, links=False))))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        tell(f"{shown(path)}: {reason(error)}; made anew")
-        return None
+        return state_at(parse_loss(loss) if isinstance(loss, str) else loss, alpha)
+    except (ValueError, NotConverged) as error:
+        return str(error)
 
 
 def state_at(loss: Loss, alpha: float) -> dict[str, Any]:
@@ -119,8 +119,10 @@ def state_at(loss: Loss, alpha: float) -> dict[str, Any]:
         **band_at(loss, alpha),
         "hessian_edge": state.bulk_edge - state.mu,
         "hessian_outlier": outlier,
+        "flags": {name: record["flags"][name] for name in FLAGS},
         "law": plain(label_density(law, LABELS), 4),
         "conditional": [plain(label_density(at(law, y), LABELS), 4) for y in GIVEN],
+        "joint": [plain(row, 3) for row in joint_density(law)],
         "eigenvalues": plain(grid, 5),
         "hessian_eigenvalues": plain(grid - state.mu, 5),
         "density": plain(density, 4),
@@ -148,6 +150,25 @@ def label_density(law: LabelLaw, edges: np.ndarray) -> np.ndarray:
         cumulative = np.cumsum(weight[here]) - weight[here] / 2
         total += np.interp(edges, student[here], cumulative, 0.0, float(weight[here].sum()))
     return np.diff(total) / np.diff(edges)
+
+
+def joint_density(law: LabelLaw, edges: np.ndarray = CELLS) -> np.ndarray:
+    """Return the density of (|ŷ|, |y|) on square cells, (B, B): |ŷ| along rows, |y| along columns.
+
+    The law of |ŷ| at each node of y is averaged over the cells of |ŷ|, and interpolated in y to the
+    middles of the cells of |y|, whose own law is that of a standard normal number.
+    """
+    order = np.argsort(np.abs(law.teacher), kind="stable")
+    size = np.abs(law.teacher[order])
+    starts = np.flatnonzero(np.diff(size, prepend=-1.0) > 1e-9)
+    # a row for each |y|: the density of |ŷ| given it
+    given = []
+    for here in np.split(order, starts[1:]):
+        weight = law.weight[here] / law.weight[here].sum()
+        given.append(label_density(LabelLaw(law.student[here], law.teacher[here], weight), edges))
+    middle = (edges[1:] + edges[:-1]) / 2
+    across = np.array([np.interp(middle, size[starts], column) for column in np.array(given).T])
+    return across * np.sqrt(2 / np.pi) * np.exp(-(middle**2) / 2)
 
 
 def threshold_readings(loss: Loss) -> dict[str, float | None]:

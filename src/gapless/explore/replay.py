@@ -1,4 +1,4 @@
-"""One run's spectrum along the flow, from the records of Figure 2 or measured here."""
+"""The run that Figure 2 follows, from its records, for the time slider."""
 
 from os.path import lexists
 from pathlib import Path
@@ -10,24 +10,18 @@ import pandas as pd
 from gapless.figures import load
 from gapless.figures.fig2 import along_the_run, followed_run
 from gapless.files import reason, shown, tell
-from gapless.measure.followed import SpectralPoint
 from gapless.page.panels import plain
 from gapless.store import Store
 
-SMALL = SpectralPoint(n=256, alpha=10.0, seed=0, runs=8, frames=41)
-"""Point that is measured if no Figure 2 is stored."""
 LISTS = {
     "t": "t",
-    "energy": "energy_t",
-    "overlap": "overlap_t",
     "lambda_1": "eigenvalue_1_t",
     "lambda_2": "eigenvalue_2_t",
     "overlap_1": "vector_overlap_1_t",
-    "share_1": "top_sample_share_1_t",
     "edge": "hessian_edge_t",
-    "outlier": "hessian_outlier_t",
     "negative": "negative_t",
 }
+"""Keys of the page, and the records' columns."""
 
 
 def stored_run(folder: Path) -> pd.DataFrame | None:
@@ -42,47 +36,45 @@ def stored_run(folder: Path) -> pd.DataFrame | None:
     return table if "followed" in table and followed_run(table) is not None else None
 
 
-def replay(folder: Path | None = None, point: SpectralPoint = SMALL) -> dict[str, Any]:
-    """Return frames of one run, ready for JSON.
+def replay(folder: Path) -> dict[str, Any] | None:
+    """Return the run that Figure 2 follows, by the keys of `runs_at`; None without one.
 
-    Keys: n, alpha, loss, runs, ``stored``, crossing ``time``, ``threshold_energy``; `LISTS` over
-    frames; ``bins`` (edges of the histogram's bins, Eq. 4 after −μ) and ``density`` for each frame;
-    ``panels`` with the same against time.
+    Keys beside those: ``time`` and ``threshold_energy`` of its crossing, and ``heat``, the density
+    of eigenvalues over time (`gapless.page.panels.Heat`).
 
     Parameters
     ----------
     folder
-        Folder of ``reproduce fig2 --out``. Without a followed run in it, `point` is measured.
-
-    Raises ``ValueError`` if no run of `point` crosses the energy of its twin.
+        Folder of ``reproduce fig2 --out``. A fault of its records is reported in one line.
     """
-    if folder is not None:
-        try:
-            if (table := stored_run(folder)) is not None:
-                return frames(table, stored=True)
-        except Exception as error:  # somebody's records: what they make a reader raise
-            place = shown(folder / load("fig2").name)
-            tell(f"{place} cannot be replayed ({reason(error)}); a small run is measured instead")
-    return frames(point.measure().to_pandas(), stored=False)
+    try:
+        table = stored_run(folder)
+        return None if table is None else frames(table)
+    except Exception as error:  # somebody's records: what they make a reader raise
+        place = shown(folder / load("fig2").name)
+        tell(f"{place} cannot be replayed ({reason(error)}); its run is not on the page")
+        return None
 
 
-def frames(table: pd.DataFrame, *, stored: bool) -> dict[str, Any]:
-    """Return the frames of the followed run for the page; `stored` if they are from a folder."""
+def frames(table: pd.DataFrame) -> dict[str, Any] | None:
+    """Return the frames of the followed run of Figure 2's records for the page, None without one."""
     run = followed_run(table)
     if run is None:
-        raise ValueError("dir: no run crossed the energy of its twin; give a folder with fig2")
-    frames = len(run.t)
-    density = np.array(run.density_t, float).reshape(frames, -1)
+        return None
+    density = np.array(run.density_t, float).reshape(len(run.t), -1)
     return {
         "n": int(run.n),
         "alpha": float(run.alpha),
         "loss": str(run.loss),
-        "runs": len(table),
-        "stored": stored,
+        "labels": "teacher",
+        "seed": int(run.seed),
+        "outcome": [str(run.outcome)],
+        "energy": [plain(run.energy_t)],
+        "overlap": [plain(run.overlap_t)],
         "time": float(run.time),
         "threshold_energy": float(run.threshold_energy),
         **{name: plain(run[column]) for name, column in LISTS.items()},
         "bins": plain(run.bin_edges),
         "density": [plain(row, 4) for row in density],
-        "panels": [panel.record() for panel in along_the_run(run)],
+        "heat": along_the_run(run)[0].record()["heat"],
     }

@@ -12,11 +12,20 @@ from gapless.page.html import as_json, assemble
 HOST = "127.0.0.1"
 
 
-def explorer_page(grids: Sequence[dict[str, Any]], run: dict[str, Any]) -> str:
-    """Return the self-contained page of grids by `theory_grid` and a run by `replay`."""
+def explorer_page(grids: Sequence[dict[str, Any]], runs: Sequence[dict[str, Any]]) -> str:
+    """Return the self-contained page of grids by `theory_grid` and of runs.
+
+    Parameters
+    ----------
+    runs
+        Runs by `runs_along_alpha` or `replay`, of any loss, α and N.
+    """
     template = files("gapless.explore").joinpath("page.html").read_text("utf-8")
     return assemble(
-        template, data=as_json({"grids": list(grids), "run": run}), version=version("gapless")
+        template,
+        data=as_json({"grids": list(grids), "runs": list(runs)}),
+        explorer=files("gapless.explore").joinpath("explorer.js").read_text("utf-8"),
+        version=version("gapless"),
     )
 
 

@@ -178,7 +178,18 @@ const Charts = (() => {
     // an axis is drawn if a curve is on it
     if (panel.upper) traces.push({type: "scatter", x: [null], y: [null], xaxis: "x2", showlegend: false, hoverinfo: "skip"});
     said.forEach(one => seen.add(one));
-    return Plotly.react(place, traces, layout(panel), config).then(() => follow(place));
+    // what a reader has zoomed stays so while numbers change, until the scale is another
+    return Plotly.react(place, traces, {...layout(panel), uirevision: place.scale ?? "given"}, config).then(() => follow(place));
+  }
+
+  // Draw a panel again, in a fraction of the time where the very curves are drawn already and marks alone have moved.
+  function update(place, given) {
+    const before = drawn.get(place);
+    if (!before || before.series !== given.series || before.heat !== given.heat) return draw(place, given);
+    drawn.set(place, given);
+    place.panel = place.scale ? switched(given, place.scale) : given;
+    const {shapes, annotations} = layout(place.panel);
+    return Plotly.relayout(place, {shapes, annotations});
   }
 
   // Arrows walk along the points, + and − zoom about the middle, 0 shows all.
@@ -224,14 +235,30 @@ const Charts = (() => {
     return button;
   }
 
+  // A button that saves the panel as it stands, in the colours of the page, with its title.
+  function saver(place, panel) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "scale";
+    button.textContent = "SVG";
+    button.setAttribute("aria-label", `${panel.title}: save as SVG`);
+    button.addEventListener("click", () => {
+      const {title} = place.panel, {width, height} = place._fullLayout;
+      const more = {width, height: height + 30, paper_bgcolor: css("--card"), title: {text: title, font: {size: 14}, automargin: true, yref: "container"}};
+      Plotly.downloadImage({data: place.data, layout: {...place.layout, ...more}}, {format: "svg", width, height: height + 30,
+        filename: title.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "")});
+    });
+    return button;
+  }
+
   // Draw the panels of one element again, with one legend among them.
   function redraw(owner) {
     const seen = new Set();
     for (const [place, panel] of drawn) if (place.closest(".charts") === owner) draw(place, panel, seen);
   }
 
-  // Fill an element with the panels of a figure.
-  function figure(container, panels) {
+  // Fill an element with the panels of a figure; `save` puts a button to each that saves it.
+  function figure(container, panels, save = false) {
     const seen = new Set();
     const places = panels.map(panel => {
       const frame = document.createElement("div");
@@ -244,6 +271,7 @@ const Charts = (() => {
       place.setAttribute("aria-label", `${panel.title}: ${panel.y.name} against ${panel.x.name}. Arrow keys read the points, plus and minus zoom, zero resets.`);
       container.append(frame);
       keys(frame, place, frame.lastChild);
+      if (save) frame.firstChild.append(saver(place, panel));
       if (panel.y.scale !== "symlog" && panel.heat === null && !panel.y.ticks) frame.firstChild.append(switchOf(place, panel));
       return place;
     });
@@ -256,5 +284,5 @@ const Charts = (() => {
   }
 
   dark.addEventListener("change", () => new Set([...drawn.keys()].map(place => place.closest(".charts"))).forEach(redraw));
-  return {draw, figure, shown, drawn};
+  return {draw, update, figure, shown, drawn};
 })();

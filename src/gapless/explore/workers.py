@@ -1,0 +1,113 @@
+"""Calls of one function spread over processes, for the first start of the explorer."""
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from types import TracebackType
+from typing import Any
+
+from gapless.interrupts import deaf_children
+from gapless.threads import pin_threads
+
+_SPAWN = multiprocessing.get_context("spawn")
+
+Done = Callable[[float], object]
+"""Function that is called with 1 after each item."""
+Each = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]], Done], list[Any]]
+"""What computes a function of each item: `in_turn`, or `Workers`."""
+
+
+def in_turn(function: Callable[..., Any], items: Sequence[tuple[Any, ...]], done: Done) -> list[Any]:
+    """Return ``function(*item)`` for each item, one after the other in this process."""
+    results = []
+    for item in items:
+        results.append(function(*item))
+        done(1.0)
+    return results
+
+
+class Workers:
+    """Spawned processes that compute items; called like `in_turn`, with the same results.
+
+    They start at the first call. Each has a pipe of its own and no lock, and ends when its pipe
+    does, so that none outlives this process. Items of a worker that died are computed here.
+
+    Parameters
+    ----------
+    count
+        Number of processes; with one nothing is spawned.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.started: list[tuple[SpawnProcess, Connection]] = []
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        for process, pipe in self.started:
+            pipe.close()
+            process.join(1.0)
+            # within an item still: nobody is left to take its result
+            process.kill()
+        self.started = []
+
+    def __call__(
+        self, function: Callable[..., Any], items: Sequence[tuple[Any, ...]], done: Done
+    ) -> list[Any]:
+        """Return ``function(*item)`` for each item; `function` is one of a module."""
+        if self.count < 2 or len(items) < 2:
+            return in_turn(function, items, done)
+        self._start()
+        pipes = [pipe for _, pipe in self.started]
+        found: dict[int, Any] = {}
+        left = {}
+        for first, pipe in enumerate(pipes):
+            # every k-th: neighbouring items cost about the same
+            mine = range(first, len(items), len(pipes))
+            with suppress(OSError):
+                pipe.send((function, [(i, items[i]) for i in mine]))
+                left[pipe] = len(mine)
+        while left:
+            for pipe in wait(list(left)):
+                assert isinstance(pipe, Connection)
+                try:
+                    i, found[i] = pipe.recv()
+                except (EOFError, OSError):
+                    del left[pipe]
+                    continue
+                done(1.0)
+                left[pipe] -= 1
+                if not left[pipe]:
+                    del left[pipe]
+        lost = [i for i in range(len(items)) if i not in found]
+        found |= zip(lost, in_turn(function, [items[i] for i in lost], done), strict=True)
+        return [found[i] for i in range(len(items))]
+
+    def _start(self) -> None:
+        if self.started:
+            return
+        # the interrupt of a terminal reaches all processes; this one ends the others
+        with deaf_children():
+            for _ in range(self.count):
+                here, there = _SPAWN.Pipe()
+                process = _SPAWN.Process(target=_serve, args=(there,), daemon=True)
+                process.start()
+                # the worker's end is its own: only then its death ends the pipe
+                there.close()
+                self.started.append((process, here))
+
+
+def _serve(pipe: Connection) -> None:
+    """Compute what the pipe asks for, until it ends."""
+    pin_threads()
+    with suppress(EOFError, OSError):
+        while True:
+            function, items = pipe.recv()
+            for i, item in items:
+                pipe.send((i, function(*item)))
