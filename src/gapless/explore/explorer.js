@@ -135,7 +135,7 @@
   };
   const twins = run => run.heat ? null : (groups.get(`${run.labels === "teacher" ? "shuffled" : "teacher"}-${run.n} ${run.loss}`) ?? [])
     .find(other => other.alpha === run.alpha);
-  const title = run => run.heat ? `Figure 2: ${run.loss}, N = ${run.n}` : `${run.labels === "teacher" ? "teacher's" : "shuffled"} labels, N = ${run.n}`;
+  const title = run => run.heat ? `Figure 2, N = ${run.n}` : `${run.labels}, N = ${run.n}`;
 
   // Curves and axes of a run, made when it is first shown; axes fit the whole group, so that they stand still while α moves.
   function prepareRun(run, all) {
@@ -197,8 +197,8 @@
     const ends = [...new Set(run.outcome)].map(end => `${run.outcome.filter(one => one === end).length} ${end.replace("_", " ")}`).join(", ");
     element("run-origin").textContent = run.heat
       ? `The run of Figure 2: ${run.loss} loss, N = ${run.n}, α = ${run.alpha}. It crosses the energy of its shuffled twin at t = ${shown(run.time)}.`
-      : `${run.loss} loss, N = ${run.n}, α = ${shown(run.alpha)}, the nearest that was followed; ${title(run)}, seed ${run.seed}: ${run.outcome.length} runs on one X (${ends}). `
-        + "The spectrum is that of the first, drawn bold; dotted are the same starts with the other kind of labels.";
+      : `${run.outcome.length} runs with ${run.labels === "teacher" ? "a teacher's" : "shuffled"} labels on one X: ${run.loss} loss, N = ${run.n}, α = ${shown(run.alpha)} `
+        + `(the nearest that was followed), seed ${run.seed}; ${ends}. The spectrum is that of the first, drawn bold; dotted are the same starts with the other kind of labels.`;
     time();
   }
   function time() {

@@ -122,6 +122,14 @@ const Charts = (() => {
     return {tickmode: "array", tickvals: named.map(value => bent(axis, value)), ticktext: named.map(power)};
   }
 
+  function shape(mark, panel) {
+    const [from, to] = [mark.value, mark.until ?? mark.value].map(value => bent(panel[mark.axis], value)), ink = colour(mark.colour);
+    return {[`${mark.axis}0`]: from, [`${mark.axis}1`]: to,
+      ...(mark.axis === "x" ? {yref: "paper", y0: 0, y1: 1} : {xref: "paper", x0: 0, x1: 1}),
+      ...(mark.until === null ? {type: "line", line: {width: mark.width * 4 / 3, dash: mark.dash, color: ink}}
+        : {type: "rect", layer: "below", fillcolor: ink, opacity: 0.15, line: {width: 0}})};
+  }
+
   function layout(panel) {
     const font = {family: getComputedStyle(document.body).fontFamily, size: 12, color: css("--ink")};
     const axis = (one, name) => ({title: {text: one.name, standoff: 8}, type: one.scale === "log" ? "log" : "linear",
@@ -132,18 +140,13 @@ const Charts = (() => {
       autorange: false, range: above(panel, [0, 1])}} : {};
     // no mark is at a number that a logarithmic axis does not have
     const marks = panel.marks.filter(mark => panel[mark.axis].scale !== "log" || mark.value > 0);
-    const ends = mark => [mark.value, mark.until ?? mark.value].map(value => bent(panel[mark.axis], value));
-    const ink = mark => colour(mark.colour);
     return {
       font, xaxis: axis(panel.x, "x"), yaxis: axis(panel.y, "y"), ...upper, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       margin: {l: 52, r: 10, t: 8, b: 40}, hovermode: "closest", dragmode: "zoom",
       hoverlabel: {bgcolor: css("--card"), bordercolor: css("--line"), font},
       legend: {orientation: "h", x: 0, ...(panel.upper ? {y: -0.3, yanchor: "top"} : {y: 1.02, yanchor: "bottom"}), font: {...font, size: 11}},
       images: panel.heat ? [image(panel.heat)] : [],
-      shapes: marks.map(mark => ({[`${mark.axis}0`]: ends(mark)[0], [`${mark.axis}1`]: ends(mark)[1],
-        ...(mark.axis === "x" ? {yref: "paper", y0: 0, y1: 1} : {xref: "paper", x0: 0, x1: 1}),
-        ...(mark.until === null ? {type: "line", line: {width: mark.width * 4 / 3, dash: mark.dash, color: ink(mark)}}
-          : {type: "rect", layer: "below", fillcolor: ink(mark), opacity: 0.15, line: {width: 0}})})),
+      shapes: marks.map(mark => shape(mark, panel)),
       annotations: marks.filter(mark => mark.name).map(mark => ({text: mark.name, showarrow: false, font: {...font, size: 11},
         ...(mark.axis === "x"
           ? {x: position(panel.x, mark.value), yref: "paper", y: mark.at, xanchor: mark.side === "left" ? "right" : "left", yanchor: "top"}
@@ -169,6 +172,7 @@ const Charts = (() => {
   // Draw, or draw again with other numbers; `seen` shares one legend among the panels of a figure.
   function draw(place, given, seen = new Set()) {
     drawn.set(place, given);
+    late.delete(place);
     const panel = place.scale ? switched(given, place.scale) : given;
     place.panel = panel;
     const said = panel.own_legend ? new Set() : seen;
@@ -182,14 +186,46 @@ const Charts = (() => {
     return Plotly.react(place, traces, {...layout(panel), uirevision: place.scale ?? "given"}, config).then(() => follow(place));
   }
 
-  // Draw a panel again, in a fraction of the time where the very curves are drawn already and marks alone have moved.
+  // Panels out of view are not drawn again before they come into view, or are printed: a slider moves those that are seen.
+  const unseen = new WeakSet(), late = new Map();
+  const catchUp = place => { if (late.has(place)) draw(place, late.get(place)); };
+  const watcher = new IntersectionObserver(entries => entries.forEach(({target, isIntersecting}) => {
+    if (!isIntersecting) return unseen.add(target);
+    unseen.delete(target);
+    catchUp(target);
+  }), {rootMargin: "150px"});
+  addEventListener("beforeprint", () => [...late.keys()].forEach(catchUp));
+
+  // Draw a panel again; where its very curves are drawn already and lines without a name have moved, or the shades
+  // have changed, those alone are touched: plotly takes as long for one line as for the whole panel.
   function update(place, given) {
-    const before = drawn.get(place);
-    if (!before || before.series !== given.series || before.heat !== given.heat) return draw(place, given);
+    if (unseen.has(place)) return late.set(place, given);
+    if (!touch(place, drawn.get(place), given)) draw(place, given);
+  }
+
+  function touch(place, before, given) {
+    const alike = before.series === given.series && before.title === given.title && before.marks.length === given.marks.length
+      && ["x", "y"].every(name => before[name].range.every((end, i) => end === given[name].range[i]))
+      && (before.heat === given.heat || (before.heat && given.heat))
+      && before.marks.every((mark, i) => mark.value === given.marks[i].value || !(mark.name || given.marks[i].name));
+    if (!alike || place.scale === "log" || given.x.scale !== "linear" || given.y.scale !== "linear") return false;
+    given.marks.forEach((mark, i) => {
+      if (mark.value === before.marks[i].value) return;
+      const line = place.querySelector(`.shapelayer path[data-index="${i}"]`), axis = place._fullLayout[`${mark.axis}axis`];
+      const at = axis._offset + axis.r2p(mark.value);
+      const [x0, y0, x1, y1] = line.getAttribute("d").match(/-?[\d.]+/g);
+      line.setAttribute("d", mark.axis === "x" ? `M${at},${y0}L${at},${y1}` : `M${x0},${at}L${x1},${at}`);
+      // plotly's own record of it, for what is drawn next
+      for (const one of [place.layout.shapes[i], place._fullLayout.shapes[i]]) one[`${mark.axis}0`] = one[`${mark.axis}1`] = mark.value;
+    });
+    if (before.heat !== given.heat) {
+      const shades = image(given.heat).source;
+      place.querySelector(".imagelayer image").setAttribute("href", shades);
+      place.layout.images[0].source = place._fullLayout.images[0].source = shades;
+    }
     drawn.set(place, given);
-    place.panel = place.scale ? switched(given, place.scale) : given;
-    const {shapes, annotations} = layout(place.panel);
-    return Plotly.relayout(place, {shapes, annotations});
+    place.panel = given;
+    return true;
   }
 
   // Arrows walk along the points, + and − zoom about the middle, 0 shows all.
@@ -254,7 +290,7 @@ const Charts = (() => {
   // Draw the panels of one element again, with one legend among them.
   function redraw(owner) {
     const seen = new Set();
-    for (const [place, panel] of drawn) if (place.closest(".charts") === owner) draw(place, panel, seen);
+    for (const [place, panel] of drawn) if (place.closest(".charts") === owner) draw(place, late.get(place) ?? panel, seen);
   }
 
   // Fill an element with the panels of a figure; `save` puts a button to each that saves it.
@@ -279,6 +315,7 @@ const Charts = (() => {
     places.forEach((place, i) => {
       draw(place, panels[i], seen);
       place.on("plotly_relayout", () => follow(place));
+      watcher.observe(place);
     });
     return places;
   }
