@@ -18,7 +18,8 @@ import pyarrow as pa
 import pytest
 
 from gapless.analyse.success import success_table
-from gapless.explore import explorer_page, replay, server, theory_grid
+from gapless.explore import explorer_page, runs_along_alpha, server, theory_grid
+from gapless.explore.replay import frames
 from gapless.figures.fig5 import picture, reduce
 from gapless.losses import normalised, quartic
 from gapless.measure.followed import SpectralPoint
@@ -37,7 +38,8 @@ LOOKS = {
     "phone": {"color_scheme": "light", "viewport": {"width": 375, "height": 800}},
 }
 ALPHAS = (8.0, 10.0, 14.0, 18.0)
-PLOTS = {"report": 3, "explorer": 9}
+RUN_ALPHAS = (8.0, 18.0)
+PLOTS = {"report": 3, "explorer": 11}
 """Panels of each page."""
 
 
@@ -74,12 +76,16 @@ def table(tmp_path_factory) -> tuple[Path, pd.DataFrame]:
 @pytest.fixture(scope="module")
 def explorer():
     """What the explorer shows, and where it is served."""
-    grids = [theory_grid(loss, ALPHAS) for loss in (quartic, normalised(1.0))]
-    run = replay(point=SpectralPoint(n=64, alpha=10.0, seed=0, runs=4, frames=9))
-    with server(explorer_page(grids, run), 0) as served:
+    losses = (quartic, normalised(1.0))
+    grids = [theory_grid(loss, ALPHAS) for loss in losses]
+    runs = [run for loss in losses for run in runs_along_alpha(loss, RUN_ALPHAS)["runs"]]
+    stored = frames(SpectralPoint(n=64, alpha=10.0, seed=0, runs=4, frames=9).measure().to_pandas())
+    assert stored is not None
+    runs.append(stored)
+    with server(explorer_page(grids, runs), 0) as served:
         thread = threading.Thread(target=served.serve_forever)
         thread.start()
-        yield grids, run, f"http://127.0.0.1:{served.server_address[1]}/"
+        yield grids, runs, f"http://127.0.0.1:{served.server_address[1]}/"
         served.shutdown()
         thread.join()
 
@@ -262,6 +268,8 @@ def _number(page, place: str, name: str) -> str:
 
 
 def _shown(page, value: float | None) -> str:
+    # a difference of two equal numbers is zero, whatever rounding leaves of it
+    value = 0.0 if value is not None and abs(value) < 1e-9 else value
     return page.evaluate("value => Charts.shown(value)", value)
 
 
@@ -279,50 +287,154 @@ def _marks(page, place: str, panel: int) -> list[float]:
     )
 
 
+WORDS = {
+    "bulk_edge": "bulk edge, before −μ",
+    "outlier": "outlier, before −μ",
+    "hessian_edge": "bulk edge of H",
+    "hessian_outlier": "outlier of H",
+    "energy": "energy e",
+}
+
+
 def test_the_alpha_slider_shows_the_theory_there(browser, explorer):
     grids, _, address = explorer
     with opened(browser, address, "light") as page:
+        page.locator("#verdict").scroll_into_view_if_needed()
         for which_loss, grid in enumerate(grids):
             page.select_option("#loss", str(which_loss))
             for i in (0, len(ALPHAS) - 1):
                 _set(page, "alpha", i)
-                for name in ("bulk_edge", "outlier", "hessian_edge", "hessian_outlier"):
-                    shown = _number(page, "theory-numbers", name)
-                    assert shown == _shown(page, grid[name][i])
-                assert _number(page, "theory-numbers", "energy e") == _shown(
-                    page, grid["energy"][i]
+                for name, words in WORDS.items():
+                    assert _number(page, "theory-numbers", words) == _shown(page, grid[name][i])
+                told = page.locator("#flags code").all_inner_texts()
+                assert sorted(told) == sorted(
+                    name for name, is_so in grid["flags"][i].items() if is_so
                 )
-                assert grid["hessian_edge"][i] in _marks(page, "theory", 1)
-                assert grid["alpha"][i] in _marks(page, "theory", 2)
+                page.locator("#theory .plot").nth(2).scroll_into_view_if_needed()
+                _caught_up(page)
+                assert grid["hessian_edge"][i] in _marks(page, "theory", 2)
+                assert grid["alpha"][i] in _marks(page, "theory", 3)
                 page.check("#before")
-                assert grid["bulk_edge"][i] in _marks(page, "theory", 1)
+                assert grid["bulk_edge"][i] in _marks(page, "theory", 2)
                 page.uncheck("#before")
-                drawn = page.evaluate("document.querySelectorAll('#theory .plot')[1].data[0].y")
+                drawn = page.evaluate("document.querySelectorAll('#theory .plot')[2].data[0].y")
                 assert drawn == grid["density"][i]
 
 
-def test_the_alpha_slider_moves_by_keyboard(browser, explorer):
+def _caught_up(page) -> None:
+    """Wait for the panels that have come into view."""
+    page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))")
+
+
+def test_the_alpha_slider_moves_by_keyboard_and_takes_the_runs_along(browser, explorer):
     grids, _, address = explorer
     with opened(browser, address, "light") as page:
         page.focus("#alpha")
         assert page.locator("#alpha-value").inner_text() == "10"
+        assert "α = 8 " in page.locator("#run-origin").inner_text()
         page.keyboard.press("ArrowRight")
         assert page.locator("#alpha-value").inner_text() == "14"
-        assert _number(page, "theory-numbers", "μ") == _shown(page, grids[0]["mu"][2])
+        assert _number(page, "theory-numbers", "multiplier μ") == _shown(page, grids[0]["mu"][2])
+        assert "α = 18 " in page.locator("#run-origin").inner_text()
 
 
-def test_the_time_slider_replays_the_run(browser, explorer):
-    _, run, address = explorer
+def test_lines_that_move_stand_where_a_panel_drawn_anew_has_them(browser, explorer):
+    with opened(browser, explorer[2], "light") as page:
+        page.locator("#theory .plot").nth(3).scroll_into_view_if_needed()
+        _caught_up(page)
+        counted = "Plotly.react = (real => (...all) => { window.drawn += 1; return real(...all); })"
+        page.evaluate(f"window.drawn = 0; {counted}(Plotly.react); null")
+        _set(page, "alpha", 0)
+        _set(page, "alpha", len(ALPHAS) - 1)
+        # of six panels the curves of two depend on α; runs out of view are not drawn
+        assert page.evaluate("window.drawn") <= 4 + 2 * len(RUN_ALPHAS)
+        lines = (
+            "[...document.querySelectorAll('#theory .plot')[3]"
+            ".querySelectorAll('.shapelayer path')].flatMap(line => line.getAttribute('d').match(/[\\d.]+/g).map(Number))"
+        )
+        moved = page.evaluate(lines)
+        page.evaluate(
+            "{const it = document.querySelectorAll('#theory .plot')[3];"
+            "Charts.draw(it, {...it.panel, series: [...it.panel.series]})}"
+        )
+        np.testing.assert_allclose(moved, page.evaluate(lines), atol=0.01)
+
+
+def test_axes_stand_still_while_alpha_moves(browser, explorer):
+    ranges = (
+        "[...document.querySelectorAll('#theory .plot')].map("
+        "it => [...it._fullLayout.xaxis.range, ...it._fullLayout.yaxis.range])"
+    )
+    with opened(browser, explorer[2], "light") as page:
+        seen = []
+        for i in range(len(ALPHAS)):
+            _set(page, "alpha", i)
+            for plot in page.locator("#theory .plot").all():
+                plot.scroll_into_view_if_needed()
+            _caught_up(page)
+            seen.append(page.evaluate(ranges))
+        for other in seen[1:]:
+            np.testing.assert_allclose(other, seen[0], rtol=1e-12)
+
+
+def test_the_time_slider_moves_the_chosen_run(browser, explorer):
+    _, runs, address = explorer
+    stored = runs[-1]
+    chosen = {"figure-2": stored, "shuffled-64": None}
+    chosen["shuffled-64"] = next(
+        run for run in runs if (run["labels"], run["n"], run["alpha"]) == ("shuffled", 64, 8.0)
+    )
     with opened(browser, address, "light") as page:
-        for f in (len(run["t"]) // 2, len(run["t"]) - 1):
-            _set(page, "time", f)
-            assert _number(page, "run-numbers", "λ₁") == _shown(page, run["lambda_1"][f])
-            assert _number(page, "run-numbers", "overlap q") == _shown(page, run["overlap"][f])
-            expected = [run[name][f] for name in ("lambda_1", "lambda_2", "edge")]
-            assert _marks(page, "run", 0) == expected
-            drawn = page.evaluate("document.querySelectorAll('#run .plot')[0].data[0].y")
-            assert drawn[:-1] == run["density"][f]
-            assert run["t"][f] in _marks(page, "run", 1)
+        for value, run in chosen.items():
+            assert run is not None
+            page.select_option("#run-choice", value)
+            for f in (len(run["t"]) // 2, len(run["t"]) - 1):
+                _set(page, "time", f)
+                page.locator("#run .plot").first.scroll_into_view_if_needed()
+                _caught_up(page)
+                assert _number(page, "run-numbers", "λ₁") == _shown(page, run["lambda_1"][f])
+                shown = _number(page, "run-numbers", "overlap q")
+                assert shown == _shown(page, run["overlap"][0][f])
+                expected = [run[name][f] for name in ("lambda_1", "lambda_2", "edge")]
+                assert _marks(page, "run", 0) == expected
+                drawn = page.evaluate("document.querySelectorAll('#run .plot')[0].data[0].y")
+                assert drawn[:-1] == run["density"][f]
+                assert run["t"][f] in _marks(page, "run", 1)
+                page.locator("#run .plot").nth(4).scroll_into_view_if_needed()
+                _caught_up(page)
+                now = page.evaluate(
+                    "(it => [it.x, it.y])(document.querySelectorAll('#run .plot')[4].data.at(-1))"
+                )
+                assert now == [[row[f] for row in run[name]] for name in ("overlap", "energy")]
+
+
+def test_the_address_restores_the_settings_and_play_ends(browser, explorer):
+    grids, _, address = explorer
+    with opened(browser, address, "light") as page:
+        page.select_option("#loss", "1")
+        page.select_option("#run-choice", "shuffled-64")
+        _set(page, "alpha", 2)
+        _set(page, "time", 3)
+        page.wait_for_function("location.hash.includes('frame=3')")
+        there = page.evaluate("location.href")
+    with opened(browser, there, "light") as page:
+        assert page.locator("#loss").input_value() == "1"
+        assert page.locator("#run-choice").input_value() == "shuffled-64"
+        assert page.locator("#time").input_value() == "3"
+        assert _number(page, "theory-numbers", "energy e") == _shown(page, grids[1]["energy"][2])
+        page.click("#play-alpha")
+        page.wait_for_function("document.getElementById('play-alpha').ariaPressed === 'false'")
+        assert page.locator("#alpha-value").inner_text() == f"{ALPHAS[-1]:g}"
+
+
+def test_a_panel_is_saved_as_it_stands(browser, explorer):
+    with opened(browser, explorer[2], "light") as page:
+        with page.expect_download() as caught:
+            page.get_by_role("button", name="Both labels, P(ŷ, y): save as SVG").click()
+        text = Path(caught.value.path()).read_text("utf-8")
+    assert text.startswith("<svg")
+    assert "teacher" in text
+    assert "data:image/png" in text
 
 
 def _saved(page, text: str) -> pd.DataFrame:

@@ -48,7 +48,8 @@ def test_failed_points_of_the_figure_that_is_replayed_are_told(tmp_path, capsys,
     store.append(pa.table({"address": ["a"], "run": [0], "reason": ["ArithmeticError: no luck"]}))
     store.note_plan(["a"])
     monkeypatch.setattr("gapless.explore.theory_grid", lambda *arguments: {})
-    monkeypatch.setattr("gapless.explore.replay", lambda folder: {})
+    monkeypatch.setattr("gapless.explore.runs_along_alpha", lambda *arguments: {"runs": []})
+    monkeypatch.setattr("gapless.explore.replay", lambda folder: None)
     assert main(["explore", str(tmp_path), "--export", str(tmp_path / "page")]) == 0
     told = capsys.readouterr().err
     assert "fig2: 1 of 1 points failed" in told

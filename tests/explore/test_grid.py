@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gapless.explore import theory_grid
-from gapless.explore.grid import at, label_density
+from gapless.explore.grid import FLAGS, at, joint_density, label_density
 from gapless.losses import Loss, normalised, quartic
 from gapless.theory import bbp_threshold, bulk_density, threshold_state
 
@@ -22,6 +22,19 @@ def test_binned_labels_have_the_moments_of_the_law(loss):
     # the midpoint rule of a bin: E ŷ² is short by width²/12, E|ŷ| by the kink at zero alone
     for power, name in ((1, "abs"), (2, "2")):
         assert abs((density * middle**power).sum() * width - state.moments[name]) < width**2
+
+
+@pytest.mark.parametrize("loss", [quartic, normalised(1.0)], ids=lambda loss: loss.name)
+def test_the_density_of_both_labels_has_the_law_of_each(loss):
+    law = threshold_state(loss, 10.0).law
+    density, width = joint_density(law, EDGES), EDGES[1]
+    middle = EDGES[:-1] + width / 2
+    teacher = np.sqrt(2 / np.pi) * np.exp(-(middle**2) / 2)
+    # along |y| it is built from that law: the law of |ŷ| given y has mass 1
+    np.testing.assert_allclose(density.sum(axis=0) * width, teacher, rtol=1e-6)
+    # the midpoint rule in y, whose second derivatives are of order one
+    error = abs(density.sum(axis=1) * width - label_density(law, EDGES)).max()
+    assert error < width**2
 
 
 def test_the_label_given_y_belongs_to_one_y():
@@ -51,6 +64,7 @@ def test_a_grid_holds_what_theory_says(tmp_path):
     inside = eigenvalues > state.bulk_edge + 0.1
     expected = bulk_density(state.law, loss, 10.0, eigenvalues[inside])
     np.testing.assert_allclose(density[inside], expected, rtol=1e-3)
+    assert grid["flags"][1] == {name: state.flags[name] for name in FLAGS}
     # kept on disk, and the same when found there
     assert theory_grid(loss, alphas, cache=tmp_path) == json.loads(json.dumps(grid))
     assert len(list(tmp_path.iterdir())) == 1

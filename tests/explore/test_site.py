@@ -10,7 +10,7 @@ from gapless.explore import explorer_page, server
 
 
 def test_the_page_is_served_here_alone():
-    with server(explorer_page([], {}), 0) as served:
+    with server(explorer_page([], []), 0) as served:
         assert served.server_address[0] == "127.0.0.1"
         thread = Thread(target=served.serve_forever)
         thread.start()

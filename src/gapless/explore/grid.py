@@ -63,6 +63,7 @@ def theory_grid(
 
     Raises ``ValueError`` if the loss has no threshold state at any of these α.
     """
+
     def make() -> dict[str, Any]:
         # the workers know losses by name, and built-in ones only
         built_in = is_built_in(loss)

@@ -1,4 +1,4 @@
-"""What is computed for the page is kept on disk, so that the next start reads it."""
+"""Numbers of the page, kept on disk, so that the next start reads them."""
 
 import hashlib
 import json

@@ -57,7 +57,7 @@ def replay(folder: Path) -> dict[str, Any] | None:
 
 
 def frames(table: pd.DataFrame) -> dict[str, Any] | None:
-    """Return the frames of the followed run of Figure 2's records for the page, None without one."""
+    """Return the frames of the run that Figure 2's records follow, None without one."""
     run = followed_run(table)
     if run is None:
         return None

@@ -100,17 +100,15 @@ def runs_at(loss: Loss | str, n: int, alpha: float) -> list[dict[str, Any]]:
             | {"energy": [plain(row, 4) for row in flow.energy[mine]]}
             | {"overlap": [plain(row, 3) for row in flow.overlap[mine]]}
             | spectra_along(
-                both.of_runs([first]),
+                both.of_runs(np.array([first])),
                 [(np.asarray(at.w)[first : first + 1], float(at.mu[first])) for at in states],
             )
         )
     return found
 
 
-def spectra_along(
-    problem: Problem, states: Sequence[tuple[np.ndarray, float]]
-) -> dict[str, Any]:
-    """Return what `runs_at` tells of the spectrum along one run, from W (1, N) and μ."""
+def spectra_along(problem: Problem, states: Sequence[tuple[np.ndarray, float]]) -> dict[str, Any]:
+    """Return the spectral columns of `runs_at` along one run, from W, (1, N), and μ."""
     rows, spectra = [], []
     for w, mu in states:
         values, vectors = scipy.linalg.eigh(hessian_matrix(problem, w, 0), driver="evd")

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from types import TracebackType
 from typing import Any
 
 from gapless.interrupts import deaf_children
@@ -16,10 +15,12 @@ _SPAWN = multiprocessing.get_context("spawn")
 Done = Callable[[float], object]
 """Function that is called with 1 after each item."""
 Each = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]], Done], list[Any]]
-"""What computes a function of each item: `in_turn`, or `Workers`."""
+"""Evaluation of a function on items: `in_turn`, or `Workers`."""
 
 
-def in_turn(function: Callable[..., Any], items: Sequence[tuple[Any, ...]], done: Done) -> list[Any]:
+def in_turn(
+    function: Callable[..., Any], items: Sequence[tuple[Any, ...]], done: Done
+) -> list[Any]:
     """Return ``function(*item)`` for each item, one after the other in this process."""
     results = []
     for item in items:
@@ -47,9 +48,7 @@ class Workers:
     def __enter__(self) -> "Workers":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for process, pipe in self.started:
             pipe.close()
             process.join(1.0)
@@ -104,7 +103,7 @@ class Workers:
 
 
 def _serve(pipe: Connection) -> None:
-    """Compute what the pipe asks for, until it ends."""
+    """Compute the items that the pipe brings, until it ends."""
     pin_threads()
     with suppress(EOFError, OSError):
         while True:
