@@ -136,8 +136,9 @@ class Simulation(DesignPoint):
         if self.save_at:
             # e(t) is looked at: the finer tolerance; outcomes and passages do with that of sweeps
             return FLOW
-        # the Krylov step is compiled, and a dozen of XLA's transforms cost more than it saves
-        steps_alone = self.n < KRYLOV_FROM or self.design.of_transforms
+        # the Krylov step is compiled, which takes longer than the steps that it saves a few runs,
+        # and a dozen of XLA's transforms do as well
+        steps_alone = self.n < KRYLOV_FROM or self.at_once or self.design.of_transforms
         return SWEEP.divisible() if steps_alone else SWEEP
 
     @property

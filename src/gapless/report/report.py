@@ -189,8 +189,7 @@ def _foreign_losses(records: pa.Table) -> str:
 
 def _printed(picture: Picture, experiment: Experiment, folder: Path, size: Print) -> str:
     """Save a picture as PNG, SVG and PDF; return it inline, with its caption."""
-    for ending in ("png", "svg", "pdf"):
-        save(picture, folder / f"{experiment.name}.{ending}", size=size)
+    save(picture, *(folder / f"{experiment.name}.{e}" for e in ("png", "svg", "pdf")), size=size)
     title = html.escape(experiment.title)
     return (
         f'<figure><div class="scroll" tabindex="0" role="region" aria-label="Picture: {title}">'
