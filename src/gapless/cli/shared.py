@@ -140,7 +140,7 @@ class Meter:
         self.title, self.total, self.done = title, max(total, 1e-300), 0.0
         self._begun = self._told = time.monotonic()
         self._paced: tuple[float, float] | None = None
-        self._bar: "Bar | None" = None
+        self._bar: Bar | None = None
         if sys.stderr.isatty():
             from gapless.cli import bar  # rich takes a while to load
 
