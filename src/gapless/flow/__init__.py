@@ -1,6 +1,12 @@
-"""Gradient flow on the sphere: solvers, stops, outcomes, and the one loop that runs them."""
+"""Gradient flow: solvers, stops, outcomes, and the one loop that runs them."""
 
 from gapless.flow.explicit import Method, chebyshev_method, euler
+from gapless.flow.fixed_steps import (
+    FixedSteps,
+    GradientDescent,
+    HeavyBall,
+    NormalisedDescent,
+)
 from gapless.flow.integrate import (
     ACCURATE,
     FLOW,
@@ -14,7 +20,7 @@ from gapless.flow.integrate import (
 )
 from gapless.flow.outcome import Outcome
 from gapless.flow.route import numpy_is_sooner, transforms_in_numpy
-from gapless.flow.solvers import GradientDescent, GradientFlow, Solver
+from gapless.flow.solvers import GradientFlow, Solver
 from gapless.flow.state import State
 from gapless.flow.stops import LEVELS, AtEnergy, Stop
 from gapless.flow.units import loss_scale
@@ -26,10 +32,13 @@ __all__ = [
     "PAPER",
     "SWEEP",
     "AtEnergy",
+    "FixedSteps",
     "GradientDescent",
     "GradientFlow",
+    "HeavyBall",
     "IntegrationState",
     "Method",
+    "NormalisedDescent",
     "Observables",
     "Outcome",
     "Solver",
