@@ -19,6 +19,7 @@ from gapless.flow.integrate import (
     paper_budget,
 )
 from gapless.flow.outcome import Outcome
+from gapless.flow.protocol import Protocol, parse_protocol
 from gapless.flow.route import numpy_is_sooner, transforms_in_numpy
 from gapless.flow.solvers import GradientFlow, Solver
 from gapless.flow.state import State
@@ -41,6 +42,7 @@ __all__ = [
     "NormalisedDescent",
     "Observables",
     "Outcome",
+    "Protocol",
     "Solver",
     "State",
     "Stop",
@@ -51,5 +53,6 @@ __all__ = [
     "loss_scale",
     "numpy_is_sooner",
     "paper_budget",
+    "parse_protocol",
     "transforms_in_numpy",
 ]
