@@ -14,9 +14,9 @@ from gapless.cli.shared import (
     check_writable,
     meter,
     numbers,
+    outcome_table,
     print_json,
     save_picture,
-    table_text,
 )
 from gapless.page.panels import PLAIN
 
@@ -140,7 +140,10 @@ def flow(
     if as_json:
         print_json(_answer(point, records))
     else:
-        sys.stdout.write(_summary(records))
+        # on the sphere ρ is 1, and off it μ is 0
+        free = "mu" if point.sphere else "rho"
+        shown = ("energy", "overlap", free, "stopped_at", "gradients")
+        sys.stdout.write(outcome_table(records, shown))
 
 
 def _save_times(text: str | None, budget: float) -> tuple[float, ...]:
@@ -186,18 +189,3 @@ def _answer(point, records) -> dict:
             for name in ("outcome", "stopped_at", "steps", "gradients", "design", "run")
         },
     }
-
-
-def _summary(records) -> str:
-    from gapless.flow import Outcome
-
-    # on the sphere ρ is 1, and off it μ is 0
-    free = "mu" if records[0]["sphere"] else "rho"
-    shown = ("energy", "overlap", free, "stopped_at", "gradients", "outcome")
-    # as in JSON, where the overlap with its sign has another name
-    sized = [r | {"overlap": r["overlap"] and abs(r["overlap"])} for r in records]
-    rows = [[i, *(record[name] for name in shown)] for i, record in enumerate(sized)]
-    ended = [outcome for outcome in Outcome if outcome in {r["outcome"] for r in records}]
-    # each outcome is said once, with its rule
-    rules = "".join(f"{outcome}: {outcome.sentence}\n" for outcome in ended)
-    return table_text(("run", *shown), rows) + rules

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,26 @@ OTHERWISE = 3
 """Colours of the outcomes."""
 
 
+def coloured(records: Sequence[dict[str, Any]], column: str, at: Any = None) -> list[Series]:
+    """Return a curve of the size of a column for each record, coloured by how the run ended.
+
+    Its values stand at the times `at`, or at those of the record.
+    """
+    ended = Counter(record["outcome"] for record in records)
+    return [
+        Series(
+            *(f"design {record['design']}, run {record['run']}", record["t"] if at is None else at),
+            np.abs(np.array(record[column], float)),  # a run may find −W*
+            style="lines",
+            colour=COLOURS.get(outcome, OTHERWISE),
+            legend=f"{ended[outcome]} {outcome}".replace("_", " "),
+            width=0.7,
+        )
+        for record in sorted(records, key=lambda record: record["outcome"])
+        for outcome in (record["outcome"],)
+    ]
+
+
 def picture(records: Sequence[dict[str, Any]]) -> Picture:
     """Return e(t) and q(t) of records of simulations, coloured by how each run ended.
 
@@ -21,26 +42,9 @@ def picture(records: Sequence[dict[str, Any]]) -> Picture:
     comes to rest as N → ∞; there is none for a loss whose theory is not known. Without the sphere,
     of which that theory is, ρ(t) = |W|²/N stands beside the energy instead.
     """
-    first = records[0]
-    ended = Counter(record["outcome"] for record in records)
-
+    first, curves = records[0], partial(coloured, records)
     path = first["protocol"].startswith("normalised-descent")
     time = Axis("length of the path, in √N" if path else "time t")
-
-    def curves(column: str) -> list[Series]:
-        return [
-            Series(
-                *(f"design {record['design']}, run {record['run']}", record["t"]),
-                np.abs(np.array(record[column], float)),  # a run may find −W*
-                style="lines",
-                colour=COLOURS.get(outcome, OTHERWISE),
-                legend=f"{ended[outcome]} {outcome}".replace("_", " "),
-                width=0.7,
-            )
-            for record in sorted(records, key=lambda record: record["outcome"])
-            for outcome in (record["outcome"],)
-        ]
-
     energy = Axis("energy e = L/N", range=(0, None))
     if first["sphere"]:
         level = prediction(first["loss"], first["m"] / first["n"]).energy

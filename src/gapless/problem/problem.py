@@ -240,7 +240,10 @@ class Problem:
         names = ("sensing", "labels", "teacher")
         parts = {name: getattr(self, name) for name in names}
         return self._with(
-            **{k: None if part is None else converted(part, np.asarray) for k, part in parts.items()}
+            **{
+                k: None if part is None else converted(part, np.asarray)
+                for k, part in parts.items()
+            }
         )
 
     def in_units_of(self, scale: float) -> "Problem":
