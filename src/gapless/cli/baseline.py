@@ -20,8 +20,8 @@ from gapless.cli.shared import (
 )
 from gapless.page.panels import PLAIN, Print
 
-_HIDDEN = {"index", "runs", "in_numpy", "t_max"}
-"""Fields of a point that its answer gives under other names, or not at all."""
+_HIDDEN = {"index", "design", "runs", "in_numpy"}
+"""Parameters of a point that its answer gives under other names, or not at all."""
 
 app = App(
     name="baseline",
@@ -93,7 +93,6 @@ def amp(
     save_picture(plot, size, picture, records)
     if as_json:
         more = {"state_evolution": exact(records[0]).tolist()}
-        more |= {"assumed_overlap": point.assumed_overlap}
         more |= {"energy": [record["energy"] for record in records]}
         print_json(_answer(point, records, more, ("overlap", "variance")))
     else:
@@ -264,7 +263,7 @@ def _noisy(
     point, records = _measured(kind, given, runs, plot)
     save_picture(plot, size, picture, records)
     if as_json:
-        more = {"t_max": point.budget, "t": records[0]["t"], "steps": point.steps}
+        more = {"t": records[0]["t"], "steps": point.steps}
         columns = ("energy", "overlap", "mu", "rho")
         print_json(_answer(point, records, more, columns))
     else:
@@ -293,15 +292,13 @@ def _answer(
     point: Any, records: Sequence[dict[str, Any]], more: dict[str, Any], columns: Sequence[str]
 ) -> dict[str, Any]:
     """Return the parameters, the columns over time and the ends of the runs, as one object."""
+    # as measured: `identity` has what was left to a default, such as the batch
+    given = {name: getattr(point, name) for name in type(point).model_fields} | point.identity()
     over_time = {name: [record[f"{name}_t"] for record in records] for name in columns}
-    signed = over_time["overlap"]
-    if signed[0] is not None:
-        over_time["overlap"] = [[m and abs(m) for m in one] for one in signed]
-    ends = ("outcome", "design", "run")
-    return (
-        {name: getattr(point, name) for name in type(point).model_fields if name not in _HIDDEN}
-        | {"m": point.design.m, "runs_per_design": point.design.k}
-        | more
-        | over_time
-        | {name: [record[name] for record in records] for name in ends}
-    )
+    if records[0]["overlap"] is not None:
+        over_time["overlap"] = [[abs(m) for m in one] for one in over_time["overlap"]]
+    else:
+        over_time["overlap"] = None
+    ends = {name: [record[name] for record in records] for name in ("outcome", "design", "run")}
+    parameters = {name: given[name] for name in given if name not in _HIDDEN}
+    return parameters | {"runs_per_design": point.design.k} | more | over_time | ends

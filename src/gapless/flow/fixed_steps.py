@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from gapless.arrays import Array, library
 from gapless.flow.explicit import Method, euler
 from gapless.flow.solvers import MOST_COUNTED, Solver
-from gapless.flow.state import State, is_finite, select
+from gapless.flow.state import State, select
 from gapless.problem import Evaluation, Problem
 from gapless.sphere import dot
 

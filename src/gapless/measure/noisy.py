@@ -124,9 +124,10 @@ class NoisyDescent(DesignPoint):
         problem = draw_problem(
             self.design, self.labels, loss, self.dtype, self.noise, sphere=self.sphere
         )
-        w = start_states(self.design, problem, parse_start(self.start))
         # values are computed in NumPy: they are few, and a program more would be compiled
         look = problem.at_once()
+        begun = start_states(self.design, problem, parse_start(self.start))
+        w: States = look.domain.retract(look.array(begun))
         edges = np.unique(np.linspace(0, self.steps, SAVES + 1).round().astype(int))
         seen = [_values(look, w)]
         for first, last in pairwise(edges.tolist()):

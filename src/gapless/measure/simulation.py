@@ -54,10 +54,10 @@ RECORDS = pa.schema(
 
 The point's parameters; `outcome` and, for a failed run, its `reason` (a run that timed out before
 `t_max` had no steps left); `energy` (L/N), `overlap` (signed), `mu`, `rho` (|W|²/N), `speed2`
-(|∇L − μW|²/N) and the moments E|ŷ|^k of the student's labels at the end; `overlap_start`; the time `stopped_at`, steps
-and gradient evaluations; times of first passage of energies in units of the loss's scale s (1 for
-the quartic loss) and the gradients made by then (null where not reached); the trajectory at the
-save times as lists.
+(|∇L − μW|²/N) and the moments E|ŷ|^k of the student's labels at the end; `overlap_start`; the time
+`stopped_at`, steps and gradient evaluations; times of first passage of energies in units of the
+loss's scale s (1 for the quartic loss) and the gradients made by then (null where not reached); the
+trajectory at the save times as lists.
 """
 
 
