@@ -82,9 +82,9 @@ def test_every_module_has_a_place_in_the_reference():
 
 
 def test_every_public_name_and_verb_has_a_place_in_the_reference():
-    import gapless
     from cyclopts import App
 
+    import gapless
     from gapless.cli.main import VERBS
 
     names = (ROOT / "docs" / "api" / "gapless.md").read_text()

@@ -1,11 +1,13 @@
 """Message passing as a point: its start, its records, and what it is refused."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from gapless.measure.message_passing import AMPPoint
 
-SMALL = dict(n=24, alpha=6, seed=5, runs=3)
+SMALL: dict[str, Any] = dict(n=24, alpha=6, seed=5, runs=3)
 
 
 def test_a_start_has_one_spelling_and_says_what_is_assumed():

@@ -1,5 +1,7 @@
 """SGD and Langevin dynamics as points: agreement with the flow's descent, and cut time axes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -8,13 +10,13 @@ from gapless.measure.noisy import LangevinPoint, SGDPoint
 from gapless.measure.simulation import Simulation
 from gapless.problem import draw_problem
 
-SMALL = dict(n=24, alpha=6, seed=5, runs=3)
+SMALL: dict[str, Any] = dict(n=24, alpha=6, seed=5, runs=3)
 
 
 @pytest.mark.parametrize("sphere", [True, False])
 def test_without_noise_both_are_gradient_descent(sphere):
     """Whole batches, and temperature 0: the states of Euler's steps, up to their rounding."""
-    common = SMALL | dict(t_max=0.02, sphere=sphere, dtype="float64")
+    common: dict[str, Any] = SMALL | dict(t_max=0.02, sphere=sphere, dtype="float64")
     m = SGDPoint(**common).design.m
     points = [SGDPoint(batch=m, **common), LangevinPoint(temperature=0.0, **common)]
     found = [point.measure().to_pylist() for point in points]
@@ -34,7 +36,7 @@ def test_parts_of_a_run_see_the_batches_and_the_noise_of_the_whole():
     point = SGDPoint(batch=50, **SMALL)  # two batches a pass, of 144 samples
     design = point.design
     problem, start, key = draw_problem(design, dtype="float64"), design.start(), design.key("x")
-    sgd_of = {"key": key, "rate": 1e-3, "batch": 50}
+    sgd_of: dict[str, Any] = {"key": key, "rate": 1e-3, "batch": 50}
     for how in ({"replacement": False}, {"replacement": True}):
         whole = sgd(problem, start, steps=5, **sgd_of, **how)
         part = sgd(problem, start, steps=3, **sgd_of, **how)
@@ -42,7 +44,7 @@ def test_parts_of_a_run_see_the_batches_and_the_noise_of_the_whole():
         np.testing.assert_allclose(parts, whole, rtol=1e-12, atol=1e-12)
         again = sgd(problem, part, steps=2, **sgd_of, **how)
         assert np.abs(np.asarray(again) - np.asarray(whole)).max() > 1e-3  # other batches
-    thermal = {"key": key, "rate": 1e-3, "temperature": 0.3}
+    thermal: dict[str, Any] = {"key": key, "rate": 1e-3, "temperature": 0.3}
     whole, energies = langevin(problem, start, steps=4, **thermal)
     part, early = langevin(problem, start, steps=2, **thermal)
     parts, late = langevin(problem, part, steps=2, first=2, **thermal)
