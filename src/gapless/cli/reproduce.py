@@ -49,12 +49,12 @@ def reproduce(
     Parameters
     ----------
     figures
-        One or more of fig1 … fig5, bbp, baselines, late, escape, border, band and calibration, or
-        all, the default; or module:NAME of an Experiment of yours, in the current folder or
-        installed.
+        One or more of fig1 … fig5, bbp, baselines, late, escape, border, band, calibration and
+        reach, or all, the default; or module:NAME of an Experiment of yours, in the current folder
+        or installed.
     scale
         smoke (minutes), desk (an evening), large (nights: the paper's N with fewer runs, of Figures
-        1, 3, 4 and 5) or paper.
+        1, 3, 4, 5 and reach) or paper.
     seed
         The same seed gives the same numbers, whatever the workers.
     out
