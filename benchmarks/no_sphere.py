@@ -47,14 +47,14 @@ def success() -> pd.DataFrame:
             found[sphere] = records.set_index(["alpha", "design", "run"]).sort_index()
         for alpha in ALPHAS:
             row = {"n": N, "alpha": alpha, "t_max": t_max, "runs": RUNS}
+            designs = found[True].loc[alpha].index.get_level_values("design").to_numpy()
             for sphere, name in NAMES.items():
                 here = found[sphere].loc[alpha]
-                designs = here.index.get_level_values("design")
-                one = share(here.recovered.to_numpy(bool), designs.to_numpy())
+                one = share(here.recovered.to_numpy(bool), designs)
                 row |= {name: one.fraction, f"{name}_low": one.low, f"{name}_high": one.high}
                 row[f"{name}_gradients"] = here.gradients.mean()
             gain = found[False].loc[alpha].recovered - found[True].loc[alpha].recovered
-            mean = clustered_mean(gain.to_numpy(), designs.to_numpy())
+            mean = clustered_mean(gain.to_numpy(), designs)
             rows.append(row | {"difference": mean.mean, "error": mean.standard_error})
             print(rows[-1], flush=True)
     return pd.DataFrame(rows)

@@ -147,8 +147,8 @@ def test_a_loss_times_a_constant_changes_the_clock_of_momentum_and_nothing_of_a_
     solver, faster
 ):
     loss, c = normalised(0.3), 2.0**20
-    functions = (lambda yhat, y, f=f: c * f(yhat, y) for f in (loss.value, loss.d1, loss.d2))
-    scaled = Loss("scaled", *functions, c * loss.curvature_infimum)
+    value, d1, d2 = (lambda yhat, y, f=f: c * f(yhat, y) for f in (loss.value, loss.d1, loss.d2))
+    scaled = Loss("scaled", value, d1, d2, c * loss.curvature_infimum)
     t = 0.0625
     time = t if isinstance(solver, NormalisedDescent) else t / c
     one = integrate(problem(loss=loss), DESIGN.start(), t, solver=solver)

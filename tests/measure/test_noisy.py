@@ -54,7 +54,7 @@ def test_parts_of_a_run_see_the_batches_and_the_noise_of_the_whole():
 
 def test_the_mean_square_of_langevin_noise_without_the_sphere():
     """From one step, E|W(h) − W(0) − hV|² = 2ThN: noise on all N components, not on N − 1."""
-    point = LangevinPoint(**SMALL | dict(runs=64), sphere=False, temperature=2.0)
+    point = LangevinPoint(**{**SMALL, "runs": 64}, sphere=False, temperature=2.0)
     design, rate = point.design, 1e-4
     problem = draw_problem(design, dtype="float64", sphere=False)
     start = np.asarray(design.start(), float)

@@ -294,7 +294,9 @@ def _answer(
     """Return the parameters, the columns over time and the ends of the runs, as one object."""
     # as measured: `identity` has what was left to a default, such as the batch
     given = {name: getattr(point, name) for name in type(point).model_fields} | point.identity()
-    over_time = {name: [record[f"{name}_t"] for record in records] for name in columns}
+    over_time: dict[str, Any] = {
+        name: [record[f"{name}_t"] for record in records] for name in columns
+    }
     if records[0]["overlap"] is not None:
         over_time["overlap"] = [[abs(m) for m in one] for one in over_time["overlap"]]
     else:

@@ -99,7 +99,7 @@ class AMPPoint(DesignPoint):
         )
         # the length of the estimate says how sure it is, its direction what is found
         estimate = np.asarray(found.estimate)
-        whole_runs = np.isfinite(estimate).all(axis=1) & estimate.any(axis=1)
+        whole_runs = np.asarray(np.isfinite(estimate).all(axis=1) & estimate.any(axis=1))
         state = normalise(np.where(whole_runs[:, None], estimate, np.asarray(start)))
         energy = np.asarray(problem.at_once().energy(state), float)
         overlap = found.overlap[:, -1]

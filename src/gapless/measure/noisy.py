@@ -140,7 +140,7 @@ class NoisyDescent(DesignPoint):
         ended = outcomes(
             overlap=np.abs(end["overlap"]),
             has_signal=problem.has_signal,
-            zero=(saved["energy"] <= ZERO_ENERGY * scale).any(axis=1),
+            zero=np.asarray((saved["energy"] <= ZERO_ENERGY * scale).any(axis=1)),
             at_rest=end["speed2"] < REST_SPEED2 * scale**2,
             stopped=np.zeros(self.rows, bool),
             finite=np.isfinite(end["energy"]),
@@ -211,7 +211,7 @@ class SGDPoint(NoisyDescent):
         """Return the states after `steps` steps, `first` having been made before."""
         # a child of its own: batches are drawn apart from X, teacher and start
         key, rate, batch = self.design.key("batch"), self.rate, self.samples
-        how = dict(rate=rate, batch=batch, replacement=self.replacement)
+        how: dict[str, Any] = dict(rate=rate, batch=batch, replacement=self.replacement)
         return sgd(problem, w, key=key, first=first, steps=steps, **how)
 
 
