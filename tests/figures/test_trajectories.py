@@ -1,5 +1,6 @@
 """The picture of `gapless flow --plot`."""
 
+import numpy as np
 import pytest
 
 from gapless.analyse.plateaus import prediction
@@ -36,4 +37,4 @@ def test_without_the_sphere_the_norm_stands_beside_the_energy(records) -> None:
     # the threshold energy is of the sphere
     assert (energy.marks, overlap.marks) == ((), ())
     assert [mark.value for mark in norm.marks] == [1.0]
-    assert [list(series.y) for series in norm.series] == [[1.0, 1.0, 1.0]] * 3
+    assert [np.asarray(series.y).tolist() for series in norm.series] == [[1.0, 1.0, 1.0]] * 3
