@@ -350,7 +350,8 @@ def test_lines_that_move_stand_where_a_panel_drawn_anew_has_them(browser, explor
         assert page.evaluate("window.drawn") <= 4 + 2 * len(RUN_ALPHAS)
         lines = (
             "[...document.querySelectorAll('#theory .plot')[3]"
-            ".querySelectorAll('.shapelayer path')].flatMap(line => line.getAttribute('d').match(/[\\d.]+/g).map(Number))"
+            ".querySelectorAll('.shapelayer path')]"
+            ".flatMap(line => line.getAttribute('d').match(/[\\d.]+/g).map(Number))"
         )
         moved = page.evaluate(lines)
         page.evaluate(
