@@ -23,7 +23,7 @@ def explore(
     /,
     *,
     loss: tuple[str, ...] = ("quartic", "normalised:a=1"),
-    alpha: str = "4:20:0.5",
+    alpha: str = "5:17:0.5",
     port: Whole = 8765,
     export: Path | None = None,
     browser: bool = True,
@@ -35,7 +35,6 @@ def explore(
     are computed at the first start, in some fifteen seconds on two cores, and cached.
 
     Example: gapless explore --export results/explorer
-    Example: gapless explore results/desk --no-browser
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ from gapless.theory import (
 
 VERSION = 4
 """Version of a grid's content, raised by hand; cached grids of another version are made anew."""
-ALPHAS = tuple(np.arange(4.0, 20.25, 0.5).tolist())
+ALPHAS = tuple(np.arange(5.0, 17.25, 0.5).tolist())
 LABELS = np.linspace(0.0, 4.0, 81)
 """Edges of the bins of |ŷ|."""
 GIVEN = (0.5, 1.0, 2.0)
@@ -32,7 +32,7 @@ CELLS = np.linspace(0.0, 3.0, 31)
 """Edges of the cells of |ŷ| and |y| in which their joint density is shown."""
 FLAGS = ("negative_complexity", "below_ground_state", "outer_unstable")
 """Flags of a threshold state that are shown, as `gapless theory state` names them."""
-DENSITY_POINTS = 72
+DENSITY_POINTS = 60
 VALUES = ("energy", "complexity", "chi", "z", "mu", "bulk_edge", "outlier", "outlier_overlap")
 
 

@@ -2,16 +2,18 @@
 
 from os.path import lexists
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from gapless.figures import load
-from gapless.figures.fig2 import along_the_run, followed_run
 from gapless.files import reason, shown, tell
 from gapless.page.panels import plain
-from gapless.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Figure 2 loads tables, of which the processes that compute the page need none
+FIGURE = "fig2"
 
 LISTS = {
     "t": "t",
@@ -24,12 +26,15 @@ LISTS = {
 """Keys of the page, and the records' columns."""
 
 
-def stored_run(folder: Path) -> pd.DataFrame | None:
+def stored_run(folder: Path) -> "pd.DataFrame | None":
     """Return Figure 2's records if one of their runs was followed; None if a folder has none.
 
     Raises ``ValueError`` if they cannot be read.
     """
-    store = Store(Path(folder) / load("fig2").name)
+    from gapless.figures.fig2 import followed_run
+    from gapless.store import Store
+
+    store = Store(Path(folder) / FIGURE)
     if not lexists(store.spec_file):
         return None
     table = store.read().to_pandas()
@@ -51,13 +56,15 @@ def replay(folder: Path) -> dict[str, Any] | None:
         table = stored_run(folder)
         return None if table is None else frames(table)
     except Exception as error:  # somebody's records: what they make a reader raise
-        place = shown(folder / load("fig2").name)
+        place = shown(folder / FIGURE)
         tell(f"{place} cannot be replayed ({reason(error)}); its run is not on the page")
         return None
 
 
-def frames(table: pd.DataFrame) -> dict[str, Any] | None:
+def frames(table: "pd.DataFrame") -> dict[str, Any] | None:
     """Return the frames of the run that Figure 2's records follow, None without one."""
+    from gapless.figures.fig2 import along_the_run, followed_run
+
     run = followed_run(table)
     if run is None:
         return None

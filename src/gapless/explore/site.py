@@ -7,8 +7,6 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
-from gapless.page.html import as_json, assemble
-
 HOST = "127.0.0.1"
 
 
@@ -20,6 +18,9 @@ def explorer_page(grids: Sequence[dict[str, Any]], runs: Sequence[dict[str, Any]
     runs
         Runs by `runs_along_alpha` or `replay`, of any loss, α and N.
     """
+    # it loads pandas, of which the processes that compute the page need nothing
+    from gapless.page.html import as_json, assemble
+
     template = files("gapless.explore").joinpath("page.html").read_text("utf-8")
     return assemble(
         template,

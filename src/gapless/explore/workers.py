@@ -43,7 +43,7 @@ class Workers:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self.started: list[tuple[SpawnProcess, Connection]] = []
+        self.started: list[tuple[SpawnProcess, Any]] = []
 
     def __enter__(self) -> "Workers":
         return self
@@ -73,8 +73,8 @@ class Workers:
                 pipe.send((function, [(i, items[i]) for i in mine]))
                 left[pipe] = len(mine)
         while left:
-            for pipe in wait(list(left)):
-                assert isinstance(pipe, Connection)
+            ready = wait(list(left))
+            for pipe in [one for one in left if one in ready]:
                 try:
                     i, found[i] = pipe.recv()
                 except (EOFError, OSError):
