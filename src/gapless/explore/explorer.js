@@ -31,6 +31,10 @@
     const of = (name, column, colour, more = {}) => ({...line, name, x: grid.alpha, y: column, colour, ...more});
     // relative to the most numerous minima: the band is thin beside its energy
     const over = column => column.map((e, k) => e === null || grid.most_numerous[k] === null ? null : e - grid.most_numerous[k]);
+    const ends = (columns, share = 0.05) => {
+      const [low, high] = [least(columns), most(columns)], room = share * (high - low) || 0.5;
+      return [low - room, high + room];
+    };
     const cells = grid.joint[0].length * grid.cell, brightest = most(grid.joint);
     Object.assign(grid, {
       energies: [of("threshold, 1RSB", grid.energy, 0), of("ground state, 1RSB", grid.ground_energy, 1, {dash: "dash"})],
@@ -47,6 +51,9 @@
       diagonal: [{...line, name: "ŷ = y", x: [0, cells], y: [0, cells], colour: GREY, dash: "dot"}],
       // ends of the axes at which every α fits
       ends: {
+        alpha: ends(grid.alpha, 0.02),
+        energy: [0, 1.05 * most([grid.energy, grid.ground_energy])],
+        lowest: ends([grid.hessian_edge, grid.hessian_outlier, 0]),
         law: 1.03 * most([grid.law, grid.conditional]),
         density: 1.05 * most(grid.density),
         before: [least(grid.eigenvalues), most(grid.eigenvalues)],
@@ -79,11 +86,11 @@
       .filter(([name]) => grid.readings[name] !== null)
       .map(([name, text, at]) => mark("x", grid.readings[name], text, "dot", 2, name === "unstable" ? "right" : "left", at)),
     ...(grid.random_start === null ? [] : [mark("x", grid.random_start, "start", "dot", 3, "right", 0.95)]),
-  ]);
+  ], {across: grid.ends.alpha, up: grid.ends.energy});
   const lowest = (grid, i) => panel("Edge and outlier of the Hessian", "α = M/N", "eigenvalue of H (after −μ)", grid.lowest,
-    [mark("y", 0, "", "dot", GREY), here(grid, i)], {up: [null, null]});
+    [mark("y", 0, "", "dot", GREY), here(grid, i)], {across: grid.ends.alpha, up: grid.ends.lowest});
   const band = (grid, i) => panel("The band of marginal minima", "α = M/N", "e − e(most numerous)", grid.band,
-    [here(grid, i)], {up: [null, null]});
+    [here(grid, i)], {across: grid.ends.alpha, up: [null, null]});
 
   // Inconsistencies by the names that `gapless theory state` has for them.
   const flags = (grid, i) => [
@@ -240,7 +247,8 @@
     element("alpha").value = nearestAlpha(Number.isFinite(alpha) ? alpha : 10);
     element("before").checked = wanted.get("before") === "1";
     const choices = [...element("run-choice").options].map(option => option.value);
-    element("run-choice").value = choices.includes(wanted.get("run")) ? wanted.get("run") : choices[choices.length - 1] ?? "";
+    element("run-choice").value = choices.includes(wanted.get("run")) ? wanted.get("run")
+      : choices.filter(choice => choice.startsWith("teacher")).pop() ?? choices[0] ?? "";
     // the bound of a range cuts its value: it is that of the new run before the value is set
     if (runs.length) choose();
     element("time").value = parseInt(wanted.get("frame"), 10) || 0;
@@ -288,7 +296,7 @@
   grids.forEach(prepare);
   element("loss").replaceChildren(...grids.map((grid, k) => new Option(grid.loss, k)));
   const kinds = new Map(runs.map(run => [name(run), title(run)]));
-  element("run-choice").replaceChildren(...[...kinds].reverse().map(([value, text]) => new Option(text, value)));
+  element("run-choice").replaceChildren(...[...kinds].map(([value, text]) => new Option(text, value)));
   const listen = (id, kind, act) => element(id).addEventListener(kind, () => { act(); remember(); });
   listen("loss", "change", () => {
     const alpha = +element("alpha-value").textContent;

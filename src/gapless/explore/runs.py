@@ -22,7 +22,7 @@ VERSION = 1
 """Version of the content, raised by hand; cached runs of another version are made anew."""
 SIZES = (64, 128)
 """N: all runs cost ten CPU seconds together; N = 256 alone would cost twenty."""
-MOST_ALPHAS = 12
+MOST_ALPHAS = 13
 RUNS = 4
 """Runs of each kind of labels on one X."""
 FRAMES = 21
