@@ -242,7 +242,7 @@ def checked_start(problem: Problem, start: Float[Array, "K N"] | np.ndarray) -> 
     A start is a direction: its length may be any number but 0. The factors are powers of two and
     leave the mantissas unchanged.
     """
-    given, shape = np.asarray(start), (len(problem.labels), problem.n)
+    given, shape = np.asarray(start), (len(problem.labels), problem.dimension)
     if given.dtype.kind not in "fiu" or given.shape != shape:
         raise ValueError(
             f"start: must be real, of shape (K, N) = {shape}, not {given.dtype} of {given.shape}"

@@ -64,6 +64,17 @@ class WeightedGram:
         _, total = through_rows(lambda image, d: (image, image * d), self.sensing, self.weight, v)
         return total + self.shift[:, None, None] * v
 
+    @property
+    def moments(self) -> tuple[Float[Array, " K"], Float[Array, " K"]]:
+        """Mean and variance of the bulk before the shift: αE[d] and αE[d²]."""
+        n = self.sensing.shape[1]
+        return self.weight.sum(axis=1) / n, (self.weight**2).sum(axis=1) / n
+
+    def of_run(self, run: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return rows x and weights d with Σ d x xᵀ + s 1 the matrix of one run."""
+        weight = np.asarray(self.weight[run])
+        return np.asarray(self.sensing).astype(weight.dtype, copy=False), weight
+
 
 def times_transpose(v: Float[Array, "p N"], x: SensingMatrix) -> Float[Array, "p M"]:
     """Return v xᵀ in the precision of v, block of rows by block of rows.

@@ -1,20 +1,25 @@
 """Teacher–student phase retrieval on a design: its instances and all quantities of a state.
 
 Each file has one subject: `draw` makes the instances, `problem` has energy, gradient, multiplier
-and Hessian products, `states` checks the arguments.
+and Hessian products, `complex` those of complex signals, `parts` puts problems together without a
+look, `states` checks the arguments.
 """
 
 from gapless.precision import Dtype, precision
+from gapless.problem.complex import ComplexProblem, as_complex, as_real
 from gapless.problem.draw import LabelKind, check_noise, draw_problem
 from gapless.problem.problem import Evaluation, Problem
 from gapless.problem.states import FARTHEST
 
 __all__ = [
     "FARTHEST",
+    "ComplexProblem",
     "Dtype",
     "Evaluation",
     "LabelKind",
     "Problem",
+    "as_complex",
+    "as_real",
     "check_noise",
     "draw_problem",
     "precision",

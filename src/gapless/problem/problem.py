@@ -5,7 +5,6 @@ sphere of radius √N; the loss L of Eq. 1 is extensive and the energy is e = L/
 carries K runs on one X, so states are (K, N) and both products are matrix-matrix.
 """
 
-from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from gapless.arrays import Array, at_once, is_traced, jax, jnp, library, when_loaded
+from gapless.arrays import Array, at_once, is_traced, jnp, library
 from gapless.flags import as_ever
 from gapless.inputs import (
     NoSuchRun,
@@ -27,9 +26,17 @@ from gapless.inputs import (
     whole,
 )
 from gapless.labels import LabelLaw
-from gapless.linalg import sample_by_sample, through_rows, times, times_transpose
+from gapless.linalg import (
+    Gram,
+    WeightedGram,
+    sample_by_sample,
+    through_rows,
+    times,
+    times_transpose,
+)
 from gapless.losses import Loss, check_for_runs, divided, quartic
-from gapless.precision import Dtype, precision, precision_of
+from gapless.precision import Dtype, precision
+from gapless.problem.parts import made, registered, unpickled
 from gapless.problem.states import at_states, checked_states
 from gapless.sensing import SensingMatrix, TransformSensing, converted
 from gapless.sphere import cosine, dot
@@ -48,6 +55,7 @@ class Evaluation(NamedTuple):
     """|−∇L + μW|²/N, which is −de/dt."""
 
 
+@registered
 @dataclass(frozen=True, eq=False)
 class Problem:
     """K instances of phase retrieval that share one sensing matrix.
@@ -83,7 +91,7 @@ class Problem:
     teacher: Float[Array, "K N"] | None
     loss: Loss = field(default=quartic)
     has_signal: bool = True
-    # the labels in a second layout, sample by sample, where `for_loops` has made it
+    # the labels sample by sample, where `for_loops` has made this layout
     _across: Float[Array, "M K"] | None = field(default=None, init=False, repr=False)
     # whether states need no look, because a loop made them
     in_loop: bool = field(default=False, init=False, repr=False)
@@ -128,7 +136,7 @@ class Problem:
         """Pickle as NumPy arrays: JAX's own pickles lose float64 where its global flag is off."""
         given = (self.sensing, self.labels, self.teacher)
         arrays = (None if a is None else converted(a, np.asarray) for a in given)
-        return _unpickled, (*arrays, self.loss, self.has_signal)
+        return unpickled, (type(self), *arrays, self.loss, self.has_signal)
 
     @property
     def arrays(self) -> tuple[Array, ...]:
@@ -144,6 +152,11 @@ class Problem:
     @property
     def n(self) -> int:
         """N, the input dimension."""
+        return self.dimension
+
+    @property
+    def dimension(self) -> int:
+        """Number of real components of a state: N, or 2N for complex signals."""
         return self.sensing.shape[1]
 
     @property
@@ -173,7 +186,7 @@ class Problem:
         N for a sum of N terms. Transforms round at each of log₂ N levels: at the signal they leave
         e = 1.2 ε² α log₂ N (measured from N = 64 to 262,144), a tenth of what this says.
         """
-        return 10 * log2(self.n) if self.of_transforms else self.n
+        return 10 * log2(self.n) if self.of_transforms else self.dimension
 
     def computing(self) -> AbstractContextManager:
         """Return a context in which the problem computes: its precision, no warning at infinity."""
@@ -194,7 +207,7 @@ class Problem:
             Unless the shape is (K, N) and every entry a finite real number, and |W| is √N within
             a factor of `FARTHEST`.
         """
-        return self.array(checked_states(name, w, self.k, self.n))
+        return self.array(checked_states(name, w, self.k, self.dimension))
 
     def array(self, values: Any) -> Array:
         """Return values as an array of the problem's library and precision."""
@@ -226,33 +239,37 @@ class Problem:
             runs = np.array(chosen)
             return self._only(runs)
         teacher = None if self.teacher is None else self.teacher[runs]
-        labels = self.labels[runs]
-        return made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
+        return self._with(self.sensing, self.labels[runs], teacher)
 
     def _only(self, runs: np.ndarray) -> "Problem":
         """Return the problem of some runs; rows are selected in NumPy, without compilation."""
         labels = self.array(np.asarray(self.labels)[runs])
         teacher = None if self.teacher is None else self.array(np.asarray(self.teacher)[runs])
-        return made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
+        return self._with(self.sensing, labels, teacher)
 
     def at_once(self) -> "Problem":
         """Return this problem in NumPy, where nothing is compiled; X is not looked at again."""
         parts = (self.sensing, self.labels, self.teacher)
-        x, y, teacher = (None if part is None else converted(part, np.asarray) for part in parts)
-        return made(x, y, teacher, self.loss, has_signal=self.has_signal)
+        given = (None if part is None else converted(part, np.asarray) for part in parts)
+        return self._with(*given)
+
+    def _with(self, *parts: Any) -> "Problem":
+        """Return the problem of another X, labels and teacher, which are not looked at."""
+        return made(type(self), *parts, self.loss, has_signal=self.has_signal)
 
     def in_units_of(self, scale: float) -> "Problem":
         """Return the same instances with the loss ℓ/scale; X is not looked at again."""
         loss = divided(self.loss, number("scale", scale, above=0))
-        return made(self.sensing, self.labels, self.teacher, loss, has_signal=self.has_signal)
+        parts = self.sensing, self.labels, self.teacher, loss
+        return made(type(self), *parts, has_signal=self.has_signal)
 
     def for_loops(self) -> "Problem":
         """Return this problem ready for many gradients: the labels also in a second layout."""
         # transposed once, not at every gradient of the loop
         wanted = not (self.in_numpy or self.of_transforms)
-        across = sample_by_sample(self.labels, self.n) if wanted else None
+        across = sample_by_sample(self.labels, self.dimension) if wanted else None
         parts = (self.sensing, self.labels, self.teacher, self.loss, across)
-        return made(*parts, has_signal=self.has_signal, in_loop=True)
+        return made(type(self), *parts, has_signal=self.has_signal, in_loop=True)
 
     @at_states("w")
     def student_labels(self, w: Float[Array, "K N"]) -> Float[Array, "K M"]:
@@ -288,6 +305,34 @@ class Problem:
         yhat = times_transpose(w, self.sensing)
         # both from one product with X, which costs more than all the rest
         return self.loss.d2(yhat, self.labels) / 2, self._mu(yhat)
+
+    def gram(self, curvature: Array, mu: Float[Array, " K"]) -> Gram:
+        """Return the K Hessians as operators, of what `curvature` returns."""
+        # −μ 1 enters as the shift: X stays one array for all runs
+        return WeightedGram(self.sensing, curvature, -mu)
+
+    def zero_modes(self, w: Float[Array, "K N"]) -> tuple[Float[Array, "K N"], ...]:
+        """Return the directions of continuous symmetries of L at W, of which ± is none."""
+        del w
+        return ()
+
+    @property
+    def signals(self) -> Float[Array, "K D N"] | None:
+        """Orthogonal directions of one length that span what the signal may be: W* alone."""
+        return None if self.teacher is None else self.teacher[:, None]
+
+    def near_signal(self, w: Float[Array, "K N"]) -> tuple[Float[Array, "K N"], Gram]:
+        """Return the solution ±W* nearest to W, and the Hessians there, where μ = 0."""
+        assert self.teacher is not None
+        # losses are even: the run may have found −W*
+        signal = library(w).sign(self.signed_overlap(w))[:, None] * self.teacher
+        # μ = 0 at the signal (Eq. 3: ℓ′(y, y) = 0), so nothing is subtracted
+        curvature = self.loss.d2(self.labels, self.labels) / 2
+        return signal, self.gram(curvature, library(w).zeros(self.k, w.dtype))
+
+    def sample_squares(self, v: Float[Array, "P N"]) -> Float[Array, "P M"]:
+        """Return ⟨x_m, v⟩² of vectors; the precision is that of X."""
+        return (v @ self.sensing.T) ** 2
 
     @at_states("w")
     def evaluate(self, w: Float[Array, "K N"]) -> Evaluation:
@@ -352,46 +397,3 @@ class Problem:
         # theory answers in float64
         yhat = np.asarray(self.student_labels(w), float)[run]
         return LabelLaw.from_run(yhat, np.asarray(self.labels, float)[run])
-
-
-def made(
-    sensing: Any,
-    labels: Any,
-    teacher: Any,
-    loss: Loss,
-    across: Any = None,
-    *,
-    has_signal: bool = True,
-    in_loop: bool = False,
-) -> Problem:
-    """Return a problem of parts that are right already, or stand in for arrays.
-
-    Compiled functions take problems apart and put them together again with tracers, and with
-    anything else: nothing is looked at, nor X read again where some of the runs are chosen.
-    """
-    problem = object.__new__(Problem)
-    parts = {"sensing": sensing, "labels": labels, "teacher": teacher, "_across": across}
-    known = {"loss": loss, "has_signal": has_signal, "in_loop": in_loop}
-    for name, part in (parts | known).items():
-        object.__setattr__(problem, name, part)
-    return problem
-
-
-def _unpickled(sensing: Any, labels: Any, teacher: Any, loss: Loss, has_signal: bool) -> Problem:
-    with precision_of(labels):
-        given = (sensing, labels, teacher)
-        x, y, w = (None if a is None else converted(a, jnp.asarray) for a in given)
-    return made(x, y, w, loss, has_signal=has_signal)
-
-
-def _flat(problem: Problem) -> tuple[tuple[Any, ...], Loss]:
-    # without `has_signal`: compiled code serves labels of every kind
-    return (problem.sensing, problem.labels, problem.teacher, problem._across), problem.loss
-
-
-def _whole(loss: Loss, parts: Iterable[Any]) -> Problem:
-    sensing, labels, teacher, across = parts
-    return made(sensing, labels, teacher, loss, across)
-
-
-when_loaded(lambda: jax.tree_util.register_pytree_node(Problem, _flat, _whole))

@@ -26,14 +26,11 @@ READINGS = ("edge", "multiplier", "unstable")
 
 
 def curvatures(law: LabelLaw, loss: Loss, alpha: float) -> Curvatures:
-    """Return the atoms d = ∂²ℓ/2 and y² of a label law.
+    """Return the atoms d and y² of a label law: d = ½ℓ″, or both curvatures of complex labels.
 
     Raises ``ValueError`` unless alpha is a positive number.
     """
-    # d = ½ℓ″: the ½ of Eq. 1 stands in the weights of x xᵀ, as in Eq. 4 (bbp.md §1)
-    d = evaluate(loss.d2, law.student, law.teacher) / 2
-    # y enters by its square alone (φ of bbp.md §2), so a law folded to y ≥ 0 serves as well
-    return Curvatures(d, law.teacher**2, law.weight, alpha)
+    return Curvatures(*law.curvatures(loss), alpha)
 
 
 @as_ever(loading=False)
