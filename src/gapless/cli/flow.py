@@ -27,6 +27,7 @@ def flow(
     alpha: float,
     labels: str = "teacher",
     sensing: str = "gaussian",
+    field: str = "real",
     runs: Whole = 1,
     t_max: float | None = None,
     seed: Whole = 0,
@@ -48,7 +49,8 @@ def flow(
     Outcomes: recovered (q > 1 − 1e-6), interpolated (zero energy elsewhere), trapped (at rest at
     positive energy, |∇L − μW|²/N < 1e-10), time_out, not_finite. docs/conventions.md defines them.
 
-    Example: gapless flow --n 512 --alpha 10 --labels shuffled --runs 8 --t-max 4 --seed 0
+    Examples: gapless flow --n 512 --alpha 10 --labels shuffled --runs 8 --t-max 4 --seed 0;
+    gapless flow --n 128 --alpha 8 --field complex --runs 8 --seed 0
 
     Parameters
     ----------
@@ -61,6 +63,9 @@ def flow(
     sensing
         Ensemble of X: gaussian, signs (±1/√N entries), unit-norm (rows), fast (singular values of a
         Gaussian X, products by transforms: N may be a million), orthogonal (fast, equal ones).
+    field
+        real or complex: signals, starts and sensing vectors of complex numbers (docs, Complex
+        signals); --n is then the complex dimension N.
     runs
         Number of runs, each with its own teacher and start; K of them share sensing vectors.
     t_max
@@ -106,7 +111,7 @@ def flow(
     point = Simulation.model_validate(
         dict(n=n, alpha=alpha, seed=seed, runs=runs_per_design, labels=labels, loss=loss)
         | dict(protocol=protocol, dtype=dtype, t_max=t_max, start=start, noise=noise)
-        | dict(accurate=accurate, sensing=sensing)
+        | dict(accurate=accurate, sensing=sensing, field=field)
     )
     times = _save_times(save_at, point.budget)
     points = points_of_few(point.model_copy(update={"save_at": times}), runs)
@@ -127,7 +132,7 @@ def flow(
     if plot is not None:
         from gapless.figures.trajectories import picture
 
-        save_picture(plot, size, picture, records)
+        save_picture(plot, size, picture, records, point.field)
     if as_json:
         print_json(_answer(point, records))
     else:
@@ -154,6 +159,7 @@ def _answer(point, records) -> dict:
         "alpha": point.alpha,
         "labels": point.labels,
         "sensing": point.sensing,
+        "field": point.field,
         "loss": point.loss,
         "start": point.start,
         "noise": point.noise,

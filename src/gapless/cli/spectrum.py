@@ -30,6 +30,7 @@ def spectrum(
     at: str = "threshold",
     labels: str = "teacher",
     sensing: str = "gaussian",
+    field: str = "real",
     runs: Whole = 8,
     seed: Whole = 0,
     loss: str = "quartic",
@@ -63,6 +64,10 @@ def spectrum(
     sensing
         Ensemble of X: gaussian, signs (±1/√N entries), unit-norm (rows), fast (singular values of a
         Gaussian X, products by transforms: N may be a million), orthogonal (fast, equal ones).
+    field
+        real or complex: signals, starts and sensing vectors of complex numbers (docs, Complex
+        signals); --n is then the complex dimension N, and the phase iW is
+        projected out of the Hessian.
     runs
         Number of runs.
     seed
@@ -104,14 +109,16 @@ def spectrum(
         moment = Moment("energy", threshold_energy)
     point = CrossingPoint.model_validate(
         dict(n=n, alpha=alpha, seed=seed, runs=runs_per_design, loss=loss, sensing=sensing)
+        | dict(field=field)
     )
-    if not 1 <= lowest <= n:
-        raise ValueError(f"lowest: must lie between 1 and n={n}, not {lowest}")
+    dimension = point.design.dimension
+    if not 1 <= lowest <= dimension:
+        raise ValueError(f"lowest: must lie between 1 and {dimension}, not {lowest}")
     points = points_of_few(point, runs)
     point = points[0]
     check_memory(point.cost().bytes)
     chosen, design = parse_loss(loss), point.design
-    in_numpy = n <= DENSE_BELOW and numpy_is_sooner(
+    in_numpy = dimension <= DENSE_BELOW and numpy_is_sooner(
         chosen, "float32", design.k, design.m, moment.gradients * len(points)
     )
     points = [here.model_copy(update={"in_numpy": in_numpy}) for here in points]
@@ -148,6 +155,7 @@ def _answer(point, at: str, labels: str, deflate_radial: bool, records) -> dict:
         "at": at,
         "labels": labels,
         "sensing": point.sensing,
+        "field": point.field,
         "loss": point.loss,
         "seed": point.seed,
         "runs_per_design": point.design.k,

@@ -14,11 +14,11 @@ OTHERWISE = 3
 """Colours of the outcomes."""
 
 
-def picture(records: Sequence[dict[str, Any]]) -> Picture:
+def picture(records: Sequence[dict[str, Any]], field: str = "real") -> Picture:
     """Return e(t) and q(t) of records of simulations, coloured by how each run ended.
 
     The horizontal line is the threshold energy of 1RSB at M/N (Eqs. 12, 13), where a shuffled twin
-    comes to rest as N → ∞; there is none for a loss whose theory is not known.
+    comes to rest as N → ∞; there is none for a loss whose theory is not known, nor for complex signals.
     """
     first = records[0]
     ended = Counter(record["outcome"] for record in records)
@@ -38,11 +38,11 @@ def picture(records: Sequence[dict[str, Any]]) -> Picture:
         ]
 
     time = Axis("time t")
-    threshold = Mark(
-        "y", prediction(first["loss"], first["m"] / first["n"]).energy, "1RSB threshold"
-    )
+    # complex signals have no 1RSB state (complex.md §5)
+    known = () if field == "complex" else (prediction(first["loss"], first["m"] / first["n"]),)
+    threshold = [Mark("y", state.energy, "1RSB threshold") for state in known]
     energy = Axis("energy e = L/N", range=(0, None))
-    panels = [Panel("Energy", time, energy, curves("energy_t"), (threshold,))]
+    panels = [Panel("Energy", time, energy, curves("energy_t"), threshold)]
     if first["labels"] != "gaussian":
         overlap = Axis("overlap q", range=(0, 1.02))
         panels.append(Panel("Overlap with the signal", time, overlap, curves("overlap_t")))

@@ -83,7 +83,8 @@ class Simulation(DesignPoint):
     """
 
     SCHEMA = RECORDS
-    LATER = ("in_numpy", "sensing", "start", "noise", "accurate")
+    LATER = ("in_numpy", "sensing", "field", "start", "noise", "accurate")
+    COMPLEX = True
     labels: LabelKind = "teacher"
     loss: str = "quartic"
     protocol: ProtocolName = "flow"
@@ -137,7 +138,7 @@ class Simulation(DesignPoint):
             # e(t) is looked at: the finer tolerance; outcomes and passages do with that of sweeps
             return FLOW
         # the Krylov step is compiled, and a dozen of XLA's transforms cost more than it saves
-        steps_alone = self.n < KRYLOV_FROM or self.design.of_transforms
+        steps_alone = self.design.dimension < KRYLOV_FROM or self.design.of_transforms
         return SWEEP.divisible() if steps_alone else SWEEP
 
     @property
@@ -151,12 +152,13 @@ class Simulation(DesignPoint):
         # float16 is how X is stored; states and labels are float32 then
         width = 8 if self.precision == "float64" else 4
         stored = 2 if self.precision == "float16" else width
-        m, k = self.design.m, self.design.k
+        n, m, k = self.design.dimension, self.design.m, self.design.k
         of_transforms = self.design.of_transforms
         # what a product by transforms is made in, beside the labels (measured up to N = 10⁶)
         each = 10.0 if of_transforms else 6.0
-        numbers = each * k * m + 20.0 * k * self.n
-        return stored * stored_numbers(of_transforms, m, self.n) + width * numbers
+        # complex labels are two readings until their modulus is taken
+        numbers = each * k * m * n / self.n + 20.0 * k * n
+        return stored * stored_numbers(of_transforms, m, n) + width * numbers
 
     def identity(self) -> dict[str, Any]:
         """Return the columns of the design, the labels, the loss and the protocol."""
@@ -217,7 +219,7 @@ class Simulation(DesignPoint):
         design = self.design
         flops = gradient_operations(design) * self.gradients * width
         shapes = (design.m, self.n, design.k, len(self.save_at))
-        switches = (self.labels, self.loss, self.protocol, self.precision)
+        switches = (self.labels, self.loss, self.protocol, self.precision, self.field)
         return self.priced(flops, self.bytes, (*shapes, *switches))
 
 
@@ -278,7 +280,8 @@ def label_moments(problem: Problem, w: Float[Array, "K N"]) -> np.ndarray:
     The product is made in NumPy, because it is made once per design.
     """
     # X in float16 is widened block by block by the problem; NumPy would widen all of it
-    if problem.sensing.dtype == problem.dtype and not problem.of_transforms:
+    narrow = problem.sensing.dtype != problem.dtype
+    if type(problem) is Problem and not narrow and not problem.of_transforms:
         size = np.abs(np.asarray(w) @ np.asarray(problem.sensing).T)
     else:
         size = np.abs(np.asarray(problem.student_labels(w)))

@@ -89,8 +89,8 @@ def spectrum_table(
     are also those of `density_columns`, for the first run that reached it, null for the others.
     """
     # before anything is drawn: a flow to rest takes minutes
-    if not 1 <= lowest <= design.n:
-        raise ValueError(f"lowest: must lie between 1 and n={design.n}, not {lowest}")
+    if not 1 <= lowest <= design.dimension:
+        raise ValueError(f"lowest: must lie between 1 and {design.dimension}, not {lowest}")
     problem = draw_problem(design, labels, loss)
     found = _at(problem, design, moment, labels)
     spectra = spectral_columns(
