@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import floor
-from typing import Any, Literal, get_args
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -21,7 +21,7 @@ from gapless.amounts import memory
 from gapless.arrays import Array, jnp
 from gapless.draws import at_once, compiled
 from gapless.flags import as_ever
-from gapless.inputs import number, whole
+from gapless.inputs import Field, check_field, number, whole
 from gapless.sensing import (
     OF_TRANSFORMS,
     Ensemble,
@@ -33,8 +33,6 @@ from gapless.sensing import (
     stored_numbers,
 )
 
-Field = Literal["real", "complex"]
-"""Numbers that signals and sensing vectors consist of."""
 ROWS_PER_BLOCK = 512
 """Number of sensing vectors per block; each block is drawn with a key of its own."""
 
@@ -93,7 +91,12 @@ class Design:
         # kept as Python's own numbers: NumPy's wrap at 2³² or 2⁶⁴ in silence
         alpha = number("alpha", self.alpha, above=0)
         check_ensemble(self.sensing)
-        check_field(self.field, self.sensing)
+        check_field(self.field)
+        if self.field == "complex" and self.of_transforms:
+            raise ValueError(
+                f"field, sensing: a complex X has entries, and a {self.sensing} one has none; use "
+                "--sensing gaussian, signs or unit-norm"
+            )
         most = 2**32 - 1  # what a key is made from
         values: dict[str, int | float] = {
             "n": whole("n", self.n, 2, most),
@@ -231,14 +234,3 @@ class Design:
     def shuffle(self, labels: Float[Array, "K M"]) -> Float[Array, "K M"]:
         """Permute each run's labels at random (a permutation of its own for each run)."""
         return self._draws.permuted(self._key("labels"), labels)
-
-
-def check_field(field: Any, sensing: Ensemble = "gaussian") -> None:
-    """Raise ``ValueError`` for an unknown field, or a complex X that is made of transforms."""
-    if not (isinstance(field, str) and field in get_args(Field)):
-        raise ValueError(f"field: {field!r} is not one of {', '.join(get_args(Field))}")
-    if field == "complex" and sensing in OF_TRANSFORMS:
-        raise ValueError(
-            f"field, sensing: a complex X has entries, and a {sensing} one has none; use "
-            "--sensing gaussian, signs or unit-norm"
-        )

@@ -18,7 +18,8 @@ def picture(records: Sequence[dict[str, Any]], field: str = "real") -> Picture:
     """Return e(t) and q(t) of records of simulations, coloured by how each run ended.
 
     The horizontal line is the threshold energy of 1RSB at M/N (Eqs. 12, 13), where a shuffled twin
-    comes to rest as N → ∞; there is none for a loss whose theory is not known, nor for complex signals.
+    comes to rest as N → ∞; there is none for a loss whose theory is not known, nor for complex
+    signals.
     """
     first = records[0]
     ended = Counter(record["outcome"] for record in records)

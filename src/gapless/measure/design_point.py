@@ -6,7 +6,8 @@ from typing import Any, ClassVar, TypeVar
 
 import pyarrow as pa
 
-from gapless.design import Design, Field, default_runs_per_design
+from gapless.design import Design, default_runs_per_design
+from gapless.inputs import Field
 from gapless.measure.point import Cost, Point
 from gapless.sensing import Ensemble, product_operations
 
@@ -73,9 +74,7 @@ class DesignPoint(Point):
         """Design of the runs."""
         # drawn anew by whoever asks: a point is parameters, and travels to workers
         shape = self.n, self.alpha, self.seed, self.index, self.runs
-        return Design(
-            *shape, in_numpy=self.at_once, sensing=self.sensing, field=self.field
-        )
+        return Design(*shape, in_numpy=self.at_once, sensing=self.sensing, field=self.field)
 
     @property
     def at_once(self) -> bool:

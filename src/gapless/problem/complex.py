@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Complex, Float
 
 from gapless.arrays import Array, library
+from gapless.inputs import Field
 from gapless.labels import ComplexLabelLaw
 from gapless.linalg import (
     Gram,
@@ -23,8 +24,8 @@ from gapless.linalg import (
     times_i,
 )
 from gapless.problem.parts import registered
-from gapless.problem.problem import Evaluation, Problem
-from gapless.problem.states import at_states
+from gapless.problem.problem import Problem
+from gapless.problem.states import Evaluation, at_states
 from gapless.sphere import dot
 
 HALF = 0.5**0.5
@@ -94,6 +95,11 @@ class ComplexProblem(Problem):
         return self.dimension // 2
 
     @property
+    def field(self) -> Field:
+        """Numbers that the signals consist of."""
+        return "complex"
+
+    @property
     def signals(self) -> Float[Array, "K D N"] | None:
         """W* and iW*: a global phase is not observed."""
         if self.teacher is None:
@@ -105,32 +111,33 @@ class ComplexProblem(Problem):
         """Return iW, the direction of the global phase."""
         return (times_i(w),)
 
-    def _readings(self, w: Float[Array, "K N"]) -> Float[Array, "K 2 M"]:
-        return label_parts(w, self.sensing)
-
     @at_states("w")
     def student_labels(self, w: Float[Array, "K N"]) -> Float[Array, "K M"]:
         """Return the moduli r = |ŷ|, ŷ = ⟨x, W⟩."""
-        return modulus(self._readings(w))
+        return modulus(self.label_parts(w))
 
     @at_states("w")
     def energy(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return e = L/N = (1/2N) Σ ℓ(r, s)."""
-        return self.loss.value(modulus(self._readings(w)), self.labels).sum(axis=1) / (2 * self.n)
+        return self.loss.value(modulus(self.label_parts(w)), self.labels).sum(axis=1) / (2 * self.n)
 
     @at_states("w")
     def gradient(self, w: Float[Array, "K N"]) -> Float[Array, "K N"]:
         """Return ∇L = ½ Σ (ℓ′(r, s)/r) ŷ x, as a state."""
-        both = self._readings(w)
+        both = self.label_parts(w)
         slope = self.loss.across(modulus(both), self.labels) / 2
-        # ∇L of W is Σ d_I ŷ x, and a state is √2 times its vector
-        return self._back(both * slope[:, None] / HALF)
+        return self.adjoint(both * slope[:, None])
 
-    def _back(self, forces: Float[Array, "K 2 M"]) -> Float[Array, "K N"]:
-        """Return Σ_m (f₁ + if₂) x of the two forces on each sample, without the factor √2."""
+    def label_parts(self, w: Float[Array, "K N"]) -> Float[Array, "K 2 M"]:
+        """Return Re ŷ and Im ŷ, ŷ = ⟨x, W⟩, of states."""
+        return label_parts(w, self.sensing)
+
+    def adjoint(self, forces: Float[Array, "K 2 M"]) -> Float[Array, "K N"]:
+        """Return Σ_m (f₁ + if₂) x as a state, of complex numbers f given by their parts."""
         runs, _, m = forces.shape
         found = times(forces.reshape(2 * runs, m), self.sensing).reshape(runs, 2, -1)
-        return found[:, 0] + times_i(found[:, 1])
+        # a state is √2 times its vector
+        return (found[:, 0] + times_i(found[:, 1])) / HALF
 
     def _mu(self, yhat: Float[Array, "K M"]) -> Float[Array, " K"]:
         # ⟨∇L, W⟩/N by moduli alone: ⟨x ŷ, W⟩ = r²
@@ -139,7 +146,7 @@ class ComplexProblem(Problem):
     @at_states("w")
     def multiplier(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return μ = (1/2N) Σ ℓ′(r, s) r, Eq. 3."""
-        return self._mu(modulus(self._readings(w)))
+        return self._mu(modulus(self.label_parts(w)))
 
     @at_states("w")
     def curvature(self, w: Float[Array, "K N"]) -> tuple[Float[Array, "K 3 M"], Float[Array, " K"]]:
@@ -147,7 +154,7 @@ class ComplexProblem(Problem):
 
         In the frame of ŷ's phase B is diagonal: d_R = ½ℓ″ along it and d_I = ½ℓ′/r across.
         """
-        both = self._readings(w)
+        both = self.label_parts(w)
         r = modulus(both)
         across = self.loss.across(r, self.labels) / 2
         along = self.loss.d2(r, self.labels) / 2

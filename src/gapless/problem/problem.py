@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from math import log2
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from gapless.arrays import Array, at_once, is_traced, jnp, library
 from gapless.flags import as_ever
 from gapless.inputs import (
+    Field,
     NoSuchRun,
     check_row_norms,
     number,
@@ -37,22 +38,9 @@ from gapless.linalg import (
 from gapless.losses import Loss, check_for_runs, divided, quartic
 from gapless.precision import Dtype, precision
 from gapless.problem.parts import made, registered, unpickled
-from gapless.problem.states import at_states, checked_states
+from gapless.problem.states import Evaluation, at_states, checked_states
 from gapless.sensing import SensingMatrix, TransformSensing, converted
 from gapless.sphere import cosine, dot
-
-
-class Evaluation(NamedTuple):
-    """Energy, μ and velocity of each run at a state W, from one pass over the data."""
-
-    energy: Float[Array, " K"]
-    """e = L/N, Eq. 1."""
-    mu: Float[Array, " K"]
-    """μ of Eq. 3."""
-    velocity: Float[Array, "K N"]
-    """−∇L + μW of Eq. 2, tangent to the sphere."""
-    speed2: Float[Array, " K"]
-    """|−∇L + μW|²/N, which is −de/dt."""
 
 
 @registered
@@ -315,6 +303,11 @@ class Problem:
         """Return the directions of continuous symmetries of L at W, of which ± is none."""
         del w
         return ()
+
+    @property
+    def field(self) -> Field:
+        """Numbers that the signals consist of: ``real`` or ``complex``."""
+        return "real"
 
     @property
     def signals(self) -> Float[Array, "K D N"] | None:
