@@ -20,7 +20,7 @@ from gapless.losses import name_for_runs, parse_loss
 from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint
 from gapless.measure.point import Cost, finite
 from gapless.measure.threshold import at_rest
-from gapless.problem import Problem, draw_problem
+from gapless.problem import Problem, check_real, draw_problem
 from gapless.theory.bbp import bulk_edge, curvatures
 
 SIGNS = 16
@@ -82,6 +82,7 @@ def planted_border(
     shape.
     """
     # refused before the matrix is made, which takes N² numbers
+    check_real(problem, "a planted border is")
     signs, run = real_array("signs", signs, (None, problem.m)), problem.run_index(run)
     # the radial direction is lifted into the bulk: b has no component along it
     # float64: s divides by eigenvalues as small as λ₁, N^(−2/3) of the bulk at a marginal minimum

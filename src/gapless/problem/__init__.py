@@ -6,7 +6,7 @@ look, `states` checks the arguments.
 """
 
 from gapless.precision import Dtype, precision
-from gapless.problem.complex import ComplexProblem, as_complex, as_real
+from gapless.problem.complex import ComplexProblem, as_complex, as_real, check_real
 from gapless.problem.draw import LabelKind, check_noise, draw_problem
 from gapless.problem.problem import Problem
 from gapless.problem.states import FARTHEST, Evaluation
@@ -21,6 +21,7 @@ __all__ = [
     "as_complex",
     "as_real",
     "check_noise",
+    "check_real",
     "draw_problem",
     "precision",
 ]

@@ -47,6 +47,12 @@ def as_real(w: Complex[np.ndarray, "... N"]) -> Float[np.ndarray, "... N"]:
     return np.concatenate([w.real, w.imag], axis=-1) / HALF
 
 
+def check_real(problem: Problem, what: str) -> None:
+    """Raise ``ValueError`` that says that something is defined for real signals only."""
+    if problem.field != "real":
+        raise ValueError(f"problem: {what} for real signals only; its field is {problem.field}")
+
+
 def label_parts(w: Float[Array, "K N"], x: Float[Array, "M N"]) -> Float[Array, "K 2 M"]:
     """Return Re ŷ and Im ŷ, ŷ = ⟨x, W⟩, of states."""
     return HALF * readings(w, x)
