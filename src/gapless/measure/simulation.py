@@ -10,7 +10,7 @@ from jaxtyping import Float
 from pydantic import model_validator
 
 from gapless.algorithms.starts import parse_start, start_states
-from gapless.arrays import Array
+from gapless.arrays import Array, on_cpu
 from gapless.flow import (
     ACCURATE,
     FLOW,
@@ -277,11 +277,12 @@ def _unpacked(arrays: dict[str, Any]) -> IntegrationState:
 def label_moments(problem: Problem, w: Float[Array, "K N"]) -> np.ndarray:
     """Return (1/M) Σ_m |ŷ_m|^k for k = 1 … 4, shape (K, 4), from one product with X.
 
-    The product is made in NumPy, because it is made once per design.
+    The product is made in NumPy, because it is made once per design, unless X is on another device.
     """
     # X in float16 is widened block by block by the problem; NumPy would widen all of it
     narrow = problem.sensing.dtype != problem.dtype
-    if type(problem) is Problem and not narrow and not problem.of_transforms:
+    here = problem.field == "real" and (problem.in_numpy or on_cpu())
+    if here and not (narrow or problem.of_transforms):
         size = np.abs(np.asarray(w) @ np.asarray(problem.sensing).T)
     else:
         size = np.abs(np.asarray(problem.student_labels(w)))
