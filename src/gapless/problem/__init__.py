@@ -6,7 +6,7 @@ look, `states` checks the arguments.
 """
 
 from gapless.precision import Dtype, precision
-from gapless.problem.complex import ComplexProblem, as_complex, as_real, check_real
+from gapless.problem.complex import ComplexProblem, as_complex, as_real, check_real, complex_problem
 from gapless.problem.draw import LabelKind, check_noise, draw_problem
 from gapless.problem.problem import Problem
 from gapless.problem.states import FARTHEST, Evaluation
@@ -22,6 +22,7 @@ __all__ = [
     "as_real",
     "check_noise",
     "check_real",
+    "complex_problem",
     "draw_problem",
     "precision",
 ]

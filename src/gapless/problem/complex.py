@@ -23,6 +23,7 @@ from gapless.linalg import (
     times,
     times_i,
 )
+from gapless.losses import Loss, quartic
 from gapless.problem.parts import registered
 from gapless.problem.problem import Problem
 from gapless.problem.states import Evaluation, at_states
@@ -34,14 +35,14 @@ TINY = 1e-30
 """Modulus below which the phase of ŷ does not matter."""
 
 
-def as_complex(states: Float[Array, "... N"]) -> Complex[np.ndarray, "... N"]:
+def as_complex(states: Float[Array, "... D"]) -> Complex[np.ndarray, "... N"]:
     """Return the complex vectors W of states √2 (Re W, Im W), in NumPy."""
     states = np.asarray(states)
     half = states.shape[-1] // 2
     return HALF * (states[..., :half] + 1j * states[..., half:])
 
 
-def as_real(w: Complex[np.ndarray, "... N"]) -> Float[np.ndarray, "... N"]:
+def as_real(w: Complex[np.ndarray, "... N"]) -> Float[np.ndarray, "... D"]:
     """Return the states √2 (Re W, Im W) of complex vectors W, in NumPy."""
     w = np.asarray(w)
     return np.concatenate([w.real, w.imag], axis=-1) / HALF
@@ -237,3 +238,18 @@ class ComplexProblem(Problem):
         run = self.run_index(run)
         r = np.asarray(self.student_labels(w), float)[run]
         return ComplexLabelLaw.from_run(r, np.asarray(self.labels, float)[run])
+
+
+def complex_problem(
+    x: Complex[np.ndarray, "M N"],
+    labels: Complex[np.ndarray, "K M"] | Float[np.ndarray, "K M"],
+    teacher: Complex[np.ndarray, "K N"] | None = None,
+    loss: Loss = quartic,
+) -> ComplexProblem:
+    """Return the problem of complex arrays: rows x of norm 1 on average, labels y or |y|.
+
+    Raises ``ValueError`` as `ComplexProblem` does.
+    """
+    rows = np.concatenate([np.real(x), np.imag(x)], axis=-1)
+    signal = None if teacher is None else as_real(teacher)
+    return ComplexProblem(rows, np.abs(labels), signal, loss, has_signal=teacher is not None)
