@@ -85,3 +85,25 @@ def test_transforms_are_refused_the_precisions_that_store_entries(capsys):
     told = capsys.readouterr().err
     assert "--sensing, --dtype: a fast X has no entries to store in float16" in told
     assert told.count("\n") == 1
+
+
+def test_complex_signals_flow_without_a_threshold_energy(capsys, tmp_path):
+    picture = tmp_path / "flow.png"
+    options = ["--n", "24", "--alpha", "12", "--field", "complex", "--runs", "6", "--t-max", "6"]
+    flow = answer(capsys, "flow", *options, "--save-at", "0,3,6", "--plot", str(picture))
+    assert flow["field"] == "complex"
+    assert flow["m"] == 288
+    assert "recovered" in flow["outcome"]
+    assert (np.diff(flow["energy"], axis=1) <= 0).all()
+    # a phase is not observed: the overlap has no sign
+    assert flow["overlap"] == flow["signed_overlap"]
+    assert picture.stat().st_size > 0
+
+
+def test_a_field_that_is_none_and_a_sensing_matrix_without_entries_are_refused(capsys):
+    for more, words in (
+        (["--field", "quaternion"], "--field"),
+        (["--field", "complex", "--sensing", "fast"], "--field, --sensing: a complex X"),
+    ):
+        assert main(["flow", "--n", "16", "--alpha", "4", *more]) == 2
+        assert words in capsys.readouterr().err

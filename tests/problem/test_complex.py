@@ -157,13 +157,8 @@ def test_a_problem_of_complex_arrays_is_the_problem_drawn(design):
     made = complex_problem(x, signal @ x.conj().T, signal)
     for other in (made, pickle.loads(pickle.dumps(problem)), problem.of_runs(np.arange(3))):
         assert isinstance(other, ComplexProblem)
-        assert (other.n, other.dimension, other.m, other.k, other.field) == (
-            N,
-            24,
-            48,
-            3,
-            "complex",
-        )
+        assert (other.n, other.dimension, other.m, other.k) == (N, 24, 48, 3)
+        assert other.field == "complex"
         np.testing.assert_allclose(other.evaluate(np.asarray(w)).energy, problem.energy(w))
     np.testing.assert_allclose(as_real(as_complex(w)), w, rtol=1e-15)
 

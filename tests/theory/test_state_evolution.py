@@ -56,9 +56,8 @@ def test_exact_recovery_is_stable_above_one():
 
 def test_complex_weak_recovery_begins_at_one_and_exact_recovery_is_stable_above_two():
     tiny = 1e-6
-    assert (
-        next_square(tiny, 0.99, field="complex") < tiny < next_square(tiny, 1.01, field="complex")
-    )
+    below, above = (next_square(tiny, alpha, field="complex") for alpha in (0.99, 1.01))
+    assert below < tiny < above
     assert uninformed_overlap(0.99, "complex") == 0 < uninformed_overlap(1.01, "complex")
     # noiseless, V → 0: V′ = 2V/α
     for alpha in (1.98, 2.02):
