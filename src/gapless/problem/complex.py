@@ -173,7 +173,7 @@ class ComplexProblem(Problem):
         return library(r).stack(parts, axis=1), self._mu(r)
 
     def gram(self, curvature: Array, mu: Float[Array, " K"]) -> Gram:
-        """Return the K Hessians as operators, of what `curvature` returns."""
+        """Return the K Hessians as operators, from the result of `curvature`."""
         return PhasedGram(self.sensing, curvature, -mu)
 
     def near_signal(self, w: Float[Array, "K N"]) -> tuple[Float[Array, "K N"], Gram]:

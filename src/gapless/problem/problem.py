@@ -295,7 +295,7 @@ class Problem:
         return self.loss.d2(yhat, self.labels) / 2, self._mu(yhat)
 
     def gram(self, curvature: Array, mu: Float[Array, " K"]) -> Gram:
-        """Return the K Hessians as operators, of what `curvature` returns."""
+        """Return the K Hessians as operators, from the result of `curvature`."""
         # −μ 1 enters as the shift: X stays one array for all runs
         return WeightedGram(self.sensing, curvature, -mu)
 
@@ -311,7 +311,7 @@ class Problem:
 
     @property
     def signals(self) -> Float[Array, "K D N"] | None:
-        """Orthogonal directions of one length that span what the signal may be: W* alone."""
+        """Orthogonal directions of one length that span the equivalent signals: W* alone."""
         return None if self.teacher is None else self.teacher[:, None]
 
     def near_signal(self, w: Float[Array, "K N"]) -> tuple[Float[Array, "K N"], Gram]:

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from gapless.losses import quartic
+from gapless.losses import Loss, quartic
 from gapless.quadrature import LEVELS
 from gapless.theory.minima import minima, minima_threshold
 from gapless.theory.minima.law import Multipliers, minima_measure
 from gapless.theory.minima.samples import log_base
+from gapless.theory.minima.system import Averages
 
 
 @pytest.mark.parametrize(("loss", "alpha"), [(quartic, 6.0), (quartic, 20.0)])
@@ -70,10 +71,32 @@ def test_the_base_is_a_probability_density_of_moduli(field):
     # E|ŷ|² = 1 in both conventions
 
     def density(h):
-        return float(np.exp(log_base(field, np.asarray(h))))
+        return float(np.exp(log_base(field, np.full(1, h)))[0])
 
     moments = [quad(lambda h, k=k: h**k * density(h), 0, 12)[0] for k in (0, 2)]
     np.testing.assert_allclose(moments, 1, rtol=1e-8)
+
+
+@pytest.mark.parametrize(("field", "copies"), [("real", 1), ("complex", 2)])
+@pytest.mark.parametrize("alpha", [2.0, 9.0])
+def test_a_quadratic_loss_has_one_minimum(field, copies, alpha):
+    """ℓ = |ŷ|²: the minimum is the lowest eigenvector of X†X, whose eigenvalue is (√α − 1)²."""
+    square = Loss("square", lambda h, y: h**2 + 0 * y, lambda h, y: 2 * h + 0 * y, _two, 2.0)
+    mean, gamma = (alpha**0.5 - 1) ** 2 / alpha, 1 / (alpha**0.5 - 1)
+    force = copies / (8 * alpha * mean)
+    # the law of ŷ stays Gaussian; κ makes αE|ŷ|² the lowest eigenvalue
+    kappa = copies / mean - copies - 8 * force - 2 * copies * gamma
+    at = Multipliers(gamma, force, 0.0, kappa, 0.0, alpha)
+    found = Averages(minima_measure(square, at, LEVELS[2], field=field))
+    lowest = (alpha**0.5 - 1) ** 2
+    for value in (found.psi, found.mu, 2 * found.energy):
+        assert value == pytest.approx(lowest, rel=1e-9)
+    assert found.marginality == pytest.approx(1, rel=1e-9)
+    assert found.complexity == pytest.approx(0, abs=1e-9)
+
+
+def _two(h: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return 2 + 0 * (h + y)
 
 
 def test_complex_minima_are_counted_at_overlap_zero_only():

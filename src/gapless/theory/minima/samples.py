@@ -1,4 +1,4 @@
-"""What one sample of real or complex labels brings to the count (docs/derivations/complex.md §5).
+"""Curvatures and base law of real and complex samples in the count (complex.md §5).
 
 A real sample has the curvature ½ℓ″ and a Gaussian label. A complex one has two curvatures, ½ℓ″
 along the phase of ŷ and ½ℓ′/r across it, and the moduli of its labels have the density 2r e^{−r²}.
