@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class LabelLaw:
             object.__setattr__(self, name, array.ravel())
 
     @classmethod
-    def from_run(cls, student: np.ndarray, teacher: np.ndarray) -> "LabelLaw":
+    def from_run(cls, student: np.ndarray, teacher: np.ndarray) -> Self:
         """Return the empirical law of one run's labels ŷ_m, y_m, each of weight 1/M."""
         return cls(student, teacher, np.ones(np.shape(student)))
 

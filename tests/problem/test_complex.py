@@ -135,10 +135,13 @@ def test_energy_multiplier_and_trace_at_random_are_the_closed_forms():
 
 def test_labels_of_every_kind_are_moduli():
     design = Design(16, 400, seed=3, runs=2, field="complex", in_numpy=True)
-    y, shuffled, gaussian, noisy = (
-        np.asarray(draw_problem(design, *kind, noise=noise).labels, float)
-        for kind, noise in ((("teacher",), 0), (("shuffled",), 0), (("gaussian",), 0), ((), 0.5))
-    )
+
+    def labels_of(problem):
+        return np.asarray(problem.labels, float)
+
+    y, shuffled = labels_of(draw_problem(design)), labels_of(draw_problem(design, "shuffled"))
+    gaussian = labels_of(draw_problem(design, "gaussian"))
+    noisy = labels_of(draw_problem(design, noise=0.5))
     np.testing.assert_array_equal(np.sort(shuffled), np.sort(y))
     assert (shuffled != y).any()
     # |y|² is exponential, of mean and deviation 1 + Δ: over 2M = 12,800 labels

@@ -95,7 +95,7 @@ def _dense(
         spectrum, basis = np.linalg.eigh((x.T * one) @ x.conj())
         top = basis[:, -1]
         values.append(spectrum[-1:])
-        parts = np.concatenate([top.real, top.imag]) if np.iscomplexobj(top) else top
+        parts = np.concatenate([np.real(top), np.imag(top)]) if np.iscomplexobj(top) else top
         vectors.append(parts[None])
         width.append(spectrum[-1] - spectrum[0])
         # by X as in Lanczos, so that the residual holds the rounding of the matrix too

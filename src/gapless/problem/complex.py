@@ -44,8 +44,7 @@ def as_complex(states: Float[Array, "... D"]) -> Complex[np.ndarray, "... N"]:
 
 def as_real(w: Complex[np.ndarray, "... N"]) -> Float[np.ndarray, "... D"]:
     """Return the states √2 (Re W, Im W) of complex vectors W, in NumPy."""
-    w = np.asarray(w)
-    return np.concatenate([w.real, w.imag], axis=-1) / HALF
+    return np.concatenate([np.real(w), np.imag(w)], axis=-1) / HALF
 
 
 def check_real(problem: Problem, what: str) -> None:

@@ -238,12 +238,12 @@ class Problem:
     def at_once(self) -> "Problem":
         """Return this problem in NumPy, where nothing is compiled; X is not looked at again."""
         parts = (self.sensing, self.labels, self.teacher)
-        given = (None if part is None else converted(part, np.asarray) for part in parts)
-        return self._with(*given)
+        x, y, teacher = (None if part is None else converted(part, np.asarray) for part in parts)
+        return self._with(x, y, teacher)
 
-    def _with(self, *parts: Any) -> "Problem":
+    def _with(self, x: Any, labels: Any, teacher: Any) -> "Problem":
         """Return the problem of another X, labels and teacher, which are not looked at."""
-        return made(type(self), *parts, self.loss, has_signal=self.has_signal)
+        return made(type(self), x, labels, teacher, self.loss, has_signal=self.has_signal)
 
     def in_units_of(self, scale: float) -> "Problem":
         """Return the same instances with the loss ℓ/scale; X is not looked at again."""
