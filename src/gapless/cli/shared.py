@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, Token
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
-from rich.text import Text
 
 from gapless import machine
 from gapless.amounts import duration, memory
 from gapless.page.panels import Print
 
 if TYPE_CHECKING:
+    from gapless.cli.bar import Bar
     from gapless.page.panels import Picture
 
 MOST_NUMBERS = 10_000
@@ -135,14 +133,6 @@ def save_picture(
         save(picture(*shown), path, size=size)
 
 
-class _Times(ProgressColumn):
-    """Column of elapsed and remaining time."""
-
-    def render(self, task: Task) -> Text:
-        left = "" if task.time_remaining is None else f", {duration(task.time_remaining)} left"
-        return Text(duration(task.elapsed or 0.0) + left)
-
-
 class Meter:
     """Progress of a long computation on stderr: a bar on a terminal, lines elsewhere."""
 
@@ -150,18 +140,11 @@ class Meter:
         self.title, self.total, self.done = title, max(total, 1e-300), 0.0
         self._begun = self._told = time.monotonic()
         self._paced: tuple[float, float] | None = None
-        self._bar: Progress | None = None
-        console = Console(stderr=True)
-        if console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.percentage:3.0f} %"),
-                _Times(),
-                console=console,
-            )
-            self._task = self._bar.add_task(title, total=1.0)
-            self._bar.start()
+        self._bar: Bar | None = None
+        if sys.stderr.isatty():
+            from gapless.cli import bar  # rich takes a while to load
+
+            self._bar = bar.Bar(title)
 
     def advance(self, amount: float) -> None:
         """Add `amount` to the part of the total that is done."""
@@ -169,7 +152,7 @@ class Meter:
         share = min(1.0, self.done / self.total)
         now = time.monotonic()
         if self._bar is not None:
-            self._bar.update(self._task, completed=share, description=self.title)
+            self._bar.show(share, self.title)
         elif now - self._told >= LINE_EVERY_S and share > 0:
             self._told = now
             spent, left = now - self._begun, self._left(now, share)
@@ -190,7 +173,7 @@ class Meter:
     def close(self) -> None:
         """Remove the bar."""
         if self._bar is not None:
-            self._bar.stop()
+            self._bar.close()
 
 
 @contextmanager
@@ -209,6 +192,20 @@ def table_text(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     widths = [max(len(row[i]) for row in cells) for i in range(len(headings))]
     lines = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in cells]
     return "\n".join(lines) + "\n"
+
+
+def outcome_table(records: Sequence[dict[str, Any]], shown: Sequence[str]) -> str:
+    """Return a table of runs with their outcomes, and the rule of each outcome among them."""
+    from gapless.flow import Outcome
+
+    # as in JSON, where the overlap with its sign has another name
+    sized = [r | {"overlap": r["overlap"] and abs(r["overlap"])} for r in records]
+    names = (*shown, "outcome")
+    rows = [[i, *(record[name] for name in names)] for i, record in enumerate(sized)]
+    ended = [outcome for outcome in Outcome if outcome in {r["outcome"] for r in records}]
+    # each outcome is said once, with its rule
+    rules = "".join(f"{outcome}: {outcome.sentence}\n" for outcome in ended)
+    return table_text(("run", *names), rows) + rules
 
 
 def _cell(value: Any) -> str:

@@ -147,7 +147,8 @@ class ComplexProblem(Problem):
 
     def _mu(self, yhat: Float[Array, "K M"]) -> Float[Array, " K"]:
         # ⟨∇L, W⟩/N by moduli alone: ⟨x ŷ, W⟩ = r²
-        return (self.loss.d1(yhat, self.labels) * yhat).sum(axis=1) / (2 * self.n)
+        radial = (self.loss.d1(yhat, self.labels) * yhat).sum(axis=1)
+        return self.domain.multiplier(radial, 2 * self.n)
 
     @at_states("w")
     def multiplier(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
@@ -204,7 +205,7 @@ class ComplexProblem(Problem):
         both, across = both_readings(w), self._across
         sums, totals = through_rows(weigh, self.sensing, self.labels, both, across)
         gradient = totals[:, 0] + times_i(totals[:, 1])
-        mu = dot(gradient, w) / dot(w, w)
+        mu = self.domain.multiplier(dot(gradient, w), dot(w, w))
         velocity = mu[:, None] * w - gradient
         # |velocity|²/2 is that of W itself
         return Evaluation(

@@ -25,6 +25,8 @@ def draw_problem(
     loss: Loss = quartic,
     dtype: Dtype = "float32",
     noise: float = 0.0,
+    *,
+    sphere: bool = True,
 ) -> Problem:
     """Draw the instances of a design.
 
@@ -39,6 +41,8 @@ def draw_problem(
     noise
         Δ, the variance of noise added to every label, y → y + √Δ n with n ~ N(0, 1), before they
         are shuffled. The energy then vanishes nowhere, and no run is solved.
+    sphere
+        Whether states stay on the sphere of radius √N (`Problem`). Teachers are on it either way.
 
     Raises
     ------
@@ -64,7 +68,7 @@ def draw_problem(
         # no teacher is kept: an overlap with it would be chance
         if labels == "gaussian":
             y = _observed(design, design.gaussian_labels().astype(dtype), noise)
-            return made(kind, sensing, y, None, loss, has_signal=False)
+            return made(kind, sensing, y, None, loss, has_signal=False, sphere=sphere)
         # noise before the shuffle, so that twins share the multiset of labels
         if design.field == "complex":
             y = _observed(design, label_parts(teacher, sensing), noise)
@@ -72,7 +76,8 @@ def draw_problem(
             y = _observed(design, times_transpose(teacher, sensing), noise)
         if labels == "shuffled":
             y = design.shuffle(y)
-        return made(kind, sensing, y, teacher, loss, has_signal=labels == "teacher")
+        has_signal = labels == "teacher"
+        return made(kind, sensing, y, teacher, loss, has_signal=has_signal, sphere=sphere)
 
 
 def check_noise(noise: float) -> None:

@@ -6,7 +6,7 @@ carries K runs on one X, so states are (K, N) and both products are matrix-matri
 """
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from math import log2
 from typing import Any
@@ -40,7 +40,7 @@ from gapless.precision import Dtype, precision
 from gapless.problem.parts import made, registered, unpickled
 from gapless.problem.states import Evaluation, at_states, checked_states
 from gapless.sensing import SensingMatrix, TransformSensing, converted
-from gapless.sphere import cosine, dot
+from gapless.sphere import SPACE, SPHERE, Domain, cosine, dot
 
 
 @registered
@@ -65,6 +65,9 @@ class Problem:
     has_signal
         Whether the labels are the teacher's. Shuffled labels are not, and an overlap with the
         teacher is then accidental.
+    sphere
+        Whether states stay on the sphere of radius √N. Without it Ẇ = −∇L, the norm of W is free,
+        and μ is zero throughout (`gapless.sphere.Domain`).
 
     Raises
     ------
@@ -79,6 +82,7 @@ class Problem:
     teacher: Float[Array, "K N"] | None
     loss: Loss = field(default=quartic)
     has_signal: bool = True
+    sphere: bool = True
     # the labels sample by sample, where `for_loops` has made this layout
     _across: Float[Array, "M K"] | None = field(default=None, init=False, repr=False)
     # whether states need no look, because a loop made them
@@ -124,7 +128,7 @@ class Problem:
         """Pickle as NumPy arrays: JAX's own pickles lose float64 where its global flag is off."""
         given = (self.sensing, self.labels, self.teacher)
         arrays = (None if a is None else converted(a, np.asarray) for a in given)
-        return unpickled, (type(self), *arrays, self.loss, self.has_signal)
+        return unpickled, (type(self), *arrays, self.loss, self.has_signal, self.sphere)
 
     @property
     def arrays(self) -> tuple[Array, ...]:
@@ -156,6 +160,11 @@ class Problem:
     def dtype(self) -> Dtype:
         """The precision computed in (X may be stored in a narrower one)."""
         return "float64" if self.labels.dtype == np.float64 else "float32"
+
+    @property
+    def domain(self) -> Domain:
+        """The set of the states W, on which the flow and the Hessian depend in one way each."""
+        return SPHERE if self.sphere else SPACE
 
     @property
     def in_numpy(self) -> bool:
@@ -227,37 +236,36 @@ class Problem:
             runs = np.array(chosen)
             return self._only(runs)
         teacher = None if self.teacher is None else self.teacher[runs]
-        return self._with(self.sensing, self.labels[runs], teacher)
+        return self._with(labels=self.labels[runs], teacher=teacher)
 
     def _only(self, runs: np.ndarray) -> "Problem":
         """Return the problem of some runs; rows are selected in NumPy, without compilation."""
         labels = self.array(np.asarray(self.labels)[runs])
         teacher = None if self.teacher is None else self.array(np.asarray(self.teacher)[runs])
-        return self._with(self.sensing, labels, teacher)
+        return self._with(labels=labels, teacher=teacher)
+
+    def _with(self, **parts: Any) -> "Problem":
+        """Return this problem with parts that are right already; X is not looked at again."""
+        # not the second layout, which is of the labels that it was made from
+        known = {one.name: getattr(self, one.name) for one in fields(self) if one.init}
+        return made(type(self), **known | parts)
 
     def at_once(self) -> "Problem":
         """Return this problem in NumPy, where nothing is compiled; X is not looked at again."""
-        parts = (self.sensing, self.labels, self.teacher)
-        x, y, teacher = (None if part is None else converted(part, np.asarray) for part in parts)
-        return self._with(x, y, teacher)
-
-    def _with(self, x: Any, labels: Any, teacher: Any) -> "Problem":
-        """Return the problem of another X, labels and teacher, which are not looked at."""
-        return made(type(self), x, labels, teacher, self.loss, has_signal=self.has_signal)
+        parts = {name: getattr(self, name) for name in ("sensing", "labels", "teacher")}
+        known = {k: v if v is None else converted(v, np.asarray) for k, v in parts.items()}
+        return self._with(**known)
 
     def in_units_of(self, scale: float) -> "Problem":
         """Return the same instances with the loss ℓ/scale; X is not looked at again."""
-        loss = divided(self.loss, number("scale", scale, above=0))
-        parts = self.sensing, self.labels, self.teacher, loss
-        return made(type(self), *parts, has_signal=self.has_signal)
+        return self._with(loss=divided(self.loss, number("scale", scale, above=0)))
 
     def for_loops(self) -> "Problem":
         """Return this problem ready for many gradients: the labels also in a second layout."""
         # transposed once, not at every gradient of the loop
         wanted = not (self.in_numpy or self.of_transforms)
         across = sample_by_sample(self.labels, self.dimension) if wanted else None
-        parts = (self.sensing, self.labels, self.teacher, self.loss, across)
-        return made(type(self), *parts, has_signal=self.has_signal, in_loop=True)
+        return self._with(_across=across, in_loop=True)
 
     @at_states("w")
     def student_labels(self, w: Float[Array, "K N"]) -> Float[Array, "K M"]:
@@ -275,17 +283,17 @@ class Problem:
     def gradient(self, w: Float[Array, "K N"]) -> Float[Array, "K N"]:
         """Return ∇L = ½ Σ ℓ′(ŷ, y) x, the Euclidean gradient."""
         yhat = times_transpose(w, self.sensing)
-        # ½ of Eq. 1 and no 1/N: L is extensive, and so t is the time of Eq. 2
         return times(self.loss.d1(yhat, self.labels) / 2, self.sensing)
 
     @at_states("w")
     def multiplier(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
-        """Return μ = (1/2N) Σ ℓ′(ŷ, y) ŷ, Eq. 3."""
+        """Return μ = (1/2N) Σ ℓ′(ŷ, y) ŷ, Eq. 3; zero without the sphere."""
         return self._mu(times_transpose(w, self.sensing))
 
     def _mu(self, yhat: Float[Array, "K M"]) -> Float[Array, " K"]:
-        # ⟨∇L, W⟩/N: what makes ∇L − μW tangent at |W|² = N
-        return (self.loss.d1(yhat, self.labels) * yhat).sum(axis=1) / (2 * self.n)
+        # 2⟨∇L, W⟩ and 2|W|² = 2N, at which ∇L − μW is tangent
+        radial = (self.loss.d1(yhat, self.labels) * yhat).sum(axis=1)
+        return self.domain.multiplier(radial, 2 * self.n)
 
     @at_states("w")
     def curvature(self, w: Float[Array, "K N"]) -> tuple[Float[Array, "K M"], Float[Array, " K"]]:
@@ -296,7 +304,6 @@ class Problem:
 
     def gram(self, curvature: Array, mu: Float[Array, " K"]) -> Gram:
         """Return the K Hessians as operators, from the result of `curvature`."""
-        # −μ 1 enters as the shift: X stays one array for all runs
         return WeightedGram(self.sensing, curvature, -mu)
 
     def zero_modes(self, w: Float[Array, "K N"]) -> tuple[Float[Array, "K N"], ...]:
@@ -329,10 +336,11 @@ class Problem:
 
     @at_states("w")
     def evaluate(self, w: Float[Array, "K N"]) -> Evaluation:
-        """Return energy, μ and velocity from one pass over X.
+        """Return energy, μ and velocity −∇L + μW (Eq. 2) from one pass over X.
 
         μ is computed as ⟨∇L, W⟩/|W|²; on the sphere that is Eq. 3, and off it (inside a
-        multi-stage step) it keeps the velocity tangent to the sphere through W.
+        multi-stage step) it keeps the velocity tangent to the sphere through W. Without the sphere
+        it is zero.
         """
 
         def weigh(yhat: Array, y: Array) -> tuple[Array, Array]:
@@ -342,7 +350,7 @@ class Problem:
         # blocks of one vector a run, p = 1
         sums, totals = through_rows(weigh, self.sensing, self.labels, w[:, None], self._across)
         loss, gradient = sums[:, 0], totals[:, 0]
-        mu = dot(gradient, w) / dot(w, w)
+        mu = self.domain.multiplier(dot(gradient, w), dot(w, w))
         # Eq. 2: Ẇ = −∇L + μW
         velocity = mu[:, None] * w - gradient
         # per dimension like e, so that speed2 = −de/dt

@@ -1,4 +1,4 @@
-"""States given to a problem, taken as they are meant or refused by name, and their evaluation."""
+"""States that a problem is given from outside, checked by name, and its values at a state."""
 
 from collections.abc import Callable
 from functools import wraps
