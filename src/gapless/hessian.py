@@ -25,7 +25,7 @@ from gapless.linalg import (
 )
 from gapless.precision import checked_key, precision
 from gapless.problem import Problem
-from gapless.sensing import TransformSensing
+from gapless.sensing import TransformSensing, unscaled
 
 ROWS_PER_UPDATE = 4096
 """Sensing vectors that enter the dense matrix at once: bounds the memory of their scaled copy."""
@@ -130,8 +130,10 @@ def hessian_matrix(
     one = problem.at_once().of_runs(np.array([run]))
     operator = hessian_operator(one, state, deflate_radial=deflate_radial)
     gram = operator.operator if isinstance(operator, Deflated) else operator
-    weight = np.asarray(gram.weight[0])
-    sensing = np.asarray(gram.sensing).astype(weight.dtype, copy=False)
+    # of X = f A the weights take f², so that A is not copied
+    stored, factor = unscaled(gram.sensing)
+    weight = np.asarray(gram.weight[0]) * np.square(factor, dtype=gram.weight.dtype)
+    sensing = np.asarray(stored).astype(weight.dtype, copy=False)
     (update,) = scipy.linalg.get_blas_funcs(["syrk"], [sensing])
     # columns first, as BLAS wants it: every update then adds to the same memory
     lower = np.zeros((problem.n, problem.n), sensing.dtype, order="F")
@@ -312,10 +314,12 @@ def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[
 @compiled()
 def _top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[Array, "K k"]:
     runs, count, n = vectors.shape
+    # the share has no scale, and neither has X = f A here
+    sensing, _ = unscaled(problem.sensing)
     # ⟨v, x⟩² for all vectors of all runs in one product with X
-    image = (vectors.reshape(-1, n) @ problem.sensing.T) ** 2
+    image = (vectors.reshape(-1, n) @ sensing.T) ** 2
     # |x|² is 1 up to fluctuations of √(2/N) only, so it is divided out sample by sample
-    norms = (problem.sensing**2).sum(axis=1)
+    norms = (sensing**2).sum(axis=1)
     share = (image / norms[None]).max(axis=1).reshape(runs, count)
     return share / (vectors**2).sum(axis=2)
 

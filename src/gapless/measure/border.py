@@ -21,6 +21,7 @@ from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint
 from gapless.measure.point import Cost, finite
 from gapless.measure.threshold import at_rest
 from gapless.problem import Problem, draw_problem
+from gapless.sensing import unscaled
 from gapless.theory.bbp import bulk_edge, curvatures
 
 SIGNS = 16
@@ -88,7 +89,8 @@ def planted_border(
     matrix = np.asarray(hessian_matrix(problem, w, run, deflate_radial=True), float)
     lowest = float(scipy.linalg.eigh(matrix, eigvals_only=True, subset_by_index=[0, 0])[0])
     # X stays as it is stored: in float64 it would be twice as large
-    state, sensing = np.asarray(w[run], float), np.asarray(problem.sensing)
+    stored, factor = unscaled(problem.sensing)
+    state, sensing = np.asarray(w[run], float), np.asarray(stored)
     curvature, multiplier = problem.of_runs(np.array([run])).curvature(w[run : run + 1])
     d, mu = np.asarray(curvature[0], float), float(multiplier[0])
     y = np.asarray(problem.labels[run], float)
@@ -100,7 +102,7 @@ def planted_border(
         return found
     weights = np.asarray(signs, float) * (d * y / problem.n**0.5)
     # in the precision of X: widened, a large X would be copied
-    border = np.asarray(weights.astype(sensing.dtype) @ sensing, float)
+    border = factor * np.asarray(weights.astype(sensing.dtype) @ sensing, float)
     radial = state / np.linalg.norm(state)
     # b is tangent to the sphere: moving along W is no direction of the problem
     border -= np.outer(border @ radial, radial)

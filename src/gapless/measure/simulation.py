@@ -31,7 +31,7 @@ from gapless.measure.checkpoint import Checkpoint
 from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint, gradient_operations
 from gapless.measure.point import Cost, counted, finite
 from gapless.problem import Dtype, LabelKind, Problem, check_noise, draw_problem
-from gapless.sensing import check_storage, stored_numbers
+from gapless.sensing import check_storage, is_plain, stored_numbers
 
 ProtocolName = Literal["flow", "paper"]
 
@@ -278,7 +278,7 @@ def label_moments(problem: Problem, w: Float[Array, "K N"]) -> np.ndarray:
     The product is made in NumPy, because it is made once per design.
     """
     # X in float16 is widened block by block by the problem; NumPy would widen all of it
-    if problem.sensing.dtype == problem.dtype and not problem.of_transforms:
+    if problem.sensing.dtype == problem.dtype and is_plain(problem.sensing):
         size = np.abs(np.asarray(w) @ np.asarray(problem.sensing).T)
     else:
         size = np.abs(np.asarray(problem.student_labels(w)))

@@ -1,11 +1,12 @@
 """Teacher–student phase retrieval on a design: its instances and all quantities of a state.
 
-Each file has one subject: `draw` makes the instances, `problem` has energy, gradient, multiplier
-and Hessian products, `states` checks the arguments.
+Each file has one subject: `draw` makes the instances, `own` takes them from measurements,
+`problem` has energy, gradient, multiplier and Hessian products, `states` checks the arguments.
 """
 
 from gapless.precision import Dtype, precision
 from gapless.problem.draw import LabelKind, check_noise, draw_problem
+from gapless.problem.own import OwnProblem, problem_from_arrays
 from gapless.problem.problem import Evaluation, Problem
 from gapless.problem.states import FARTHEST
 
@@ -14,8 +15,10 @@ __all__ = [
     "Dtype",
     "Evaluation",
     "LabelKind",
+    "OwnProblem",
     "Problem",
     "check_noise",
     "draw_problem",
     "precision",
+    "problem_from_arrays",
 ]

@@ -31,7 +31,7 @@ from gapless.linalg import sample_by_sample, through_rows, times, times_transpos
 from gapless.losses import Loss, check_for_runs, divided, quartic
 from gapless.precision import Dtype, precision, precision_of
 from gapless.problem.states import at_states, checked_states
-from gapless.sensing import SensingMatrix, TransformSensing, converted
+from gapless.sensing import SensingMatrix, TransformSensing, converted, is_plain
 from gapless.sphere import cosine, dot
 
 
@@ -134,7 +134,7 @@ class Problem:
     def arrays(self) -> tuple[Array, ...]:
         """All arrays that the problem is made of."""
         x = self.sensing
-        return (*(x.arrays if isinstance(x, TransformSensing) else (x,)), self.labels, self.teacher)
+        return (*((x,) if is_plain(x) else x.arrays), self.labels, self.teacher)
 
     @property
     def m(self) -> int:
