@@ -12,6 +12,7 @@ from gapless.flow.integrate import (
     integrate,
     paper_budget,
 )
+from gapless.flow.norm import NormFit, fit_norm
 from gapless.flow.outcome import Outcome
 from gapless.flow.route import numpy_is_sooner, transforms_in_numpy
 from gapless.flow.solvers import GradientDescent, GradientFlow, Solver
@@ -30,6 +31,7 @@ __all__ = [
     "GradientFlow",
     "IntegrationState",
     "Method",
+    "NormFit",
     "Observables",
     "Outcome",
     "Solver",
@@ -38,6 +40,7 @@ __all__ = [
     "Trajectory",
     "chebyshev_method",
     "euler",
+    "fit_norm",
     "integrate",
     "loss_scale",
     "numpy_is_sooner",

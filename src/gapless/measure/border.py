@@ -13,7 +13,7 @@ import scipy.linalg
 from jaxtyping import Float
 
 from gapless.arrays import Array
-from gapless.flow import integrate
+from gapless.flow import Trajectory, integrate
 from gapless.hessian import hessian_matrix
 from gapless.inputs import real_array
 from gapless.losses import name_for_runs, parse_loss
@@ -123,12 +123,16 @@ class BorderPoint(DesignPoint):
         # the full name, with the hash of a user's source: the record's address depends on it
         object.__setattr__(self, "loss", name_for_runs(self.loss, "float32"))
 
+    def followed(self) -> tuple[Problem, Trajectory]:
+        """Return the problem and its runs to rest."""
+        # shuffled, not gaussian: the labels that a run with a teacher has, but with no signal in X
+        problem = draw_problem(self.design, "shuffled", parse_loss(self.loss))
+        return problem, integrate(problem, self.design.start(), LONGEST)
+
     def measure(self) -> pa.Table:
         """Return the records of `RECORDS`, one per run."""
         design, loss = self.design, parse_loss(self.loss)
-        # shuffled, not gaussian: the labels that a run with a teacher has, but with no signal in X
-        problem = draw_problem(design, "shuffled", loss)
-        run = integrate(problem, design.start(), LONGEST)
+        problem, run = self.followed()
         # a run that fits its labels (M < N) is at rest too, in no trap that a signal could open
         rest = [at_rest(one) for one in run.outcome]
         outcome = [str(one) for one in run.outcome]

@@ -167,10 +167,25 @@ class Simulation(DesignPoint):
 
         `on_share` is called with the share of the save times passed since its last call.
         """
+        return self.records(*self.followed(on_share))
+
+    def followed(
+        self, on_share: Callable[[float], None] | None = None
+    ) -> tuple[Problem, Trajectory]:
+        """Return the problem and the trajectories; `on_share` as in `measure`."""
         times = max(1, len(self.save_at))
         # shares of save times, not of t: the time between two of them is what is waited for
         progress = None if on_share is None else lambda *_: on_share(1 / times)
-        problem, trajectory = simulate(self, progress)
+        return simulate(self, progress)
+
+    def instances(self) -> tuple[Problem, Float[Array, "K N"]]:
+        """Return the problem and the initial states of the K runs."""
+        design, loss = self.design, parse_loss(self.loss)
+        problem = draw_problem(design, self.labels, loss, self.precision, self.noise)
+        return problem, start_states(design, problem, parse_start(self.start))
+
+    def records(self, problem: Problem, trajectory: Trajectory, **columns: Any) -> pa.Table:
+        """Return the records of trajectories; `columns` are those that a subclass adds."""
         moments = label_moments(problem, trajectory.state.w)
         # without save times the trajectory has one, t_max, which is not asked for
         saved = trajectory.t if self.save_at else trajectory.t[:0]
@@ -199,6 +214,7 @@ class Simulation(DesignPoint):
             t=[saved] * self.rows,
             # as many as there are times: none where nothing was to be saved
             **{name: values[:, : len(saved)] for name, values in over_time.items()},
+            **columns,
         )
 
     @property
@@ -223,14 +239,12 @@ class Simulation(DesignPoint):
 
 def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Problem, Trajectory]:
     """Return the problem of `point` and the trajectories of its K runs."""
-    problem = draw_problem(
-        point.design, point.labels, parse_loss(point.loss), point.precision, point.noise
-    )
+    problem, start = point.instances()
     checkpoint = Checkpoint(point)
     follow = partial(
         integrate,
         problem,
-        start_states(point.design, problem, parse_start(point.start)),
+        start,
         point.budget,
         solver=point.solver,
         save_at=point.save_at or None,

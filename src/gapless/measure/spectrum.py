@@ -1,8 +1,8 @@
 """Spectra of runs at a chosen moment: at the start, at a time, at an energy, at the threshold."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,7 @@ from gapless.flow import AtEnergy, Outcome, State, integrate
 from gapless.losses import Loss, quartic
 from gapless.measure.point import arrow, finite, words
 from gapless.measure.spectra import density_columns, spectral_columns
-from gapless.measure.threshold import T_TWIN, at_rest, twin_threshold
+from gapless.measure.threshold import T_TWIN, TwinThreshold, at_rest, twin_threshold
 from gapless.problem import LabelKind, Problem, draw_problem
 
 Kind = Literal["random", "threshold", "time", "energy"]
@@ -70,6 +70,21 @@ def parse_moment(text: str) -> Moment:
     return Moment(kind, value)
 
 
+class Spectra(NamedTuple):
+    """Spectra of K runs at a moment."""
+
+    table: pa.Table
+    """Rows of `spectrum_table`."""
+    state: State
+    """States at the moment, or where a run ended that did not reach it."""
+    time: np.ndarray
+    """Times of the states, (K,); NaN for a run that did not reach the moment."""
+    eigenvalues: np.ndarray
+    """Lowest eigenvalues, (K, k)."""
+    eigenvectors: np.ndarray
+    """Their unit eigenvectors, (K, k, N)."""
+
+
 def spectrum_table(
     design: Design,
     moment: Moment,
@@ -89,10 +104,57 @@ def spectrum_table(
     are also those of `density_columns`, for the first run that reached it, null for the others.
     """
     # before anything is drawn: a flow to rest takes minutes
-    if not 1 <= lowest <= design.n:
-        raise ValueError(f"lowest: must lie between 1 and n={design.n}, not {lowest}")
+    check_lowest(lowest, design.n)
     problem = draw_problem(design, labels, loss)
-    found = _at(problem, design, moment, labels)
+
+    def twin() -> TwinThreshold:
+        return twin_threshold(design, loss)
+
+    found = spectra_of(
+        problem,
+        design.start(),
+        moment,
+        design,
+        twin if labels == "teacher" else None,
+        lowest=lowest,
+        deflate_radial=deflate_radial,
+        densities=densities,
+    )
+    return found.table
+
+
+def check_lowest(lowest: int, n: int) -> None:
+    """Raise ``ValueError`` unless an N × N matrix has this number of eigenpairs."""
+    if not 1 <= lowest <= n:
+        raise ValueError(f"lowest: must lie between 1 and n={n}, not {lowest}")
+
+
+def spectra_of(
+    problem: Problem,
+    start: Float[Array, "K N"],
+    moment: Moment,
+    design: Design,
+    twin: Callable[[], TwinThreshold] | None,
+    *,
+    lowest: int = 3,
+    deflate_radial: bool = False,
+    densities: bool = False,
+) -> Spectra:
+    """Return the spectra of the runs of a problem at a moment of their flow from `start`.
+
+    Parameters
+    ----------
+    design
+        Keys of what is drawn for Lanczos.
+    twin
+        Function that returns the threshold energies of the twins; None where the labels have no
+        signal, and each run is its own twin.
+    lowest, deflate_radial, densities
+        As in `spectrum_table`.
+    """
+    check_lowest(lowest, problem.n)
+    labels: LabelKind = "shuffled" if twin is None else "teacher"
+    found = _at(problem, start, moment, twin)
     spectra = spectral_columns(
         problem,
         found.state,
@@ -100,7 +162,9 @@ def spectrum_table(
         key=design.key("lanczos"),
         lowest=lowest,
         deflate_radial=deflate_radial,
+        vectors=True,
     )
+    vectors = spectra.pop("eigenvectors")
     # null, not false: at a time or an energy nothing was followed to rest
     ended, none = found.outcome, pa.nulls(design.k)
     whole: dict[str, pa.Array] = {}
@@ -110,7 +174,7 @@ def spectrum_table(
         columns = density_columns(problem, found.state.w, first, key=key, deflate_radial=deflate)
         for name, values in columns.items():
             whole[name] = pa.array([values if run == first else None for run in range(design.k)])
-    return pa.table(
+    table = pa.table(
         {
             "design": arrow(np.full(design.k, design.index)),
             "run": arrow(np.arange(design.k)),
@@ -125,6 +189,7 @@ def spectrum_table(
             **whole,
         }
     )
+    return Spectra(table, found.state, found.time, spectra["eigenvalues"], vectors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,9 +207,14 @@ class _Found:
     speed2: np.ndarray | None = None
 
 
-def _at(problem: Problem, design: Design, moment: Moment, labels: LabelKind) -> _Found:
+def _at(
+    problem: Problem,
+    start: Float[Array, "K N"],
+    moment: Moment,
+    twin: Callable[[], TwinThreshold] | None,
+) -> _Found:
     """Return the state of each run at the moment."""
-    start = design.start()
+    k = problem.k
     if moment.kind in ("random", "time"):
         when = 0.0 if moment.kind == "random" else float(moment.value or 0.0)
         # a flow needs a positive budget: what is saved at 0 is the start itself
@@ -152,18 +222,17 @@ def _at(problem: Problem, design: Design, moment: Moment, labels: LabelKind) -> 
             problem, start, when or 1e-6, save_at=[when], observe=lambda _, state: state
         )
         state = run.observed[0]
-        return _Found(state, np.full(design.k, when), np.asarray(state.finite))
+        return _Found(state, np.full(k, when), np.asarray(state.finite))
     # without a signal the run is its own twin: its end is the threshold state
-    if moment.kind == "threshold" and labels != "teacher":
+    if moment.kind == "threshold" and twin is None:
         run = integrate(problem, start, T_TWIN)
         # at rest or not: `at_rest` of the row says which
         reached = np.asarray(run.state.finite)
         return _Found(run.state, run.stopped_at, reached, None, run.outcome, run.end.speed2)
-    if moment.kind == "threshold":
-        twin = twin_threshold(design, problem.loss)
-        ended = twin.outcome, twin.speed2
-        return _crossed(problem, start, twin.energy, *ended)
-    return _crossed(problem, start, np.full(design.k, moment.value))
+    if moment.kind == "threshold" and twin is not None:
+        ended = twin()
+        return _crossed(problem, start, ended.energy, ended.outcome, ended.speed2)
+    return _crossed(problem, start, np.full(k, moment.value))
 
 
 def _crossed(

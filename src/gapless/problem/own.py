@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from gapless.arrays import Array, jax
 from gapless.design import Design
-from gapless.inputs import number, real_array, real_kind, shaped, whole
+from gapless.inputs import real_array, real_kind, shaped, whole
 from gapless.losses import Loss, check_for_runs, is_built_in, quartic
 from gapless.precision import Dtype, precision
 from gapless.problem.problem import Problem, made
@@ -84,6 +84,12 @@ class OwnProblem:
         found = np.asarray(self.problem.student_labels(w), float) ** 2
         return np.linalg.norm(found - y2, axis=1) / np.linalg.norm(y2, axis=1)
 
+    def energy(self, w: Float[Array, "K N"]) -> np.ndarray:
+        """Return e = (1/2N) Σ ℓ(ŷ, y) of the labels in the units of the data, (K,)."""
+        y = np.asarray(self.problem.labels, float) * self.label_norm[:, None]
+        value = self.problem.loss.value(np.asarray(self.labels(w), float), y)
+        return np.asarray(value.sum(axis=1) / (2 * self.problem.n))
+
     def shuffled(self) -> "OwnProblem":
         """Return the problem whose labels are a permutation of the data's, one for each run."""
         problem = self.problem
@@ -140,8 +146,8 @@ def problem_from_arrays(
     start : (K, N)
         W(0), of any length; random by default, as `gapless.design.Design.start` draws it.
     norm
-        Norm ρ of the signal, where it is known; by default that of the teacher or, without one,
-        an estimate from the labels (`OwnProblem.norm_from`).
+        Norm ρ of the signal, where it is known, one number or (K,); by default that of the teacher
+        or, without one, an estimate from the labels (`gapless.flow.fit_norm` improves it).
     runs, seed
         K and the seed of random starts; K is 1 by default, or the number of given rows.
     in_numpy
@@ -163,7 +169,7 @@ def problem_from_arrays(
     signal = None if teacher is None else _states("teacher", teacher, n)
     first = None if start is None else _states("start", start, n)
     k = _number_of_runs(labels, signal, first, runs)
-    length, source = _norms(norm, signal, labels, rows.norm, n)
+    length, source = _norms(norm, signal, labels, rows.norm, n, k)
     length = np.broadcast_to(length, (k,)).copy()
     labels = np.broadcast_to(labels, (k, m)) * (n**0.5 / (rows.norm * length))[:, None]
     if signal is not None:
@@ -207,7 +213,7 @@ def _kind_of_x(x: Any) -> np.ndarray:
         raise ValueError("X: is complex; complex measurements are not supported here")
     found = np.asarray(real_kind("X", x))
     # a mask of bytes would be widened to four or eight times its size, block by block, at each step
-    if found.dtype.kind != "f" or found.dtype.itemsize > 8:
+    if found.dtype.kind != "f" or found.dtype.itemsize > 8 or not found.dtype.isnative:
         raise ValueError(
             f"X: holds numbers of {found.dtype}; save it as {RANDOM_OR_FILE}, such as "
             "X.astype('float32')"
@@ -325,14 +331,14 @@ def _number_of_runs(
 
 
 def _norms(
-    norm: Any, signal: np.ndarray | None, labels: np.ndarray, row_norm: float, n: int
+    norm: Any, signal: np.ndarray | None, labels: np.ndarray, row_norm: float, n: int, k: int
 ) -> tuple[np.ndarray, NormFrom]:
     """Return ρ of each row of labels and its source."""
     if norm is not None:
-        given = np.ravel(norm)
-        if given.size != 1:
-            raise ValueError(f"norm: must be one number, not {given.size}")
-        return np.full(1, number("norm", given[0], above=0)), "given"
+        given = np.ravel(np.asarray(real_array("norm", norm), float))
+        if given.size not in (1, k) or not (given > 0).all():
+            raise ValueError(f"norm: must be one positive number, or (K,) = ({k},) of them")
+        return given, "given"
     if signal is not None:
         return np.linalg.norm(signal, axis=1), "teacher"
     # E y² = c² ρ²/N for samples in random directions
