@@ -11,6 +11,7 @@ from gapless.cli.own import (
     check_alone,
     check_drawn,
     check_state_file,
+    check_states,
     own_problem,
     saved,
     sentence,
@@ -187,6 +188,7 @@ def _drawn_points(runs: int, k: int | None, states, save_at: str | None, paramet
         point = Simulation.model_validate(parameters)
     else:
         point = ContinuedSimulation.of(states.w, runs, parameters)
+        check_states(states, runs, point.n, k)
     times = _save_times(save_at, point.budget)
     points = points_of_few(point.model_copy(update={"save_at": times}), runs)
     point = points[0]

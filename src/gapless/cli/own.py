@@ -65,6 +65,19 @@ def states_in(path: Path) -> GivenStates:
     return GivenStates(path, w)
 
 
+def check_states(states: GivenStates, runs: int, n: int, runs_per_design: int | None) -> None:
+    """Raise ``ValueError`` unless states are those of `runs` runs in N dimensions."""
+    if states.w.shape != (runs, n):
+        raise ValueError(
+            f"start: {shown(states.path)} has states of shape {states.w.shape}, and {runs} runs "
+            f"need ({runs}, {n}); change --runs or --n"
+        )
+    if not states.w.any(axis=1).all():
+        raise ValueError(f"start: a state of {shown(states.path)} vanishes; give directions")
+    if runs_per_design and runs % runs_per_design:
+        raise ValueError(f"runs_per_design: {runs} given states are no multiple of it")
+
+
 def start_file(start: str | Path | None) -> Path | None:
     """Return the path of a start that is a file, by its suffix; None for the name of a start."""
     if start is None:
@@ -129,30 +142,26 @@ def _check_size(x: np.ndarray, runs: int | None) -> None:
     """Raise ``ValueError`` if X and the labels of all runs do not fit into memory."""
     labels = 10.0 * x.itemsize * (runs or 1) * len(x)
     # what is mapped from a file need not stay in memory
-    check_memory(labels + (0 if isinstance(x, np.memmap) else x.nbytes), "X, runs", "--runs")
+    check_memory(labels + (0 if isinstance(x, np.memmap) else x.nbytes), "runs", "--runs")
 
 
 def about(own: "OwnProblem", data: Path) -> dict[str, Any]:
-    """Return the origin and the units of a problem, for JSON.
-
-    `norm` is that before the flow; records have that at its end.
-    """
-    return {
-        "data": str(data),
-        "sha256": own.digest,
-        "row_norm": own.row_norm,
-        "norm": own.norm.tolist(),
-        "norm_from": own.norm_from,
-    }
+    """Return the origin of a problem and the factors of its units, for JSON."""
+    names = {"data": str(data), "sha256": own.digest, "row_norm": own.row_norm}
+    # what a drawn problem has, and measurements have not
+    return {"sensing": None, "noise": None} | names | {"norm_from": own.norm_from}
 
 
 def sentence(own: "OwnProblem") -> str:
     """Return the units of the numbers of a table in one line."""
-    how = {"labels": "estimated from the labels", "given": "given", "teacher": "of the teacher"}
-    norms = ", ".join(f"{value:.6g}" for value in np.unique(own.norm)[:3])
+    how = {
+        "labels": "estimated from the labels and fitted where a run comes to rest",
+        "given": "given",
+        "teacher": "that of the teacher",
+    }
     return (
-        f"X divided by its row norm {own.row_norm:.6g}, signal by its norm {norms} "
-        f"({how[own.norm_from]}) over √N; W and ŷ in the units of the data\n"
+        f"scaled: X by 1/{own.row_norm:.6g}, its row norm; the signal by √N over its norm, "
+        f"{how[own.norm_from]}\n"
     )
 
 

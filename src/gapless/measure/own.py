@@ -20,6 +20,7 @@ from gapless.arrays import Array
 from gapless.design import default_runs_per_design
 from gapless.files import write_durably
 from gapless.flow import FLOW, Solver, Trajectory, fit_norm, integrate
+from gapless.labels import LabelLaw
 from gapless.measure.border import LONGEST, BorderPoint
 from gapless.measure.point import finite
 from gapless.measure.simulation import RECORDS, Simulation
@@ -148,6 +149,20 @@ def own_spectra(
     return spectra_of(chosen.problem, chosen.start, moment, chosen.design, ours, **options)
 
 
+def label_moments(spectra: Spectra) -> list[dict[str, dict[str, float]]]:
+    """Return E|ŷ|^k and E|y|^k, k = 1 … 4, of each run's labels at the state of its spectrum."""
+    problem, w = spectra.problem, spectra.state.w
+    laws = [problem.label_law(w, run) for run in range(problem.k)]
+    # a law of y alone: both labels are y
+    return [
+        {
+            "student": law.moments(),
+            "data": LabelLaw(law.teacher, law.teacher, law.weight).moments(),
+        }
+        for law in laws
+    ]
+
+
 class ContinuedSimulation(Simulation):
     """Parameters of runs on a design from given states; `digest` is the SHA-256 of the states."""
 
@@ -159,18 +174,8 @@ class ContinuedSimulation(Simulation):
     def of(
         cls, states: np.ndarray, runs: int, parameters: dict[str, Any]
     ) -> "ContinuedSimulation":
-        """Return the template of the points of `runs` runs from states (K, N).
-
-        Raises ``ValueError`` for states of another shape.
-        """
+        """Return the template of the points of `runs` runs from states (K, N)."""
         point = cls.model_validate(parameters | {"digest": digest_of(states)})
-        if states.shape != (runs, point.n):
-            raise ValueError(
-                f"start: the file has states of shape {states.shape}, and {runs} runs need "
-                f"({runs}, {point.n}); change --runs or --n"
-            )
-        if point.runs is not None and runs % point.runs:
-            raise ValueError(f"runs_per_design: {runs} given states are no multiple of it")
         point._states = states
         point._k = point.runs or min(runs, default_runs_per_design(point.n))
         return point

@@ -14,7 +14,7 @@ from gapless.flow import AtEnergy, Outcome, State, integrate
 from gapless.losses import Loss, quartic
 from gapless.measure.point import arrow, finite, words
 from gapless.measure.spectra import density_columns, spectral_columns
-from gapless.measure.threshold import T_TWIN, TwinThreshold, at_rest, twin_threshold
+from gapless.measure.threshold import T_TWIN, TwinThreshold, at_rest, threshold_of
 from gapless.problem import LabelKind, Problem, draw_problem
 
 Kind = Literal["random", "threshold", "time", "energy"]
@@ -73,6 +73,7 @@ def parse_moment(text: str) -> Moment:
 class Spectra(NamedTuple):
     """Spectra of K runs at a moment."""
 
+    problem: Problem
     table: pa.Table
     """Rows of `spectrum_table`."""
     state: State
@@ -90,10 +91,7 @@ def spectrum_table(
     moment: Moment,
     labels: LabelKind = "teacher",
     loss: Loss = quartic,
-    *,
-    lowest: int = 3,
-    deflate_radial: bool = False,
-    densities: bool = False,
+    **options: Any,
 ) -> pa.Table:
     """Return one row per run: its state at the moment, and the Hessian's lowest eigenpairs there.
 
@@ -102,25 +100,35 @@ def spectrum_table(
     (|∇L − μW|²/N) of the twin or, without a teacher, of the run itself, null elsewhere; and those
     of `spectral_columns`, all null for a run that did not reach the moment. With `densities` there
     are also those of `density_columns`, for the first run that reached it, null for the others.
+    `options` are those of `spectra_of`.
+    """
+    return design_spectra(design, moment, labels, loss, **options).table
+
+
+def design_spectra(
+    design: Design,
+    moment: Moment,
+    labels: LabelKind = "teacher",
+    loss: Loss = quartic,
+    *,
+    start: Float[Array, "K N"] | None = None,
+    lowest: int = 3,
+    **options: Any,
+) -> Spectra:
+    """Return the spectra of the runs of a design, from random or given starts.
+
+    `options` are those of `spectra_of`.
     """
     # before anything is drawn: a flow to rest takes minutes
     check_lowest(lowest, design.n)
     problem = draw_problem(design, labels, loss)
+    first = design.start() if start is None else problem.array(start)
 
     def twin() -> TwinThreshold:
-        return twin_threshold(design, loss)
+        return threshold_of(draw_problem(design, "shuffled", loss), first)
 
-    found = spectra_of(
-        problem,
-        design.start(),
-        moment,
-        design,
-        twin if labels == "teacher" else None,
-        lowest=lowest,
-        deflate_radial=deflate_radial,
-        densities=densities,
-    )
-    return found.table
+    ours = twin if labels == "teacher" else None
+    return spectra_of(problem, first, moment, design, ours, lowest=lowest, **options)
 
 
 def check_lowest(lowest: int, n: int) -> None:
@@ -149,8 +157,10 @@ def spectra_of(
     twin
         Function that returns the threshold energies of the twins; None where the labels have no
         signal, and each run is its own twin.
-    lowest, deflate_radial, densities
-        As in `spectrum_table`.
+    lowest, deflate_radial
+        Number of eigenpairs, and whether the eigenvalue of W is moved into the bulk.
+    densities
+        Whether the density of the first run that reached the moment is computed.
     """
     check_lowest(lowest, problem.n)
     labels: LabelKind = "shuffled" if twin is None else "teacher"
@@ -189,7 +199,7 @@ def spectra_of(
             **whole,
         }
     )
-    return Spectra(table, found.state, found.time, spectra["eigenvalues"], vectors)
+    return Spectra(problem, table, found.state, found.time, spectra["eigenvalues"], vectors)
 
 
 @dataclass(frozen=True, eq=False)
