@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gapless.measure.own import SavedState
     from gapless.problem import OwnProblem
 
+
 @dataclass(frozen=True, eq=False)
 class GivenStates:
     """States of a file to start from: W (K, N), in the units of the data if they are of any."""
@@ -127,9 +128,7 @@ def own_problem(
             runs = default_runs
         _check_size(x, runs)
         in_numpy = False if x.shape[-1:] > (compiled_from,) else None
-        own = problem_from_arrays(
-            x, **arrays, loss=loss, runs=runs, seed=seed, in_numpy=in_numpy
-        )
+        own = problem_from_arrays(x, **arrays, loss=loss, runs=runs, seed=seed, in_numpy=in_numpy)
     except ValueError as error:
         raise ValueError(f"data: {error}") from None
     if states is not None and own.norm_from == "labels":

@@ -137,8 +137,7 @@ def spectrum(
         own = own_problem(
             data, chosen, runs, seed, states, default_runs=RUNS, compiled_from=DENSE_BELOW
         )
-        shape, runs = shape_of(own), own.problem.k
-        points = [CrossingPoint.model_validate({k: v for k, v in shape.items() if k != "digest"})]
+        points, runs = [CrossingPoint.model_validate(shape_of(own))], own.problem.k
         check_lowest(lowest, own.problem.n)
     else:
         check_drawn(n, alpha)

@@ -145,9 +145,7 @@ def _joined(first: Trajectory, then: Trajectory, runs: np.ndarray) -> Trajectory
         name: put(getattr(first, name), getattr(first, name)[runs] + getattr(then, name))
         for name in ("stopped_at", "steps", "gradients")
     }
-    ends = {
-        name: put(getattr(first, name), getattr(then, name)) for name in ("at_rest", "crossed")
-    }
+    ends = {name: put(getattr(first, name), getattr(then, name)) for name in ("at_rest", "crossed")}
     return replace(
         first,
         end=Observables(*map(put, first.end, then.end)),

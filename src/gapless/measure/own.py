@@ -40,16 +40,20 @@ of the data, fitted where it was estimated (`gapless.flow.fit_norm`); `misfit`, 
 
 
 class OwnSimulation(Simulation):
-    """Parameters of K runs on the user's X and labels; `digest` is the SHA-256 of the arrays."""
+    """Parameters of K runs on the user's X and labels.
+
+    `digest` is the SHA-256 of the arrays, and `states` that of starts and norms.
+    """
 
     SCHEMA = OWN_RECORDS
     digest: str
+    states: str
     _own: OwnProblem = PrivateAttr()
 
     @classmethod
     def of(cls, own: OwnProblem, **parameters: Any) -> "OwnSimulation":
         """Return the point of a problem of the user's, with other parameters of `Simulation`."""
-        point = cls.model_validate(shape_of(own) | {"dtype": own.problem.dtype} | parameters)
+        point = cls.model_validate(address_of(own) | {"dtype": own.problem.dtype} | parameters)
         point._own = own
         return point
 
@@ -69,7 +73,9 @@ class OwnSimulation(Simulation):
         _, run = self.followed(on_share)
         own = of_labels(self._own, self.labels)
         # permuted labels are of no signal, and have no norm to fit
-        return fitted(own, run, self.budget, self.solver) if self.labels == "teacher" else (own, run)
+        return (
+            fitted(own, run, self.budget, self.solver) if self.labels == "teacher" else (own, run)
+        )
 
     def own_records(self, own: OwnProblem, run: Trajectory) -> pa.Table:
         """Return the records of trajectories that `fitted` returned."""
@@ -83,18 +89,21 @@ class OwnBorder(BorderPoint):
     """Parameters of K runs to rest on the user's labels, with signals planted at their minima."""
 
     digest: str
+    states: str
     _own: OwnProblem = PrivateAttr()
 
     @classmethod
     def of(cls, own: OwnProblem, **parameters: Any) -> "OwnBorder":
         """Return the point of a problem of the user's, with other parameters of `BorderPoint`."""
-        point = cls.model_validate(shape_of(own) | parameters)
+        point = cls.model_validate(address_of(own) | parameters)
         point._own = own
         return point
 
     def followed(self) -> tuple[Problem, Trajectory]:
         """Return the problem and its runs to rest."""
-        own, run = fitted(self._own, integrate(self._own.problem, self._own.start, LONGEST), LONGEST)
+        own, run = fitted(
+            self._own, integrate(self._own.problem, self._own.start, LONGEST), LONGEST
+        )
         return own.problem, run
 
 
@@ -109,11 +118,16 @@ def fitted(
 
 
 def shape_of(own: OwnProblem) -> dict[str, Any]:
-    """Return the parameters of a point of runs on a problem of the user's."""
+    """Return the parameters of the shape, the seed and the loss of a problem of the user's."""
     design = own.design
     names = {"n": design.n, "alpha": design.alpha, "seed": design.seed, "runs": design.k}
-    switches = {"loss": own.problem.loss.name, "in_numpy": own.problem.in_numpy}
-    return names | switches | {"digest": own.digest}
+    return names | {"loss": own.problem.loss.name, "in_numpy": own.problem.in_numpy}
+
+
+def address_of(own: OwnProblem) -> dict[str, Any]:
+    """Return the parameters of a point of runs on a problem of the user's."""
+    arrays = {"digest": own.digest, "states": digest_of(own.start, own.norm)}
+    return shape_of(own) | arrays
 
 
 def of_labels(own: OwnProblem, labels: str) -> OwnProblem:
@@ -171,9 +185,7 @@ class ContinuedSimulation(Simulation):
     _k: int = PrivateAttr()
 
     @classmethod
-    def of(
-        cls, states: np.ndarray, runs: int, parameters: dict[str, Any]
-    ) -> "ContinuedSimulation":
+    def of(cls, states: np.ndarray, runs: int, parameters: dict[str, Any]) -> "ContinuedSimulation":
         """Return the template of the points of `runs` runs from states (K, N)."""
         point = cls.model_validate(parameters | {"digest": digest_of(states)})
         point._states = states

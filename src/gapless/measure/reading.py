@@ -52,9 +52,9 @@ def read_arrays(path: Path, names: Iterable[str] = NAMES) -> dict[str, np.ndarra
     except _Refusal as error:
         raise ValueError(f"{shown(path)} {error}") from None
     # what a damaged file makes a reader raise; none of it may be more than a line
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
         raise ValueError(f"{shown(path)} cannot be read ({reason(error)}); write it anew") from None
-    except (MemoryError, NotImplementedError, RuntimeError, pa.ArrowException) as error:
+    except (MemoryError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{shown(path)} cannot be read ({reason(error)})") from None
 
 
@@ -95,7 +95,10 @@ def _plain(name: str, load: Callable[[], np.ndarray]) -> np.ndarray:
     try:
         return load()
     except ValueError as error:
-        if "allow_pickle" in str(error) or "Object arrays" in str(error):
+        # numpy takes every file without its magic string for a pickle
+        if "pickled" in str(error):
+            raise _Refusal("is no .npy file; write it anew by numpy.save") from None
+        if "Object arrays" in str(error) or "Python objects" in str(error):
             raise _Refusal(
                 f"holds Python objects in {name}, which are not read: they could run code; save "
                 "arrays of numbers"

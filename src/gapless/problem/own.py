@@ -64,6 +64,8 @@ class OwnProblem:
     """
     design: Design
     """Keys of all that is drawn: starts, permutations, signs."""
+    given: tuple[np.ndarray | None, ...]
+    """A, |y|, teachers and norms as they were given."""
 
     def signal(self, w: Float[Array, "K N"]) -> np.ndarray:
         """Return w = W ρ/√N, states in the units of the data, (K, N); their signs are arbitrary."""
@@ -107,8 +109,8 @@ class OwnProblem:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of X, labels, teachers and norms, with their shapes and precisions."""
-        return digest_of(*self.problem.arrays, self.norm)
+        """SHA-256 of the given arrays, with their shapes and precisions."""
+        return digest_of(*self.given)
 
 
 def problem_from_arrays(
@@ -169,11 +171,14 @@ def problem_from_arrays(
     signal = None if teacher is None else _states("teacher", teacher, n)
     first = None if start is None else _states("start", start, n)
     k = _number_of_runs(labels, signal, first, runs)
+    given = (matrix, labels, signal, None if norm is None else np.asarray(norm))
     length, source = _norms(norm, signal, labels, rows.norm, n, k)
     length = np.broadcast_to(length, (k,)).copy()
     labels = np.broadcast_to(labels, (k, m)) * (n**0.5 / (rows.norm * length))[:, None]
     if signal is not None:
-        signal = np.broadcast_to(signal, (k, n)) * (n**0.5 / np.linalg.norm(signal, axis=1))[:, None]
+        signal = (
+            np.broadcast_to(signal, (k, n)) * (n**0.5 / np.linalg.norm(signal, axis=1))[:, None]
+        )
     in_numpy = is_built_in(loss) if in_numpy is None else in_numpy
     design = Design(n=n, alpha=m / n, seed=seed, runs=k, in_numpy=in_numpy)
     put: Callable[[Any], Any] = partial(np.asarray, dtype=dtype)
@@ -184,7 +189,7 @@ def problem_from_arrays(
         first = design.start() if first is None else first
         y0, w0, started = put(labels), None if signal is None else put(signal), put(first)
     problem = made(sensing, y0, w0, loss, has_signal=signal is not None)
-    return OwnProblem(problem, started, rows.norm, length, source, design)
+    return OwnProblem(problem, started, rows.norm, length, source, design, given)
 
 
 def digest_of(*arrays: Array | None) -> str:
@@ -197,7 +202,7 @@ def digest_of(*arrays: Array | None) -> str:
         whole = np.asarray(array)
         found.update(f"{whole.dtype.str}{whole.shape}".encode())
         # block by block: an array in columns, or one mapped from a file, is not copied
-        for block in _blocks(whole):
+        for block in _blocks(np.atleast_1d(whole)):
             found.update(np.ascontiguousarray(block).data)
     return found.hexdigest()
 
