@@ -229,9 +229,10 @@ def _save_times(text: str | None, budget: float) -> tuple[float, ...]:
 
 
 def _answer(point, records, start: str) -> dict:
-    # null, not a list of nulls, where there is nothing to overlap with
-    has_teacher = any(record["overlap"] is not None for record in records)
-    units = ("norm", "misfit", "energy_data") if "norm" in records[0] else ()
+    own = "norm" in records[0]
+    units = ("norm", "misfit", "energy_data") if own else ()
+    # measurements have a teacher or none; a drawn run has one unless its labels are noise
+    has_teacher = records[0]["overlap_start"] is not None if own else point.labels != "gaussian"
     return {
         "n": point.n,
         "m": point.design.m,

@@ -152,16 +152,19 @@ def about(own: "OwnProblem", data: Path) -> dict[str, Any]:
 
 
 def sentence(own: "OwnProblem") -> str:
-    """Return the units of the numbers of a table in one line."""
+    """Return the units of the numbers of a table, and what zero energy means without a teacher."""
     how = {
         "labels": "estimated from the labels and fitted where a run comes to rest",
         "given": "given",
         "teacher": "that of the teacher",
     }
-    return (
+    factors = (
         f"scaled: X by 1/{own.row_norm:.6g}, its row norm; the signal by √N over its norm, "
         f"{how[own.norm_from]}\n"
     )
+    if own.problem.teacher is not None:
+        return factors
+    return "no teacher: interpolated is the signal, where the data determine one\n" + factors
 
 
 def check_state_file(path: Path | None) -> None:

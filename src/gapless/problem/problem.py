@@ -60,6 +60,7 @@ class Problem:
     sensing : (M, N)
         X, with entries of variance 1/N. It is row-major, with which ``W @ X.T`` and ``r @ X`` are
         fast on a CPU; or a `gapless.sensing.TransformSensing`, which has products and no entries.
+        (`gapless.problem.problem_from_arrays` takes an X of any scale.)
     labels : (K, M)
         The labels y of each run. Losses are even in y, so its sign never matters.
     teacher : (K, N) or None
