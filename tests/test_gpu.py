@@ -26,9 +26,10 @@ DESIGN = Design(n=256, alpha=8, seed=5, runs=16)
 
 def test_off_the_cpu_products_are_made_in_full_float32(monkeypatch):
     """TF32, the default of float32 products on recent GPUs, keeps ten bits."""
+    monkeypatch.setattr("gapless.precision.on_cpu", lambda: True)
     with precision("float32"):
         assert setting("jax_default_matmul_precision") is None
-    monkeypatch.setattr("gapless.precision.jax.default_backend", lambda: "gpu")
+    monkeypatch.setattr("gapless.precision.on_cpu", lambda: False)
     with precision("float32"):
         assert setting("jax_default_matmul_precision") == "highest"
     assert setting("jax_default_matmul_precision") is None

@@ -193,7 +193,7 @@ def test_spectra_of_a_scaled_matrix_are_those_of_its_copy():
     copy = draw_problem(design, dtype="float64")
     x = ScaledSensing(np.asarray(copy.sensing) * 4.0, 0.25)
     scaled = made(x, copy.labels, copy.teacher, copy.loss)
-    w, signs = copy.teacher, design.signs(0, 3)
+    w, signs = np.asarray(copy.teacher), design.signs(0, 3)
 
     def quantities(problem: Problem) -> list:
         pairs = lowest_eigenpairs(problem, w, 2, key=design.key("lanczos"))

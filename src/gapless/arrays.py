@@ -64,6 +64,11 @@ else:
         return decorate
 
 
+def on_cpu() -> bool:
+    """Return whether JAX computes on the CPU and not on an accelerator."""
+    return jax.default_backend() == "cpu"
+
+
 QUICK = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}
 """Options of XLA on a CPU with which programs are compiled in half the time. They run as fast:
 their time goes into matrix products, which are no compiled code (docs/benchmarks.md)."""
@@ -72,7 +77,7 @@ their time goes into matrix products, which are no compiled code (docs/benchmark
 @cache
 def _compiler_options() -> dict[str, Any]:
     """Return `QUICK` if the backend has these options and the user has set no other level."""
-    if jax.default_backend() != "cpu" or "optimization_level" in os.environ.get("XLA_FLAGS", ""):
+    if not on_cpu() or "optimization_level" in os.environ.get("XLA_FLAGS", ""):
         return {}
     try:
         jax.jit(lambda: 0, compiler_options=QUICK)()

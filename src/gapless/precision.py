@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from gapless.arrays import jax, jnp
+from gapless.arrays import jax, jnp, on_cpu
 from gapless.flags import GENERATOR, as_ever
 
 Dtype = Literal["float32", "float64", "float16"]
@@ -48,6 +48,6 @@ def checked_key(name: str, key: Any) -> Any:
 @contextmanager
 def _computing_in(dtype: Dtype) -> Iterator[None]:
     # on the CPU products are made in full anyway
-    full = None if jax.default_backend() == "cpu" else "highest"
+    full = None if on_cpu() else "highest"
     with as_ever(), jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(full):
         yield

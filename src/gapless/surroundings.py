@@ -98,6 +98,8 @@ def forget_settings() -> None:
         os.environ["JAX_PLATFORMS"] = platforms
     if flags:
         os.environ["XLA_FLAGS"] = " ".join(flags)
+    # the first process on a GPU takes three quarters of its memory by default, and workers share it
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     columns = os.environ.get("COLUMNS", "")
     if not (columns.isascii() and columns.isdecimal() and int(columns) >= NARROWEST):
         os.environ.pop("COLUMNS", None)

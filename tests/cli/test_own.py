@@ -38,7 +38,7 @@ def npz(**arrays: Any) -> Callable[[Path], str]:
     """Return a writer of a file with the good arrays, some replaced, or left out by None."""
 
     def write(folder: Path) -> str:
-        given = {name: value for name, value in (GOOD | arrays).items() if value is not None}
+        given: Any = {name: one for name, one in (GOOD | arrays).items() if one is not None}
         np.savez(folder / "d.npz", **given)
         return "d.npz"
 

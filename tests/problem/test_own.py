@@ -15,7 +15,7 @@ Y = X @ SIGNAL
 
 def test_labels_of_the_signal_are_those_of_the_data():
     own = problem_from_arrays(X, y=Y, teacher=SIGNAL, runs=K)
-    teacher = own.problem.teacher
+    teacher = np.asarray(own.problem.teacher)
     np.testing.assert_allclose(own.signal(teacher), np.stack([SIGNAL] * K), rtol=1e-12)
     np.testing.assert_allclose(own.labels(teacher), np.stack([Y] * K), atol=1e-12 * abs(Y).max())
     assert own.misfit(teacher).max() < 1e-12
@@ -109,11 +109,11 @@ def test_signals_on_one_x_have_their_own_norms_and_starts():
     start = RNG.standard_normal((K, N))
     own = problem_from_arrays(X, y=signals @ X.T, teacher=signals, start=start)
     np.testing.assert_allclose(own.norm, np.linalg.norm(signals, axis=1))
-    np.testing.assert_allclose(own.signal(own.problem.teacher), signals)
+    np.testing.assert_allclose(own.signal(np.asarray(own.problem.teacher)), signals)
     np.testing.assert_allclose(own.start, start)
-    for wrong, named in (({"runs": 2}, "runs"), ({"start": start[:2]}, "start")):
+    for runs, some, named in ((2, None, "runs"), (None, start[:2], "start")):
         with pytest.raises(ValueError, match=named):
-            problem_from_arrays(X, y=signals @ X.T, **wrong)
+            problem_from_arrays(X, y=signals @ X.T, runs=runs, start=some)
 
 
 def test_permuted_labels_are_those_of_the_data():

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from gapless.arrays import Array, compiled, jax, library, repeat_while
+from gapless.arrays import Array, compiled, jax, library, on_cpu, repeat_while
 from gapless.flow.linearised import finish
 from gapless.flow.solvers import Solver
 from gapless.flow.state import State
@@ -104,6 +104,9 @@ def _smaller(problem: Problem, runs: int) -> tuple[int, ...]:
         # of few runs cost nearly what those of all do
         halvings = range(1, runs.bit_length()) if problem.of_transforms else ()
         return tuple(runs >> i for i in halvings)
+    # a size takes XLA ten seconds to compile for a GPU, and saves it little
+    if not on_cpu():
+        return ()
     n = problem.n
     parts = (2, 4, 8) if n >= SHRINK_FROM else (4,) if n >= SHRINK_ONCE_FROM else ()
     return tuple(runs // part for part in parts if runs // part >= SMALLEST_BATCH)

@@ -1,5 +1,8 @@
 """Choice between NumPy and a compiled program, by the shorter time of a computation."""
 
+from importlib.util import find_spec
+
+from gapless.arrays import on_cpu
 from gapless.losses import Loss, is_built_in
 from gapless.problem import Dtype
 from gapless.sensing import OF_TRANSFORMS, Ensemble
@@ -31,6 +34,11 @@ def transforms_in_numpy(ensemble: Ensemble, loss: Loss) -> bool:
     """Return whether X is made of transforms and the loss computes in NumPy: runs then do, too.
 
     On a CPU SciPy's transforms of a batch in float32 take a seventh of the time of XLA's
-    (M = 40,960 and 655,360).
+    (M = 40,960 and 655,360). On a GPU the runs are a compiled program.
     """
-    return ensemble in OF_TRANSFORMS and is_built_in(loss)
+    return ensemble in OF_TRANSFORMS and is_built_in(loss) and not _on_an_accelerator()
+
+
+def _on_an_accelerator() -> bool:
+    # JAX takes a second to load; without a plugin all that it has is the CPU
+    return find_spec("jax_plugins") is not None and not on_cpu()

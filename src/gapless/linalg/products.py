@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from gapless.arrays import Array, compiled, jax, jnp, lax, library, pytree
+from gapless.arrays import Array, compiled, jax, jnp, lax, library, on_cpu, pytree
 from gapless.inputs import shaped
 from gapless.precision import precision_of
 from gapless.sensing import ScaledSensing, SensingMatrix, TransformSensing
@@ -20,6 +20,9 @@ Weigh = Callable[[Array, Array], tuple[Array, Array]]
 ENTRIES_PER_BLOCK = 2**20
 """Entries of X held in a CPU's cache while both products with a block of its rows are made: one
 pass over X instead of two. Flat from 2¹⁹ to 2²¹ at N = 512 … 4096."""
+ENTRIES_PER_WIDE_BLOCK = 2**27
+"""The same off the CPU, where only an X in float16 is cut into blocks: half a GiB when widened. No
+cache is to be filled there, and every block costs launches of kernels."""
 TALL_UNTIL = 4
 """Smallest N/K at which labels ŷ are computed as X Wᵀ, (M, K), and not as W Xᵀ, (K, M).
 GFLOP/s of a gradient by the two (AVX-512): N = 256, K = 16: 190, 158; 64: 207, 193; 128: 193, 205;
@@ -133,13 +136,18 @@ def _check_factors(v: Array, x: SensingMatrix, axis: int) -> None:
 
 def _in_blocks(x: Array, v: Array) -> bool:
     # an X to be widened goes by blocks everywhere, or a copy of all of it would be made
-    return x.dtype != v.dtype or (x.size > ENTRIES_PER_BLOCK and jax.default_backend() == "cpu")
+    return x.dtype != v.dtype or (x.size > ENTRIES_PER_BLOCK and on_cpu())
+
+
+def _rows_per_block(x: Array) -> int:
+    m, n = x.shape
+    return min(m, max(1, (ENTRIES_PER_BLOCK if on_cpu() else ENTRIES_PER_WIDE_BLOCK) // n))
 
 
 @compiled()
 def _labels(v: Float[Array, "p N"], x: Float[Array, "M N"]) -> Float[Array, "p M"]:
-    m, n = x.shape
-    rows = min(m, max(1, ENTRIES_PER_BLOCK // n))
+    m, _ = x.shape
+    rows = _rows_per_block(x)
 
     def place(i: Array, image: Array) -> Array:
         # the last block reaches back, so that all are of one size
@@ -155,7 +163,7 @@ def _labels(v: Float[Array, "p N"], x: Float[Array, "M N"]) -> Float[Array, "p M
 @compiled()
 def _combination(r: Float[Array, "p M"], x: Float[Array, "M N"]) -> Float[Array, "p N"]:
     m, n = x.shape
-    rows = min(m, max(1, ENTRIES_PER_BLOCK // n))
+    rows = _rows_per_block(x)
     # (M, p), sample by sample as X is, so that blocks of both are whole rows
     across = r.T
 
@@ -227,7 +235,7 @@ def _through_rows(
     weigh: Weigh, x: Array, samples: Array, v: Array, across: Array | None
 ) -> tuple[Array, Array]:
     m, n = x.shape
-    rows = max(1, ENTRIES_PER_BLOCK // n)
+    rows = _rows_per_block(x)
     tall = _is_tall(n, v.shape[0] * v.shape[1])
     if tall:
         samples = samples.T if across is None else across
@@ -236,9 +244,8 @@ def _through_rows(
     def part(x: Array, samples: Array) -> tuple[Array, Array]:
         return _both_products(weigh, x.astype(v.dtype), samples, v, tall)
 
-    on_cpu = jax.default_backend() == "cpu"
     # one block: all of X fits the cache, or this is no CPU
-    if m <= rows or (not on_cpu and x.dtype == v.dtype):
+    if m <= rows or (not on_cpu() and x.dtype == v.dtype):
         return part(x, samples)
     # the first block takes what the others, all of one size, leave
     first = m % rows or rows
@@ -258,7 +265,7 @@ def sample_by_sample(samples: Float[Array, "K M"], n: int) -> Float[Array, "M K"
 
 
 def _is_tall(n: int, vectors: int) -> bool:
-    return n >= TALL_UNTIL * vectors and jax.default_backend() == "cpu"
+    return n >= TALL_UNTIL * vectors and on_cpu()
 
 
 def _both_products(

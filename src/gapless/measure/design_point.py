@@ -14,8 +14,10 @@ DESIGN_COLUMNS: dict[str, pa.DataType] = {
     **{name: pa.int64() for name in ("n", "m")},
     "alpha": pa.float64(),
     **{name: pa.int64() for name in ("seed", "design", "runs", "run")},
+    "sensing": pa.string(),
 }
-"""Columns that identify the design and the run of a record."""
+"""Columns that identify the design and the run of a record; `sensing` is null in older records,
+whose X is Gaussian."""
 NUMPY_IS_SLOWER = 3.0
 """Time of NumPy relative to compiled code at N = 64; the ratio is smaller at larger N."""
 TRANSFORMS_ARE_SLOWER = 25.0
