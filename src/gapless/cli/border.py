@@ -78,8 +78,13 @@ def border(
         raise ValueError("shard, out: a part needs a folder to meet the others in; give --out")
     if data is not None:
         # one X in this process: it does not travel to workers
-        alone = dict(workers=engine.workers, scheduler=engine.scheduler, shard=engine.shard)
-        check_alone(n=n, alpha=alpha, **alone)
+        check_alone(
+            n=n,
+            alpha=alpha,
+            workers=engine.workers,
+            scheduler=engine.scheduler,
+            shard=engine.shard,
+        )
         own = own_problem(data, parse_loss(loss), runs, seed, default_runs=RUNS_PER_DESIGN)
         point = OwnBorder.of(own)
         records, measured = _records(EXPERIMENT, [point], _spec(point), out, engine)

@@ -139,8 +139,9 @@ def flow(
         check_alone(labels, **drawn)
         own = own_problem(data, parse_loss(loss), runs, seed, states)
         points, runs = [_own_point(own, save_at, kept)], own.problem.k
+        origin = about(own, data)
     else:
-        own = None
+        own, origin = None, {}
         check_drawn(n, alpha)
         drawn = dict(n=n, alpha=alpha, dtype=dtype, noise=noise, sensing=sensing)
         runs = runs or (1 if states is None else len(states.w))
@@ -161,7 +162,6 @@ def flow(
 
         save_picture(plot, size, picture, records)
     if as_json:
-        origin = {} if own is None else about(own, data)
         print_json(_answer(points[0], records, str(file or points[0].start)) | origin)
     else:
         sys.stdout.write(_summary(records) + ("" if own is None else sentence(own)))

@@ -152,7 +152,7 @@ def about(own: "OwnProblem", data: Path) -> dict[str, Any]:
 
 
 def sentence(own: "OwnProblem") -> str:
-    """Return the units of the numbers of a table, and what zero energy means without a teacher."""
+    """Return the units of a table and, without a teacher, the meaning of zero energy, in lines."""
     how = {
         "labels": "estimated from the labels and fitted where a run comes to rest",
         "given": "given",

@@ -130,7 +130,7 @@ def spectrum(
             raise ValueError("threshold_energy: goes with --at threshold; or use --at energy:7")
         moment = Moment("energy", threshold_energy)
     states = None if start is None else states_in(start)
-    chosen, own = parse_loss(loss), None
+    chosen, own, origin = parse_loss(loss), None, {}
     if data is not None:
         drawn = dict(n=n, alpha=alpha, runs_per_design=runs_per_design)
         check_alone(labels, **drawn, sensing=sensing != "gaussian")
@@ -139,6 +139,7 @@ def spectrum(
         )
         points, runs = [CrossingPoint.model_validate(shape_of(own))], own.problem.k
         check_lowest(lowest, own.problem.n)
+        origin = about(own, data)
     else:
         check_drawn(n, alpha)
         runs = runs or (RUNS if states is None else len(states.w))
@@ -154,6 +155,7 @@ def spectrum(
             options = dict(lowest=lowest, deflate_radial=deflate_radial, densities=wanted)
             if own is not None:
                 found = own_spectra(own, moment, labels, **options)
+                origin["label_law"] = label_moments(found)
             else:
                 given = None if states is None else states.w[first : first + here.design.k]
                 found = design_spectra(here.design, moment, labels, chosen, start=given, **options)
@@ -170,10 +172,7 @@ def spectrum(
 
         save_picture(plot, size, picture, records, points[0], str(moment), labels)
     if as_json:
-        origin = {} if own is None else about(own, data)
         answer = _answer(points[0], str(moment), labels, deflate_radial, records)
-        if own is not None:
-            origin["label_law"] = label_moments(found)
         print_json(answer | origin | ({} if start is None else {"start": str(start)}))
     else:
         text = _summary(records, labels, points[0].loss)
