@@ -319,7 +319,9 @@ def _top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float
     # ⟨v, x⟩² for all vectors of all runs in one product with X
     image = (vectors.reshape(-1, n) @ sensing.T) ** 2
     # |x|² is 1 up to fluctuations of √(2/N) only, so it is divided out sample by sample
-    norms = (sensing**2).sum(axis=1)
+    # NumPy would make X² as large as X
+    in_numpy = library(sensing) is np
+    norms = np.einsum("mn,mn->m", sensing, sensing) if in_numpy else (sensing**2).sum(axis=1)
     share = (image / norms[None]).max(axis=1).reshape(runs, count)
     return share / (vectors**2).sum(axis=2)
 

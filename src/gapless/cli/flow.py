@@ -10,7 +10,6 @@ from gapless.cli.own import (
     about,
     check_alone,
     check_drawn,
-    check_state_file,
     check_states,
     own_problem,
     saved,
@@ -19,6 +18,7 @@ from gapless.cli.own import (
     states_in,
 )
 from gapless.cli.shared import (
+    STATES,
     Json,
     PrintSize,
     Whole,
@@ -128,7 +128,8 @@ def flow(
     check_runs(1 if runs is None else runs, runs_per_design)
     if plot is not None:
         check_writable(plot, "plot")
-    check_state_file(save_state)
+    if save_state is not None:
+        check_writable(save_state, "save_state", STATES)
     file = start_file(start)
     states = None if file is None else states_in(file)
     kept = dict(seed=seed, labels=labels, loss=loss, protocol=protocol, t_max=t_max)

@@ -167,18 +167,6 @@ def sentence(own: "OwnProblem") -> str:
     return "no teacher: interpolated is the signal, where the data determine one\n" + factors
 
 
-def check_state_file(path: Path | None) -> None:
-    """Raise ``ValueError`` if no file of states can be written at a path."""
-    if path is None:
-        return
-    if path.suffix.lower() != ".npz":
-        raise ValueError(f"save_state: {path.name} must end in .npz")
-    if not path.parent.is_dir():
-        raise ValueError(f"save_state: the folder {path.parent} does not exist; make it first")
-    if path.is_dir():
-        raise ValueError(f"save_state: {path} is a folder; give a file")
-
-
 def saved(path: Path, states: "Sequence[SavedState]", runs: int) -> None:
     """Write the states of the first `runs` runs of one or more designs to one file."""
     from gapless.measure.own import SavedState

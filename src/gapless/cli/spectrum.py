@@ -11,7 +11,6 @@ from gapless.cli.own import (
     about,
     check_alone,
     check_drawn,
-    check_state_file,
     check_states,
     own_problem,
     saved,
@@ -19,6 +18,7 @@ from gapless.cli.own import (
     states_in,
 )
 from gapless.cli.shared import (
+    STATES,
     Json,
     PrintSize,
     Whole,
@@ -123,7 +123,8 @@ def spectrum(
         raise ValueError(f"labels: {labels!r} is not one of teacher, shuffled, gaussian")
     if plot is not None:
         check_writable(plot, "plot")
-    check_state_file(save_state)
+    if save_state is not None:
+        check_writable(save_state, "save_state", STATES)
     moment = parse_moment(at)
     if threshold_energy is not None:
         if moment.kind != "threshold":

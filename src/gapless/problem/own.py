@@ -31,7 +31,7 @@ gradients take."""
 ENTRIES_PER_LOOK = 2**22
 LARGEST_NORM = 1e15
 """Largest row norm, and one over the smallest: float32 then holds all sums over samples."""
-RANDOM_OR_FILE = "float64, float32 or float16"
+KINDS_OF_X = "float64, float32 or float16"
 
 
 class _Rows(NamedTuple):
@@ -220,7 +220,7 @@ def _kind_of_x(x: Any) -> np.ndarray:
     # a mask of bytes would be widened to four or eight times its size, block by block, at each step
     if found.dtype.kind != "f" or found.dtype.itemsize > 8 or not found.dtype.isnative:
         raise ValueError(
-            f"X: holds numbers of {found.dtype}; save it as {RANDOM_OR_FILE}, such as "
+            f"X: holds numbers of {found.dtype}; save it as {KINDS_OF_X}, such as "
             "X.astype('float32')"
         )
     return found
