@@ -280,6 +280,7 @@ def test_the_energy_of_a_drawn_run_goes_on_from_its_file_too(tmp_path, capsys):
         assert "states" in err
 
 
+@pytest.mark.slow
 def test_minima_on_data_have_a_border_and_an_address(patterns, tmp_path, capsys):
     data, out = str(patterns / "patterns.npz"), str(tmp_path / "out")
     first = answer(capsys, "border", "--data", data, "--runs", "2", "--out", out)
@@ -290,6 +291,7 @@ def test_minima_on_data_have_a_border_and_an_address(patterns, tmp_path, capsys)
         assert run["lambda_1"] is None or run["lambda_1"] > 0 or run["outcome"] == "saddle"
 
 
+@pytest.mark.slow
 def test_pictures_and_tables_state_the_units(patterns, tmp_path, capsys):
     picture = tmp_path / "spectrum.svg"
     ask = ["spectrum", "--data", str(patterns / "patterns.npz"), "--runs", "1", "--at", "random"]
