@@ -26,9 +26,9 @@ from gapless.cli.shared import (
     check_writable,
     meter,
     numbers,
+    outcome_table,
     print_json,
     save_picture,
-    table_text,
 )
 from gapless.page.panels import PLAIN
 
@@ -47,6 +47,7 @@ def flow(
     start: str = "random",
     noise: float = 0.0,
     protocol: str = "flow",
+    sphere: bool = True,
     dtype: str | None = None,
     accurate: bool = False,
     save_at: str | None = None,
@@ -58,6 +59,8 @@ def flow(
     as_json: Json = False,
 ) -> None:
     """Follow gradient flow (Eq. 2) and print energy, overlap, μ and outcome of each run.
+
+    Without the sphere ρ = |W|²/N is printed in place of μ.
 
     Outcomes: recovered (q > 1 − 1e-6), interpolated (zero energy elsewhere), trapped (at rest at
     positive energy, |∇L − μW|²/N < 1e-10), time_out, not_finite. docs/conventions.md defines them.
@@ -99,10 +102,16 @@ def flow(
     noise
         Variance of noise added to each label.
     protocol
-        flow (step control), or paper (gradient descent at rate 2e-4 for 1500 log2 N steps).
+        flow (step control), paper (gradient descent at rate 2e-4 for 1500 log2 N steps),
+        heavy-ball:rate=2e-4,momentum=0.9 (time is steps × rate/(1 − momentum)), or
+        normalised-descent:rate=1e-3 (steps of this length times √N; time is the length of the path
+        in √N, 10 by default).
+    sphere
+        Keep W on the sphere of radius √N, as Eq. 2 does. With --no-sphere the flow is Ẇ = −∇L: no μ
+        and no division, and the norm of W is free.
     dtype
         float32, float64 or float16 (X in half the memory, everything else in float32); by default
-        float32 for the flow and float64 for the paper's protocol.
+        float32 for the flow and float64 for fixed steps.
     accurate
         Follow e(t) to 0.1 %, also past saddles, for three times the gradients during the descent.
     save_at
@@ -112,7 +121,7 @@ def flow(
         Numbers at another K agree to rounding and to the tolerance of the steps.
     plot
         File (.png, .pdf, .svg) for a picture of energy and overlap against time, with the 1RSB
-        threshold energy.
+        threshold energy; without the sphere of ρ, too.
     checkpoint
         Folder of a checkpoint of each design, written once a minute; the same command resumes from
         it.
@@ -137,7 +146,7 @@ def flow(
     if data is not None:
         drawn = dict(n=n, alpha=alpha, dtype=dtype, noise=noise or None)
         drawn |= dict(sensing=sensing != "gaussian", runs_per_design=runs_per_design)
-        check_alone(labels, **drawn)
+        check_alone(labels, **drawn, no_sphere=not sphere)
         own = own_problem(data, parse_loss(loss), runs, seed, states)
         points, runs = [_own_point(own, save_at, kept)], own.problem.k
         origin = about(own, data)
@@ -145,6 +154,7 @@ def flow(
         own, origin = None, {}
         check_drawn(n, alpha)
         drawn = dict(n=n, alpha=alpha, dtype=dtype, noise=noise, sensing=sensing)
+        drawn |= dict(sphere=sphere)
         runs = runs or (1 if states is None else len(states.w))
         points = _drawn_points(runs, runs_per_design, states, save_at, kept | drawn)
     records, ends = [], []
@@ -165,7 +175,11 @@ def flow(
     if as_json:
         print_json(_answer(points[0], records, str(file or points[0].start)) | origin)
     else:
-        sys.stdout.write(_summary(records) + ("" if own is None else sentence(own)))
+        # on the sphere ρ is 1, and off it μ is 0
+        units = () if own is None else ("norm", "misfit")
+        shown = ("energy", "overlap", "mu" if sphere else "rho", *units, "stopped_at", "gradients")
+        text = outcome_table(records, shown)
+        sys.stdout.write(text + ("" if own is None else sentence(own)))
 
 
 def _own_point(own, save_at: str | None, kept: dict):
@@ -244,6 +258,7 @@ def _answer(point, records, start: str) -> dict:
         "start": start,
         "noise": point.noise,
         "protocol": point.protocol,
+        "sphere": point.sphere,
         "dtype": point.precision,
         "accurate": point.accurate,
         "seed": point.seed,
@@ -256,22 +271,9 @@ def _answer(point, records, start: str) -> dict:
         else None,
         "signed_overlap": [record["overlap_t"] for record in records] if has_teacher else None,
         "mu": [record["mu_t"] for record in records],
+        "rho": [record["rho_t"] for record in records],
         **{
             name: [record[name] for record in records]
             for name in ("outcome", "stopped_at", "steps", "gradients", "design", "run", *units)
         },
     }
-
-
-def _summary(records) -> str:
-    from gapless.flow import Outcome
-
-    units = ("norm", "misfit") if "norm" in records[0] else ()
-    shown = ("energy", "overlap", "mu", *units, "stopped_at", "gradients", "outcome")
-    # as in JSON, where the overlap with its sign has another name
-    sized = [r | {"overlap": r["overlap"] and abs(r["overlap"])} for r in records]
-    rows = [[i, *(record[name] for name in shown)] for i, record in enumerate(sized)]
-    ended = [outcome for outcome in Outcome if outcome in {r["outcome"] for r in records}]
-    # each outcome is said once, with its rule
-    rules = "".join(f"{outcome}: {outcome.sentence}\n" for outcome in ended)
-    return table_text(("run", *shown), rows) + rules

@@ -52,6 +52,7 @@ def spectrum(
     lowest: Whole = 3,
     threshold_energy: float | None = None,
     deflate_radial: Annotated[bool, Parameter(negative="")] = False,
+    sphere: bool = True,
     runs_per_design: Whole | None = None,
     plot: Path | None = None,
     size: PrintSize = PLAIN,
@@ -98,6 +99,9 @@ def spectrum(
         Energy for --at threshold, instead of that of the twins.
     deflate_radial
         Move the eigenvalue of the radial direction W into the bulk.
+    sphere
+        Keep W on the sphere, as Eq. 2 does. With --no-sphere the flow is Ẇ = −∇L, and the Hessian
+        has no −μ.
     runs_per_design
         K, the number of runs on one sensing matrix; by default all, up to 64 (fewer for N > 2048).
         Numbers at another K agree to rounding and to the tolerance of the steps.
@@ -134,7 +138,7 @@ def spectrum(
     chosen, own, origin = parse_loss(loss), None, {}
     if data is not None:
         drawn = dict(n=n, alpha=alpha, runs_per_design=runs_per_design)
-        check_alone(labels, **drawn, sensing=sensing != "gaussian")
+        check_alone(labels, **drawn, sensing=sensing != "gaussian", no_sphere=not sphere)
         own = own_problem(
             data, chosen, runs, seed, states, default_runs=RUNS, compiled_from=DENSE_BELOW
         )
@@ -153,11 +157,12 @@ def spectrum(
         for here in points:
             # the density of the first run that reached the moment, for the picture
             wanted = plot is not None and not any(one["reached"] for one in records)
-            options = dict(lowest=lowest, deflate_radial=deflate_radial, densities=wanted)
+            options: dict = dict(lowest=lowest, deflate_radial=deflate_radial, densities=wanted)
             if own is not None:
                 found = own_spectra(own, moment, labels, **options)
                 origin["label_law"] = label_moments(found)
             else:
+                options["sphere"] = sphere
                 given = None if states is None else states.w[first : first + here.design.k]
                 found = design_spectra(here.design, moment, labels, chosen, start=given, **options)
             records += found.table.to_pylist()
@@ -173,7 +178,7 @@ def spectrum(
 
         save_picture(plot, size, picture, records, points[0], str(moment), labels)
     if as_json:
-        answer = _answer(points[0], str(moment), labels, deflate_radial, records)
+        answer = _answer(points[0], str(moment), labels, records, deflate_radial, sphere)
         print_json(answer | origin | ({} if start is None else {"start": str(start)}))
     else:
         text = _summary(records, labels, points[0].loss)
@@ -213,7 +218,7 @@ def _state(found, own):
     return SavedState(w, y_hat, energy, found.time, found.eigenvalues, found.eigenvectors)
 
 
-def _answer(point, at: str, labels: str, deflate_radial: bool, records) -> dict:
+def _answer(point, at: str, labels: str, records, deflate_radial: bool, sphere: bool) -> dict:
     names = {"overlap": "state_overlap", "vector_overlap": "overlap"}
     return {
         "n": point.n,
@@ -226,6 +231,7 @@ def _answer(point, at: str, labels: str, deflate_radial: bool, records) -> dict:
         "seed": point.seed,
         "runs_per_design": point.design.k,
         "deflate_radial": deflate_radial,
+        "sphere": sphere,
         "runs": [
             {names.get(k, k): v for k, v in record.items() if k not in DENSITIES}
             for record in records

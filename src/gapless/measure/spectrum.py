@@ -100,7 +100,7 @@ def spectrum_table(
     (|∇L − μW|²/N) of the twin or, without a teacher, of the run itself, null elsewhere; and those
     of `spectral_columns`, all null for a run that did not reach the moment. With `densities` there
     are also those of `density_columns`, for the first run that reached it, null for the others.
-    `options` are those of `spectra_of`.
+    `options` are those of `design_spectra`.
     """
     return design_spectra(design, moment, labels, loss, **options).table
 
@@ -113,19 +113,20 @@ def design_spectra(
     *,
     start: Float[Array, "K N"] | None = None,
     lowest: int = 3,
+    sphere: bool = True,
     **options: Any,
 ) -> Spectra:
     """Return the spectra of the runs of a design, from random or given starts.
 
-    `options` are those of `spectra_of`.
+    `sphere` is whether states stay on the sphere, and `options` are those of `spectra_of`.
     """
     # before anything is drawn: a flow to rest takes minutes
     check_lowest(lowest, design.n)
-    problem = draw_problem(design, labels, loss)
+    problem = draw_problem(design, labels, loss, sphere=sphere)
     first = design.start() if start is None else problem.array(start)
 
     def twin() -> TwinThreshold:
-        return threshold_of(draw_problem(design, "shuffled", loss), first)
+        return threshold_of(draw_problem(design, "shuffled", loss, sphere=sphere), first)
 
     ours = twin if labels == "teacher" else None
     return spectra_of(problem, first, moment, design, ours, lowest=lowest, **options)

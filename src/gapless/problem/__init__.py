@@ -7,8 +7,8 @@ Each file has one subject: `draw` makes the instances, `own` takes them from mea
 from gapless.precision import Dtype, precision
 from gapless.problem.draw import LabelKind, check_noise, draw_problem
 from gapless.problem.own import OwnProblem, problem_from_arrays
-from gapless.problem.problem import Evaluation, Problem
-from gapless.problem.states import FARTHEST
+from gapless.problem.problem import Problem
+from gapless.problem.states import FARTHEST, Evaluation
 
 __all__ = [
     "FARTHEST",
