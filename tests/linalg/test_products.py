@@ -7,6 +7,7 @@ import pytest
 
 from gapless.linalg import (
     WeightedGram,
+    through_rows,
     times,
     times_transpose,
 )
@@ -44,3 +45,21 @@ def test_half_a_gradient_by_blocks_of_rows_is_the_plain_one(stored, vectors, mon
     ):
         assert found.dtype == jnp.float32
         np.testing.assert_allclose(found, plain, atol=64 * EPSILON * np.abs(plain).max())
+
+
+@pytest.mark.parametrize("n", [100, 130, 1030])
+@pytest.mark.parametrize(("k", "p"), [(1, 1), (2, 1), (5, 2), (12, 1), (20, 1)])
+def test_the_pass_in_numpy_is_the_plain_sum_for_few_vectors_and_many(k, p, n):
+    """By pieces of a block, by whole blocks, and with rows left over."""
+    draw = np.random.default_rng(3)
+    m = 2 * n + 7
+    x = (draw.standard_normal((m, n)) / n**0.5).astype(np.float32)
+    samples = draw.standard_normal((k, m)).astype(np.float32)
+    v = draw.standard_normal((k, p, n)).astype(np.float32)
+    sums, totals = through_rows(lambda a, y: (a * y, a - y), x, samples, v)
+    images, exact = v.astype(float) @ x.astype(float).T, samples[:, None].astype(float)
+    bound = 64 * EPSILON * m**0.5
+    plain = (images - exact) @ x.astype(float)
+    np.testing.assert_allclose(totals, plain, atol=bound * np.abs(plain).max())
+    largest = np.abs(images * exact).sum(axis=2)
+    assert (np.abs(sums - (images * exact).sum(axis=2)) <= bound * largest).all()

@@ -27,6 +27,8 @@ from gapless.page.image import (
 from gapless.page.panels import Axis, Heat, Mark, Panel, Picture, Print, Series
 from pictures import pictures
 
+TEXT = "{http://www.w3.org/2000/svg}text"
+
 
 def axes_with(figure: Figure, picture: Picture) -> list[tuple[Panel, Axes]]:
     """Return panels with their axes: an inset's are those inside its predecessor's."""
@@ -164,6 +166,22 @@ def labelled() -> Picture:
     return Picture("two kinds", [panels], "quartic loss, N = 64, seed 0")
 
 
+def test_files_written_together_are_those_written_alone_up_to_the_place_of_panels(tmp_path):
+    """Sizes of type and pictures agree; panels are placed once, for the first file."""
+    together = [tmp_path / f"a.{ending}" for ending in ("png", "svg")]
+    save(labelled(), *together)
+    alone = [tmp_path / f"b.{ending}" for ending in ("png", "svg")]
+    for file in alone:
+        save(labelled(), file)
+    assert together[0].read_bytes() == alone[0].read_bytes()
+    first, second = (ElementTree.parse(svg).getroot() for svg in (together[1], alone[1]))
+    assert {key: first.get(key) for key in ("width", "height")} == {
+        key: second.get(key) for key in ("width", "height")
+    }
+    said = [["".join(one.itertext()) for one in svg.iter(TEXT)] for svg in (first, second)]
+    assert said[0] == said[1]
+
+
 def test_text_of_a_file_is_text(tmp_path):
     """A PDF has TrueType letters (journals refuse Type 3), and an SVG has text elements."""
     for ending in ("pdf", "svg"):
@@ -173,7 +191,7 @@ def test_text_of_a_file_is_text(tmp_path):
     assert re.search(rb"/Subtype\s*/(CIDFontType2|TrueType)", pdf)
     assert b"/FontFile2" in pdf
     svg = ElementTree.parse(tmp_path / "text.svg").getroot()
-    texts = {"".join(one.itertext()) for one in svg.iter("{http://www.w3.org/2000/svg}text")}
+    texts = {"".join(one.itertext()) for one in svg.iter(TEXT)}
     said = {"two kinds", "quartic loss, N = 64, seed 0", "teacher", "shuffled", "time t"}
     assert said | {"energy e", "α = 6", "budget"} <= texts
 

@@ -44,6 +44,19 @@ def test_a_store_without_records_says_so(tmp_path):
     assert "No records yet" in write_report(tmp_path).read_text()
 
 
+def test_a_page_does_not_depend_on_the_number_of_workers(tmp_path):
+    """Of figures drawn on workers, faults included."""
+    for name in ("fig1", "fig5"):
+        Store.open(tmp_path / name, {"experiment": name}, {})
+    (tmp_path / "fig5" / "spec.toml").write_text("no spec")
+    pages = [write_report(tmp_path, workers=n).read_text() for n in (1, 2)]
+    # the date of the page is that of its making
+    alone, shared = (re.sub(r"\d\d:\d\d UTC", "", page) for page in pages)
+    assert alone == shared
+    assert "fig5 cannot be drawn" in shared
+    assert "No records yet" in shared
+
+
 def test_a_folder_without_stores_is_refused(tmp_path):
     with pytest.raises(ValueError, match="holds no records"):
         write_report(tmp_path)
@@ -80,6 +93,6 @@ def test_a_drawing_that_fails_is_a_failed_computation(fig5, capsys, monkeypatch)
     def fail(*arguments, **options):
         raise ArithmeticError("no ink")
 
-    monkeypatch.setattr("gapless.report.report.save", fail)
+    monkeypatch.setattr("gapless.page.image.save", fail)
     assert main(["report", str(fig5.path.parent)]) == 1
     assert "no figure could be drawn (no ink)" in capsys.readouterr().err.splitlines()[-1]

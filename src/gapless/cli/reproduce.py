@@ -122,8 +122,10 @@ def reproduce(
         spec |= {} if loss is None else {"loss": loss}
         sweeps.append(Sweep(experiment, points, folder / name, spec))
     measured = run_sweeps(sweeps, engine)
+    page = None
     # parts of a job array would draw over each other: `gapless report` does it when all are there
-    page = write_report(folder, _own(experiments), size=size) if engine.shard is None else None
+    if engine.shard is None:
+        page = write_report(folder, _own(experiments), size=size, workers=engine.processes)
     for one in measured:
         one.check()
     failures = {one.name: failures_json(one.failures) for one in measured}

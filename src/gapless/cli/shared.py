@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, Token
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
-from rich.text import Text
 
 from gapless import machine
 from gapless.amounts import duration, memory
 from gapless.page.panels import Print
 
 if TYPE_CHECKING:
+    from gapless.cli.bar import Bar
     from gapless.page.panels import Picture
 
 MOST_NUMBERS = 10_000
@@ -142,14 +140,6 @@ def save_picture(
         save(picture(*shown), path, size=size)
 
 
-class _Times(ProgressColumn):
-    """Column of elapsed and remaining time."""
-
-    def render(self, task: Task) -> Text:
-        left = "" if task.time_remaining is None else f", {duration(task.time_remaining)} left"
-        return Text(duration(task.elapsed or 0.0) + left)
-
-
 class Meter:
     """Progress of a long computation on stderr: a bar on a terminal, lines elsewhere."""
 
@@ -157,18 +147,11 @@ class Meter:
         self.title, self.total, self.done = title, max(total, 1e-300), 0.0
         self._begun = self._told = time.monotonic()
         self._paced: tuple[float, float] | None = None
-        self._bar: Progress | None = None
-        console = Console(stderr=True)
-        if console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.percentage:3.0f} %"),
-                _Times(),
-                console=console,
-            )
-            self._task = self._bar.add_task(title, total=1.0)
-            self._bar.start()
+        self._bar: Bar | None = None
+        if sys.stderr.isatty():
+            from gapless.cli import bar  # rich takes a while to load
+
+            self._bar = bar.Bar(title)
 
     def advance(self, amount: float) -> None:
         """Add `amount` to the part of the total that is done."""
@@ -176,7 +159,7 @@ class Meter:
         share = min(1.0, self.done / self.total)
         now = time.monotonic()
         if self._bar is not None:
-            self._bar.update(self._task, completed=share, description=self.title)
+            self._bar.show(share, self.title)
         elif now - self._told >= LINE_EVERY_S and share > 0:
             self._told = now
             spent, left = now - self._begun, self._left(now, share)
@@ -197,7 +180,7 @@ class Meter:
     def close(self) -> None:
         """Remove the bar."""
         if self._bar is not None:
-            self._bar.stop()
+            self._bar.close()
 
 
 @contextmanager

@@ -36,7 +36,7 @@ _SMOKE = (4.0, 6.0, 8.0, 10.0, 12.0, 16.0)
 _ALPHAS = (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 14.0, 16.0)
 _LARGE = (5.0, 6.0, 7.0, 8.0, 10.0, 12.0)
 SIZES: dict[Scale, tuple[Size, ...]] = {
-    "smoke": (Size(128, _SMOKE, 3, 8), Size(256, _SMOKE, 2, 8)),
+    "smoke": (Size(128, _SMOKE, 2, 8), Size(256, _SMOKE, 2, 8)),
     "desk": (
         Size(512, _ALPHAS, 6, 32),
         Size(1024, _ALPHAS, 3, 32),

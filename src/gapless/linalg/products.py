@@ -23,6 +23,15 @@ pass over X instead of two. Flat from 2¹⁹ to 2²¹ at N = 512 … 4096."""
 ENTRIES_PER_WIDE_BLOCK = 2**27
 """The same off the CPU, where only an X in float16 is cut into blocks: half a GiB when widened. No
 cache is to be filled there, and every block costs launches of kernels."""
+FEW = 12
+"""Largest number of vectors whose products are made in NumPy by pieces of a block (`_pieces`).
+GFLOP/s of a gradient by pieces and by whole blocks (AVX-512, N = 128, 256, 512, 1024): two vectors
+24, 24, 24, 15 and 16, 9, 9, 7; eight 41, 51, 53, 37 and 34, 30, 29, 22; sixteen 46, 35, 53, 50 and
+53, 34, 44, 42. Below N = 128 pieces are slower."""
+PIECES_FROM = 128
+SMALL_PRODUCT, SMALL_RESULT = 10**6, 1200
+"""Bounds of OpenBLAS on M N K and M N, up to which it multiplies without packing the matrices,
+which takes longer than the product where one of them is a few vectors."""
 TALL_UNTIL = 4
 """Smallest N/K at which labels ŷ are computed as X Wᵀ, (M, K), and not as W Xᵀ, (K, M).
 GFLOP/s of a gradient by the two (AVX-512): N = 256, K = 16: 190, 158; 64: 207, 193; 128: 193, 205;
@@ -95,9 +104,9 @@ def _product(v: Float[Array, "p N"], x: Float[Array, "M N"]) -> Float[Array, "p 
     return v @ x.T
 
 
-def _blocks(x: np.ndarray, dtype: Any) -> Iterator[np.ndarray]:
+def _blocks(x: np.ndarray, dtype: Any, entries: int = ENTRIES_PER_BLOCK) -> Iterator[np.ndarray]:
     """Yield the rows of x in NumPy, block by block, in a precision."""
-    rows = max(1, ENTRIES_PER_BLOCK // x.shape[1])
+    rows = max(1, entries // x.shape[1])
     for first in range(0, len(x), rows):
         yield x[first : first + rows].astype(dtype, copy=False)
 
@@ -221,14 +230,30 @@ def _at_once(
     k, p, n = v.shape
     flat, first = v.reshape(k * p, n), 0
     sums, totals = np.zeros((k, p), v.dtype), np.zeros_like(flat)
-    for block in _blocks(x, v.dtype):
-        # twice as fast as the product with xᵀ, with the copy
-        images = np.ascontiguousarray((block @ flat.T).T).reshape(k, p, len(block))
-        cost, weight = weigh(images, samples[:, None, first : first + len(block)])
+    few = 1 < k * p <= FEW and n >= PIECES_FROM
+    # a quarter: the second-level cache holds it for the second product with each piece
+    for block in _blocks(x, v.dtype, ENTRIES_PER_BLOCK // 4 if few else ENTRIES_PER_BLOCK):
+        pieces = _pieces(block, k * p) if few else [block]
+        if few:
+            images = np.concatenate([flat @ piece.T for piece in pieces], axis=1)
+        else:
+            # twice as fast as the product with xᵀ, with the copy
+            images = np.ascontiguousarray((block @ flat.T).T)
+        labels = samples[:, None, first : first + len(block)]
+        cost, weight = weigh(images.reshape(k, p, len(block)), labels)
         sums += cost.sum(axis=2)
-        totals += weight.reshape(k * p, len(block)).astype(v.dtype, copy=False) @ block
+        weight, done = weight.reshape(k * p, len(block)).astype(v.dtype, copy=False), 0
+        for piece in pieces:
+            totals += weight[:, done : done + len(piece)] @ piece
+            done += len(piece)
         first += len(block)
     return sums, totals.reshape(v.shape)
+
+
+def _pieces(block: np.ndarray, vectors: int) -> list[np.ndarray]:
+    """Return the rows of a block in pieces whose products with some vectors are small."""
+    rows = max(1, min(SMALL_RESULT, SMALL_PRODUCT // block.shape[1]) // vectors)
+    return [block[i : i + rows] for i in range(0, len(block), rows)]
 
 
 def _through_rows(

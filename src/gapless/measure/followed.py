@@ -116,18 +116,15 @@ class SpectralPoint(CrossingPoint):
     def frames_of(self, index: int, run: int, time: float) -> dict[str, list[float]]:
         """Return the frames along a run that crosses at `time`: everything from `_SERIES`."""
         design, loss = self.on(index).design, parse_loss(self.loss)
-        one = slice(run, run + 1)
-        whole = draw_problem(design, "teacher", loss)
-        assert whole.teacher is not None
         # one run of K: its Hessian is dense, and the others' labels would be stepped for nothing
-        problem = type(whole)(whole.sensing, whole.labels[one], whole.teacher[one], loss)
+        problem = draw_problem(design, "teacher", loss).of_runs(np.array([run]))
         # from the start through the crossing to well past it: the bulk's edge rises above zero late
         times = np.linspace(0, HORIZON * time, self.frames)
         series: dict[str, list[Any]] = {name: [] for name in _SERIES}
         spectra, previous = [], None
         # alone, it is the run of its batch to the steps' tolerance only: it shares no stages now
         frames: list[tuple[State, dict[str, np.ndarray]]] = followed(
-            problem, design.start()[one], times, lambda state, joint: (state, joint)
+            problem, design.start()[run : run + 1], times, lambda state, joint: (state, joint)
         )
         for frame, (state, joint) in enumerate(frames):
             w = state.w

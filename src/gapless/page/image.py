@@ -99,13 +99,16 @@ def _own_style(size: Print, **more: Any) -> Iterator[None]:
         yield
 
 
-def save(picture: Picture, path: Path, dpi: float = 150, size: Print = PLAIN) -> None:
-    """Write a picture to a .png, .pdf or .svg file, whole or not at all."""
-    sink, kind = io.BytesIO(), path.suffix.lower()
+def save(picture: Picture, *paths: Path, dpi: float = 150, size: Print = PLAIN) -> None:
+    """Write a picture to .png, .pdf or .svg files, each whole or not at all."""
     with _own_style(size):
         figure = render(picture, size)
-        figure.savefig(sink, format=kind[1:], dpi=dpi, metadata=UNDATED.get(kind))
-    write_durably(path, sink.getbuffer())
+        for path in paths:
+            sink, kind = io.BytesIO(), path.suffix.lower()
+            figure.savefig(sink, format=kind[1:], dpi=dpi, metadata=UNDATED.get(kind))
+            write_durably(path, sink.getbuffer())
+            # panels stay where the first file has them: placing them takes half of the time
+            figure.set_layout_engine("none")
 
 
 def inline_svg(picture: Picture, name: str, title: str) -> str:

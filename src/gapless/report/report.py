@@ -3,10 +3,13 @@
 import html
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from importlib.resources import files
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,13 +21,14 @@ from gapless.figures import NAMES, Experiment, load
 from gapless.figures.experiment import OWN, Source
 from gapless.figures.success import EXPERIMENT as SUCCESS
 from gapless.files import reason, shown, tell, write_durably
+from gapless.interrupts import deaf_children
 from gapless.losses import recorded_loss
 from gapless.page.html import as_json, assemble, csv_download, html_table, points_table
-from gapless.page.image import inline_svg, save
 from gapless.page.panels import PLAIN, Picture, Print, source_of
 from gapless.report.records import COST, faults, origin, plain_records
 from gapless.report.words import bars, caption, commands, counted
 from gapless.store import Store, StoreError, stores_in
+from gapless.threads import pin_threads
 
 
 class NotDrawnError(RuntimeError):
@@ -42,7 +46,9 @@ class Section(NamedTuple):
     """The publication that the claims are from."""
 
 
-def write_report(folder: Path, own: Sequence[Experiment] = (), *, size: Print = PLAIN) -> Path:
+def write_report(
+    folder: Path, own: Sequence[Experiment] = (), *, size: Print = PLAIN, workers: int = 1
+) -> Path:
     """Draw every figure whose store has records and write ``report.html``; return its path.
 
     Each picture is also saved as ``figN.png``, ``figN.svg`` and ``figN.pdf`` at the `size` given.
@@ -60,6 +66,8 @@ def write_report(folder: Path, own: Sequence[Experiment] = (), *, size: Print = 
         these are shown as tables.
     size
         Width and type size of the saved pictures; on the page both follow from the page's width.
+    workers
+        Number of processes that draw the package's figures; those of `own` are drawn in this one.
 
     Raises
     ------
@@ -74,23 +82,25 @@ def write_report(folder: Path, own: Sequence[Experiment] = (), *, size: Print = 
     stores = stores_in(folder)
     given = {experiment.name: experiment for experiment in own}
     order = [*NAMES, *given, *stores]
+    ours = {name: stores[name] for name in NAMES if name in stores}
+    found = _drawn_on_workers(ours, folder, size, workers)
     titles: dict[str, str] = {}
-    found: dict[str, Section] = {}
     for name, store in sorted(stores.items(), key=lambda item: order.index(item[0])):
         experiment = load(name) if name in NAMES else given.get(name) or _of_success(name, store)
         titles[name] = name if experiment is None else experiment.title
-        found[name] = _section_or_why(name, titles[name], experiment, store, folder, size)
+        if name not in found:
+            found[name] = _section_or_why(name, titles[name], experiment, store, folder, size)
     page = folder / "report.html"
     template = files("gapless.report").joinpath("page.html").read_text("utf-8")
     text = assemble(
         template,
-        summary=counted([(section.source, section.claims) for section in found.values()]),
+        summary=counted([(found[name].source, found[name].claims) for name in titles]),
         commands=commands(stores),
         contents="".join(
             f'<li><a href="#{html.escape(name)}">{html.escape(shown(title))}</a></li>'
             for name, title in titles.items()
         ),
-        sections="\n".join(section.text for section in found.values()),
+        sections="\n".join(found[name].text for name in titles),
         version=version("gapless"),
         date=time.strftime("%d %B %Y, %H:%M UTC", time.gmtime()),
     )
@@ -100,6 +110,37 @@ def write_report(folder: Path, own: Sequence[Experiment] = (), *, size: Print = 
         raise ValueError(f"dir: cannot write {shown(page)}: {reason(error)}") from None
     _check_drawn([section.error for section in found.values()], page)
     return page
+
+
+def _drawn_on_workers(
+    stores: dict[str, Store], folder: Path, size: Print, workers: int
+) -> dict[str, Section]:
+    """Return the sections of the package's figures, by name; none with one worker.
+
+    Figures are independent, and their pictures take longer than the measurement of some.
+    """
+    most = min(workers, len(stores))
+    if most < 2:
+        return {}
+    try:
+        with ProcessPoolExecutor(most, get_context("spawn"), pin_threads) as pool:
+            # the processes start with the first tasks; interrupts are for this process
+            with deaf_children():
+                tasks = [pool.submit(_figure, *one, folder, size) for one in stores.items()]
+            return dict(zip(stores, [task.result() for task in tasks], strict=True))
+    except BrokenProcessPool:  # one was killed, for want of memory as a rule: here one by one
+        return {}
+
+
+def _figure(name: str, store: Store, folder: Path, size: Print) -> Section:
+    """Return the section of a figure of the package, in a process of its own."""
+    experiment = load(name)
+    found = _section_or_why(name, experiment.title, experiment, store, folder, size)
+    error = found.error
+    if error is None or isinstance(error, StoreError):
+        return found
+    # of a type that every process has
+    return found._replace(error=RuntimeError(reason(error)))
 
 
 def _check_drawn(errors: list[Exception | None], page: Path) -> None:
@@ -201,8 +242,9 @@ def _other_loss(store: Store, experiment: Experiment) -> str:
 
 def _printed(picture: Picture, experiment: Experiment, folder: Path, size: Print) -> str:
     """Save a picture as PNG, SVG and PDF; return it inline, with its caption."""
-    for ending in ("png", "svg", "pdf"):
-        save(picture, folder / f"{experiment.name}.{ending}", size=size)
+    from gapless.page.image import inline_svg, save  # loads matplotlib: where figures are drawn
+
+    save(picture, *(folder / f"{experiment.name}.{e}" for e in ("png", "svg", "pdf")), size=size)
     title = html.escape(experiment.title)
     return (
         f'<figure><div class="scroll" tabindex="0" role="region" aria-label="Picture: {title}">'

@@ -8,7 +8,6 @@ gradients on a fine mesh are then sufficient (docs/derivations/full-rsb.md §5).
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import lsq_linear
 
 from gapless.theory.full_rsb.recursion import Action, Recursion, entropy
 from gapless.theory.roots import NotConverged
@@ -139,6 +138,8 @@ def _to_the_top(hessian: np.ndarray, slope: np.ndarray, lowest: np.ndarray) -> n
     # without bounds first: mostly none is active, and bounded least squares take longer
     step = np.linalg.solve(square, target)
     if (step < bounds).any():
+        from scipy.optimize import lsq_linear  # takes longer to load than most theory to compute
+
         step = lsq_linear(square, target, (bounds, np.inf), method="bvls").x
     return scale * step
 

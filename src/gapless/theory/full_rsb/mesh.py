@@ -7,9 +7,12 @@ at nodes h = s sinh u ≥ 0 with uniform u, and interpolated by local polynomial
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 POINTS = 6
 """Number of nodes of a local polynomial."""
@@ -120,11 +123,13 @@ class Mesh:
         return x, weight / weight.sum()
 
     @cached_property
-    def smoothing(self) -> list[csr_array]:
+    def smoothing(self) -> "list[csr_array]":
         """Matrices from nodes to fields h + √Δq x for each step but the last, shape (n m, n).
 
         The first step starts at h = 0 only, and its matrix has shape (m, n).
         """
+        from scipy.sparse import csr_array  # here: most of theory does without
+
         x, _ = self.gaussian
         # the field starts at 0: of φ_0 no other value is asked for
         starts = [self.h[:1], *[self.h] * (self.step.size - 2)]
