@@ -11,6 +11,8 @@ WORKERS ?= 2
 # most of the tests' time goes to compiling small programs: with these options of XLA it takes a third
 QUICKLY := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false \
 	--xla_cpu_parallel_codegen_split_count=1
+# neighbours share fixtures and programs, and so a worker
+SHARED := -n $(WORKERS) --dist worksteal -q
 # what Python makes of the tests' source is kept for the next run
 PYTEST = PYTHONDONTWRITEBYTECODE= XLA_FLAGS="$(QUICKLY)" $(BIN)/python -m pytest
 # tests of texts, files, processes and pages: no arithmetic of theirs depends on the processor
@@ -25,17 +27,17 @@ reproduce: $(VENV)/.run
 	XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/gapless reproduce all --scale smoke --workers $(WORKERS) --out $(OUT)
 
 test: $(VENV)/.dev
-	$(PYTEST) -n $(WORKERS) -q
+	$(PYTEST) $(SHARED)
 
 # the fast tests of arithmetic with the instructions of every processor of the last ten years
 test-avx2: QUICKLY += --xla_cpu_max_isa=AVX2
 test-avx2: $(VENV)/.dev
-	OPENBLAS_CORETYPE=Haswell $(PYTEST) -n $(WORKERS) -q $(addprefix --ignore=tests/,$(NO_ARITHMETIC))
+	OPENBLAS_CORETYPE=Haswell $(PYTEST) $(SHARED) $(addprefix --ignore=tests/,$(NO_ARITHMETIC))
 
 # the fast tests with every seed moved, in reversed order (tests/seeds.py)
 test-many-seeds: $(VENV)/.dev
 	for shift in 1 2 1000; do \
-		SEED_SHIFT=$$shift $(PYTEST) -n $(WORKERS) -q --hypothesis-seed=$$shift || exit 1; \
+		SEED_SHIFT=$$shift $(PYTEST) $(SHARED) --hypothesis-seed=$$shift || exit 1; \
 	done
 
 # the fast tests as the source distribution holds them
@@ -45,10 +47,10 @@ test-sdist: $(VENV)/.dev
 	tar -xzf build/sdist/gapless-*.tar.gz -C build/sdist --strip-components=1
 	rm build/sdist/gapless-*.tar.gz
 	cd build/sdist && PYTHONPATH=src XLA_FLAGS="$(QUICKLY)" \
-	    $(abspath $(BIN))/python -m pytest -n $(WORKERS) -q
+	    $(abspath $(BIN))/python -m pytest $(SHARED)
 
 test-slow: $(VENV)/.docs
-	$(BIN)/python -m pytest -n $(WORKERS) -q -m "slow and not campaign"
+	$(BIN)/python -m pytest $(SHARED) -m "slow and not campaign"
 
 # the site, build/docs/index.html; needs no network, and a warning is an error
 docs: $(VENV)/.docs
