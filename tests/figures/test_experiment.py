@@ -32,12 +32,29 @@ def test_every_experiment_plans_distinct_points_with_a_cost(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "n"), [("fig1", 16384), ("fig3", 8192), ("fig4", 2048), ("fig5", 4096)]
+    ("name", "n"),
+    [("fig1", 16384), ("fig3", 8192), ("fig4", 2048), ("fig5", 4096), ("reach", 1048576)],
 )
 def test_the_large_scale_goes_to_the_papers_n_within_20_gib(name, n):
     points = load(name).points("large", 0)
     assert max(getattr(point, "n", 0) for point in points) == n
     assert max(point.cost().bytes for point in points) < 20 * 2**30
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_loss_changes_the_loss_alone_and_is_refused_by_figures_with_their_own(name):
+    experiment, loss = load(name), "normalised:a=0.5"
+    if not experiment.takes_loss:
+        with pytest.raises(ValueError, match=f"loss: {name} has a loss of its own"):
+            experiment.points_of("smoke", 0, loss)
+        return
+    others = experiment.points_of("smoke", 0, loss)
+    for own, other in zip(experiment.points("smoke", 0), others, strict=True):
+        changed = {key for key, value in own if getattr(other, key) != value}
+        assert changed == {"loss"}
+        assert experiment.address(own) != experiment.address(other)
+    with pytest.raises(ValueError, match="loss"):
+        experiment.points_of("smoke", 0, "no-such-loss")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -28,6 +28,17 @@ def test_a_half_finished_sweep_has_a_report(tmp_path):
     assert len(ids) == len(set(ids))
 
 
+def test_statements_are_not_judged_of_runs_of_another_loss(tmp_path):
+    spec = {"experiment": "fig5", "scale": "smoke", "seed": 0}
+    store = Store.open(tmp_path / "fig5", spec | {"loss": "normalised:a=0.5"}, {"version": "0"})
+    point = Simulation(n=32, alpha=8.0, seed=0, runs=8, loss="normalised:a=0.5")
+    run_in_process(plan(EXPERIMENT, [point], store).tasks(), lambda receipt: None)
+    text = write_report(tmp_path).read_text()
+    assert "are about another loss and are not judged" in text
+    assert "<h3>Claims" not in text
+    assert "gapless reproduce fig5 --scale smoke --seed 0 --loss normalised:a=0.5" in text
+
+
 def test_a_store_without_records_says_so(tmp_path):
     Store.open(tmp_path / "fig1", {"experiment": "fig1"}, {})
     assert "No records yet" in write_report(tmp_path).read_text()

@@ -32,6 +32,7 @@ def reproduce(
     *figures: str,
     scale: str = "smoke",
     seed: Whole = 0,
+    loss: str | None = None,
     out: Path | None = None,
     engine: Engine = HERE,
     size: PrintSize = PLAIN,
@@ -49,14 +50,17 @@ def reproduce(
     Parameters
     ----------
     figures
-        One or more of fig1 … fig5, bbp, baselines, late, escape, border, band and calibration, or
-        all, the default; or module:NAME of an Experiment of yours, in the current folder or
-        installed.
+        One or more of fig1 … fig5, bbp, baselines, late, escape, border, band, calibration and
+        reach, or all, the default; or module:NAME of an Experiment of yours, in the current folder
+        or installed.
     scale
         smoke (minutes), desk (an evening), large (nights: the paper's N with fewer runs, of Figures
-        1, 3, 4 and 5) or paper.
+        1, 3, 4, 5 and reach) or paper.
     seed
         The same seed gives the same numbers, whatever the workers.
+    loss
+        Another loss for fig1 … fig5 and bbp, as in gapless flow: normalised:a=0.5, module:name. The
+        pictures name it, and the paper's statements are not judged.
     out
         Folder of records, pictures and report; results/SCALE by default.
     dry_run
@@ -82,12 +86,15 @@ def reproduce(
         check_shares(print_slurm, engine, names, folder)
     experiments = [load(name) for name in names]
     _check_names(experiments)
+    if loss is not None and "all" in given:
+        experiments = [e for e in experiments if e.takes_loss]
+        names = tuple(experiment.name for experiment in experiments)
     if without := [e.name for e in experiments if scale not in e.scales]:
         if "all" not in given:
             raise ValueError(f"figures, scale: {', '.join(without)} has no points at this scale")
         experiments = [e for e in experiments if e.name not in without]
         names = tuple(experiment.name for experiment in experiments)
-    planned = {experiment.name: experiment.points(scale, seed) for experiment in experiments}
+    planned = {e.name: e.points_of(scale, seed, loss) for e in experiments}
     if empty := [name for name, points in planned.items() if not points]:
         raise ValueError(f"figures, scale: {', '.join(empty)} has no points at this scale")
     if dry_run or print_slurm is not None:
@@ -98,6 +105,7 @@ def reproduce(
         if print_slurm is None:
             return _print_plans(plans, engine, as_json)
         command = ["reproduce", *names, "--scale", scale, "--seed", str(seed)]
+        command += [] if loss is None else ["--loss", loss]
         estimates = _estimates(plans, engine, print_slurm)
         text = job_array(command, folder, engine, print_slurm, estimates)
         if as_json:
@@ -111,6 +119,7 @@ def reproduce(
         if lacking := _lacking(name, needed, engine):
             raise ValueError(f"scale, workers: {lacking}")
         spec = {"experiment": name, "version": experiment.version, "scale": scale, "seed": seed}
+        spec |= {} if loss is None else {"loss": loss}
         sweeps.append(Sweep(experiment, points, folder / name, spec))
     measured = run_sweeps(sweeps, engine)
     # parts of a job array would draw over each other: `gapless report` does it when all are there

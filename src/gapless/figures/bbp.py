@@ -12,8 +12,10 @@ run's own labels and history, at any overlap (docs/derivations/joint.md); the cl
 at overlap zero (limits.md §4), look at q < 0.1 alone, and the picture is greyed beyond.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -33,7 +35,7 @@ from gapless.analyse.verdict import (
     verdict,
 )
 from gapless.figures.experiment import Experiment, Scale, Source, in_numpy
-from gapless.losses import normalised
+from gapless.losses import normalised, recorded_loss
 from gapless.measure.frames import FramesPoint
 from gapless.page.panels import GREY, TWO_ERRORS, Axis, Mark, Panel, Picture, Series
 from gapless.theory import bbp_at_random_start, bbp_threshold
@@ -70,20 +72,32 @@ class Regimes:
 
     groups: list[pd.DataFrame]
     n: int
+    loss: str = LOSS.name
 
 
 def reduce(table: pd.DataFrame) -> Regimes:
     """Return the runs that were followed, by α."""
     followed = with_joint(table[table.outcome == "followed"])
-    return Regimes([group for _, group in followed.groupby("alpha")], int(table.n.max()))
+    groups = [group for _, group in followed.groupby("alpha")]
+    return Regimes(groups, int(table.n.max()), str(table.loss.iloc[0]))
 
 
 @cache
-def transitions() -> tuple[float, float]:
-    """Return α_BBP at a random start and at the 1RSB threshold states, for `LOSS`."""
-    late = bbp_threshold(LOSS).edge
-    assert late is not None
-    return bbp_at_random_start(LOSS).alpha, late
+def transitions(loss: str = LOSS.name) -> tuple[float, float]:
+    """Return α_BBP at a random start and at the 1RSB threshold states; NaN for one without.
+
+    A loss of a user's whose code is not run has neither.
+    """
+    known = recorded_loss(loss)
+    if known is None:
+        return nan, nan
+    early, late = nan, nan
+    # losses without a transition, such as one of unbounded curvature at a random start
+    with suppress(ValueError):
+        early = bbp_at_random_start(known).alpha
+    with suppress(ValueError):
+        late = bbp_threshold(known).edge or nan
+    return early, late
 
 
 def series(group: pd.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -96,16 +110,17 @@ def series(group: pd.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 def picture(reduced: Regimes) -> Picture:
     """Return, for each α: above, how far λ₁ lies below the bulk edge; below, overlaps of v₁."""
-    early, late = transitions()
+    early, late = transitions(reduced.loss)
     above, below = [], []
     for group in reduced.groups:
         alpha, t = float(group.alpha.iloc[0]), np.array(group.t.iloc[0])
         time = Axis("time t", "symlog", ticks=(0, 0.1, 1), linear=0.05)
         unsure = t[series(group, "overlap_t")[0] > SIGNAL_FREE]
         grey = Mark("x", unsure[0] if unsure.size else np.nan, colour=GREY, until=float(t[-1]))
-        regime = REGIMES[int(alpha > early) + int(alpha > late)]
         gap, size = Axis("bulk edge − λ₁", "symlog", linear=0.1), (3.5, 2.7)
-        title = f"α = {alpha:g}: {regime}"
+        both = np.isfinite([early, late]).all()
+        regime = f": {REGIMES[int(alpha > early) + int(alpha > late)]}" if both else ""
+        title = f"α = {alpha:g}{regime}"
         above.append(Panel(title, time, gap, _gaps(t, group), (grey,), size=size))
         overlap = Axis("overlap with the signal", range=(0, 1.02))
         # the mean of a random vector
@@ -113,11 +128,15 @@ def picture(reduced: Regimes) -> Picture:
         title = f"α = {alpha:g}; dotted: a random vector"
         below.append(Panel(title, time, overlap, _overlaps(t, group), (grey, chance), size=size))
     return Picture(
-        f"ℓ = (ŷ² − y²)²/(1 + y²), N = {reduced.n}: α_BBP = {early:.3f} at a random start, "
+        f"{_formula(reduced.loss)}, N = {reduced.n}: α_BBP = {early:.3f} at a random start, "
         f"{late:.3f} at the 1RSB threshold; grey: state's q above {SIGNAL_FREE:g}; "
         f"bars: {TWO_ERRORS}",
         (above, below) if above else (),
     )
+
+
+def _formula(loss: str) -> str:
+    return "ℓ = (ŷ² − y²)²/(1 + y²)" if loss == LOSS.name else f"loss {loss}"
 
 
 def _gaps(t: np.ndarray, group: pd.DataFrame) -> list[Series]:
@@ -227,4 +246,5 @@ EXPERIMENT = Experiment(
         "down, and above the second it should last until the run escapes."
     ),
     source=BONNAIRE,
+    takes_loss=True,
 )

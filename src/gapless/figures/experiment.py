@@ -103,6 +103,8 @@ class Experiment(Generic[R]):
         seed; and what to see.
     source
         Whose statements the claims are.
+    takes_loss
+        Whether its points can have another loss (`points_of`), for which the claims are not judged.
     """
 
     name: str
@@ -117,6 +119,20 @@ class Experiment(Generic[R]):
     caption: str = ""
     source: Source = OWN
     scales: tuple[Scale, ...] = EVERY
+    takes_loss: bool = False
+
+    def points_of(self, scale: Scale, seed: int, loss: str | None = None) -> Sequence[Point]:
+        """Return the points of a scale, with another loss where one is named.
+
+        Raises ``ValueError`` for a figure that has none, and for a loss that does not exist.
+        """
+        found = self.points(scale, seed)
+        if loss is None:
+            return found
+        if not self.takes_loss:
+            raise ValueError(f"loss: {self.name} has a loss of its own; leave --loss out for it")
+        # validated again: a loss may not be computed in the precision of a point
+        return [type(point).model_validate(dict(point) | {"loss": loss}) for point in found]
 
     def address(self, point: Point) -> str:
         """Return the address of a point: a hash of its parameters and the version."""

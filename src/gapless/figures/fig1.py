@@ -136,8 +136,9 @@ def claims(reduced: Runs) -> list[Claim]:
 def picture(reduced: Runs) -> Picture:
     """Return e(t) of every run, with a teacher and shuffled; dotted are the twins' plateaus."""
     n, plateau = reduced.n, reduced.plateau
-    # e(0) = 2α; what is above it is room for the legend
-    energy = Axis("energy e = L/N", range=(0, 2.7 * max(ALPHAS)))
+    # what is above the energies at the start is room for the legend
+    top = max((energies[0] for energies in reduced.table.energy_t), default=1.0)
+    energy = Axis("energy e = L/N", range=(0, 1.35 * top))
     panels = []
     for labels in ("teacher", "shuffled"):
         shown = reduced.of(labels)
@@ -191,4 +192,5 @@ EXPERIMENT = Experiment(
     ),
     source=THE_PAPER,
     scales=SCALES,
+    takes_loss=True,
 )

@@ -281,4 +281,5 @@ EXPERIMENT = Experiment(
         "signal, at the crossing (vertical line)."
     ),
     source=THE_PAPER,
+    takes_loss=True,
 )

@@ -325,4 +325,5 @@ EXPERIMENT = Experiment(
     ),
     source=THE_PAPER,
     scales=SCALES,
+    takes_loss=True,
 )

@@ -322,4 +322,5 @@ EXPERIMENT = Experiment(
     ),
     source=THE_PAPER,
     scales=SCALES,
+    takes_loss=True,
 )

@@ -121,6 +121,8 @@ class Curves:
         See `success_table`, `crossing_table`, `recovered_table`, `drift_table`, `time_table`.
     records
         How many there are.
+    loss
+        Loss of the runs.
     """
 
     fractions: pd.DataFrame
@@ -129,6 +131,7 @@ class Curves:
     drift: pd.DataFrame
     times: pd.DataFrame
     records: int
+    loss: str = "quartic"
 
 
 def reduce(table: pd.DataFrame) -> Curves:
@@ -136,7 +139,9 @@ def reduce(table: pd.DataFrame) -> Curves:
     crossing = crossing_table(table)
     drift = drift_table(crossing)
     recovered, times = recovered_table(table), time_table(table)
-    return Curves(success_table(table), crossing, recovered, drift, times, len(table))
+    # older records of a sweep were read without it
+    loss = str(table.loss.iloc[0]) if "loss" in table and len(table) else "quartic"
+    return Curves(success_table(table), crossing, recovered, drift, times, len(table), loss)
 
 
 WORDS: dict[str, tuple[str, str, str]] = {
@@ -245,7 +250,9 @@ def picture(reduced: Curves) -> Picture:
     end, name = max(14.5, float(fractions.alpha.max()) + 0.5), "fraction of the runs"
     whole = Axis("α = M/N", range=(None, end)), Axis(name, range=(-0.02, 1.02))
     close = Axis("α = M/N", range=(7.5, end)), Axis(name, range=(0.9, 1.005))
-    marks, size = (Mark("x", ALPHA_BBP_1RSB, "α_BBP, 1RSB", width=1.0, at=0.4),), (5.2, 4.4)
+    size, marks = (5.2, 4.4), ()
+    if reduced.loss == "quartic":
+        marks = (Mark("x", ALPHA_BBP_1RSB, "α_BBP, 1RSB", width=1.0, at=0.4),)
     return Picture(
         "full: solved, L/N ≤ 1e-8; dotted: recovered, q > 1 − 1e-6; by t = 0.3 log₂ N; bars: 95 %\n"
         "between the curves: runs that have found the signal, in no trap; "
@@ -302,7 +309,7 @@ def tables(reduced: Curves) -> list[tuple[str, pd.DataFrame]]:
 
 READS = (
     *("n", "m", "alpha", "seed", "design", "run"),
-    *("outcome", "overlap", "t_max", "t_1e-8", "steps", "gradients"),
+    *("loss", "outcome", "overlap", "t_max", "t_1e-8", "steps", "gradients"),
     *("stopped_at", "overlap_start"),
 )
 """Columns that `reduce` reads, since a desk sweep has two million records."""
@@ -324,4 +331,5 @@ EXPERIMENT = Experiment(
     ),
     source=THE_PAPER,
     scales=SCALES,
+    takes_loss=True,
 )

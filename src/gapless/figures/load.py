@@ -20,6 +20,7 @@ NAMES = (
     "border",
     "band",
     "calibration",
+    "reach",
 )
 """All figures: the paper's in its order, then our own."""
 

@@ -152,11 +152,14 @@ def _drawn(experiment: Experiment, store: Store, folder: Path, size: Print) -> S
     table = _without(records, "address", "written_at").to_pandas()
     unread = [] if reads is None else [c for c in ("loss", "n") if c in table and c not in reads]
     reduced = experiment.reduce(table.drop(columns=unread))
-    claims, picture = experiment.claims(reduced), experiment.picture(reduced)
+    # statements are about the figure's own loss
+    claims = [] if "loss" in store.spec() else experiment.claims(reduced)
+    picture = experiment.picture(reduced)
     picture = picture if picture.source else replace(picture, source=source_of(table))
     parts = [
         faults(store),
         _foreign_losses(records),
+        _other_loss(store, experiment),
         _printed(picture, experiment, folder, size),
         f"<h3>Claims{_scale(store)}</h3>" + _claims(claims, title, experiment.source)
         if claims
@@ -185,6 +188,15 @@ def _foreign_losses(records: pa.Table) -> str:
     ]
     tell(lines)
     return "".join(f'<p class="fault">{html.escape(line)}</p>' for line in lines)
+
+
+def _other_loss(store: Store, experiment: Experiment) -> str:
+    """Return the sentence on claims that are not judged, empty for the figure's own loss."""
+    loss = store.spec().get("loss")
+    if loss is None:
+        return ""
+    line = f"Runs of the loss {shown(str(loss))}: statements of {experiment.source.group} are about"
+    return f'<p class="hint">{html.escape(line)} another loss and are not judged.</p>'
 
 
 def _printed(picture: Picture, experiment: Experiment, folder: Path, size: Print) -> str:

@@ -43,15 +43,16 @@ def counted(found: Sequence[tuple[Source, Sequence[Claim]]]) -> str:
 
 
 def commands(stores: Mapping[str, Store]) -> str:
-    """Return the commands that measure these stores again, one for each scale and seed."""
-    made: dict[tuple[str, str], list[str]] = {}
+    """Return the commands that measure these stores again, one for each scale, seed and loss."""
+    made: dict[tuple[str, str, str], list[str]] = {}
     for name, store in stores.items():
         with suppress(StoreError):  # what is wrong with it stands in its section
             spec = store.spec()
             if "scale" in spec and "seed" in spec:
-                made.setdefault((str(spec["scale"]), str(spec["seed"])), []).append(name)
+                loss = f" --loss {spec['loss']}" if "loss" in spec else ""
+                made.setdefault((str(spec["scale"]), str(spec["seed"]), loss), []).append(name)
     lines = [
-        f"gapless reproduce {' '.join(names)} --scale {scale} --seed {seed}"
-        for (scale, seed), names in made.items()
+        f"gapless reproduce {' '.join(names)} --scale {scale} --seed {seed}{loss}"
+        for (scale, seed, loss), names in made.items()
     ]
     return "".join(f"<pre><code>{html.escape(shown(line))}</code></pre>" for line in lines)

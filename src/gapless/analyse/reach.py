@@ -1,0 +1,159 @@
+"""Success by size and time budget: α at half of the runs, and how times to solution grow with N.
+
+A start has an overlap of order 1/√N. While it grows like exp(Λt), a run of N → ∞ needs
+t = ½ ln N/Λ, so that within a budget of c log₂ N the runs are solved where
+
+    Λ(α) > ln 2/2c,
+
+and at fixed α the times of all runs move by 1/Λ with every unit of ½ ln N. Where the growth is
+faster at first than it is in the end, both hold only once ½ ln N exceeds what was gained at first.
+"""
+
+from collections.abc import Sequence
+from math import log
+
+import numpy as np
+import pandas as pd
+
+from gapless.analyse.statistics import weighted_line
+from gapless.analyse.success import success_column
+from gapless.analyse.survival import time_table
+from gapless.analyse.transition import by_design, crossings, fit_drift
+
+LEAST_DESIGNS = 3
+"""Fewest designs from which the interval of a median time is used as an error."""
+TO_REST = 300.0
+"""Time limit from which on runs count as followed to rest: by then all but a few are."""
+
+
+def rate_for(budget: float) -> float:
+    """Return ln 2/2c, the growth rate that solves runs of N → ∞ within t = c log₂ N."""
+    return log(2) / (2 * budget)
+
+
+def with_ensemble(table: pd.DataFrame) -> pd.DataFrame:
+    """Return records with the ensemble of X named: ``gaussian`` where a record does not say."""
+    return table.assign(sensing=table.sensing.fillna("gaussian"))
+
+
+def half_solved(table: pd.DataFrame, budgets: Sequence[float]) -> pd.DataFrame:
+    """Return the α at which half of the runs are solved, by ensemble, N and time budget.
+
+    Parameters
+    ----------
+    table
+        Records of `gapless.measure.simulation`, from `with_ensemble`.
+    budgets
+        c of t ≤ c log₂ N. Runs that were stopped earlier say nothing of it, and are left out.
+
+    Returns
+    -------
+    Columns ``sensing``, ``budget`` (infinite: to rest, of runs with a limit of `TO_REST` or more),
+    ``n``, ``alpha`` with ``error`` (statistical, by resampled designs, and of the interpolation)
+    and ``runs``, the fewest at an α. Sizes whose fraction does not pass one half have no row.
+    """
+    rows = []
+    good = table[table.outcome != "failed"]
+    for sensing, of_ensemble in good.groupby("sensing"):
+        for budget in (*budgets, np.inf):
+            # the runs to rest are other runs of the same designs: never both in one curve
+            resting = of_ensemble.t_max >= TO_REST
+            long = of_ensemble.t_max >= budget * np.log2(of_ensemble.n) - 1e-9
+            here = of_ensemble[resting if np.isinf(budget) else long & ~resting]
+            if here.empty:
+                continue
+            passage = here[success_column(1e-8)].astype(float)
+            designs = by_design(here, passage <= budget * np.log2(here.n))
+            fewest = designs.groupby(["n", "alpha"]).runs.sum().groupby("n").min()
+            rows += [
+                {
+                    "sensing": sensing,
+                    "budget": budget,
+                    "n": found.n,
+                    "alpha": found.alpha,
+                    "error": found.error,
+                    "runs": int(fewest[found.n]),
+                }
+                for found in crossings(designs, (0.5,))
+            ]
+    columns = pd.Index(["sensing", "budget", "n", "alpha", "error", "runs"])
+    return pd.DataFrame(rows, columns=columns).dropna(subset=["alpha"]).reset_index(drop=True)
+
+
+def drift_from(crossing: pd.DataFrame, smallest: int) -> pd.DataFrame:
+    """Return the fits of a + b ln N to α at one half, by budget, from a smallest N on.
+
+    Columns: budget, sizes, largest (N), runs (the fewest at an α), b with its error, chi2, dof,
+    p_value. Both ensembles enter, and budgets with three sizes or more.
+    """
+    rows = []
+    known = crossing[(crossing.n >= smallest)].dropna()
+    for budget, here in known.groupby("budget"):
+        if len(here) < 3:
+            continue
+        n, alpha, error = (here[name].to_numpy(float) for name in ("n", "alpha", "error"))
+        law = fit_drift(n, alpha, error)[0]
+        slope_error = weighted_line(np.log(n), alpha, error).errors[1]
+        rows.append(
+            {
+                "budget": budget,
+                "sizes": len(here),
+                "largest": int(n.max()),
+                "runs": int(here.runs.min()),
+                "b": law.b,
+                "b_error": slope_error,
+                "chi2": law.chi2,
+                "dof": law.dof,
+                "p_value": law.p_value,
+            }
+        )
+    columns = pd.Index(["budget", "sizes", "largest", "b", "b_error", "chi2", "dof", "p_value"])
+    return pd.DataFrame(rows, columns=columns)
+
+
+def times_by_size(table: pd.DataFrame) -> pd.DataFrame:
+    """Return `time_table` of each ensemble, with ``sensing`` and ``half_log_n``, ½ ln N.
+
+    Of each (N, α) the records with the longest limit count; a shorter budget censors.
+    """
+    parts = []
+    good = table[table.outcome != "failed"]
+    for sensing, here in good.groupby("sensing"):
+        longest = here.groupby(["n", "alpha"]).t_max.transform("max")
+        found = time_table(here[here.t_max == longest])
+        parts.append(found.assign(sensing=sensing, half_log_n=np.log(found.n.astype(float)) / 2))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def growth_of_times(times: pd.DataFrame, smallest: int) -> pd.DataFrame:
+    """Return the rate 1/Λ at which the median time to solution grows with ½ ln N, by α.
+
+    Columns: alpha, sizes, largest, rate (Λ), rate_error, chi2, dof: a weighted line through the
+    t_50 of `times_by_size` with intervals, from a smallest N on, both ensembles together.
+    """
+    rows = []
+    columns = pd.Index(["alpha", "sizes", "largest", "rate", "rate_error", "chi2", "dof"])
+    if times.empty:
+        return pd.DataFrame(columns=columns)
+    known = times[times.n >= smallest].dropna(subset=["t_50", "t_50_low", "t_50_high"])
+    for alpha, here in known.groupby("alpha"):
+        low, high = here.t_50_low.to_numpy(float), here.t_50_high.to_numpy(float)
+        good = (high > low) & (here.designs.to_numpy() >= LEAST_DESIGNS)
+        if good.sum() < 3:
+            continue
+        x, t = here.half_log_n.to_numpy(float)[good], here.t_50.to_numpy(float)[good]
+        # a 95 % interval is four standard errors wide, nearly
+        line = weighted_line(x, t, (high - low)[good] / 3.92)
+        slope, error = line.parameters[1], line.errors[1]
+        rows.append(
+            {
+                "alpha": alpha,
+                "sizes": int(good.sum()),
+                "largest": int(here.n[good].max()),
+                "rate": 1 / slope,
+                "rate_error": error / slope**2,
+                "chi2": line.chi2,
+                "dof": int(good.sum()) - 2,
+            }
+        )
+    return pd.DataFrame(rows, columns=columns)
