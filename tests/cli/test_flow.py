@@ -71,7 +71,9 @@ def test_the_overlaps_of_table_and_json_are_one_number(capsys):
 
 def test_an_ensemble_of_sensing_matrices_shares_the_starts(capsys):
     found = {
-        name: answer(capsys, *FLOW, "--runs", "4", "--save-at", "0", "--t-max", "0.01", "--sensing", name)
+        name: answer(
+            capsys, *FLOW, "--runs", "4", "--save-at", "0", "--t-max", "0.01", "--sensing", name
+        )
         for name in ("gaussian", "fast", "signs")
     }
     assert [run["sensing"] for run in found.values()] == list(found)

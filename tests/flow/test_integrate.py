@@ -109,7 +109,8 @@ def test_a_start_is_a_direction_whatever_its_length():
     with jax.enable_x64(True):  # else a start in float64 is no array of jax
         long = integrate(problem, jnp.asarray(1e200 * start.astype(float)), 0.1)
     np.testing.assert_allclose(long.state.w, usual.state.w, rtol=1e-4)
-    for bad in (0 * start, start[:1], start[:, :5], start[0], start + 0j, start * [[1], [1], [1], [np.nan]]):
+    hole = start * [[1], [1], [1], [np.nan]]
+    for bad in (0 * start, start[:1], start[:, :5], start[0], start + 0j, hole):
         with pytest.raises(ValueError, match=r"^start: "):
             integrate(problem, bad, 0.1)
 

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from math import isfinite
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -23,6 +22,7 @@ from gapless.flow.explicit import (
     euler,
 )
 from gapless.flow.state import State, is_finite, select
+from gapless.inputs import number
 from gapless.problem import Evaluation, Problem
 from gapless.sphere import normalise
 
@@ -106,8 +106,7 @@ class GradientDescent(Solver):
     method: Method = euler
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.rate) and self.rate > 0):
-            raise ValueError(f"rate: must be a positive number, not {self.rate}")
+        number("rate", self.rate, above=0)
 
     def in_time_of(self, scale: float) -> "GradientDescent":
         """Return the solver of the same steps in a unit of time `scale` times shorter."""
@@ -200,8 +199,7 @@ class GradientFlow(Solver):
     max_steps: int = 10_000
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.tolerance) and self.tolerance > 0):
-            raise ValueError(f"tolerance: must be a positive number, not {self.tolerance}")
+        number("tolerance", self.tolerance, above=0)
         if not 1 <= self.max_steps <= MOST_COUNTED:
             raise ValueError(f"max_steps: must be from 1 to 1e9, not {self.max_steps}")
         if not self.linear_below >= 0:
