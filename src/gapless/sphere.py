@@ -1,4 +1,7 @@
-"""The sphere of radius √N: states put on it, vectors made tangent to it, overlaps."""
+"""The sphere of radius √N, or no constraint: states put there, vectors made tangent, overlaps."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 from jaxtyping import Float
 
@@ -14,6 +17,79 @@ def normalise(w: Float[Array, "K N"]) -> Float[Array, "K N"]:
 def tangent(v: Float[Array, "K N"], unit: Float[Array, "K N"]) -> Float[Array, "K N"]:
     """Return P v, v without its part along the unit vectors W/√N."""
     return v - (v * unit).sum(axis=1, keepdims=True) * unit
+
+
+class Domain(ABC):
+    """Set of the states W, and everything that the flow and the Hessian need to know of it."""
+
+    @abstractmethod
+    def retract(self, w: Float[Array, "K N"]) -> Float[Array, "K N"]:
+        """Return W put back into the domain after a step."""
+
+    @abstractmethod
+    def tangent(self, v: Float[Array, "K N"], unit: Float[Array, "K N"]) -> Float[Array, "K N"]:
+        """Return v without the part that leaves the domain at W, `unit` being W/√N."""
+
+    @abstractmethod
+    def multiplier(
+        self, radial: Float[Array, " K"], square: Float[Array, " K"] | float
+    ) -> Float[Array, " K"]:
+        """Return μ such that ∇L − μW is tangent, for ⟨∇L, W⟩ and |W|²."""
+
+    @abstractmethod
+    def mean_square(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
+        """Return ρ = |W|²/N of states in the domain."""
+
+
+@dataclass(frozen=True)
+class Sphere(Domain):
+    """The sphere |W|² = N of Eq. 2, whose constraint has the multiplier μ of Eq. 3."""
+
+    def retract(self, w: Float[Array, "K N"]) -> Float[Array, "K N"]:
+        """Return W scaled back to the sphere."""
+        return normalise(w)
+
+    def tangent(self, v: Float[Array, "K N"], unit: Float[Array, "K N"]) -> Float[Array, "K N"]:
+        """Return P v, v without its part along W."""
+        return tangent(v, unit)
+
+    def multiplier(
+        self, radial: Float[Array, " K"], square: Float[Array, " K"] | float
+    ) -> Float[Array, " K"]:
+        """Return μ = ⟨∇L, W⟩/|W|²."""
+        return radial / square
+
+    def mean_square(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
+        """Return ρ = 1 exactly, the constraint and not its rounding."""
+        return library(w).ones(len(w), w.dtype)
+
+
+@dataclass(frozen=True)
+class Space(Domain):
+    """All of R^N: Ẇ = −∇L, with no multiplier and no division (Wirtinger flow's dynamics)."""
+
+    def retract(self, w: Float[Array, "K N"]) -> Float[Array, "K N"]:
+        """Return W unchanged."""
+        return w
+
+    def tangent(self, v: Float[Array, "K N"], unit: Float[Array, "K N"]) -> Float[Array, "K N"]:
+        """Return v unchanged."""
+        del unit
+        return v
+
+    def multiplier(
+        self, radial: Float[Array, " K"], square: Float[Array, " K"] | float
+    ) -> Float[Array, " K"]:
+        """Return μ = 0."""
+        del square
+        return library(radial).zeros_like(radial)
+
+    def mean_square(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
+        """Return ρ = |W|²/N, which the flow changes."""
+        return dot(w, w) / w.shape[1]
+
+
+SPHERE, SPACE = Sphere(), Space()
 
 
 @compiled()

@@ -87,3 +87,14 @@ def test_transforms_are_refused_the_precisions_that_store_entries(capsys):
     told = capsys.readouterr().err
     assert "--sensing, --dtype: a fast X has no entries to store in float16" in told
     assert told.count("\n") == 1
+
+
+def test_without_the_sphere_the_norm_is_answered_in_place_of_mu(capsys):
+    arguments = [*FLOW, "--runs", "2", "--t-max", "0.05", "--save-at", "0,0.05", "--no-sphere"]
+    found = answer(capsys, *arguments)
+    assert found["sphere"] is False
+    np.testing.assert_allclose(np.array(found["rho"])[:, 0], 1, rtol=1e-6)
+    assert (np.array(found["rho"])[:, 1] < 1).all()
+    assert not np.array(found["mu"]).any()
+    assert main(arguments) == 0
+    assert capsys.readouterr().out.split()[:4] == ["run", "energy", "overlap", "rho"]

@@ -75,3 +75,19 @@ def test_a_mistake_is_one_line_that_names_the_option(arguments, option, capsys) 
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert option in captured.err
+
+
+def test_without_the_sphere_the_spectrum_is_the_same_before_mu(capsys) -> None:
+    arguments = ["spectrum", "--n", "32", "--alpha", "8", "--at", "random", "--runs", "2", "--json"]
+    found = []
+    for more in ([], ["--no-sphere"]):
+        assert main([*arguments, *more]) == 0
+        found.append(json.loads(capsys.readouterr().out)["runs"])
+    for on, off in zip(*found, strict=True):
+        assert off["mu"] == 0
+        # float32: rounding relative to a width of some hundreds
+        shift = pytest.approx(on["mu"], abs=1e-3)
+        assert [b - a for a, b in zip(on["eigenvalues"], off["eigenvalues"], strict=True)] == [
+            shift
+        ] * 3
+        assert off["hessian_edge"] - on["hessian_edge"] == shift

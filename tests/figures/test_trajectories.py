@@ -1,5 +1,6 @@
 """The picture of `gapless flow --plot`."""
 
+import numpy as np
 import pytest
 
 from gapless.analyse.plateaus import prediction
@@ -28,3 +29,12 @@ def test_the_picture_says_what_it_is_of_and_what_colours_mean(records) -> None:
     assert "coloured by how they ended" in shown.title
     legends = {series.legend for series in shown.panels[0].series}
     assert sum(int(str(legend).split()[0]) for legend in legends) == 3
+
+
+def test_without_the_sphere_the_norm_stands_beside_the_energy(records) -> None:
+    free = [record | {"sphere": False} for record in records]
+    energy, norm, overlap = picture(free).panels
+    # the threshold energy is of the sphere
+    assert (energy.marks, overlap.marks) == ((), ())
+    assert [mark.value for mark in norm.marks] == [1.0]
+    assert [np.asarray(series.y).tolist() for series in norm.series] == [[1.0, 1.0, 1.0]] * 3

@@ -7,15 +7,19 @@ import pytest
 
 from gapless.design import Design
 from gapless.flow import (
+    ACCURATE,
     FLOW,
+    SWEEP,
     AtEnergy,
     GradientDescent,
     GradientFlow,
     Outcome,
     integrate,
 )
+from gapless.flow.control import energy_rounding
 from gapless.losses import normalised
 from gapless.problem import Problem, draw_problem
+from gapless.sphere import normalise, tangent
 
 
 def test_the_clock_is_kept_and_save_times_are_met():
@@ -154,3 +158,70 @@ def test_batches_by_transforms_shrink_and_change_no_outcome():
     assert whole.outcome == shrinking.outcome
     # batches of other sizes take other stages: steps err by 2 % of what is left
     np.testing.assert_allclose(whole.passage[:, 0], shrinking.passage[:, 0], rtol=1e-2)
+
+
+FREE = Design(n=48, alpha=10, seed=3, runs=4, in_numpy=True)  # nothing is compiled
+
+
+def test_without_the_sphere_the_energy_never_rises_and_the_signal_has_norm_one():
+    free, times = draw_problem(FREE, sphere=False), np.geomspace(1e-3, 6.0, 60)
+    run = integrate(free, FREE.start(), 6.0, save_at=times)
+    energy = np.column_stack([run.start.energy, run.energy])
+    slack = energy_rounding(free, energy[:, :-1].ravel()).reshape(4, -1)
+    assert (np.diff(energy, axis=1) <= slack).all()
+    assert (run.start.rho == pytest.approx(1, rel=1e-6)) & (run.rho.min(axis=1) < 0.9).all()
+    found = np.array(run.outcome) == Outcome.recovered
+    assert found.any()
+    # e = ⟨δ, Hδ⟩/2N with H ⪰ 1 at the signal here: |δ|²/N ≤ 2e, and ρ − 1 = 2⟨δ, W*⟩/N + …
+    assert (np.abs(run.end.rho - 1)[found] <= 3 * np.sqrt(2 * run.end.energy[found]) + 1e-6).all()
+    # a run at rest has no radial force: ρ is stationary there
+    assert (run.mu == 0).all()
+
+
+def test_the_norm_moves_by_twice_the_multiplier_of_the_sphere():
+    """dρ/dt = −2⟨∇L, W⟩/N, which is −2μ of Eq. 3 at a state on the sphere."""
+    start, t = FREE.start().astype(float), 1e-6
+    mu = draw_problem(FREE, dtype="float64").multiplier(start)
+    run = integrate(draw_problem(FREE, dtype="float64", sphere=False), start, t)
+    # relative errors: of second order, t times a rate of some 10²
+    np.testing.assert_allclose((run.end.rho - run.start.rho) / t, -2 * mu, rtol=1e-3)
+
+
+def test_with_the_norm_held_it_is_the_flow_on_the_sphere():
+    """Euler's steps along the projected velocity, divided by the norm: bit by bit but rounding."""
+    free, on = (draw_problem(FREE, dtype="float64", sphere=sphere) for sphere in (False, True))
+    rate, w = 1e-3, normalise(FREE.start().astype(float))
+    expected = integrate(on, w, 20 * rate, solver=GradientDescent(rate)).state.w
+    for _ in range(20):
+        w = normalise(w + rate * tangent(free.evaluate(w).velocity, w / 48**0.5))
+    np.testing.assert_allclose(w, expected, rtol=1e-11, atol=1e-11)
+
+
+def test_without_the_sphere_axes_are_arbitrary_and_lengths_are_not():
+    free = draw_problem(FREE, dtype="float64", sphere=False)
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(48, 48)))[0]
+    turned = Problem(
+        free.sensing @ turn, free.labels, free.teacher @ turn, free.loss, sphere=False
+    ).at_once()
+    start = 0.7 * FREE.start().astype(float)
+    here = integrate(free, start, 0.05)
+    there = integrate(turned, start @ turn, 0.05)
+    np.testing.assert_allclose(here.start.rho, 0.49, rtol=1e-6)
+    np.testing.assert_allclose(there.end.rho, here.end.rho, rtol=1e-7)
+    np.testing.assert_allclose(there.end.energy, here.end.energy, rtol=1e-7)
+    other = integrate(free, FREE.start().astype(float), 0.05)
+    assert (np.abs(other.end.rho / here.end.rho - 1) > 1e-3).any()
+
+
+def test_the_krylov_step_ends_at_the_norm_of_the_signal_too():
+    design = Design(n=128, alpha=12, seed=1, runs=4)
+    free, start = draw_problem(design, sphere=False), design.start()
+    stepped, leapt = (integrate(free, start, 4.0, solver=s) for s in (ACCURATE, SWEEP))
+    ends = np.array([run.outcome for run in (stepped, leapt)])
+    found = (ends == Outcome.recovered).all(axis=0)
+    assert found.any()
+    np.testing.assert_allclose(leapt.end.rho[found], 1, atol=1e-4)
+    # the tolerance of sweeps, 4e-2 a step, moves passages by a few per cent at most
+    late = leapt.passage[found, 2] / stepped.passage[found, 2]
+    np.testing.assert_allclose(late, 1, rtol=0.05)
+    assert leapt.gradients.sum() < stepped.gradients.sum()

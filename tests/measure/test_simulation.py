@@ -14,6 +14,17 @@ def test_records_of_random_noiseless_runs_keep_their_addresses():
     assert Simulation.model_validate(other.model_dump()) == other
 
 
+def test_a_protocol_has_one_address_and_the_sphere_is_in_it_only_if_it_is_left() -> None:
+    plain = Simulation(n=16, alpha=4, seed=0, sphere=True).model_dump(mode="json")
+    assert "sphere" not in plain
+    free = Simulation(n=16, alpha=4, seed=0, sphere=False).model_dump(mode="json")
+    assert free == plain | {"sphere": False}
+    names = ("heavy-ball:momentum=.5", "heavy-ball:rate=2e-4,momentum=0.5")
+    found = [Simulation(n=16, alpha=4, seed=0, protocol=name) for name in names]
+    assert found[0] == found[1]
+    assert found[0].precision == "float64"  # its steps are below float32's rounding near zero
+
+
 def test_failed_runs_are_rows_of_their_design():
     rows = Simulation(n=32, alpha=6, seed=0, runs=3).failed("why").to_pylist()
     assert [(r["run"], r["outcome"], r["reason"]) for r in rows] == [

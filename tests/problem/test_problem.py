@@ -10,7 +10,7 @@ import pytest
 from gapless.design import Design
 from gapless.losses import normalised, quartic
 from gapless.problem import Problem, draw_problem, precision
-from gapless.sphere import normalise
+from gapless.sphere import normalise, tangent
 
 LOSSES = [quartic, normalised(0.5)]
 
@@ -73,6 +73,36 @@ def test_the_teacher_and_its_mirror_image_are_solutions(double):
         here = problem.evaluate(w)
         np.testing.assert_allclose(here.energy, 0, atol=1e-24)
         np.testing.assert_allclose(problem.overlap(w), 1, rtol=1e-14)
+
+
+def test_without_the_sphere_the_gradient_is_all_and_the_hessian_has_no_mu(double):
+    problem, w = double
+    free = Problem(problem.sensing, problem.labels, problem.teacher, problem.loss, sphere=False)
+    here, there = problem.evaluate(w), free.evaluate(w)
+    np.testing.assert_allclose(there.velocity, -free.gradient(w), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(there.energy, here.energy, rtol=1e-13)
+    # its tangent part is the sphere's velocity: with ρ forced to 1 it is Eq. 2
+    np.testing.assert_allclose(tangent(there.velocity, w / 24**0.5), here.velocity, atol=1e-11)
+    assert not np.asarray(there.mu).any()
+    assert not np.asarray(free.multiplier(w)).any()
+    v = problem.teacher
+    lowered = free.hessian_product(w, v) - here.mu[:, None] * v
+    np.testing.assert_allclose(lowered, problem.hessian_product(w, v), rtol=1e-11, atol=1e-11)
+    _, product = jax.jvp(free.gradient, (2 * w,), (v,))
+    np.testing.assert_allclose(free.hessian_product(2 * w, v), product, rtol=1e-11, atol=1e-11)
+
+
+def test_every_copy_of_a_problem_has_its_domain():
+    free = draw_problem(DESIGN, sphere=False)
+    copies = [
+        free.of_runs(np.array([0, 2])),
+        free.at_once(),
+        free.in_units_of(2.0),
+        free.for_loops(),
+    ]
+    copies += [pickle.loads(pickle.dumps(free)), jax.tree.map(lambda leaf: leaf, free)]
+    assert [copy.sphere for copy in copies] == [False] * 6
+    assert draw_problem(DESIGN).of_runs(np.array([0])).sphere
 
 
 def test_a_batch_is_its_runs_one_by_one(double):

@@ -1,4 +1,4 @@
-"""Mini-batch gradient descent on the sphere."""
+"""Mini-batch gradient descent, on the sphere or without it."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -8,7 +8,6 @@ from gapless.flags import as_ever
 from gapless.inputs import number, whole
 from gapless.precision import checked_key, precision
 from gapless.problem import Problem
-from gapless.sphere import normalise, tangent
 
 MOST_STEPS = 2**31 - 1
 
@@ -23,6 +22,7 @@ def sgd(
     batch: int,
     steps: int,
     replacement: bool = False,
+    first: int = 0,
 ) -> Float[Array, "K N"]:
     """Return the states after `steps` steps of mini-batch gradient descent.
 
@@ -30,7 +30,7 @@ def sgd(
 
     v_m the part of the velocity −∇L + μW of Eq. 2 that sample m contributes: the gradient of the
     batch is an unbiased estimate of Eq. 2's, and time is t = η × steps. With B = M and no
-    replacement this is gradient descent.
+    replacement this is gradient descent. Without the sphere v_m has no μ, and W ← U.
 
     Parameters
     ----------
@@ -43,6 +43,9 @@ def sgd(
     replacement
         True: every batch is drawn anew, samples may repeat. False: each pass over the samples is
         a random permutation, cut into ⌊M/B⌋ batches; the remaining samples are left out of it.
+    first
+        Number of steps made before, by calls with the same key: parts of a run see the batches of
+        the whole.
 
     Raises
     ------
@@ -57,11 +60,13 @@ def sgd(
         raise ValueError(
             "problem: SGD takes samples one by one, and its X has no rows; use another"
         )
-    steps, start = whole("steps", steps, 0, MOST_STEPS), problem.states(start, "start")
+    first = whole("first", first, 0, MOST_STEPS)
+    steps = whole("steps", steps, 0, MOST_STEPS - first)
+    start = problem.states(start, "start")
     with precision(problem.dtype):
         key = checked_key("key", key)
         return finite_states(
-            _descend(problem, start, key, rate, batch, steps, bool(replacement)), "rate"
+            _descend(problem, start, key, rate, batch, first, steps, bool(replacement)), "rate"
         )
 
 
@@ -72,25 +77,25 @@ def _descend(
     key: Array,
     rate: float | Float[Array, ""],
     batch: int,
+    first: Int[Array, ""] | int,
     steps: Int[Array, ""] | int,
     replacement: bool,
 ) -> Array:
-    m, n = problem.m, problem.n
+    m, n, domain = problem.m, problem.n, problem.domain
     # samples that do not fill a batch are left out of their pass
     per_pass = m // batch
+
+    def order_of(number: Array | int) -> Array:
+        # from the number of the pass: an order depends on that and the key alone
+        return jax.random.permutation(jax.random.fold_in(key, number), m)
 
     def chosen(step: Array, order: Array) -> tuple[Array, Array]:
         # with replacement no order is kept
         if replacement:
             return jax.random.randint(jax.random.fold_in(key, step), (batch,), 0, m), order
         place = step % per_pass
-        order = jax.lax.cond(
-            # a new order at the beginning of every pass
-            place == 0,
-            # from the number of the pass: an order depends on that and the key alone
-            lambda: jax.random.permutation(jax.random.fold_in(key, step // per_pass), m),
-            lambda: order,
-        )
+        # a new order at the beginning of every pass
+        order = jax.lax.cond(place == 0, lambda: order_of(step // per_pass), lambda: order)
         return jax.lax.dynamic_slice(order, (place * batch,), (batch,)), order
 
     def step(i: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -101,11 +106,12 @@ def _descend(
         # M/B: the batch's gradient is an unbiased estimate of the whole one
         gradient = problem.loss.d1(w @ x.T, y) / 2 @ x * (m / batch)
         # the tangent part of ∇L is ∇L − μW of Eq. 2, with the batch's own μ of Eq. 3
-        return normalise(w - rate * tangent(gradient, w / n**0.5)), order
+        return domain.retract(w - rate * domain.tangent(gradient, w / n**0.5)), order
 
-    # this order is never used: step 0 begins a pass and draws its own
-    first = (normalise(start), jnp.arange(m))
-    return jax.lax.fori_loop(0, steps, step, first)[0]
+    # of the pass that the first step is in, which need not begin one
+    order = jnp.arange(m) if replacement else order_of(first // per_pass)
+    begun = (domain.retract(start), order)
+    return jax.lax.fori_loop(first, first + steps, step, begun)[0]
 
 
 def finite_states(w: Float[Array, "K N"], names: str) -> Float[Array, "K N"]:

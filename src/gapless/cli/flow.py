@@ -14,9 +14,9 @@ from gapless.cli.shared import (
     check_writable,
     meter,
     numbers,
+    outcome_table,
     print_json,
     save_picture,
-    table_text,
 )
 from gapless.page.panels import PLAIN
 
@@ -34,6 +34,7 @@ def flow(
     start: str = "random",
     noise: float = 0.0,
     protocol: str = "flow",
+    sphere: bool = True,
     dtype: str | None = None,
     accurate: bool = False,
     save_at: str | None = None,
@@ -44,6 +45,8 @@ def flow(
     as_json: Json = False,
 ) -> None:
     """Follow gradient flow (Eq. 2) and print energy, overlap, μ and outcome of each run.
+
+    Without the sphere ρ = |W|²/N is printed in place of μ.
 
     Outcomes: recovered (q > 1 − 1e-6), interpolated (zero energy elsewhere), trapped (at rest at
     positive energy, |∇L − μW|²/N < 1e-10), time_out, not_finite. docs/conventions.md defines them.
@@ -74,10 +77,16 @@ def flow(
     noise
         Variance of noise added to each label.
     protocol
-        flow (step control), or paper (gradient descent at rate 2e-4 for 1500 log2 N steps).
+        flow (step control), paper (gradient descent at rate 2e-4 for 1500 log2 N steps),
+        heavy-ball:rate=2e-4,momentum=0.9 (time is steps × rate/(1 − momentum)), or
+        normalised-descent:rate=1e-3 (steps of this length times √N; time is the length of the path
+        in √N, 10 by default).
+    sphere
+        Keep W on the sphere of radius √N, as Eq. 2 does. With --no-sphere the flow is Ẇ = −∇L: no μ
+        and no division, and the norm of W is free.
     dtype
         float32, float64 or float16 (X in half the memory, everything else in float32); by default
-        float32 for the flow and float64 for the paper's protocol.
+        float32 for the flow and float64 for fixed steps.
     accurate
         Follow e(t) to 0.1 %, also past saddles, for three times the gradients during the descent.
     save_at
@@ -87,7 +96,7 @@ def flow(
         Numbers at another K agree to rounding and to the tolerance of the steps.
     plot
         File (.png, .pdf, .svg) for a picture of energy and overlap against time, with the 1RSB
-        threshold energy.
+        threshold energy; without the sphere of ρ, too.
     checkpoint
         Folder of a checkpoint of each design, written once a minute; the same command resumes from
         it.
@@ -106,7 +115,7 @@ def flow(
     point = Simulation.model_validate(
         dict(n=n, alpha=alpha, seed=seed, runs=runs_per_design, labels=labels, loss=loss)
         | dict(protocol=protocol, dtype=dtype, t_max=t_max, start=start, noise=noise)
-        | dict(accurate=accurate, sensing=sensing)
+        | dict(accurate=accurate, sensing=sensing, sphere=sphere)
     )
     times = _save_times(save_at, point.budget)
     points = points_of_few(point.model_copy(update={"save_at": times}), runs)
@@ -131,7 +140,10 @@ def flow(
     if as_json:
         print_json(_answer(point, records))
     else:
-        sys.stdout.write(_summary(records))
+        # on the sphere ρ is 1, and off it μ is 0
+        free = "mu" if point.sphere else "rho"
+        shown = ("energy", "overlap", free, "stopped_at", "gradients")
+        sys.stdout.write(outcome_table(records, shown))
 
 
 def _save_times(text: str | None, budget: float) -> tuple[float, ...]:
@@ -158,6 +170,7 @@ def _answer(point, records) -> dict:
         "start": point.start,
         "noise": point.noise,
         "protocol": point.protocol,
+        "sphere": point.sphere,
         "dtype": point.precision,
         "accurate": point.accurate,
         "seed": point.seed,
@@ -170,21 +183,9 @@ def _answer(point, records) -> dict:
         else None,
         "signed_overlap": [record["overlap_t"] for record in records] if has_teacher else None,
         "mu": [record["mu_t"] for record in records],
+        "rho": [record["rho_t"] for record in records],
         **{
             name: [record[name] for record in records]
             for name in ("outcome", "stopped_at", "steps", "gradients", "design", "run")
         },
     }
-
-
-def _summary(records) -> str:
-    from gapless.flow import Outcome
-
-    shown = ("energy", "overlap", "mu", "stopped_at", "gradients", "outcome")
-    # as in JSON, where the overlap with its sign has another name
-    sized = [r | {"overlap": r["overlap"] and abs(r["overlap"])} for r in records]
-    rows = [[i, *(record[name] for name in shown)] for i, record in enumerate(sized)]
-    ended = [outcome for outcome in Outcome if outcome in {r["outcome"] for r in records}]
-    # each outcome is said once, with its rule
-    rules = "".join(f"{outcome}: {outcome.sentence}\n" for outcome in ended)
-    return table_text(("run", *shown), rows) + rules

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from gapless import interrupts
 from gapless.cli import (
+    baseline,
     border,
     cache,
     dmft,
@@ -36,6 +37,7 @@ VERBS: dict[ModuleType, tuple[Any, ...]] = {
     success: (success.success,),
     spectrum: (spectrum.spectrum,),
     border: (border.border,),
+    baseline: (baseline.app,),
     reproduce: (reproduce.reproduce, reproduce.report),
     explore: (explore.explore,),
     stores: (stores.status, stores.compact, stores.export),

@@ -36,6 +36,7 @@ def spectrum(
     lowest: Whole = 3,
     threshold_energy: float | None = None,
     deflate_radial: Annotated[bool, Parameter(negative="")] = False,
+    sphere: bool = True,
     runs_per_design: Whole | None = None,
     plot: Path | None = None,
     size: PrintSize = PLAIN,
@@ -75,6 +76,9 @@ def spectrum(
         Energy for --at threshold, instead of that of the twins.
     deflate_radial
         Move the eigenvalue of the radial direction W into the bulk.
+    sphere
+        Keep W on the sphere, as Eq. 2 does. With --no-sphere the flow is Ẇ = −∇L, and the Hessian
+        has no −μ.
     runs_per_design
         K, the number of runs on one sensing matrix; by default all, up to 64 (fewer for N > 2048).
         Numbers at another K agree to rounding and to the tolerance of the steps.
@@ -125,6 +129,7 @@ def spectrum(
                 chosen,
                 lowest=lowest,
                 deflate_radial=deflate_radial,
+                sphere=sphere,
                 densities=plot is not None and not any(one["reached"] for one in records),
             ).to_pylist()
             progress.advance(1)
@@ -134,12 +139,12 @@ def spectrum(
 
         save_picture(plot, size, picture, records, point, str(moment), labels)
     if as_json:
-        print_json(_answer(point, str(moment), labels, deflate_radial, records))
+        print_json(_answer(point, str(moment), labels, records, deflate_radial, sphere))
     else:
         sys.stdout.write(_summary(records, labels, point.loss))
 
 
-def _answer(point, at: str, labels: str, deflate_radial: bool, records) -> dict:
+def _answer(point, at: str, labels: str, records, deflate_radial: bool, sphere: bool) -> dict:
     names = {"overlap": "state_overlap", "vector_overlap": "overlap"}
     return {
         "n": point.n,
@@ -152,6 +157,7 @@ def _answer(point, at: str, labels: str, deflate_radial: bool, records) -> dict:
         "seed": point.seed,
         "runs_per_design": point.design.k,
         "deflate_radial": deflate_radial,
+        "sphere": sphere,
         "runs": [
             {names.get(k, k): v for k, v in record.items() if k not in DENSITIES}
             for record in records

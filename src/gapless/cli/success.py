@@ -33,6 +33,7 @@ def success(
     seed: Whole = 0,
     sensing: str = "gaussian",
     protocol: str = "flow",
+    sphere: bool = True,
     loss: str = "quartic",
     dtype: str | None = None,
     t_max: float | None = None,
@@ -70,11 +71,17 @@ def success(
         Ensemble of X: gaussian, signs (±1/√N entries), unit-norm (rows), fast (singular values of a
         Gaussian X, products by transforms: N may be a million), orthogonal (fast, equal ones).
     protocol
-        flow (step control), or paper (gradient descent at rate 2e-4 for 1500 log2 N steps).
+        flow (step control), paper (gradient descent at rate 2e-4 for 1500 log2 N steps),
+        heavy-ball:rate=2e-4,momentum=0.9 (time is steps × rate/(1 − momentum)), or
+        normalised-descent:rate=1e-3 (steps of this length times √N; time is the length of the path
+        in √N, 10 by default).
+    sphere
+        Keep W on the sphere of radius √N, as Eq. 2 does. With --no-sphere the flow is Ẇ = −∇L: no μ
+        and no division, and the norm of W is free.
     loss
         quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
     dtype
-        float32 or float64; float32 for the flow and float64 for the paper's protocol by default.
+        float32 or float64; float32 for the flow and float64 for fixed steps by default.
     t_max
         Time budget in units of Eq. 2; 0.3 log2 N by default.
     tolerance
@@ -106,7 +113,7 @@ def success(
     alphas = numbers(alpha, "alpha")
     template = Simulation.model_validate(
         dict(n=n, alpha=max(alphas), seed=seed, runs=runs_per_design, loss=loss)
-        | dict(protocol=protocol, dtype=dtype, t_max=t_max, sensing=sensing)
+        | dict(protocol=protocol, dtype=dtype, t_max=t_max, sensing=sensing, sphere=sphere)
     )
     largest = sweep_points(template, [template.alpha], 1)[0]
     check_memory(largest.bytes * engine.processes)

@@ -1,6 +1,12 @@
-"""Gradient flow on the sphere: solvers, stops, outcomes, and the one loop that runs them."""
+"""Gradient flow: solvers, stops, outcomes, and the one loop that runs them."""
 
 from gapless.flow.explicit import Method, chebyshev_method, euler
+from gapless.flow.fixed_steps import (
+    FixedSteps,
+    GradientDescent,
+    HeavyBall,
+    NormalisedDescent,
+)
 from gapless.flow.integrate import (
     ACCURATE,
     FLOW,
@@ -13,8 +19,9 @@ from gapless.flow.integrate import (
     paper_budget,
 )
 from gapless.flow.outcome import Outcome
+from gapless.flow.protocol import Protocol, parse_protocol
 from gapless.flow.route import numpy_is_sooner, transforms_in_numpy
-from gapless.flow.solvers import GradientDescent, GradientFlow, Solver
+from gapless.flow.solvers import GradientFlow, Solver
 from gapless.flow.state import State
 from gapless.flow.stops import LEVELS, AtEnergy, Stop
 from gapless.flow.units import loss_scale
@@ -26,12 +33,16 @@ __all__ = [
     "PAPER",
     "SWEEP",
     "AtEnergy",
+    "FixedSteps",
     "GradientDescent",
     "GradientFlow",
+    "HeavyBall",
     "IntegrationState",
     "Method",
+    "NormalisedDescent",
     "Observables",
     "Outcome",
+    "Protocol",
     "Solver",
     "State",
     "Stop",
@@ -42,5 +53,6 @@ __all__ = [
     "loss_scale",
     "numpy_is_sooner",
     "paper_budget",
+    "parse_protocol",
     "transforms_in_numpy",
 ]

@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Float
 
 from gapless.arrays import Array, library
+from gapless.flow.fixed_steps import GradientDescent
 from gapless.flow.loop import follow, initial_state
 from gapless.flow.outcome import ZERO_ENERGY, Outcome, outcomes
-from gapless.flow.solvers import GradientDescent, GradientFlow, Solver
+from gapless.flow.solvers import GradientFlow, Solver
 from gapless.flow.state import State
 from gapless.flow.stops import STRICTEST, Stopping, recorded_levels
 from gapless.flow.units import in_units
@@ -34,6 +35,8 @@ class Observables(NamedTuple):
     signed_overlap: np.ndarray
     mu: np.ndarray
     speed2: np.ndarray
+    rho: np.ndarray
+    """ρ = |W|²/N: 1 on the sphere."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +87,13 @@ class Trajectory:
 
     @property
     def mu(self) -> np.ndarray:
-        """μ of Eq. 3 at the save times, (K, T)."""
+        """μ of Eq. 3 at the save times, (K, T); zero without the sphere."""
         return self.saved.mu
+
+    @property
+    def rho(self) -> np.ndarray:
+        """ρ = |W|²/N at the save times, (K, T); 1 on the sphere."""
+        return self.saved.rho
 
 
 class CannotResume(ValueError):
@@ -125,18 +133,19 @@ def integrate(
     resume: IntegrationState | None = None,
     on_save: Callable[[IntegrationState], None] | None = None,
 ) -> Trajectory:
-    """Integrate Ẇ = −∇L + μW (Eq. 2) on the sphere from `start` until `t_max`.
+    """Integrate Ẇ = −∇L + μW (Eq. 2) from `start` until `t_max`.
 
     Parameters
     ----------
     problem, start
         K instances and their states, (K, N); states of any length are scaled to the sphere of
-        radius √N.
+        radius √N. For problems without the sphere μ is zero, and states keep their length.
     t_max
-        Time budget in units of Eq. 2 (steps × rate for gradient descent).
+        Time budget in units of Eq. 2 (steps × `tick` for solvers of fixed steps).
     solver
-        `FLOW` or another `GradientFlow`; `PAPER` or another `GradientDescent`. Near zero energy
-        steps of 2e-4 are below the rounding of float32: gradient descent needs a float64 problem.
+        `FLOW` or another `GradientFlow`; `PAPER` or another `GradientDescent`; `HeavyBall`;
+        `NormalisedDescent`. Near zero energy steps of 2e-4 are below the rounding of float32:
+        gradient descent needs a float64 problem.
     stop
         Criterion that ends a run early: `Stop` at rest or below an energy, `AtEnergy` exactly at
         one.
@@ -239,9 +248,11 @@ def integrate(
 def checked_start(problem: Problem, start: Float[Array, "K N"] | np.ndarray) -> np.ndarray:
     """Return the starts, scaled to largest components of order one; ``ValueError`` if invalid.
 
-    A start is a direction: its length may be any number but 0. The factors are powers of two and
-    leave the mantissas unchanged.
+    On the sphere a start is a direction: its length may be any number but 0. The factors are powers
+    of two and leave the mantissas unchanged. Without the sphere a start is a state as any other.
     """
+    if not problem.sphere:
+        return np.asarray(problem.states(start, "start"))
     given, shape = np.asarray(start), (len(problem.labels), problem.n)
     if given.dtype.kind not in "fiu" or given.shape != shape:
         raise ValueError(
@@ -288,7 +299,9 @@ def _values(problem: Problem, state: State, scale: float) -> Observables:
         np.asarray(value, float) for value in (state.energy, state.mu, state.speed2)
     )
     overlap = np.asarray(problem.signed_overlap(state.w), float)
-    return Observables(energy * scale, overlap, mu * scale, speed2 * scale**2)
+    # in NumPy: nothing is compiled for K numbers
+    rho = np.asarray(problem.domain.mean_square(np.asarray(state.w)), float)
+    return Observables(energy * scale, overlap, mu * scale, speed2 * scale**2, rho)
 
 
 def _reasons(

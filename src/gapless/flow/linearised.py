@@ -19,7 +19,7 @@ from gapless.flow.solvers import NEAR
 from gapless.flow.state import State, select
 from gapless.linalg import WeightedGram, krylov
 from gapless.problem import Problem
-from gapless.sphere import normalise, tangent
+from gapless.sphere import Domain
 
 LANCZOS_STEPS = 12
 """Dimension of the Krylov space: first passages are accurate to 1e-4 with ten steps, and 24 steps
@@ -113,11 +113,11 @@ class _Decay:
 
 
 def tangent_product(
-    hessian: WeightedGram, unit: Float[Array, "K N"], v: Float[Array, "K p N"]
+    domain: Domain, hessian: WeightedGram, unit: Float[Array, "K N"], v: Float[Array, "K p N"]
 ) -> Float[Array, "K p N"]:
     """Return the product P H P v of the tangent Hessian."""
     # P on both sides: rounding of W* must not leak the radial direction into the space
-    project = jax.vmap(partial(tangent, unit=unit), in_axes=1, out_axes=1)
+    project = jax.vmap(partial(domain.tangent, unit=unit), in_axes=1, out_axes=1)
     return project(hessian(project(v)))
 
 
@@ -135,8 +135,9 @@ def _linear_flow(problem: Problem, teacher: Float[Array, "K N"], state: State):
     )
     unit = signal / problem.n**0.5
     # of a run that is elsewhere nothing is asked, but the batch is one
-    delta = jnp.where(near[:, None], tangent(state.w - signal, unit), 1)
-    return near, signal, jax.tree_util.Partial(tangent_product, hessian, unit), delta
+    delta = jnp.where(near[:, None], problem.domain.tangent(state.w - signal, unit), 1)
+    product = partial(tangent_product, problem.domain)
+    return near, signal, jax.tree_util.Partial(product, hessian, unit), delta
 
 
 @compiled()
@@ -154,7 +155,7 @@ def _arrive(
     length = jnp.linalg.norm(delta, axis=1, keepdims=True)
     path = jnp.einsum("ks,ksn->kn", amplitude.astype(delta.dtype), vectors)
     # δ is the tangent part; the division supplies the radial one, of the order of |δ|²
-    w = normalise(signal + length * path)
+    w = problem.domain.retract(signal + length * path)
     return state.moved(w, problem.evaluate(w))._replace(
         t=(state.t + lasting).astype(state.t.dtype),
         steps=state.steps + 1,

@@ -14,7 +14,6 @@ from gapless.flow.state import State
 from gapless.flow.stops import LoopState, Stopping, cubic, recorded_levels
 from gapless.problem import Problem
 from gapless.sensing import product_operations
-from gapless.sphere import normalise
 
 Program = TypeVar("Program", bound=Callable[..., Any])
 
@@ -53,11 +52,11 @@ def _at_once_in_numpy(**options: Any) -> Callable[[Program], Program]:
 
 @_at_once_in_numpy(static_argnames="solver")
 def initial_state(problem: Problem, start: Float[Array, "K N"], solver: Solver) -> State:
-    """Return the state at t = 0 of runs from `start`, which is projected on the sphere."""
+    """Return the state at t = 0 of runs from `start`, which is put into the domain."""
     # what is called a start may be as long as a unit vector (`Problem.states`)
-    w = normalise(start)
+    w = problem.domain.retract(start)
     here = problem.evaluate(w)
-    return State.at(w, here, solver.first(here), len(recorded_levels(problem.n)))
+    return solver.begun(State.at(w, here, solver.first(here), len(recorded_levels(problem.n))))
 
 
 def follow(

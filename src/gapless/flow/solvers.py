@@ -1,4 +1,4 @@
-"""Solvers: gradient descent with a fixed step size, the flow with one adapted to each run."""
+"""Solvers: their interface to the loop, and the flow with a step size adapted to each run."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -14,17 +14,10 @@ from gapless.flow.control import (
     stages_and_length,
     time_lag,
 )
-from gapless.flow.explicit import (
-    Method,
-    adams_bashforth_step,
-    chebyshev_step,
-    error_constant,
-    euler,
-)
+from gapless.flow.explicit import adams_bashforth_step, chebyshev_step, error_constant
 from gapless.flow.state import State, is_finite, select
 from gapless.inputs import number
 from gapless.problem import Evaluation, Problem
-from gapless.sphere import normalise
 
 SAFETY = 1.2
 """Factor on the stiffness in the stability limit, because the power method converges from below."""
@@ -57,6 +50,10 @@ class Solver(ABC):
     def first(self, here: Evaluation) -> Float[Array, " K"]:
         """Return the first step size of each run."""
 
+    def begun(self, state: State) -> State:
+        """Return the first state with the values that the solver carries from step to step."""
+        return state
+
     @abstractmethod
     def unfinished(self, state: State, goal: Array) -> Bool[Array, " K"]:
         """Return the mask of runs that are before the time `goal` and have steps left."""
@@ -83,85 +80,6 @@ class Solver(ABC):
     @abstractmethod
     def step(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
         """Try one step of every run, to `goal` at most."""
-
-
-@dataclass(frozen=True)
-class GradientDescent(Solver):
-    """Gradient descent W − η(∇L − μW): t is steps × η, and times are rounded to whole steps.
-
-    Parameters
-    ----------
-    rate
-        Learning rate η, the step size in units of t.
-    method
-        Explicit method of the steps; Euler's is gradient descent.
-
-    Raises
-    ------
-    ValueError
-        For a rate that is not positive.
-    """
-
-    rate: float
-    method: Method = euler
-
-    def __post_init__(self) -> None:
-        number("rate", self.rate, above=0)
-
-    def in_time_of(self, scale: float) -> "GradientDescent":
-        """Return the solver of the same steps in a unit of time `scale` times shorter."""
-        return replace(self, rate=self.rate * scale)
-
-    def divisible(self) -> "GradientDescent":
-        """Raise ``ValueError``: there are no states between two steps."""
-        raise ValueError(
-            "solver: gradient descent has no states between its steps; use GradientFlow to stop "
-            "at an energy"
-        )
-
-    def check(self, t_max: float) -> None:
-        """Raise ``ValueError`` for more steps than `MOST_COUNTED`."""
-        if t_max / self.rate > MOST_COUNTED:
-            raise ValueError(
-                f"rate: steps of {self.rate:g} to t = {t_max:g} are more than {MOST_COUNTED:.0e}; "
-                "take longer ones"
-            )
-
-    def first(self, here: Evaluation) -> Float[Array, " K"]:
-        """Return the first step size of each run."""
-        xp = library(here.energy)
-        return xp.full_like(here.energy, self.rate)
-
-    def unfinished(self, state: State, goal: Array) -> Bool[Array, " K"]:
-        """Return the mask of runs that are before the time `goal`."""
-        xp = library(goal)
-        # in whole steps: t accumulated in float32 would miss the goal by its rounding
-        return state.steps < xp.round(goal / self.rate)
-
-    def time(self, state: State) -> np.ndarray:
-        """Return the time t of each run, from the number of its steps."""
-        return np.asarray(state.steps, float) * self.rate
-
-    def nearest_time(self, time: float) -> float:
-        """Return the multiple of the rate that is nearest to `time`."""
-        return round(time / self.rate) * self.rate
-
-    def step(self, problem: Problem, state: State, goal: Array, active: Array) -> State:
-        """Return the state after one step of every run; a non-finite step ends its run."""
-        xp = library(state.w)
-        del goal, active
-        w = self.method.step(
-            lambda w: problem.evaluate(w).velocity, state.w, state.velocity, state.length
-        )
-        w = normalise(w)
-        here = problem.evaluate(w)
-        # a diverged step is not kept: the record holds the last finite values
-        finite = is_finite(here)
-        steps = state.steps + 1
-        # counted, not accumulated: `time` reads the same
-        moved = state.moved(w, here)._replace(t=steps * state.length, steps=steps)
-        lost = state._replace(running=xp.zeros_like(finite), finite=xp.zeros_like(finite))
-        return select(finite, moved, lost)._replace(gradients=state.gradients + self.method.stages)
 
 
 @dataclass(frozen=True)
@@ -250,7 +168,7 @@ class GradientFlow(Solver):
             lambda w: problem.evaluate(w).velocity, state.w, state.velocity, h, stages
         )
         w = xp.where(stages == 1, one, many)
-        w = normalise(w)
+        w = problem.domain.retract(w)
         here = problem.evaluate(w)
         constant = error_constant(stages, h, state.h_before)
         error = local_error(state, here, h, constant)

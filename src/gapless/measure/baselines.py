@@ -13,15 +13,11 @@ from gapless.design import Design
 from gapless.flow import Outcome, integrate, paper_budget
 from gapless.losses import amplitude, normalised, quartic
 from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint
+from gapless.measure.message_passing import AMP_ITERATIONS, AMP_START
+from gapless.measure.noisy import BATCHES, LANGEVIN_RATE, SGD_RATE, TEMPERATURE
 from gapless.measure.point import Cost
 from gapless.problem import Problem, draw_problem
 
-AMP_START, AMP_ITERATIONS = 0.1, 200
-"""Initial overlap of message passing, below every plotted fixed point, and its iterations."""
-BATCHES, SGD_RATE = 8, 1e-3
-"""Batches per pass, of M/8 samples each, and rate. SGD is stable for rate × (M/B) × |x|² d ≲ 2, and
-d reaches 100 at a start."""
-TEMPERATURE, LANGEVIN_RATE = 0.2, 1e-3
 NOISE = 0.1
 
 States = Float[Array, "K N"]

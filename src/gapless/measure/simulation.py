@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,15 +14,15 @@ from gapless.arrays import Array, on_cpu
 from gapless.flow import (
     ACCURATE,
     FLOW,
-    PAPER,
     SWEEP,
     IntegrationState,
     Observables,
+    Protocol,
     Solver,
     State,
     Trajectory,
     integrate,
-    paper_budget,
+    parse_protocol,
     transforms_in_numpy,
 )
 from gapless.flow.integrate import CannotResume, Progress
@@ -33,9 +33,6 @@ from gapless.measure.point import Cost, counted, finite
 from gapless.problem import Dtype, LabelKind, Problem, check_noise, draw_problem
 from gapless.sensing import check_storage, stored_numbers
 
-ProtocolName = Literal["flow", "paper"]
-
-
 MOMENTS = ("moment_abs", "moment_2", "moment_3", "moment_4")
 """Columns of E|ŷ|^k, k = 1 … 4, over the M labels of one run (Fig. 4, right)."""
 PASSAGES = ("1e-4", "1e-6", "1e-8", "1e-10", "loss_1e-8")
@@ -44,22 +41,23 @@ PASSAGES = ("1e-4", "1e-6", "1e-8", "1e-10", "loss_1e-8")
 RECORDS = pa.schema(
     DESIGN_COLUMNS
     | {name: pa.string() for name in ("labels", "loss", "protocol", "dtype")}
-    | {"t_max": pa.float64(), "outcome": pa.string(), "reason": pa.string()}
-    | {name: pa.float64() for name in ("energy", "overlap", "mu", "speed2", "overlap_start")}
+    | {"sphere": pa.bool_(), "t_max": pa.float64(), "outcome": pa.string(), "reason": pa.string()}
+    | {name: pa.float64() for name in ("energy", "overlap", "mu", "rho", "speed2")}
+    | {"overlap_start": pa.float64()}
     | {name: pa.float64() for name in MOMENTS}
     | {"stopped_at": pa.float64(), "steps": pa.int64(), "gradients": pa.int64()}
     | {f"t_{name}": pa.float64() for name in PASSAGES}
     | {f"gradients_{name}": pa.int64() for name in PASSAGES}
-    | {name: pa.list_(pa.float64()) for name in ("t", "energy_t", "overlap_t", "mu_t")}
+    | {name: pa.list_(pa.float64()) for name in ("t", "energy_t", "overlap_t", "mu_t", "rho_t")}
 )
 """Columns of a run's record.
 
 The point's parameters; `outcome` and, for a failed run, its `reason` (a run that timed out before
-`t_max` had no steps left); `energy` (L/N), `overlap` (signed), `mu`, `speed2` (|∇L − μW|²/N) and
-the moments E|ŷ|^k of the student's labels at the end; `overlap_start`; the time `stopped_at`, steps
-and gradient evaluations; times of first passage of energies in units of the loss's scale s (1 for
-the quartic loss) and the gradients made by then (null where not reached); the trajectory at the
-save times as lists.
+`t_max` had no steps left); `energy` (L/N), `overlap` (signed), `mu`, `rho` (|W|²/N), `speed2`
+(|∇L − μW|²/N) and the moments E|ŷ|^k of the student's labels at the end; `overlap_start`; the time
+`stopped_at`, steps and gradient evaluations; times of first passage of energies in units of the
+loss's scale s (1 for the quartic loss) and the gradients made by then (null where not reached); the
+trajectory at the save times as lists.
 """
 
 
@@ -74,32 +72,34 @@ takes 7 and 22 % less."""
 class Simulation(DesignPoint):
     """Parameters of K runs on one design.
 
-    `protocol` is ``flow`` (step control) or ``paper`` (gradient descent at rate 2e-4); `t_max`
-    defaults to the paper's budget 0.3 log2 N, `dtype` to float32 for the flow and float64 for
-    the paper's protocol, whose steps are below float32 rounding near zero energy; `save_at` lists
-    the times at which energy, overlap and μ are recorded. `start` is ``random``, ``spectral`` or
-    ``overlap:0.3``; `noise` is the variance Δ of label noise. `accurate` follows e(t) to 0.1 %,
-    also past saddles (`ACCURATE`).
+    `protocol` is ``flow`` (step control), ``paper`` (gradient descent at rate 2e-4) or another of
+    `gapless.flow.parse_protocol`; `t_max` defaults to the budget of the protocol, 0.3 log2 N for
+    the flow, and `dtype` to float32 for the flow and float64 for fixed steps, which are below
+    float32 rounding near zero energy; `save_at` lists the times at which energy, overlap, μ and ρ
+    are recorded. `start` is ``random``, ``spectral`` or ``overlap:0.3``; `noise` is the variance Δ
+    of label noise. `accurate` follows e(t) to 0.1 %, also past saddles (`ACCURATE`). Without
+    `sphere` the flow is Ẇ = −∇L, and the norm of W is free.
     """
 
     SCHEMA = RECORDS
-    LATER = ("in_numpy", "sensing", "start", "noise", "accurate")
+    LATER = ("in_numpy", "sensing", "start", "noise", "accurate", "sphere")
     labels: LabelKind = "teacher"
     loss: str = "quartic"
-    protocol: ProtocolName = "flow"
+    protocol: str = "flow"
     dtype: Dtype | None = None
     t_max: float | None = None
     save_at: tuple[float, ...] = ()
     start: str = "random"
     noise: float = 0.0
     accurate: bool = False
+    sphere: bool = True
 
     @model_validator(mode="after")
     def _check(self) -> "Simulation":
         # the full name, with the hash of a user's source: the record's address depends on it
         object.__setattr__(self, "loss", name_for_runs(self.loss, self.precision))
-        _ = self.solver
-        # one spelling of a start, one address
+        # one spelling of a protocol or of a start, one address
+        object.__setattr__(self, "protocol", self.steps.name)
         object.__setattr__(self, "start", str(parse_start(self.start)))
         check_noise(self.noise)
         check_storage(self.sensing, self.precision)
@@ -110,27 +110,32 @@ class Simulation(DesignPoint):
                 "t_max: the paper's protocol fixes it at 0.3 log2 N; leave out --t-max, or use "
                 "--protocol flow"
             )
-        if self.protocol == "paper" and self.accurate:
-            raise ValueError("accurate: the paper's protocol fixes its steps; use --protocol flow")
+        if self.steps.solver is not None and self.accurate:
+            raise ValueError("accurate: this protocol has fixed steps; use --protocol flow")
         if not (np.isfinite(self.budget) and self.budget > 0):
             raise ValueError(f"t_max: the time budget must be a positive number, not {self.t_max}")
         return self
 
     @property
     def budget(self) -> float:
-        """Time budget, `t_max` or else 0.3 log2 N."""
-        return paper_budget(self.n) if self.t_max is None else self.t_max
+        """Time budget, `t_max` or else that of the protocol."""
+        return self.steps.budget(self.n) if self.t_max is None else self.t_max
+
+    @property
+    def steps(self) -> Protocol:
+        """Protocol of the steps."""
+        return parse_protocol(self.protocol)
 
     @property
     def precision(self) -> Dtype:
         """Precision of the computation."""
-        return self.dtype or ("float64" if self.protocol == "paper" else "float32")
+        return self.dtype or ("float32" if self.steps.solver is None else "float64")
 
     @property
     def solver(self) -> Solver:
         """Solver of the steps."""
-        if self.protocol == "paper":
-            return PAPER
+        if (fixed := self.steps.solver) is not None:
+            return fixed
         if self.accurate:
             return ACCURATE
         if self.save_at:
@@ -180,12 +185,14 @@ class Simulation(DesignPoint):
             "energy_t": trajectory.saved.energy,
             "overlap_t": trajectory.saved.signed_overlap,
             "mu_t": trajectory.saved.mu,
+            "rho_t": trajectory.saved.rho,
         }
         return self.table(
             outcome=[str(outcome) for outcome in trajectory.outcome],
             energy=finite(end.energy),
             overlap=finite(end.signed_overlap),
             mu=finite(end.mu),
+            rho=finite(end.rho),
             speed2=finite(end.speed2),
             overlap_start=finite(trajectory.start.signed_overlap),
             **{name: finite(moments[:, k]) for k, name in enumerate(MOMENTS)},
@@ -205,8 +212,8 @@ class Simulation(DesignPoint):
     @property
     def gradients(self) -> float:
         """Expected number of gradients of the batch, by a fit to measured counts."""
-        if self.protocol == "paper":
-            return self.budget / PAPER.rate
+        if (fixed := self.steps.solver) is not None:
+            return self.budget / fixed.tick
         if self.save_at:
             return 80 + 30 * self.budget + 3 * len(self.save_at)
         return 50 + 35 * self.budget
@@ -218,14 +225,15 @@ class Simulation(DesignPoint):
         design = self.design
         flops = gradient_operations(design) * self.gradients * width
         shapes = (design.m, self.n, design.k, len(self.save_at))
-        switches = (self.labels, self.loss, self.protocol, self.precision)
+        switches = (self.labels, self.loss, self.protocol, self.precision, self.sphere)
         return self.priced(flops, self.bytes, (*shapes, *switches))
 
 
 def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Problem, Trajectory]:
     """Return the problem of `point` and the trajectories of its K runs."""
+    loss = parse_loss(point.loss)
     problem = draw_problem(
-        point.design, point.labels, parse_loss(point.loss), point.precision, point.noise
+        point.design, point.labels, loss, point.precision, point.noise, sphere=point.sphere
     )
     checkpoint = Checkpoint(point)
     follow = partial(

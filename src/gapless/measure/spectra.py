@@ -15,6 +15,7 @@ from gapless.hessian import (
 from gapless.labels import LabelLaw
 from gapless.losses import Loss
 from gapless.problem import LabelKind, Problem
+from gapless.sphere import SPHERE, Domain
 from gapless.theory.bbp import bulk_density, bulk_edge, outlier
 
 BINS, GRID = 40, 161
@@ -47,7 +48,7 @@ def spectral_columns(
     overlaps = signal_overlap(pairs.vectors, problem.teacher if labels == "teacher" else None)
     theory = [
         # run by run: each law has its own edge, found by root finding in NumPy
-        theory_of(problem.label_law(w, run), problem.loss, problem.alpha, labels)
+        theory_of(problem.label_law(w, run), problem.loss, problem.alpha, labels, problem.domain)
         for run in range(w.shape[0])
     ]
     return {
@@ -67,16 +68,18 @@ def spectral_columns(
 
 
 def theory_of(
-    law: LabelLaw, loss: Loss, alpha: float, labels: LabelKind
+    law: LabelLaw, loss: Loss, alpha: float, labels: LabelKind, domain: Domain = SPHERE
 ) -> dict[str, float | bool]:
     """Return edge and outlier that a law of labels implies, after −μ of that law (Eqs. 3–5).
+
+    μ is zero in the domain without the sphere.
 
     ``hessian_edge``; ``edge_from_one_atom``: the finite law's edge sits on its most negative
     sample; ``edge_without_one``: the edge with that sample left out; ``hessian_outlier`` and
     ``outlier_overlap``: not-a-number without an outlier, and where labels are not a teacher's (y is
     then no direction of X). Edge and outlier are statements at zero overlap of the state (docs).
     """
-    mu = law.multiplier(loss, alpha)
+    mu = float(domain.multiplier(np.asarray(law.multiplier(loss, alpha)), 1.0))
     edge = bulk_edge(law, loss, alpha)
     # shuffled y is no direction of X: the formula would give a number without a meaning
     found = outlier(law, loss, alpha) if labels == "teacher" else None
@@ -119,7 +122,8 @@ def density_columns(
     edges = np.linspace(nodes[0] - 1e-6 * abs(nodes[0]), high, BINS + 1)
     density = np.histogram(nodes, edges, weights=weights)[0] / np.diff(edges)
     law = problem.label_law(w, run)
-    mu, edge = law.multiplier(loss, alpha), bulk_edge(law, loss, alpha).value
+    mu = float(problem.domain.multiplier(np.asarray(law.multiplier(loss, alpha)), 1.0))
+    edge = bulk_edge(law, loss, alpha).value
     low = min(edge - mu, high)
     # close to the edge, where the density rises like a square root, points are dense
     grid = low + (high - low) * np.linspace(0, 1, GRID) ** 2

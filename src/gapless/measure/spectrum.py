@@ -79,6 +79,7 @@ def spectrum_table(
     lowest: int = 3,
     deflate_radial: bool = False,
     densities: bool = False,
+    sphere: bool = True,
 ) -> pa.Table:
     """Return one row per run: its state at the moment, and the Hessian's lowest eigenpairs there.
 
@@ -91,7 +92,7 @@ def spectrum_table(
     # before anything is drawn: a flow to rest takes minutes
     if not 1 <= lowest <= design.n:
         raise ValueError(f"lowest: must lie between 1 and n={design.n}, not {lowest}")
-    problem = draw_problem(design, labels, loss)
+    problem = draw_problem(design, labels, loss, sphere=sphere)
     found = _at(problem, design, moment, labels)
     spectra = spectral_columns(
         problem,
@@ -160,7 +161,7 @@ def _at(problem: Problem, design: Design, moment: Moment, labels: LabelKind) -> 
         reached = np.asarray(run.state.finite)
         return _Found(run.state, run.stopped_at, reached, None, run.outcome, run.end.speed2)
     if moment.kind == "threshold":
-        twin = twin_threshold(design, problem.loss)
+        twin = twin_threshold(design, problem.loss, sphere=problem.sphere)
         ended = twin.outcome, twin.speed2
         return _crossed(problem, start, twin.energy, *ended)
     return _crossed(problem, start, np.full(design.k, moment.value))

@@ -67,7 +67,9 @@ class TwinThreshold:
     """Outcome of the twin, (K,): ``trapped`` is at rest, |∇L − μW|²/N < 1e-10 s² by t = 20."""
 
 
-def twin_threshold(design: Design, loss: Loss = quartic, dtype: Dtype = "float32") -> TwinThreshold:
+def twin_threshold(
+    design: Design, loss: Loss = quartic, dtype: Dtype = "float32", *, sphere: bool = True
+) -> TwinThreshold:
     """Return the energy of each run's shuffled twin at rest, or at t = 20.
 
     A twin is at rest when |∇L − μW|²/N < 1e-10 s², where s is the scale of the loss.
@@ -78,7 +80,7 @@ def twin_threshold(design: Design, loss: Loss = quartic, dtype: Dtype = "float32
     """
     # the design's own start: the twin differs from its run by the order of the labels alone
     twin = integrate(
-        draw_problem(design, "shuffled", loss, dtype),
+        draw_problem(design, "shuffled", loss, dtype, sphere=sphere),
         design.start(),
         T_TWIN,
     )

@@ -6,8 +6,8 @@ and Hessian products, `states` checks the arguments.
 
 from gapless.precision import Dtype, precision
 from gapless.problem.draw import LabelKind, check_noise, draw_problem
-from gapless.problem.problem import Evaluation, Problem
-from gapless.problem.states import FARTHEST
+from gapless.problem.problem import Problem
+from gapless.problem.states import FARTHEST, Evaluation
 
 __all__ = [
     "FARTHEST",

@@ -23,6 +23,8 @@ def draw_problem(
     loss: Loss = quartic,
     dtype: Dtype = "float32",
     noise: float = 0.0,
+    *,
+    sphere: bool = True,
 ) -> Problem:
     """Draw the instances of a design.
 
@@ -37,6 +39,8 @@ def draw_problem(
     noise
         Δ, the variance of noise added to every label, y → y + √Δ n with n ~ N(0, 1), before they
         are shuffled. The energy then vanishes nowhere, and no run is solved.
+    sphere
+        Whether states stay on the sphere of radius √N (`Problem`). Teachers are on it either way.
 
     Raises
     ------
@@ -61,12 +65,13 @@ def draw_problem(
         # no teacher is kept: an overlap with it would be chance
         if labels == "gaussian":
             y = _with_noise(design, design.gaussian_labels().astype(dtype), noise)
-            return made(sensing, y, None, loss, has_signal=False)
+            return made(sensing, y, None, loss, has_signal=False, sphere=sphere)
         # noise before the shuffle, so that twins share the multiset of labels
         y = _with_noise(design, times_transpose(teacher, sensing), noise)
         if labels == "shuffled":
             y = design.shuffle(y)
-        return made(sensing, y, teacher, loss, has_signal=labels == "teacher")
+        has_signal = labels == "teacher"
+        return made(sensing, y, teacher, loss, has_signal=has_signal, sphere=sphere)
 
 
 def check_noise(noise: float) -> None:

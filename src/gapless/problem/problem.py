@@ -7,10 +7,10 @@ carries K runs on one X, so states are (K, N) and both products are matrix-matri
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from math import log2
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -30,22 +30,9 @@ from gapless.labels import LabelLaw
 from gapless.linalg import sample_by_sample, through_rows, times, times_transpose
 from gapless.losses import Loss, check_for_runs, divided, quartic
 from gapless.precision import Dtype, precision, precision_of
-from gapless.problem.states import at_states, checked_states
+from gapless.problem.states import Evaluation, at_states, checked_states
 from gapless.sensing import SensingMatrix, TransformSensing, converted
-from gapless.sphere import cosine, dot
-
-
-class Evaluation(NamedTuple):
-    """Energy, μ and velocity of each run at a state W, from one pass over the data."""
-
-    energy: Float[Array, " K"]
-    """e = L/N, Eq. 1."""
-    mu: Float[Array, " K"]
-    """μ of Eq. 3."""
-    velocity: Float[Array, "K N"]
-    """−∇L + μW of Eq. 2, tangent to the sphere."""
-    speed2: Float[Array, " K"]
-    """|−∇L + μW|²/N, which is −de/dt."""
+from gapless.sphere import SPACE, SPHERE, Domain, cosine, dot
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +56,9 @@ class Problem:
     has_signal
         Whether the labels are the teacher's. Shuffled labels are not, and an overlap with the
         teacher is then accidental.
+    sphere
+        Whether states stay on the sphere of radius √N. Without it Ẇ = −∇L, the norm of W is free,
+        and μ is zero throughout (`gapless.sphere.Domain`).
 
     Raises
     ------
@@ -83,6 +73,7 @@ class Problem:
     teacher: Float[Array, "K N"] | None
     loss: Loss = field(default=quartic)
     has_signal: bool = True
+    sphere: bool = True
     # the labels in a second layout, sample by sample, where `for_loops` has made it
     _across: Float[Array, "M K"] | None = field(default=None, init=False, repr=False)
     # whether states need no look, because a loop made them
@@ -128,7 +119,7 @@ class Problem:
         """Pickle as NumPy arrays: JAX's own pickles lose float64 where its global flag is off."""
         given = (self.sensing, self.labels, self.teacher)
         arrays = (None if a is None else converted(a, np.asarray) for a in given)
-        return _unpickled, (*arrays, self.loss, self.has_signal)
+        return _unpickled, (*arrays, self.loss, self.has_signal, self.sphere)
 
     @property
     def arrays(self) -> tuple[Array, ...]:
@@ -155,6 +146,11 @@ class Problem:
     def dtype(self) -> Dtype:
         """The precision computed in (X may be stored in a narrower one)."""
         return "float64" if self.labels.dtype == np.float64 else "float32"
+
+    @property
+    def domain(self) -> Domain:
+        """The set of the states W, on which the flow and the Hessian depend in one way each."""
+        return SPHERE if self.sphere else SPACE
 
     @property
     def in_numpy(self) -> bool:
@@ -226,33 +222,40 @@ class Problem:
             runs = np.array(chosen)
             return self._only(runs)
         teacher = None if self.teacher is None else self.teacher[runs]
-        labels = self.labels[runs]
-        return made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
+        return self._with(labels=self.labels[runs], teacher=teacher)
 
     def _only(self, runs: np.ndarray) -> "Problem":
         """Return the problem of some runs; rows are selected in NumPy, without compilation."""
         labels = self.array(np.asarray(self.labels)[runs])
         teacher = None if self.teacher is None else self.array(np.asarray(self.teacher)[runs])
-        return made(self.sensing, labels, teacher, self.loss, has_signal=self.has_signal)
+        return self._with(labels=labels, teacher=teacher)
+
+    def _with(self, **parts: Any) -> "Problem":
+        """Return this problem with parts that are right already; X is not looked at again."""
+        # not the second layout, which is of the labels that it was made from
+        return made(**{f.name: getattr(self, f.name) for f in fields(self) if f.init} | parts)
 
     def at_once(self) -> "Problem":
         """Return this problem in NumPy, where nothing is compiled; X is not looked at again."""
-        parts = (self.sensing, self.labels, self.teacher)
-        x, y, teacher = (None if part is None else converted(part, np.asarray) for part in parts)
-        return made(x, y, teacher, self.loss, has_signal=self.has_signal)
+        names = ("sensing", "labels", "teacher")
+        parts = {name: getattr(self, name) for name in names}
+        return self._with(
+            **{
+                k: None if part is None else converted(part, np.asarray)
+                for k, part in parts.items()
+            }
+        )
 
     def in_units_of(self, scale: float) -> "Problem":
         """Return the same instances with the loss ℓ/scale; X is not looked at again."""
-        loss = divided(self.loss, number("scale", scale, above=0))
-        return made(self.sensing, self.labels, self.teacher, loss, has_signal=self.has_signal)
+        return self._with(loss=divided(self.loss, number("scale", scale, above=0)))
 
     def for_loops(self) -> "Problem":
         """Return this problem ready for many gradients: the labels also in a second layout."""
         # transposed once, not at every gradient of the loop
         wanted = not (self.in_numpy or self.of_transforms)
         across = sample_by_sample(self.labels, self.n) if wanted else None
-        parts = (self.sensing, self.labels, self.teacher, self.loss, across)
-        return made(*parts, has_signal=self.has_signal, in_loop=True)
+        return self._with(_across=across, in_loop=True)
 
     @at_states("w")
     def student_labels(self, w: Float[Array, "K N"]) -> Float[Array, "K M"]:
@@ -275,12 +278,13 @@ class Problem:
 
     @at_states("w")
     def multiplier(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
-        """Return μ = (1/2N) Σ ℓ′(ŷ, y) ŷ, Eq. 3."""
+        """Return μ = (1/2N) Σ ℓ′(ŷ, y) ŷ, Eq. 3; zero without the sphere."""
         return self._mu(times_transpose(w, self.sensing))
 
     def _mu(self, yhat: Float[Array, "K M"]) -> Float[Array, " K"]:
-        # ⟨∇L, W⟩/N: what makes ∇L − μW tangent at |W|² = N
-        return (self.loss.d1(yhat, self.labels) * yhat).sum(axis=1) / (2 * self.n)
+        # 2⟨∇L, W⟩ and 2|W|² = 2N, at which ∇L − μW is tangent
+        radial = (self.loss.d1(yhat, self.labels) * yhat).sum(axis=1)
+        return self.domain.multiplier(radial, 2 * self.n)
 
     @at_states("w")
     def curvature(self, w: Float[Array, "K N"]) -> tuple[Float[Array, "K M"], Float[Array, " K"]]:
@@ -291,10 +295,11 @@ class Problem:
 
     @at_states("w")
     def evaluate(self, w: Float[Array, "K N"]) -> Evaluation:
-        """Return energy, μ and velocity from one pass over X.
+        """Return energy, μ and velocity −∇L + μW (Eq. 2) from one pass over X.
 
         μ is computed as ⟨∇L, W⟩/|W|²; on the sphere that is Eq. 3, and off it (inside a
-        multi-stage step) it keeps the velocity tangent to the sphere through W.
+        multi-stage step) it keeps the velocity tangent to the sphere through W. Without the sphere
+        it is zero.
         """
 
         def weigh(yhat: Array, y: Array) -> tuple[Array, Array]:
@@ -304,7 +309,7 @@ class Problem:
         # blocks of one vector a run, p = 1
         sums, totals = through_rows(weigh, self.sensing, self.labels, w[:, None], self._across)
         loss, gradient = sums[:, 0], totals[:, 0]
-        mu = dot(gradient, w) / dot(w, w)
+        mu = self.domain.multiplier(dot(gradient, w), dot(w, w))
         # Eq. 2: Ẇ = −∇L + μW
         velocity = mu[:, None] * w - gradient
         # per dimension like e, so that speed2 = −de/dt
@@ -354,44 +359,37 @@ class Problem:
         return LabelLaw.from_run(yhat, np.asarray(self.labels, float)[run])
 
 
-def made(
-    sensing: Any,
-    labels: Any,
-    teacher: Any,
-    loss: Loss,
-    across: Any = None,
-    *,
-    has_signal: bool = True,
-    in_loop: bool = False,
-) -> Problem:
+def made(sensing: Any, labels: Any, teacher: Any, loss: Loss, **others: Any) -> Problem:
     """Return a problem of parts that are right already, or stand in for arrays.
 
     Compiled functions take problems apart and put them together again with tracers, and with
     anything else: nothing is looked at, nor X read again where some of the runs are chosen.
     """
+    parts = {"sensing": sensing, "labels": labels, "teacher": teacher, "loss": loss, **others}
     problem = object.__new__(Problem)
-    parts = {"sensing": sensing, "labels": labels, "teacher": teacher, "_across": across}
-    known = {"loss": loss, "has_signal": has_signal, "in_loop": in_loop}
-    for name, part in (parts | known).items():
-        object.__setattr__(problem, name, part)
+    for one in fields(Problem):
+        object.__setattr__(problem, one.name, parts.get(one.name, one.default))
     return problem
 
 
-def _unpickled(sensing: Any, labels: Any, teacher: Any, loss: Loss, has_signal: bool) -> Problem:
+def _unpickled(
+    sensing: Any, labels: Any, teacher: Any, loss: Loss, has_signal: bool, sphere: bool
+) -> Problem:
     with precision_of(labels):
         given = (sensing, labels, teacher)
         x, y, w = (None if a is None else converted(a, jnp.asarray) for a in given)
-    return made(x, y, w, loss, has_signal=has_signal)
+    return made(x, y, w, loss, has_signal=has_signal, sphere=sphere)
 
 
-def _flat(problem: Problem) -> tuple[tuple[Any, ...], Loss]:
+def _flat(problem: Problem) -> tuple[tuple[Any, ...], tuple[Loss, bool]]:
     # without `has_signal`: compiled code serves labels of every kind
-    return (problem.sensing, problem.labels, problem.teacher, problem._across), problem.loss
+    arrays = (problem.sensing, problem.labels, problem.teacher, problem._across)
+    return arrays, (problem.loss, problem.sphere)
 
 
-def _whole(loss: Loss, parts: Iterable[Any]) -> Problem:
+def _whole(known: tuple[Loss, bool], parts: Iterable[Any]) -> Problem:
     sensing, labels, teacher, across = parts
-    return made(sensing, labels, teacher, loss, across)
+    return made(sensing, labels, teacher, known[0], sphere=known[1], _across=across)
 
 
 when_loaded(lambda: jax.tree_util.register_pytree_node(Problem, _flat, _whole))

@@ -1,18 +1,32 @@
-"""States that a problem is given from outside: taken as they are meant, or refused by name."""
+"""States that a problem is given from outside, checked by name, and its values at a state."""
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
-from gapless.arrays import is_traced
+from gapless.arrays import Array, is_traced
 from gapless.inputs import real_array, real_kind, shaped
 
 Method = Callable[..., Any]
 FARTHEST = 1e4
 """States may be longer or shorter than √N by this factor: a unit vector up to N = 10⁸ is one, and
 ŷ⁶, which |∇L|² of the quartic loss grows like, stays within float32."""
+
+
+class Evaluation(NamedTuple):
+    """Energy, μ and velocity of each run at a state W, from one pass over the data."""
+
+    energy: Float[Array, " K"]
+    """e = L/N, Eq. 1."""
+    mu: Float[Array, " K"]
+    """μ of Eq. 3."""
+    velocity: Float[Array, "K N"]
+    """−∇L + μW of Eq. 2, tangent to the sphere."""
+    speed2: Float[Array, " K"]
+    """|−∇L + μW|²/N, which is −de/dt."""
 
 
 def at_states(*names: str) -> Callable[[Method], Method]:
