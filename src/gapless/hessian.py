@@ -25,7 +25,7 @@ from gapless.linalg import (
 )
 from gapless.precision import checked_key, precision
 from gapless.problem import Problem
-from gapless.sensing import TransformSensing
+from gapless.sensing import TransformSensing, unscaled
 
 ROWS_PER_UPDATE = 4096
 """Sensing vectors that enter the dense matrix at once: bounds the memory of their scaled copy."""
@@ -326,10 +326,14 @@ def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[
 @compiled()
 def _top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[Array, "K k"]:
     runs, count, n = vectors.shape
+    # the share has no scale, and neither has X = f A here
+    sensing, _ = unscaled(problem.sensing)
     # ⟨v, x⟩² for all vectors of all runs in one product with X
     image = problem.sample_squares(vectors.reshape(-1, n))
     # |x|² is 1 up to fluctuations of √(2/N) only, so it is divided out sample by sample
-    norms = (problem.sensing**2).sum(axis=1)
+    # NumPy would make X² as large as X
+    in_numpy = library(sensing) is np
+    norms = np.einsum("mn,mn->m", sensing, sensing) if in_numpy else (sensing**2).sum(axis=1)
     share = (image / norms[None]).max(axis=1).reshape(runs, count)
     return share / (vectors**2).sum(axis=2)
 

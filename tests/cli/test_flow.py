@@ -19,9 +19,9 @@ def test_flow_answers_in_lists_of_runs_by_times(capsys, tmp_path):
     assert set(flow["outcome"]) <= {"recovered", "trapped", "time_out"}
     assert (flow["m"], flow["alpha"], len(flow["stopped_at"])) == (192, 6.0, 5)
     assert picture.stat().st_size > 0
-    more = answer(capsys, *FLOW, "--runs", "70", "--save-at", "0.01,0.1,1.2")
-    # the same draws; at another K runs share other steps, whose errors are 2e-2 at most (on the
-    # last decades e falls so fast that a small error of the clock is a large one of e)
+    more = answer(capsys, *FLOW, "--runs", "70", "--save-at", "0.01,0.1", "--t-max", "0.1")
+    # the same draws; at another K runs share other steps, whose errors are 2e-2 at most (not on the
+    # last decades, where e falls so fast that a small error of the clock is a large one of e)
     early, expected = (np.array(run["energy"])[:5, :2] for run in (more, flow))
     np.testing.assert_allclose(early, expected, rtol=2e-2)
     same = answer(
@@ -33,7 +33,7 @@ def test_flow_answers_in_lists_of_runs_by_times(capsys, tmp_path):
 
 def test_an_accurate_flow_takes_more_gradients_and_starts_alike(capsys):
     usual, accurate = (
-        answer(capsys, *FLOW, "--runs", "16", "--save-at", "0,0.05", *more)
+        answer(capsys, *FLOW, "--runs", "16", "--save-at", "0,0.05", "--t-max", "0.05", *more)
         for more in ([], ["--accurate"])
     )
     assert (usual["accurate"], accurate["accurate"]) == (False, True)
@@ -71,7 +71,9 @@ def test_the_overlaps_of_table_and_json_are_one_number(capsys):
 
 def test_an_ensemble_of_sensing_matrices_shares_the_starts(capsys):
     found = {
-        name: answer(capsys, *FLOW, "--runs", "4", "--save-at", "0,0.05", "--sensing", name)
+        name: answer(
+            capsys, *FLOW, "--runs", "4", "--save-at", "0", "--t-max", "0.01", "--sensing", name
+        )
         for name in ("gaussian", "fast", "signs")
     }
     assert [run["sensing"] for run in found.values()] == list(found)

@@ -14,6 +14,7 @@ from gapless.inputs import number, real_array
 from gapless.linalg import Eigenpairs, Gram, PhasedGram, WeightedGram, extreme_eigenpairs
 from gapless.precision import checked_key, precision
 from gapless.problem import Problem
+from gapless.sensing import unscaled
 
 DENSE_UP_TO = 512
 """Largest N at which the matrices are formed: LAPACK is faster than compiling Lanczos there."""
@@ -85,11 +86,12 @@ def _dense(
     problem: Problem, weight: np.ndarray, tolerance: float
 ) -> tuple[Float[Array, "K N"], Eigenpairs]:
     """Return the eigenpairs of `spectral_estimate` by LAPACK, run by run."""
-    x, n = np.asarray(problem.sensing), problem.dimension
+    stored, factor = unscaled(problem.sensing)
+    x, n = np.asarray(stored), problem.dimension
     if problem.field == "complex":
         x = x[:, : n // 2] + 1j * x[:, n // 2 :]
     values, vectors, residuals, width = [], [], [], []
-    for one in weight:
+    for one in weight * np.square(factor, dtype=weight.dtype):
         # all of them: the width needs both ends
         # T has both signs, so no root of it: one general product, M N² operations a run
         spectrum, basis = np.linalg.eigh((x.T * one) @ x.conj())

@@ -31,13 +31,15 @@ def spectral_columns(
     lowest: int = 3,
     tolerance: float = 1e-5,
     deflate_radial: bool = False,
+    vectors: bool = False,
 ) -> dict[str, np.ndarray]:
     """Return columns of the spectrum of each run's Hessian at its state; not-a-number for none.
 
     Names: ``energy``, ``mu``, ``overlap`` (of the state); over the `lowest` eigenpairs,
     (K, lowest), ``eigenvalues`` (Eq. 4, after −μ), ``vector_overlap``, ``residual``,
     ``top_sample_share``; ``width``; ``converged``: every residual is within `tolerance`; and
-    theory's prediction from the run's own labels, see `theory_of`.
+    theory's prediction from the run's own labels, see `theory_of`. With `vectors` also the
+    ``eigenvectors``, (K, lowest, N).
     """
     w = state.w
     # not warm-started: states of a table are far apart, and one key gives one answer
@@ -58,6 +60,7 @@ def spectral_columns(
         # of the state, to tell an outlier toward the signal from one that follows it
         "overlap": np.asarray(problem.overlap(w), float),
         "eigenvalues": np.asarray(pairs.values, float),
+        **({"eigenvectors": np.asarray(pairs.vectors)} if vectors else {}),
         "vector_overlap": np.asarray(overlaps, float),
         "residual": np.asarray(pairs.residuals, float),
         "top_sample_share": np.asarray(top_sample_share(problem, pairs.vectors), float),

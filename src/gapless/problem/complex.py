@@ -27,6 +27,7 @@ from gapless.losses import Loss, quartic
 from gapless.problem.parts import registered
 from gapless.problem.problem import Problem
 from gapless.problem.states import Evaluation, at_states
+from gapless.sensing import unscaled
 from gapless.sphere import dot
 
 HALF = 0.5**0.5
@@ -187,8 +188,8 @@ class ComplexProblem(Problem):
         return signal, self.gram(curvature, library(w).zeros(self.k, w.dtype))
 
     def sample_squares(self, v: Float[Array, "P N"]) -> Float[Array, "P M"]:
-        """Return |⟨x_m, v⟩|² of vectors; the precision is that of X."""
-        return (readings(v, self.sensing) ** 2).sum(axis=1)
+        """Return |⟨x_m, v⟩|² of vectors, x without the factor of X."""
+        return (readings(v, unscaled(self.sensing)[0]) ** 2).sum(axis=1)
 
     @at_states("w")
     def evaluate(self, w: Float[Array, "K N"]) -> Evaluation:

@@ -39,7 +39,7 @@ from gapless.losses import Loss, check_for_runs, divided, quartic
 from gapless.precision import Dtype, precision
 from gapless.problem.parts import made, registered, unpickled
 from gapless.problem.states import Evaluation, at_states, checked_states
-from gapless.sensing import SensingMatrix, TransformSensing, converted
+from gapless.sensing import SensingMatrix, TransformSensing, converted, is_plain, unscaled
 from gapless.sphere import SPACE, SPHERE, Domain, cosine, dot
 
 
@@ -56,6 +56,7 @@ class Problem:
     sensing : (M, N)
         X, with entries of variance 1/N. It is row-major, with which ``W @ X.T`` and ``r @ X`` are
         fast on a CPU; or a `gapless.sensing.TransformSensing`, which has products and no entries.
+        (`gapless.problem.problem_from_arrays` takes an X of any scale.)
     labels : (K, M)
         The labels y of each run. Losses are even in y, so its sign never matters.
     teacher : (K, N) or None
@@ -134,7 +135,7 @@ class Problem:
     def arrays(self) -> tuple[Array, ...]:
         """All arrays that the problem is made of."""
         x = self.sensing
-        return (*(x.arrays if isinstance(x, TransformSensing) else (x,)), self.labels, self.teacher)
+        return (*((x,) if is_plain(x) else x.arrays), self.labels, self.teacher)
 
     @property
     def m(self) -> int:
@@ -324,15 +325,14 @@ class Problem:
     def near_signal(self, w: Float[Array, "K N"]) -> tuple[Float[Array, "K N"], Gram]:
         """Return the solution ±W* nearest to W, and the Hessians there, where μ = 0."""
         assert self.teacher is not None
-        # losses are even: the run may have found −W*
         signal = library(w).sign(self.signed_overlap(w))[:, None] * self.teacher
         # μ = 0 at the signal (Eq. 3: ℓ′(y, y) = 0), so nothing is subtracted
         curvature = self.loss.d2(self.labels, self.labels) / 2
         return signal, self.gram(curvature, library(w).zeros(self.k, w.dtype))
 
     def sample_squares(self, v: Float[Array, "P N"]) -> Float[Array, "P M"]:
-        """Return ⟨x_m, v⟩² of vectors; the precision is that of X."""
-        return (v @ self.sensing.T) ** 2
+        """Return ⟨x_m, v⟩² of vectors, x without the factor of X."""
+        return (v @ unscaled(self.sensing)[0].T) ** 2
 
     @at_states("w")
     def evaluate(self, w: Float[Array, "K N"]) -> Evaluation:
