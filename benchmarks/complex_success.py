@@ -47,7 +47,7 @@ def main() -> None:
                 continue
             rows += rows_of(n, budget)
             with out.open("w", newline="") as file:
-                writer = csv.DictWriter(file, COLUMNS)
+                writer = csv.DictWriter(file, list[str](COLUMNS))
                 writer.writeheader()
                 writer.writerows(rows)
     sys.stdout.write(out.read_text())

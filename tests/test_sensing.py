@@ -15,7 +15,7 @@ from gapless.losses import amplitude, normalised, quartic
 from gapless.measure.border import planted_border
 from gapless.precision import precision
 from gapless.problem import Problem, draw_problem
-from gapless.problem.problem import made
+from gapless.problem.parts import made
 from gapless.sensing import (
     OF_TRANSFORMS,
     Ensemble,
@@ -192,7 +192,7 @@ def test_spectra_of_a_scaled_matrix_are_those_of_its_copy():
     design = Design(n=16, alpha=20, seed=0, runs=2, in_numpy=True)
     copy = draw_problem(design, dtype="float64")
     x = ScaledSensing(np.asarray(copy.sensing) * 4.0, 0.25)
-    scaled = made(x, copy.labels, copy.teacher, copy.loss)
+    scaled = made(Problem, x, copy.labels, copy.teacher, copy.loss)
     w, signs = np.asarray(copy.teacher), design.signs(0, 3)
 
     def quantities(problem: Problem) -> list:
