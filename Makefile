@@ -8,6 +8,17 @@ ON_TOP ?=
 OUT ?= results/smoke
 BIN := $(VENV)/bin
 WORKERS ?= 2
+# most of the tests' time goes to compiling small programs: with these options of XLA it takes a third
+QUICKLY := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false \
+	--xla_cpu_parallel_codegen_split_count=1
+# neighbours share fixtures and programs, and so a worker
+SHARED := -n $(WORKERS) --dist worksteal -q
+# what Python makes of the tests' source is kept for the next run
+PYTEST = PYTHONDONTWRITEBYTECODE= XLA_FLAGS="$(QUICKLY)" $(BIN)/python -m pytest
+# tests of texts, files, processes and pages: no arithmetic of theirs depends on the processor
+NO_ARITHMETIC := page report store sweep $(addprefix test_,$(addsuffix .py, \
+	amounts crash_campaign environment faults hostile_inputs interrupts packaging pickling \
+	program_cache prose rooms surroundings threads user_code))
 
 .PHONY: benchmarks docs notebooks peers pins release reproduce test test-avx2 test-many-seeds test-sdist test-slow test-browser test-lowest test-readme crash campaign slurm lint types contracts check clean
 
@@ -15,20 +26,18 @@ WORKERS ?= 2
 reproduce: $(VENV)/.run
 	XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/gapless reproduce all --scale smoke --workers $(WORKERS) --out $(OUT)
 
-# the fast tests spend their time compiling small programs, so those are compiled quickly
 test: $(VENV)/.dev
-	XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/python -m pytest -n $(WORKERS) -q
+	$(PYTEST) $(SHARED)
 
-# the fast tests with the instructions that every processor of the last ten years has
+# the fast tests of arithmetic with the instructions of every processor of the last ten years
+test-avx2: QUICKLY += --xla_cpu_max_isa=AVX2
 test-avx2: $(VENV)/.dev
-	OPENBLAS_CORETYPE=Haswell XLA_FLAGS="--xla_backend_optimization_level=0 --xla_cpu_max_isa=AVX2" \
-		$(BIN)/python -m pytest -n $(WORKERS) -q
+	OPENBLAS_CORETYPE=Haswell $(PYTEST) $(SHARED) $(addprefix --ignore=tests/,$(NO_ARITHMETIC))
 
 # the fast tests with every seed moved, in reversed order (tests/seeds.py)
 test-many-seeds: $(VENV)/.dev
 	for shift in 1 2 1000; do \
-		SEED_SHIFT=$$shift XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/python -m pytest \
-			-n $(WORKERS) -q --hypothesis-seed=$$shift || exit 1; \
+		SEED_SHIFT=$$shift $(PYTEST) $(SHARED) --hypothesis-seed=$$shift || exit 1; \
 	done
 
 # the fast tests as the source distribution holds them
@@ -37,11 +46,11 @@ test-sdist: $(VENV)/.dev
 	$(BIN)/python -c "from setuptools.build_meta import build_sdist; build_sdist('build/sdist')"
 	tar -xzf build/sdist/gapless-*.tar.gz -C build/sdist --strip-components=1
 	rm build/sdist/gapless-*.tar.gz
-	cd build/sdist && PYTHONPATH=src XLA_FLAGS=--xla_backend_optimization_level=0 \
-	    $(abspath $(BIN))/python -m pytest -n $(WORKERS) -q
+	cd build/sdist && PYTHONPATH=src XLA_FLAGS="$(QUICKLY)" \
+	    $(abspath $(BIN))/python -m pytest $(SHARED)
 
 test-slow: $(VENV)/.docs
-	$(BIN)/python -m pytest -n $(WORKERS) -q -m "slow and not campaign"
+	$(BIN)/python -m pytest $(SHARED) -m "slow and not campaign"
 
 # the site, build/docs/index.html; needs no network, and a warning is an error
 docs: $(VENV)/.docs
@@ -62,7 +71,7 @@ notebooks: $(VENV)/.dev
 
 # the pages in Debian's chromium, found as CHROMIUM
 test-browser: $(VENV)/.dev
-	XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/python -m pytest -q -m browser
+	$(PYTEST) -q -m browser
 
 # faults by the thousand, one test at a time: longer than a check should take
 campaign: $(VENV)/.dev

@@ -10,6 +10,7 @@ error, from the designs; the last column is their difference in units of the joi
 
 import argparse
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,11 +30,13 @@ SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
 def points(n: int, alpha: float, sensing: str, runs: int, labels: str) -> list[Simulation]:
     """Return the designs of one ensemble and kind of labels."""
     budget = paper_budget(n) if labels == "teacher" else T_TWIN
-    given = dict(n=n, alpha=alpha, seed=7, runs=RUNS_PER_DESIGN, sensing=sensing, labels=labels)
+    given: dict[str, Any] = dict(n=n, alpha=alpha, seed=7, sensing=sensing, labels=labels)
     if labels == "teacher":
         given["save_at"] = tuple(share * budget for share in SHARES)
     return [
-        Simulation.model_validate(given | {"t_max": budget, "index": index})
+        Simulation.model_validate(
+            given | {"runs": RUNS_PER_DESIGN, "t_max": budget, "index": index}
+        )
         for index in range(runs // RUNS_PER_DESIGN)
     ]
 
@@ -98,7 +101,7 @@ def rows(n: int, alpha: float, sensing: str, runs: int, twins: int) -> Iterator[
 
 def main() -> None:
     """Print the table of each α."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--n", type=int, default=1024)
     parser.add_argument("--alpha", default="6,8,10,12")
     parser.add_argument("--sensing", default="fast")

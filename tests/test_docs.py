@@ -110,7 +110,7 @@ def test_notebooks_are_what_their_pages_say():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the kernel's event loop, not of the project
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "own-data"])
 def test_notebooks_run(name, tmp_path, monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0")  # they mostly compile
     import nbformat

@@ -24,6 +24,9 @@ from gapless.hessian import (
 )
 from gapless.losses import normalised, quartic
 from gapless.problem import Problem, draw_problem, precision
+from gapless.quadrature import LEVELS
+from gapless.theory import bulk, bulk_edge, outlier
+from gapless.theory.bbp import curvatures, random_law
 
 KEY = jax.random.key(7)
 
@@ -232,3 +235,88 @@ def test_spectra_by_transforms_are_those_of_their_matrix():
     np.testing.assert_allclose(pairs.values, exact, atol=1e-9 * float(pairs.width.max()))
     shares = (top_sample_share(problem, pairs.vectors) for problem in (fast, dense))
     np.testing.assert_allclose(*shares, rtol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def of_phases() -> tuple[Problem, np.ndarray]:
+    """Return a complex problem, α = 12, of a loss that is bounded, and its random start."""
+    design = Design(150, 12, seed=3, runs=1, field="complex", in_numpy=True)
+    return draw_problem(design, "teacher", normalised(1.0), "float64"), design.start()
+
+
+def test_the_phase_of_a_complex_state_is_taken_out_of_the_spectrum(of_phases) -> None:
+    problem, w = of_phases
+    operator = hessian_operator(problem, w)
+    assert isinstance(operator, Deflated)
+    matrix, (mode,) = hessian_matrix(problem, w, 0), problem.zero_modes(np.asarray(w))
+    unit = mode[0] / np.linalg.norm(mode[0])
+    # of float32 draws, in which the unit vector is one
+    scale = 4e-7 * np.abs(matrix).max() * problem.dimension**0.5
+    np.testing.assert_allclose(matrix @ unit, float(operator.value[0]) * unit, atol=scale)
+    # elsewhere it is P H P
+    v = np.random.default_rng(0).standard_normal(problem.dimension)
+    v -= (v @ unit) * unit
+    image = np.asarray(problem.hessian_product(w, v[None]))[0]
+    np.testing.assert_allclose(matrix @ v, image - (image @ unit) * unit, atol=10 * scale)
+    # in the bulk: neither the lowest nor counted as a direction of descent
+    assert float(operator.value[0]) > 0
+    assert negative_count(problem, w, 0) == (spectrum(problem, w, 0) < 0).sum()
+
+
+def test_a_complex_signal_has_a_pair_of_eigenvalues(of_phases) -> None:
+    """W* and iW* are one signal: two eigenvalues leave the bulk of a random start."""
+    problem, w = of_phases
+    law = problem.label_law(w, 0)
+    mu, atoms = law.multiplier(problem.loss, 12.0), curvatures(law, problem.loss, 12.0)
+    spike = bulk.outlier(atoms)
+    assert spike.value is not None
+    assert spike.gamma is not None
+    pairs = lowest_eigenpairs(problem, w, 3, key=KEY)
+    values = pairs.values[0] + mu
+    # along one direction φ is a mean of d s² cos²/(1+γd) over samples, whose scatter is at most
+    # this; the eigenvalue moves by less than φ does
+    responses = atoms.d * atoms.y2 / (1 + spike.gamma * atoms.d)
+    scatter = float(np.sqrt(12 * (atoms.weight @ responses**2) / problem.n))
+    assert values[:2].mean() == pytest.approx(spike.value, abs=4 * scatter)
+    overlaps = signal_overlap(pairs.vectors, problem.signals)[0]
+    # the third is of the bulk, whose vectors have overlaps of √(2/2N)
+    assert overlaps[:2].min() > 2 * overlaps[2]
+    # any phase of the teacher is the same signal
+    first, second = np.asarray(problem.signals)[:, 0], np.asarray(problem.signals)[:, 1]
+    turned = np.stack([np.cos(1) * first + np.sin(1) * second], axis=1)
+    phased = np.concatenate([turned, np.stack([np.cos(1) * second - np.sin(1) * first], 1)], 1)
+    np.testing.assert_allclose(signal_overlap(pairs.vectors, phased)[0], overlaps, rtol=1e-6)
+
+
+def test_lanczos_and_matrices_agree_on_complex_hessians() -> None:
+    design = Design(96, 6, seed=2, runs=4, field="complex")
+    problem = draw_problem(design)
+    w = design.start()
+    dense = lowest_eigenpairs(problem, w, 2, key=KEY, method="dense")
+    lanczos = lowest_eigenpairs(problem, w, 2, key=KEY, method="lanczos")
+    assert lanczos.converged.all()
+    width = dense.width[:, None]
+    np.testing.assert_allclose(lanczos.values / width, dense.values / width, atol=2e-5)
+    share = np.asarray(top_sample_share(problem, dense.vectors))
+    assert ((share > 0) & (share < 1)).all()
+
+
+@pytest.mark.slow
+def test_edge_and_pair_of_a_complex_random_start_at_a_thousand() -> None:
+    loss, gaps, overlaps = normalised(1.0), [], []
+    limit = outlier(random_law(LEVELS[2], "complex"), loss, 12.0)
+    for index in range(2):
+        design = Design(1000, 12, seed=5, index=index, runs=1, field="complex", in_numpy=True)
+        problem = draw_problem(design, "teacher", loss)
+        law = problem.label_law(design.start(), 0)
+        mu = law.multiplier(loss, 12.0)
+        edge, spike = bulk_edge(law, loss, 12.0), outlier(law, loss, 12.0)
+        pairs = lowest_eigenpairs(problem, design.start(), 3, key=KEY)
+        values = pairs.values[0] + mu
+        assert spike.value is not None
+        gaps.append([values[:2].mean() - spike.value, values[2] - edge.value])
+        overlaps.append(signal_overlap(pairs.vectors, problem.signals)[0, :2])
+    # the distance of edge and outlier is 1.2; both scatter by less than a tenth of it
+    assert np.abs(gaps).max() < 0.2
+    # α = 12: 0.7907 as N → ∞
+    assert np.mean(overlaps) == pytest.approx(limit.overlap, abs=0.02)

@@ -14,6 +14,7 @@ from gapless.quadrature import (
     half_gaussian,
     half_gaussian_pair,
     half_line,
+    half_modulus,
 )
 
 EPS = np.finfo(float).eps
@@ -29,6 +30,13 @@ def test_gaussian_moments_are_double_factorials(breaks, level):
     for power, exact in ((0, 1), (2, 1), (4, 3), (6, 15), (8, 105)):
         assert weight @ y**power == pytest.approx(exact, rel=tolerance)
     assert weight @ y == pytest.approx(np.sqrt(2 / np.pi), rel=tolerance)
+
+
+@pytest.mark.parametrize("breaks", [(), (0.3,), (1.2, 2.8)])
+def test_moments_of_a_complex_modulus_are_factorials(breaks):
+    s, weight = half_modulus(breaks, LEVELS[2])
+    for power, exact in ((0, 1), (2, 1), (4, 2), (6, 6), (8, 24)):
+        assert weight @ s**power == pytest.approx(exact, rel=100 * EPS)
 
 
 @pytest.mark.parametrize("corner", [0.4, 1.3, 2.8])

@@ -6,14 +6,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gapless.algorithms import spectral_estimate
 from gapless.design import Design
 from gapless.draws import at_once
+from gapless.hessian import hessian_matrix, lowest_eigenpairs, top_sample_share
 from gapless.linalg import through_rows, times, times_transpose
 from gapless.losses import amplitude, normalised, quartic
+from gapless.measure.border import planted_border
+from gapless.precision import precision
 from gapless.problem import Problem, draw_problem
+from gapless.problem.parts import made
 from gapless.sensing import (
     OF_TRANSFORMS,
     Ensemble,
+    ScaledSensing,
     check_ensemble,
     draw_transforms,
     gaussian_singular_values,
@@ -160,3 +166,48 @@ def test_an_evaluation_is_that_of_the_matrix_in_the_precision_of_the_problem(los
         assert one.dtype == other.dtype == "float32"
         # labels of order one are known to some ε, and so are sums of M of them
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("in_numpy", [True, False])
+@pytest.mark.parametrize("stored", ["float32", "float64"])
+def test_products_of_a_scaled_matrix_are_those_of_its_copy(in_numpy, stored):
+    """Also where the vectors are wider than the matrix, which is widened block by block."""
+    a, v, r = vectors(70, 9).astype(stored), vectors(2, 9), vectors(2, 70)
+    put = np.asarray if in_numpy else jnp.asarray
+    with precision("float64"):
+        x, v, r = ScaledSensing(put(a), 0.3), put(v), put(r)
+        copy = 0.3 * a.astype(float)
+        np.testing.assert_allclose(times_transpose(v, x), np.asarray(v) @ copy.T, atol=1e-12)
+        np.testing.assert_allclose(times(r, x), np.asarray(r) @ copy, atol=1e-12)
+        sums, totals = through_rows(lambda i, s: (i * s, i - s), x, r, v[:, None])
+        rows = x[np.array([5, 3])]
+    image, labels = np.asarray(v) @ copy.T, np.asarray(r)
+    np.testing.assert_allclose(sums[:, 0], (image * labels).sum(axis=1), atol=1e-11)
+    np.testing.assert_allclose(totals[:, 0], (image - labels) @ copy, atol=1e-11)
+    np.testing.assert_allclose(rows, copy[[5, 3]], rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(x), copy, rtol=1e-6)
+
+
+def test_spectra_of_a_scaled_matrix_are_those_of_its_copy():
+    design = Design(n=16, alpha=20, seed=0, runs=2, in_numpy=True)
+    copy = draw_problem(design, dtype="float64")
+    x = ScaledSensing(np.asarray(copy.sensing) * 4.0, 0.25)
+    scaled = made(Problem, x, copy.labels, copy.teacher, copy.loss)
+    w, signs = np.asarray(copy.teacher), design.signs(0, 3)
+
+    def quantities(problem: Problem) -> list:
+        pairs = lowest_eigenpairs(problem, w, 2, key=design.key("lanczos"))
+        border = planted_border(problem, w, 0, signs)
+        spectral, top = spectral_estimate(problem, key=design.key("spectral"))
+        return [
+            hessian_matrix(problem, w, 0),
+            pairs.values,
+            top_sample_share(problem, pairs.vectors),
+            np.array(border["schur"]),
+            np.abs(np.einsum("kn,kn->k", spectral, w)),
+            top.values,
+        ]
+
+    for found, expected in zip(quantities(scaled), quantities(copy), strict=True):
+        # a power of two is exact; only eigensolvers may take another way
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-11)

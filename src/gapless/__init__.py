@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gapless.losses import quartic as quartic
     from gapless.problem import Problem as Problem
     from gapless.problem import draw_problem as draw_problem
+    from gapless.problem import problem_from_arrays as problem_from_arrays
     from gapless.theory import bbp_at_random_start as bbp_at_random_start
     from gapless.theory import bbp_threshold as bbp_threshold
     from gapless.theory import threshold_state as threshold_state
@@ -38,6 +39,7 @@ _HOMES = {
     "quartic": "losses",
     "Problem": "problem",
     "draw_problem": "problem",
+    "problem_from_arrays": "problem",
     "bbp_at_random_start": "theory",
     "bbp_threshold": "theory",
     "threshold_state": "theory",
@@ -58,6 +60,7 @@ __all__ = [
     "loss_from_value",
     "lowest_eigenpairs",
     "normalised",
+    "problem_from_arrays",
     "quartic",
     "threshold_state",
 ]

@@ -15,9 +15,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from gapless.inputs import number, ratio
+import numpy as np
+
+from gapless.arrays import jax, library
+from gapless.inputs import Field, number, ratio
 
 Array = Any  # NumPy or JAX
+WEAK_RECOVERY: dict[Field, float] = {"real": 0.5, "complex": 1.0}
+"""α above which labels tell anything about the signal, 1/E(y² − 1)²."""
 
 
 def posterior_score(omega: Array, y: Array, variance: Array) -> Array:
@@ -37,6 +42,25 @@ def posterior_score_slope(omega: Array, y: Array, variance: Array) -> Array:
     tanh = omega.__array_namespace__().tanh
     # positive where the sign of z is in doubt and y² > V, negative where it is known
     return (y**2 * (1 - tanh(omega * y / variance) ** 2) / variance - 1) / variance
+
+
+def complex_score(omega: Array, s: Array, variance: Array) -> Array:
+    """Return g e^{−i arg ω}, the score of complex z ~ CN(ω, V) known by s = |z|, at ω > 0.
+
+    g = (E[z | s, ω] − ω)/V = (s ρ(2s|ω|/V) − |ω|)/V along the phase of ω, ρ = I₁/I₀ of Bessel's
+    functions: the mean of cos(arg z − arg ω). With complex noise V is replaced by V + Δ.
+    """
+    return (s * mean_cosine(2 * omega * s / variance) - omega) / variance
+
+
+def mean_cosine(kappa: Array) -> Array:
+    """Return I₁(κ)/I₀(κ), the mean cosine of a von Mises angle."""
+    if library(kappa) is np:
+        from scipy.special import i0e, i1e  # takes a while to load
+    else:
+        i0e, i1e = jax.scipy.special.i0e, jax.scipy.special.i1e
+    # scaled: both grow like e^κ
+    return i1e(kappa) / i0e(kappa)
 
 
 @dataclass(frozen=True)
@@ -72,14 +96,15 @@ def trimmed(cut: float = 3.0) -> Preprocessing:
     return Preprocessing("trimmed", partial(_trimmed, cut=cut), (cut,))
 
 
-def weak_optimal(alpha: float) -> Preprocessing:
-    """Return T(y) = (y² − 1)/(y² + √(2α) − 1), which recovers weakly at every α > 1/2.
+def weak_optimal(alpha: float, field: Field = "real") -> Preprocessing:
+    """Return T(y) = (y² − 1)/(y² + √(α/δ_u) − 1), which recovers weakly at every α > δ_u.
 
-    It is the T of Mondelli and Montanari (2017) with δ_u = 1/2 (real signals) and T* = 1 − 1/y². It
-    is bounded, T < 1, and its matrix is well conditioned. At α < 1/2, where nothing is recovered,
-    √(2α) is replaced by 1 and T is that of `best`.
+    It is the T of Mondelli and Montanari (2017) with T* = 1 − 1/y², δ_u = 1/2 for real signals and
+    1 for complex ones. It is bounded, T < 1, and its matrix is well conditioned. At α < δ_u, where
+    nothing is recovered, α/δ_u is replaced by 1 and T is that of `best`.
     """
-    return Preprocessing("weak", partial(_weak, shift=max(2 * ratio(alpha), 1.0) ** 0.5 - 1), ())
+    relative = ratio(alpha) / WEAK_RECOVERY[field]
+    return Preprocessing("weak", partial(_weak, shift=max(relative, 1.0) ** 0.5 - 1), ())
 
 
 # functions with a name, and parts of them, can be pickled
@@ -106,15 +131,15 @@ T is unbounded below as y → 0, so its matrix is ill conditioned at finite N.
 """
 
 
-def preprocessing(name: str, alpha: float) -> Preprocessing:
+def preprocessing(name: str, alpha: float, field: Field = "real") -> Preprocessing:
     """Return the preprocessing of a name: ``weak``, ``best`` or ``trimmed``.
 
     Raises ``ValueError`` with these names for any other.
     """
     if not isinstance(name, str):
         raise ValueError(f"preprocessing: must be a name, not {name!r}")
-    # only `weak` depends on α (Mondelli and Montanari; baselines.md §1)
-    known = {"weak": weak_optimal(alpha), "best": best, "trimmed": trimmed()}
+    # only `weak` depends on α and on the field (Mondelli and Montanari; baselines.md §1)
+    known = {"weak": weak_optimal(alpha, field), "best": best, "trimmed": trimmed()}
     if name not in known:
         raise ValueError(f"preprocessing: {name!r} is not one of {', '.join(known)}")
     return known[name]

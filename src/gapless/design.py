@@ -7,8 +7,9 @@ therefore shares sensing vectors, teacher and start with its run, and two protoc
 on the same instances.
 """
 
+import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import floor
 from typing import Any
 from zlib import crc32
@@ -20,7 +21,7 @@ from gapless.amounts import memory
 from gapless.arrays import Array, jnp
 from gapless.draws import at_once, compiled
 from gapless.flags import as_ever
-from gapless.inputs import number, whole
+from gapless.inputs import Field, check_field, number, whole
 from gapless.sensing import (
     OF_TRANSFORMS,
     Ensemble,
@@ -67,6 +68,9 @@ class Design:
     sensing
         The ensemble of X (`gapless.sensing`): ``gaussian``, ``signs`` (±1/√N) or ``unit-norm``
         rows; ``fast`` and ``orthogonal``, whose products are transforms: N may be a million.
+    field
+        ``real`` or ``complex`` signals. A complex vector is drawn as 2N real numbers: rows
+        (Re x, Im x) with entries N(0, 1/2N), states √2 (Re W, Im W) on the sphere of radius √(2N).
 
     Raises
     ------
@@ -79,13 +83,20 @@ class Design:
     seed: int
     index: int = 0
     runs: int | None = None
-    in_numpy: bool = field(default=False, compare=False, repr=False)
+    in_numpy: bool = dataclasses.field(default=False, compare=False, repr=False)
     sensing: Ensemble = "gaussian"
+    field: Field = "real"
 
     def __post_init__(self) -> None:
         # kept as Python's own numbers: NumPy's wrap at 2³² or 2⁶⁴ in silence
         alpha = number("alpha", self.alpha, above=0)
         check_ensemble(self.sensing)
+        check_field(self.field)
+        if self.field == "complex" and self.of_transforms:
+            raise ValueError(
+                f"field, sensing: a complex X has entries, and a {self.sensing} one has none; use "
+                "--sensing gaussian, signs or unit-norm"
+            )
         most = 2**32 - 1  # what a key is made from
         values: dict[str, int | float] = {
             "n": whole("n", self.n, 2, most),
@@ -113,6 +124,11 @@ class Design:
         return floor(self.alpha * self.n + 0.5)
 
     @property
+    def dimension(self) -> int:
+        """Number of real components of a state: N, or 2N for complex signals."""
+        return self.n if self.field == "real" else 2 * self.n
+
+    @property
     def of_transforms(self) -> bool:
         """Whether X has products and no entries."""
         return self.sensing in OF_TRANSFORMS
@@ -133,7 +149,9 @@ class Design:
         return key if self.in_numpy else compiled.wrapped(key)
 
     def _key(self, name: str) -> at_once.Key:
-        children = (self.n, self.m, self.index, crc32(name.encode()))
+        # a name of its own: complex draws of one shape are no real ones with others appended
+        path = name if self.field == "real" else f"complex {name}"
+        children = (self.n, self.m, self.index, crc32(path.encode()))
         return at_once.key(self.seed, children)
 
     def run_keys(self, name: str) -> Array:
@@ -152,7 +170,7 @@ class Design:
             check_storage(self.sensing, dtype)
             x = draw_transforms(self._key("sensing"), self.sensing, self.m, self.n, dtype)
             return x if self.in_numpy else x.map(jnp.asarray)
-        dense: Any = np.zeros((self.m, self.n), dtype)
+        dense: Any = np.zeros((self.m, self.dimension), dtype)
         for index, block in enumerate(self.sensing_blocks()):
             first = index * ROWS_PER_BLOCK
             if self.in_numpy:
@@ -172,7 +190,7 @@ class Design:
             )
         key = self._key("sensing")
         for first in range(0, self.m, ROWS_PER_BLOCK):
-            block = self._draws.rows(key, first // ROWS_PER_BLOCK, ROWS_PER_BLOCK, self.n)
+            block = self._draws.rows(key, first // ROWS_PER_BLOCK, ROWS_PER_BLOCK, self.dimension)
             if self.sensing != "gaussian":
                 block = self._in_ensemble(block)
             yield block[: self.m - first] if self.in_numpy else block
@@ -183,19 +201,28 @@ class Design:
 
     def teacher(self) -> Float32[Array, "K N"]:
         """Draw the teachers W*, uniform on the sphere of radius √N."""
-        return self._draws.directions(self._key("teacher"), self.k, self.n)
+        return self._draws.directions(self._key("teacher"), self.k, self.dimension)
 
     def start(self) -> Float32[Array, "K N"]:
         """Draw the random starts W(0), uniform on the sphere of radius √N (Eq. 2)."""
-        return self._draws.directions(self._key("start"), self.k, self.n)
+        return self._draws.directions(self._key("start"), self.k, self.dimension)
 
-    def gaussian_labels(self) -> Float32[Array, "K M"]:
-        """Draw labels y ~ N(0, 1) that share no information with X."""
-        return self._draws.normals(self._key("labels"), self.k, self.m)
+    def gaussian_labels(self) -> Float32[Array, "K *P M"]:
+        """Draw labels y ~ N(0, 1) that share no information with X; complex ones as their parts."""
+        return self._labels("labels")
 
-    def label_noise(self) -> Float32[Array, "K M"]:
-        """Draw noise n ~ N(0, 1) of the labels, which twins and all variances Δ share."""
-        return self._draws.normals(self._key("noise"), self.k, self.m)
+    def label_noise(self) -> Float32[Array, "K *P M"]:
+        """Draw noise n of variance 1 of the labels, which twins and all variances Δ share.
+
+        Complex noise is its real and imaginary parts, (K, 2, M), of variance ½ each.
+        """
+        return self._labels("noise")
+
+    def _labels(self, name: str) -> Float32[Array, "K *P M"]:
+        if self.field == "real":
+            return self._draws.normals(self._key(name), self.k, self.m)
+        both = self._draws.normals(self._key(name), self.k, 2 * self.m) * np.float32(0.5**0.5)
+        return both.reshape(self.k, 2, self.m)
 
     def signs(self, run: int, count: int) -> Float32[np.ndarray, "S M"]:
         """Draw `count` vectors of signs ±1, one sign for each label of a run."""

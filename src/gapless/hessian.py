@@ -15,17 +15,17 @@ from jaxtyping import Float
 
 from gapless.arrays import Array, at_once, compiled, jax, jnp, library, pytree
 from gapless.flags import as_ever
-from gapless.inputs import number, real_array, whole
+from gapless.inputs import number, real_array, shaped, whole
 from gapless.linalg import (
     Eigenpairs,
+    Gram,
     Quadrature,
-    WeightedGram,
     extreme_eigenpairs,
     lanczos_quadrature,
 )
 from gapless.precision import checked_key, precision
 from gapless.problem import Problem
-from gapless.sensing import TransformSensing
+from gapless.sensing import TransformSensing, unscaled
 
 ROWS_PER_UPDATE = 4096
 """Sensing vectors that enter the dense matrix at once: bounds the memory of their scaled copy."""
@@ -42,7 +42,9 @@ BLOCK = 4
 """Vectors in the start block of fewer runs: four cost little more than one in a pass over X."""
 
 
-_curvature = compiled()(Problem.curvature)
+@compiled()
+def _curvature(problem: Problem, w: Float[Array, "K N"]) -> tuple[Array, Float[Array, " K"]]:
+    return problem.curvature(w)
 
 
 @pytree(data=["operator", "direction", "value"])
@@ -53,14 +55,14 @@ class Deflated:
     Parameters
     ----------
     operator
-        A.
+        A, which may have other directions deflated.
     direction : (K, N)
         u; P projects it out.
     value : (K,)
         c, the eigenvalue that u gets.
     """
 
-    operator: WeightedGram
+    operator: "Gram | Deflated"
     direction: Float[Array, "K N"]
     value: Float[Array, " K"]
 
@@ -77,7 +79,7 @@ class Deflated:
 
 def hessian_operator(
     problem: Problem, w: Float[Array, "K N"], *, deflate_radial: bool = False
-) -> WeightedGram | Deflated:
+) -> Gram | Deflated:
     """Return the K Hessians of Eq. 4 at the states `w` as operators on blocks of vectors.
 
     Parameters
@@ -85,6 +87,8 @@ def hessian_operator(
     deflate_radial
         Replace H by P H P + c ŵŵᵀ, P the projector on the tangent space and ŵ = W/√N, with
         c = αE[d] + 2√(αE[d²]) − μ, d = ½ℓ″: the bulk's mean plus two standard deviations.
+
+    The phase of complex signals, iW, is always deflated in this way (complex.md §2).
 
     Raises ``ValueError`` for states that are not (K, N) finite vectors near the sphere.
     """
@@ -99,16 +103,19 @@ def hessian_operator(
                 f"w, labels: the Hessian overflows {problem.dtype} here; give labels and states of "
                 "order one, or a float64 problem"
             )
-        # −μ 1 enters as the shift: X stays one array for all runs
-        hessian = WeightedGram(problem.sensing, curvature, -mu)
-        if not deflate_radial:
+        hessian = gram = problem.gram(curvature, mu)
+        directions = problem.zero_modes(w) + ((w,) if deflate_radial else ())
+        if not directions:
             return hessian
-        # αE[d] and αE[d²]: mean and variance of the bulk before μ is subtracted
-        mean, square = curvature.sum(axis=1) / problem.n, (curvature**2).sum(axis=1) / problem.n
-        # W is on the sphere only up to rounding and the caller's factor
+        # mean and variance of the bulk before μ is subtracted
+        mean, square = gram.moments
         xp = library(w)
-        direction = w / xp.linalg.norm(w, axis=1, keepdims=True)
-        return Deflated(hessian, direction, mean + 2 * xp.sqrt(square) - mu)
+        value = mean + 2 * xp.sqrt(square) - mu
+        for direction in directions:
+            # W is on the sphere only up to rounding and the caller's factor
+            unit = direction / xp.linalg.norm(direction, axis=1, keepdims=True)
+            hessian = Deflated(hessian, unit, value)
+        return hessian
 
 
 @as_ever(loading=False)
@@ -129,12 +136,14 @@ def hessian_matrix(
     # of one run, so that the labels of the others are not computed for it
     one = problem.at_once().of_runs(np.array([run]))
     operator = hessian_operator(one, state, deflate_radial=deflate_radial)
-    gram = operator.operator if isinstance(operator, Deflated) else operator
-    weight = np.asarray(gram.weight[0])
-    sensing = np.asarray(gram.sensing).astype(weight.dtype, copy=False)
+    deflated: list[Deflated] = []
+    while isinstance(operator, Deflated):
+        deflated.append(operator)
+        operator = operator.operator
+    sensing, weight = operator.of_run(0)
     (update,) = scipy.linalg.get_blas_funcs(["syrk"], [sensing])
     # columns first, as BLAS wants it: every update then adds to the same memory
-    lower = np.zeros((problem.n, problem.n), sensing.dtype, order="F")
+    lower = np.zeros((problem.dimension,) * 2, sensing.dtype, order="F")
     # syrk forms A Aᵀ, so weights enter as their roots and negative ones apart
     for sign in (1, -1):
         chosen = np.flatnonzero(sign * weight > 0)
@@ -144,9 +153,9 @@ def hessian_matrix(
             lower = update(sign, scaled.T, beta=1, c=lower, lower=1, overwrite_c=1)
     # syrk fills one triangle
     matrix = lower + np.tril(lower, -1).T
-    matrix[np.diag_indices_from(matrix)] += float(gram.shift[0])
-    if isinstance(operator, Deflated):
-        u, c = np.asarray(operator.direction[0]), float(operator.value[0])
+    matrix[np.diag_indices_from(matrix)] += float(operator.shift[0])
+    for one in reversed(deflated):
+        u, c = np.asarray(one.direction[0]), float(one.value[0])
         # P H P + c u uᵀ written out, from one product H u
         image = matrix @ u
         matrix += (c + u @ image) * np.outer(u, u) - np.outer(u, image) - np.outer(image, u)
@@ -204,11 +213,11 @@ def lowest_eigenpairs(
     if method not in ("auto", "dense", "lanczos"):
         raise ValueError(f"method: {method!r} is not one of auto, dense, lanczos")
     count = whole("count", count)
-    if not 1 <= count <= problem.n:
-        raise ValueError(f"count: must lie between 1 and n={problem.n}, not {count}")
+    if not 1 <= count <= problem.dimension:
+        raise ValueError(f"count: must lie between 1 and {problem.dimension}, not {count}")
     tolerance, w = number("tolerance", tolerance, above=0), problem.states(w)
     runs = problem.k
-    if method == "dense" or (method == "auto" and problem.n <= DENSE_BELOW):
+    if method == "dense" or (method == "auto" and problem.dimension <= DENSE_BELOW):
         # run by run: one matrix of N² numbers at a time
         each = [_dense(problem, w, run, count, deflate_radial) for run in range(runs)]
         joined = [np.concatenate(part) for part in zip(*each, strict=True)]
@@ -217,7 +226,7 @@ def lowest_eigenpairs(
         found = residuals.max(axis=1) <= tolerance
         return Eigenpairs(values, problem.array(vectors), residuals, width, 0, found)
     if previous is not None:
-        previous = real_array("previous", previous, (runs, None, problem.n))
+        previous = real_array("previous", previous, (runs, None, problem.dimension))
     operator = hessian_operator(problem, w, deflate_radial=deflate_radial)
     with precision(problem.dtype):
         start = _start(w, checked_key("key", key), count, previous)
@@ -245,14 +254,14 @@ def spectral_density(
 
     Raises ``ValueError`` for numbers below 1, and as `hessian_operator` does.
     """
-    steps, probes = whole("steps", steps, 1), min(whole("probes", probes, 1), problem.n)
+    steps, probes = whole("steps", steps, 1), min(whole("probes", probes, 1), problem.dimension)
     operator = hessian_operator(problem, w, deflate_radial=deflate_radial)
     with precision(problem.dtype):
         # Gaussian: orthonormalised it is Haar, which the quadrature's mean needs
-        shape = (problem.k, probes, problem.n)
+        shape = (problem.k, probes, problem.dimension)
         start = jax.random.normal(checked_key("key", key), shape, problem.dtype)
     # p·steps cannot exceed N: the basis would be complete before
-    return lanczos_quadrature(operator, start, min(steps, problem.n // start.shape[1]))
+    return lanczos_quadrature(operator, start, min(steps, problem.dimension // start.shape[1]))
 
 
 def smoothed(quadrature: Quadrature, grid: np.ndarray, width: float) -> np.ndarray:
@@ -268,24 +277,29 @@ def smoothed(quadrature: Quadrature, grid: np.ndarray, width: float) -> np.ndarr
 
 @as_ever(loading=False)
 def signal_overlap(
-    vectors: Float[Array, "K k N"], teacher: Float[Array, "K N"] | None
+    vectors: Float[Array, "K k N"],
+    teacher: Float[Array, "K N"] | Float[Array, "K D N"] | None,
 ) -> np.ndarray:
     """Return |⟨v, W*⟩|/(|v||W*|) of each vector, (K, k); NaN where there is no teacher.
+
+    A teacher may be D orthogonal directions of one length (`Problem.signals`): the result is then
+    the part of v in their span, |⟨v, W*⟩| of complex vectors.
 
     Raises ``ValueError`` for arrays of other shapes, and for vectors that vanish.
     """
     v = np.asarray(real_array("vectors", vectors, (None, None, None)), float)
     if teacher is None:
         return np.full(v.shape[:2], np.nan)
-    signal = np.asarray(real_array("teacher", teacher, (v.shape[0], v.shape[2])), float)
-    if not (v.any(axis=2).all() and signal.any(axis=1).all()):
+    signal = np.asarray(real_array("teacher", teacher), float)
+    signal = signal[:, None] if signal.ndim == 2 else signal
+    shaped("teacher", signal, (v.shape[0], None, v.shape[2]))
+    if not (v.any(axis=2).all() and signal.any(axis=2).all()):
         raise ValueError("vectors, teacher: one of them vanishes; it must be a direction")
     # float64: an overlap of order N^(−1/2) is a sum of N terms that cancel
-    product = np.einsum("kjn,kn->kj", v, signal)
+    product = np.einsum("kjn,kdn->kjd", v, signal)
     # an eigenvector has no sign, and the losses are even: only the size means something
-    return np.abs(product) / (
-        np.linalg.norm(v, axis=2) * np.linalg.norm(signal, axis=1, keepdims=True)
-    )
+    size = np.linalg.norm(signal[:, 0], axis=1, keepdims=True)
+    return np.linalg.norm(product, axis=2) / (np.linalg.norm(v, axis=2) * size)
 
 
 @as_ever(loading=False)
@@ -297,7 +311,7 @@ def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[
 
     Raises ``ValueError`` for vectors that are not (K, k, N), not finite, or vanish.
     """
-    vectors = real_array("vectors", vectors, (problem.k, None, problem.n))
+    vectors = real_array("vectors", vectors, (problem.k, None, problem.dimension))
     vectors = problem.array(vectors)
     if not np.asarray(vectors).any(axis=2).all():
         raise ValueError("vectors: one of them vanishes; it must be a direction")
@@ -312,10 +326,14 @@ def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[
 @compiled()
 def _top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[Array, "K k"]:
     runs, count, n = vectors.shape
+    # the share has no scale, and neither has X = f A here
+    sensing, _ = unscaled(problem.sensing)
     # ⟨v, x⟩² for all vectors of all runs in one product with X
-    image = (vectors.reshape(-1, n) @ problem.sensing.T) ** 2
+    image = problem.sample_squares(vectors.reshape(-1, n))
     # |x|² is 1 up to fluctuations of √(2/N) only, so it is divided out sample by sample
-    norms = (problem.sensing**2).sum(axis=1)
+    # NumPy would make X² as large as X
+    in_numpy = library(sensing) is np
+    norms = np.einsum("mn,mn->m", sensing, sensing) if in_numpy else (sensing**2).sum(axis=1)
     share = (image / norms[None]).max(axis=1).reshape(runs, count)
     return share / (vectors**2).sum(axis=2)
 

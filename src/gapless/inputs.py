@@ -7,7 +7,7 @@ begins with the argument's name and states the condition. Nothing is rounded, wr
 
 import operator
 from math import inf, isfinite
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -19,6 +19,10 @@ HIGHEST_RATIO = 1e8
 FALSE_ALARM = 1e-9
 """Probability that an X of N(0, 1/N) entries is refused as one of another scale."""
 ROWS_PER_LOOK = 4096
+
+
+Field = Literal["real", "complex"]
+"""Numbers that signals and sensing vectors consist of."""
 
 
 class NoSuchRun(IndexError, ValueError):
@@ -59,6 +63,12 @@ def number(
         bounds = f"above {above:g}" if above > -inf else _range(lowest, highest)
         raise ValueError(f"{name}: must be {kind} {bounds}".rstrip() + f", not {value}")
     return found
+
+
+def check_field(field: Any) -> None:
+    """Raise ``ValueError`` unless a field is ``real`` or ``complex``."""
+    if not (isinstance(field, str) and field in get_args(Field)):
+        raise ValueError(f"field: {field!r} is not one of {', '.join(get_args(Field))}")
 
 
 def ratio(value: Any) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class LabelLaw:
             object.__setattr__(self, name, array.ravel())
 
     @classmethod
-    def from_run(cls, student: np.ndarray, teacher: np.ndarray) -> "LabelLaw":
+    def from_run(cls, student: np.ndarray, teacher: np.ndarray) -> Self:
         """Return the empirical law of one run's labels ŷ_m, y_m, each of weight 1/M."""
         return cls(student, teacher, np.ones(np.shape(student)))
 
@@ -62,6 +63,16 @@ class LabelLaw:
         """Return E f(ŷ, y)."""
         # weights sum to one, so no division
         return float(self.weight @ f(self.student, self.teacher))
+
+    def curvatures(self, loss: Loss) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return d = ½ℓ″, y² and weight of each sensing vector in the Hessian of Eq. 4."""
+        # y by its square alone (φ of bbp.md §2), so a law folded to y ≥ 0 serves as well
+        return self._of(loss.d2) / 2, self.teacher**2, self.weight
+
+    def _of(self, function: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+        # a loss that leaves out ŷ or y returns a smaller array
+        found = np.asarray(function(self.student, self.teacher), float)
+        return np.broadcast_to(found, self.student.shape)
 
     def energy(self, loss: Loss, alpha: float) -> float:
         """Return e = L/N = (α/2) E ℓ(ŷ, y), Eq. 1; ``ValueError`` unless α is positive."""
@@ -76,3 +87,16 @@ class LabelLaw:
         # |ŷ|: odd moments of ŷ itself vanish by symmetry
         size = np.abs(self.student)
         return {"abs" if k == 1 else str(k): float(self.weight @ size**k) for k in (1, 2, 3, 4)}
+
+
+class ComplexLabelLaw(LabelLaw):
+    """Weighted atoms of the moduli r = |ŷ| and s = |y| of complex labels, in `student`, `teacher`.
+
+    Energy, μ and moments are those of `LabelLaw`; a sample has two curvatures, d_R = ½ℓ″(r) along
+    the phase of ŷ and d_I = ½ℓ′(r)/r across it (docs/derivations/complex.md §3).
+    """
+
+    def curvatures(self, loss: Loss) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return d, y² and weight of both curvatures of each sample, each with half the weight."""
+        d = np.concatenate([self._of(loss.d2), self._of(loss.across)]) / 2
+        return d, np.tile(self.teacher**2, 2), np.tile(self.weight / 2, 2)

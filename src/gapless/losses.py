@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gapless import loss_checks, user_code
+from gapless.arrays import library
 from gapless.inputs import number
 
 Array = Any  # NumPy or JAX: a loss does not care
@@ -69,6 +70,15 @@ class Loss:
     def functions(self) -> loss_checks.Functions:
         """ℓ, ∂ℓ/∂ŷ and ∂²ℓ/∂ŷ²."""
         return self.value, self.d1, self.d2
+
+    def across(self, r: Array, s: Array) -> Array:
+        """Return ℓ′(r, s)/r, the curvature of ℓ(|ŷ|, s) across the phase of a complex ŷ.
+
+        At r = 0 it is ℓ″(0, s); a loss with a kink there has no limit, and any number is returned.
+        """
+        # r below 1e-6 is taken as that: the error is of order r²
+        r = library(r).maximum(r, 1e-6)
+        return self.d1(r, s) / r
 
     def __repr__(self) -> str:
         return f"Loss({self.name!r})"

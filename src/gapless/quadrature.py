@@ -127,6 +127,16 @@ def half_gaussian(breaks: Iterable[float], level: Level) -> tuple[np.ndarray, np
     return y, density
 
 
+def half_modulus(breaks: Iterable[float], level: Level) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes s > 0 and weights of E g(|y|), y complex Gaussian with E|y|² = 1.
+
+    The density is 2s e^{−s²}, so that s = u/√2 on the nodes u of `half_gaussian`; `breaks` are
+    points s.
+    """
+    u, weight = half_gaussian([2**0.5 * s for s in breaks], level)
+    return u / 2**0.5, weight * u * (np.pi / 2) ** 0.5
+
+
 def half_line(start: np.ndarray, stop: np.ndarray, level: Level) -> tuple[np.ndarray, np.ndarray]:
     """Return nodes and weights, shape (A, B), of ∫ g dh over [start, ∞), start of shape (A,).
 
@@ -146,8 +156,16 @@ def half_line(start: np.ndarray, stop: np.ndarray, level: Level) -> tuple[np.nda
 
 def half_gaussian_pair(level: Level) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return atoms (h, y) > 0 and weights of E g(|h|, |y|), h and y independent N(0, 1)."""
-    y, weight = half_gaussian((), level)
     # the folded rule twice: g is even in both labels
+    return _pairs(*half_gaussian((), level))
+
+
+def half_modulus_pair(level: Level) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return atoms (r, s) > 0 and weights of E g(|ŷ|, |y|), ŷ and y independent as in the above."""
+    return _pairs(*half_modulus((), level))
+
+
+def _pairs(y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     h, other = np.meshgrid(y, y, indexing="ij")
     return h.ravel(), other.ravel(), np.outer(weight, weight).ravel()
 

@@ -147,17 +147,74 @@ class TransformSensing:
         return np.ascontiguousarray(columns.T, dtype)
 
 
+@pytree(data=["matrix", "factor"])
+@dataclass(frozen=True, eq=False)
+class ScaledSensing:
+    """X = f A, (M, N), of a matrix A that is neither copied nor changed.
+
+    Products scale the vectors, of which there are few: A may be mapped from a file, or read-only.
+
+    Parameters
+    ----------
+    matrix : (M, N)
+        A, in the array library and the precision in which it is stored.
+    factor
+        f, one over the root mean squared norm of the rows of A.
+    """
+
+    matrix: Float[Array, "M N"]
+    factor: Any
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(M, N)."""
+        return self.matrix.shape
+
+    @property
+    def dtype(self) -> Any:
+        """The precision in which A is stored."""
+        return self.matrix.dtype
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """All that X is made of."""
+        return (self.matrix,)
+
+    def map(self, convert: Callable[[Array], Array]) -> "ScaledSensing":
+        """Return the same X with A converted."""
+        return ScaledSensing(convert(self.matrix), self.factor)
+
+    def __getitem__(self, rows: Any) -> Array:
+        """Return some rows of X."""
+        return self.matrix[rows] * self.factor
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Return X as a matrix, a scaled copy of A."""
+        del copy
+        return np.asarray(np.asarray(self.matrix) * self.factor, dtype)
+
+
 if TYPE_CHECKING:
     # as arrays are, which may be of either library
     SensingMatrix = Any
 else:
-    SensingMatrix = Float[Array, "M N"] | TransformSensing
-"""X, (M, N), by its entries or by its products alone."""
+    SensingMatrix = Float[Array, "M N"] | TransformSensing | ScaledSensing
+"""X, (M, N), by its entries, by their multiple, or by its products alone."""
 
 
 def converted(x: SensingMatrix, convert: Callable[[Array], Array]) -> SensingMatrix:
-    """Return an X of either kind with its real numbers converted."""
-    return x.map(convert) if isinstance(x, TransformSensing) else convert(x)
+    """Return an X of any kind with its real numbers converted."""
+    return convert(x) if is_plain(x) else x.map(convert)
+
+
+def is_plain(x: SensingMatrix) -> bool:
+    """Return whether X is an array, and not an object of this module."""
+    return not isinstance(x, TransformSensing | ScaledSensing)
+
+
+def unscaled(x: SensingMatrix) -> tuple[Array, float]:
+    """Return A and f of X = f A, without a copy; f = 1 for an X that is an array."""
+    return (x.matrix, x.factor) if isinstance(x, ScaledSensing) else (x, 1.0)
 
 
 def check_ensemble(name: Any) -> None:

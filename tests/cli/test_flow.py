@@ -19,9 +19,9 @@ def test_flow_answers_in_lists_of_runs_by_times(capsys, tmp_path):
     assert set(flow["outcome"]) <= {"recovered", "trapped", "time_out"}
     assert (flow["m"], flow["alpha"], len(flow["stopped_at"])) == (192, 6.0, 5)
     assert picture.stat().st_size > 0
-    more = answer(capsys, *FLOW, "--runs", "70", "--save-at", "0.01,0.1,1.2")
-    # the same draws; at another K runs share other steps, whose errors are 2e-2 at most (on the
-    # last decades e falls so fast that a small error of the clock is a large one of e)
+    more = answer(capsys, *FLOW, "--runs", "70", "--save-at", "0.01,0.1", "--t-max", "0.1")
+    # the same draws; at another K runs share other steps, whose errors are 2e-2 at most (not on the
+    # last decades, where e falls so fast that a small error of the clock is a large one of e)
     early, expected = (np.array(run["energy"])[:5, :2] for run in (more, flow))
     np.testing.assert_allclose(early, expected, rtol=2e-2)
     same = answer(
@@ -33,7 +33,7 @@ def test_flow_answers_in_lists_of_runs_by_times(capsys, tmp_path):
 
 def test_an_accurate_flow_takes_more_gradients_and_starts_alike(capsys):
     usual, accurate = (
-        answer(capsys, *FLOW, "--runs", "16", "--save-at", "0,0.05", *more)
+        answer(capsys, *FLOW, "--runs", "16", "--save-at", "0,0.05", "--t-max", "0.05", *more)
         for more in ([], ["--accurate"])
     )
     assert (usual["accurate"], accurate["accurate"]) == (False, True)
@@ -71,7 +71,9 @@ def test_the_overlaps_of_table_and_json_are_one_number(capsys):
 
 def test_an_ensemble_of_sensing_matrices_shares_the_starts(capsys):
     found = {
-        name: answer(capsys, *FLOW, "--runs", "4", "--save-at", "0,0.05", "--sensing", name)
+        name: answer(
+            capsys, *FLOW, "--runs", "4", "--save-at", "0", "--t-max", "0.01", "--sensing", name
+        )
         for name in ("gaussian", "fast", "signs")
     }
     assert [run["sensing"] for run in found.values()] == list(found)
@@ -85,6 +87,28 @@ def test_transforms_are_refused_the_precisions_that_store_entries(capsys):
     told = capsys.readouterr().err
     assert "--sensing, --dtype: a fast X has no entries to store in float16" in told
     assert told.count("\n") == 1
+
+
+def test_complex_signals_flow_without_a_threshold_energy(capsys, tmp_path):
+    picture = tmp_path / "flow.png"
+    options = ["--n", "24", "--alpha", "12", "--field", "complex", "--runs", "6", "--t-max", "6"]
+    flow = answer(capsys, "flow", *options, "--save-at", "0,3,6", "--plot", str(picture))
+    assert flow["field"] == "complex"
+    assert flow["m"] == 288
+    assert "recovered" in flow["outcome"]
+    assert (np.diff(flow["energy"], axis=1) <= 0).all()
+    # a phase is not observed: the overlap has no sign
+    assert flow["overlap"] == flow["signed_overlap"]
+    assert picture.stat().st_size > 0
+
+
+def test_a_field_that_is_none_and_a_sensing_matrix_without_entries_are_refused(capsys):
+    for more, words in (
+        (["--field", "quaternion"], "--field"),
+        (["--field", "complex", "--sensing", "fast"], "--field, --sensing: a complex X"),
+    ):
+        assert main(["flow", "--n", "16", "--alpha", "4", *more]) == 2
+        assert words in capsys.readouterr().err
 
 
 def test_without_the_sphere_the_norm_is_answered_in_place_of_mu(capsys):

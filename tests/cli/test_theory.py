@@ -100,3 +100,15 @@ def test_inference_answers_thresholds_and_overlaps(capsys):
     assert found["thresholds"]["information_theoretic"] == 1
     start = answer(capsys, "theory", "start", "--loss", "normalised:a=0.1")
     assert abs(start["alpha"] - 2.16668085) < 1e-7
+
+
+def test_complex_signals_have_minima_and_thresholds_but_no_1rsb_state(capsys):
+    found = answer(capsys, "theory", "inference", "--alpha", "1.5", "--field", "complex")
+    assert found["thresholds"]["weak_recovery"] == 1
+    assert 0 < found["spectral"]["weak"] < found["spectral"]["best"] < found["uninformed"] < 1
+    start = answer(capsys, "theory", "start", "--field", "complex")
+    assert start["alpha"] > 2
+    state = answer(capsys, "theory", "minima", "--alpha", "2000", "--field", "complex")
+    assert set(state) == MINIMA_KEYS
+    assert main(["theory", "state", "--alpha", "10", "--field", "complex"]) == 2
+    assert "1RSB has no complex states" in capsys.readouterr().err

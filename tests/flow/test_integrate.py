@@ -23,7 +23,7 @@ from gapless.sphere import normalise, tangent
 
 
 def test_the_clock_is_kept_and_save_times_are_met():
-    design = Design(n=32, alpha=4, seed=0, runs=4)
+    design = Design(n=32, alpha=6, seed=0, runs=4)
     problem, start = draw_problem(design), design.start()
     times = [0.0, 0.013, 0.4]
     flow = integrate(problem, start, 0.5, save_at=times)
@@ -90,7 +90,7 @@ def test_bad_times_are_named():
 
 
 def test_a_stiff_run_ends_when_its_steps_do_and_says_so():
-    design = Design(n=16, alpha=6, seed=0, runs=2)
+    design = Design(n=32, alpha=6, seed=0, runs=4)
     problem = draw_problem(design, noise=1e6)
     run = integrate(problem, design.start(), 1.8, solver=GradientFlow(max_steps=60))
     assert set(run.outcome) == {Outcome.time_out}
@@ -104,7 +104,7 @@ def test_a_stiff_run_ends_when_its_steps_do_and_says_so():
 
 
 def test_a_start_is_a_direction_whatever_its_length():
-    design = Design(n=32, alpha=6, seed=0, runs=2)
+    design = Design(n=32, alpha=6, seed=0, runs=4)
     problem, start = draw_problem(design), np.asarray(design.start())
     usual = integrate(problem, start, 0.1)
     for factor in (2.0**100, 2.0**-100, 2.0**-1000):
@@ -113,14 +113,15 @@ def test_a_start_is_a_direction_whatever_its_length():
     with jax.enable_x64(True):  # else a start in float64 is no array of jax
         long = integrate(problem, jnp.asarray(1e200 * start.astype(float)), 0.1)
     np.testing.assert_allclose(long.state.w, usual.state.w, rtol=1e-4)
-    for bad in (0 * start, start[:1], start[:, :5], start[0], start + 0j, start * [[1], [np.nan]]):
+    hole = start * [[1], [1], [1], [np.nan]]
+    for bad in (0 * start, start[:1], start[:, :5], start[0], start + 0j, hole):
         with pytest.raises(ValueError, match=r"^start: "):
             integrate(problem, bad, 0.1)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_problem_is_computed_in_its_own_precision_whatever_the_global_flag(dtype):
-    design = Design(n=16, alpha=6, seed=0, runs=2)
+    design = Design(n=32, alpha=6, seed=0, runs=4)
     found = []
     for flag in (False, True):
         with jax.enable_x64(flag):

@@ -8,6 +8,7 @@ from scipy.linalg import eigh
 from scipy.optimize import brentq
 
 from gapless.losses import Loss, amplitude, loss_from_value, normalised, quartic
+from gapless.quadrature import LEVELS
 from gapless.theory import (
     Curvatures,
     bbp_at_random_start,
@@ -17,7 +18,7 @@ from gapless.theory import (
     outlier,
     threshold_state,
 )
-from gapless.theory.bbp import curvatures
+from gapless.theory.bbp import curvatures, random_law
 from spectra import gaussian_law, planted, second_derivative
 
 
@@ -128,6 +129,24 @@ def test_random_start_without_a_root_sits_at_the_pole():
     assert root_from == pytest.approx(7.247, abs=1e-3)
     assert start.alpha < root_from
     assert start.alpha == pytest.approx(3.4137, abs=1e-4)
+
+
+@pytest.mark.parametrize("a", [0.1, 1.0, 5.0])
+def test_a_complex_random_start_is_where_the_outlier_of_the_law_of_moduli_appears(a):
+    start = bbp_at_random_start(normalised(a), "complex")
+    assert start.error < 1e-8
+    law = random_law(LEVELS[3], "complex")
+    atoms = curvatures(law, normalised(a), start.alpha)
+    assert atoms.phi(start.gamma) == pytest.approx(atoms.psi(start.gamma), abs=1e-8)
+    # two curvatures a sample, both of which begin at −2y²/(a + y²)
+    assert atoms.marginality(start.gamma) == pytest.approx(1, abs=1e-8) or start.gamma == 0.5
+    assert start.square_root == (start.gamma < 0.5)
+
+
+def test_complex_losses_without_a_bulk_edge_are_refused_by_their_reason():
+    for loss, reason in ((quartic, "unbounded below"), (amplitude, "cone")):
+        with pytest.raises(ValueError, match=reason):
+            bbp_at_random_start(loss, "complex")
 
 
 @pytest.mark.parametrize("a", [0.1, 1.0])

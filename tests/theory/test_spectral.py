@@ -33,3 +33,13 @@ def test_spectral_weak_recovery_begins_at_one_half():
         assert spectral_overlap(transform, 0.495)[0] == 0
     assert spectral_overlap(weak_optimal(0.505), 0.505)[0] > 0
     assert best_overlap(0.495) == 0 < best_overlap(0.505)
+
+
+def test_the_best_complex_overlap_is_that_of_the_resolvent():
+    for alpha in (1.05, 2.0, 5.0):
+        q, error = spectral_overlap(best, alpha, "complex")
+        assert q == pytest.approx(best_overlap(alpha, "complex"), abs=1e-11 + error)
+        assert 0 < spectral_overlap(weak_optimal(alpha, "complex"), alpha, "complex")[0] < q
+    for transform in (weak_optimal(0.99, "complex"), best):
+        assert spectral_overlap(transform, 0.99, "complex")[0] == 0
+    assert best_overlap(1.0, "complex") == 0

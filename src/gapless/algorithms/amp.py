@@ -11,15 +11,22 @@ import numpy as np
 from jaxtyping import Float
 
 from gapless.arrays import Array, compiled, jax, jnp
-from gapless.channels import posterior_score, posterior_score_slope
+from gapless.channels import (
+    complex_score,
+    posterior_score,
+    posterior_score_slope,
+)
 from gapless.flags import as_ever
 from gapless.inputs import number, whole
 from gapless.linalg import times, times_transpose
 from gapless.precision import precision
-from gapless.problem import Problem, check_noise
+from gapless.problem import ComplexProblem, Problem, check_noise
+from gapless.problem.complex import modulus
 
 SMALLEST_VARIANCE = 1e-10
 """Floor of the estimate's variance V, below which it is dominated by rounding."""
+SMALLEST_LENGTH = 1e-20
+"""|ω| below which its phase does not matter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +67,9 @@ def amp(
     g of `gapless.channels.posterior_score`. On the Bayes-optimal line (1/N) Σ g² has the same limit
     as 1/Σ, but at finite N it underestimates the error: g is large where the sign is wrong.
 
+    Of complex signals g is `gapless.channels.complex_score` along the phase of ω, V = E|Ŵ − W*|²
+    and 1/Σ = (1/N) Σ |g|² (docs/derivations/complex.md §4).
+
     Parameters
     ----------
     start, overlap
@@ -96,22 +106,18 @@ def _iterate(
     noise: float | Float[Array, ""],
     iterations: int,
 ) -> tuple[Array, Array, Array]:
-    # the sign of a label is not observed
+    # the sign, or the phase, of a label is not observed
     size = jnp.abs(problem.labels)
+    channel = _Phases(problem) if isinstance(problem, ComplexProblem) else _Signs(problem)
 
     def step(carry: tuple[Array, Array, Array], _: None) -> tuple[tuple, tuple]:
         estimate, variance, old = carry
-        # the Onsager term V g_old takes back what an estimate has told itself
-        omega = times_transpose(estimate, problem.sensing) - variance[:, None] * old
         # V + Δ: given ω the noisy field z + √Δ n is N(ω, V + Δ) (baselines.md §2)
-        g = posterior_score(omega, size, variance[:, None] + noise)
-        # 1/Σ = −(1/N) Σ ∂g/∂ω, not (1/N) Σ g²: the two agree on the Bayes-optimal line as N → ∞,
-        # but at N = 1000 the latter left overlaps 0.02 short (baselines.md §2)
-        slope = posterior_score_slope(omega, size, variance[:, None] + noise).sum(axis=1)
+        g, information = channel.scores(estimate, variance, old, size, variance[:, None] + noise)
         # in a small system the sum can have the wrong sign: then nothing was learnt
-        sigma = problem.n / jnp.maximum(-slope, SMALLEST_VARIANCE * problem.n)
+        sigma = 1 / jnp.maximum(information, SMALLEST_VARIANCE)
         # rows of X have unit norm on average: no factor of N stands before Xᵀ g
-        field = estimate + sigma[:, None] * times(g, problem.sensing)
+        field = estimate + sigma[:, None] * channel.back(g)
         # R is W* seen with Gaussian noise of variance Σ: mean and variance of W* ~ N(0, 1) given it
         estimate = field / (1 + sigma[:, None])
         variance = jnp.maximum(sigma / (1 + sigma), SMALLEST_VARIANCE)
@@ -121,8 +127,62 @@ def _iterate(
     variance = jnp.full(runs, 1 - overlap**2, dtype)
     # on the Bayes-optimal line |Ŵ|²/N = q²: the estimate is shorter than W
     # g_old = 0: the start owes nothing to X, so there is nothing to take back
-    first = (overlap * start, variance, jnp.zeros_like(size))
+    first = (overlap * start, variance, channel.nothing(size))
     (estimate, _, _), (overlaps, variances) = jax.lax.scan(step, first, None, iterations)
     # `scan` stacks iterations first: (T, K), turned to (K, T + 1) with the start before them
     overlaps = jnp.concatenate([problem.overlap(start)[None], overlaps]).T
     return estimate, overlaps, jnp.concatenate([variance[None], variances]).T
+
+
+class _Signs:
+    """Fields, scores and information of real labels: g is (K, M)."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+
+    def nothing(self, size: Array) -> Array:
+        """Return the score of a start, which owes nothing to X."""
+        return jnp.zeros_like(size)
+
+    def scores(
+        self, estimate: Array, variance: Array, old: Array, size: Array, spread: Array
+    ) -> tuple[Array, Array]:
+        """Return g at ω = X Ŵ − V g_old, for V + Δ in `spread`, and 1/Σ."""
+        # the Onsager term V g_old takes back what an estimate has told itself
+        omega = times_transpose(estimate, self.problem.sensing) - variance[:, None] * old
+        # 1/Σ = −(1/N) Σ ∂g/∂ω, not (1/N) Σ g²: the two agree on the Bayes-optimal line as N → ∞,
+        # but at N = 1000 the latter left overlaps 0.02 short (baselines.md §2)
+        slope = posterior_score_slope(omega, size, spread).sum(axis=1)
+        return posterior_score(omega, size, spread), -slope / self.problem.n
+
+    def back(self, g: Array) -> Array:
+        """Return Xᵀ g."""
+        return times(g, self.problem.sensing)
+
+
+class _Phases(_Signs):
+    """Fields, scores and information of complex labels: g is both its parts, (K, 2, M)."""
+
+    problem: ComplexProblem
+
+    def nothing(self, size: Array) -> Array:
+        """Return the score of a start, which owes nothing to X."""
+        return jnp.zeros((len(size), 2, size.shape[1]), size.dtype)
+
+    def scores(
+        self, estimate: Array, variance: Array, old: Array, size: Array, spread: Array
+    ) -> tuple[Array, Array]:
+        """Return g at ω = X Ŵ − V g_old, for V + Δ in `spread`, and 1/Σ."""
+        omega = self.problem.label_parts(estimate) - variance[:, None, None] * old
+        length = modulus(omega)
+        g = complex_score(length, size, spread)
+        # 1/Σ = (1/N) Σ |g|², not the slope, whose sum scatters more: there is no wrong sign that
+        # makes g large, and with the slope overlaps fall again at N = 1000 (complex.md §4)
+        information = (g**2).sum(axis=1) / self.problem.n
+        # along the phase of ω; at ω = 0 the score vanishes, and any phase will do
+        along = g / jnp.maximum(length, SMALLEST_LENGTH)
+        return along[:, None] * omega, information
+
+    def back(self, g: Array) -> Array:
+        """Return X† g."""
+        return self.problem.adjoint(g)

@@ -7,7 +7,7 @@ from gapless.arrays import Array, compiled, jax, jnp
 from gapless.flags import as_ever
 from gapless.inputs import number, whole
 from gapless.precision import checked_key, precision
-from gapless.problem import Problem
+from gapless.problem import Problem, check_real
 
 
 @as_ever()
@@ -45,6 +45,7 @@ def langevin(
     Raises ``ValueError`` for a temperature, rate or number of steps out of range, steps that
     overflow, or a start that is not (K, N) finite vectors near the sphere.
     """
+    check_real(problem, "Langevin dynamics is")
     temperature, rate = number("temperature", temperature, 0), number("rate", rate, above=0)
     first = whole("first", first, 0, MOST_STEPS)
     steps = whole("steps", steps, 1, MOST_STEPS - first)

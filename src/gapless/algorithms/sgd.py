@@ -7,7 +7,7 @@ from gapless.arrays import Array, compiled, jax, jnp
 from gapless.flags import as_ever
 from gapless.inputs import number, whole
 from gapless.precision import checked_key, precision
-from gapless.problem import Problem
+from gapless.problem import Problem, check_real
 
 MOST_STEPS = 2**31 - 1
 
@@ -53,6 +53,7 @@ def sgd(
         For a rate, batch or number of steps out of range, steps that overflow, or a start that is
         not (K, N) finite vectors near the sphere.
     """
+    check_real(problem, "SGD is")
     rate, batch = number("rate", rate, above=0), whole("batch", batch)
     if not 1 <= batch <= problem.m:
         raise ValueError(f"batch: must lie between 1 and M={problem.m}, not {batch}")

@@ -11,9 +11,10 @@ from gapless.arrays import Array, jax, jnp
 from gapless.channels import Preprocessing, preprocessing
 from gapless.flags import as_ever
 from gapless.inputs import number, real_array
-from gapless.linalg import Eigenpairs, WeightedGram, extreme_eigenpairs
+from gapless.linalg import Eigenpairs, Gram, PhasedGram, WeightedGram, extreme_eigenpairs
 from gapless.precision import checked_key, precision
 from gapless.problem import Problem
+from gapless.sensing import unscaled
 
 DENSE_UP_TO = 512
 """Largest N at which the matrices are formed: LAPACK is faster than compiling Lanczos there."""
@@ -49,8 +50,8 @@ def spectral_estimate(
 
     Raises ``ValueError`` where T(y) is not one finite number for each label.
     """
-    chosen = preprocessing("weak", problem.alpha) if transform is None else transform
-    tolerance, runs, n = number("tolerance", tolerance, above=0), problem.k, problem.n
+    chosen = preprocessing("weak", problem.alpha, problem.field) if transform is None else transform
+    tolerance, runs, n = number("tolerance", tolerance, above=0), problem.k, problem.dimension
     # T knows |y| alone, so the sign that a label does not have plays no part
     labels = np.asarray(problem.labels)
     with np.errstate(all="ignore"):  # what is not finite is refused by name
@@ -63,8 +64,7 @@ def spectral_estimate(
             return _dense(problem, weight, tolerance)
     with precision(problem.dtype):
         # d = T(y) and no shift: Σ T x xᵀ by the same products as the Hessian
-        weight = jnp.asarray(weight)
-        operator = WeightedGram(problem.sensing, weight, jnp.zeros(runs, weight.dtype))
+        operator = _operator(problem, jnp.asarray(weight))
         # as for the Hessian: few runs fill the product with X by a block
         block = 1 if runs >= 4 else 4
         start = jax.random.normal(checked_key("key", key), (runs, block, n), weight.dtype)
@@ -73,22 +73,35 @@ def spectral_estimate(
         return n**0.5 * pairs.vectors[:, 0], pairs
 
 
+def _operator(problem: Problem, weight: Float[Array, "K M"]) -> Gram:
+    """Return Σ T x xᵀ, or Σ T x x† of complex sensing vectors, whose eigenvalues are double."""
+    none = jnp.zeros(problem.k, weight.dtype)
+    if problem.field == "complex":
+        both = jnp.stack([weight, jnp.zeros_like(weight), weight], axis=1)
+        return PhasedGram(problem.sensing, both, none)
+    return WeightedGram(problem.sensing, weight, none)
+
+
 def _dense(
     problem: Problem, weight: np.ndarray, tolerance: float
 ) -> tuple[Float[Array, "K N"], Eigenpairs]:
     """Return the eigenpairs of `spectral_estimate` by LAPACK, run by run."""
-    x, n = np.asarray(problem.sensing), problem.n
+    stored, factor = unscaled(problem.sensing)
+    x, n = np.asarray(stored), problem.dimension
+    if problem.field == "complex":
+        x = x[:, : n // 2] + 1j * x[:, n // 2 :]
     values, vectors, residuals, width = [], [], [], []
-    for one in weight:
+    for one in weight * np.square(factor, dtype=weight.dtype):
         # all of them: the width needs both ends
         # T has both signs, so no root of it: one general product, M N² operations a run
-        spectrum, basis = np.linalg.eigh((x.T * one) @ x)
+        spectrum, basis = np.linalg.eigh((x.T * one) @ x.conj())
         top = basis[:, -1]
         values.append(spectrum[-1:])
-        vectors.append(top[None])
+        parts = np.concatenate([np.real(top), np.imag(top)]) if np.iscomplexobj(top) else top
+        vectors.append(parts[None])
         width.append(spectrum[-1] - spectrum[0])
         # by X as in Lanczos, so that the residual holds the rounding of the matrix too
-        image = (one * (x @ top)) @ x
+        image = (one * (x.conj() @ top)) @ x
         residuals.append([np.linalg.norm(image - spectrum[-1] * top) / width[-1]])
     pairs = Eigenpairs(
         values=np.array(values, float),

@@ -11,6 +11,7 @@ from gapless.arrays import Array, at_once, compiled, jnp, library
 from gapless.channels import preprocessing
 from gapless.design import Design
 from gapless.inputs import number, real_array, shaped
+from gapless.linalg import times_i
 from gapless.precision import precision_of
 from gapless.problem import Problem
 from gapless.sphere import normalise, tangent
@@ -81,20 +82,26 @@ def start_states(design: Design, problem: Problem, start: Start) -> Float[Array,
     """
     if not isinstance(start, Start):
         raise ValueError(f"start: must be a Start, such as parse_start('random'), not {start!r}")
-    if (design.k, design.n) != (problem.k, problem.n):
+    mine, other = ((one.k, one.n, one.field) for one in (design, problem))
+    if mine != other:
         raise ValueError(
             f"design, problem: one has {design.k} runs in {design.n} dimensions and the other "
-            f"{problem.k} in {problem.n}; pass the design that the problem was drawn from"
+            f"{problem.k} in {problem.n}, {problem.field}; pass the design of the problem"
         )
     if start.kind == "random":
         # the design's own, so that a shuffled twin and other protocols start from the same states
         return design.start()
     if start.kind == "spectral":
-        transform = preprocessing(start.transform, problem.alpha)
+        transform = preprocessing(start.transform, problem.alpha, problem.field)
         return spectral_estimate(problem, key=design.key("spectral"), transform=transform)[0]
     if problem.teacher is None:
         raise ValueError("start: gaussian labels have no teacher to overlap with; use random")
-    return warm_states(design.teacher(), design.start(), start.overlap)
+    random = design.start()
+    if problem.field == "complex":
+        # |⟨W, W*⟩| is the overlap: W⊥ has no part along iW* either
+        unit = times_i(design.teacher()) / design.dimension**0.5
+        random = tangent(random, unit)
+    return warm_states(design.teacher(), random, start.overlap)
 
 
 def warm_states(

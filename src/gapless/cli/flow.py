@@ -6,7 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
+from gapless.cli.own import (
+    about,
+    check_alone,
+    check_drawn,
+    check_states,
+    own_problem,
+    saved,
+    sentence,
+    start_file,
+    states_in,
+)
 from gapless.cli.shared import (
+    STATES,
     Json,
     PrintSize,
     Whole,
@@ -23,11 +35,13 @@ from gapless.page.panels import PLAIN
 
 def flow(
     *,
-    n: Whole,
-    alpha: float,
+    n: Whole | None = None,
+    alpha: float | None = None,
+    data: Path | None = None,
     labels: str = "teacher",
     sensing: str = "gaussian",
-    runs: Whole = 1,
+    field: str = "real",
+    runs: Whole | None = None,
     t_max: float | None = None,
     seed: Whole = 0,
     loss: str = "quartic",
@@ -42,6 +56,7 @@ def flow(
     plot: Path | None = None,
     size: PrintSize = PLAIN,
     checkpoint: Path | None = None,
+    save_state: Path | None = None,
     as_json: Json = False,
 ) -> None:
     """Follow gradient flow (Eq. 2) and print energy, overlap, μ and outcome of each run.
@@ -51,7 +66,8 @@ def flow(
     Outcomes: recovered (q > 1 − 1e-6), interpolated (zero energy elsewhere), trapped (at rest at
     positive energy, |∇L − μW|²/N < 1e-10), time_out, not_finite. docs/conventions.md defines them.
 
-    Example: gapless flow --n 512 --alpha 10 --labels shuffled --runs 8 --t-max 4 --seed 0
+    Examples: gapless flow --n 512 --alpha 10 --labels shuffled --runs 8 --t-max 4 --seed 0;
+    gapless flow --n 128 --alpha 8 --field complex --runs 8 --seed 0
 
     Parameters
     ----------
@@ -59,13 +75,26 @@ def flow(
         Input dimension N.
     alpha
         Samples per dimension, α = M/N.
+    data
+        Instead of N and α: FILE.npz or .mat (-v7) with measurements of your own, in arrays X (M, N)
+        and y2 (intensities y², (M,)) or y (amplitudes |y|), optionally teacher (N,), start (K, N)
+        and norm (of the signal); FILE.parquet with a row for each sample (X a list of N numbers);
+        or FOLDER/X.npy with y2.npy … beside it, X mapped into memory. X is float64 or float32.
+        X is divided by its row norm and the signal by its norm over √N, which is fitted where it is
+        not given: energies, times, μ are those of the scaled problem; norm, energy_data and the
+        arrays of --save-state are in the units of the data.
     labels
-        teacher, shuffled (a permutation of a teacher's) or gaussian (fresh noise).
+        teacher, shuffled (a permutation of a teacher's) or gaussian (fresh noise); with --data,
+        teacher are its labels.
     sensing
         Ensemble of X: gaussian, signs (±1/√N entries), unit-norm (rows), fast (singular values of a
         Gaussian X, products by transforms: N may be a million), orthogonal (fast, equal ones).
+    field
+        real or complex: signals, starts and sensing vectors of complex numbers (docs, Complex
+        signals); --n is then the complex dimension N.
     runs
-        Number of runs, each with its own teacher and start; K of them share sensing vectors.
+        Number of runs, each with its own teacher and start; K of them share sensing vectors. 1 by
+        default, or as many as the file of --data or --start has.
     t_max
         Time budget in units of Eq. 2; 0.3 log2 N by default.
     seed
@@ -73,7 +102,8 @@ def flow(
     loss
         quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
     start
-        random, spectral (top eigenvector of Σ T(y) x xᵀ), or overlap:0.3 with the teacher.
+        random, spectral (top eigenvector of Σ T(y) x xᵀ), overlap:0.3 with the teacher, or a file
+        that --save-state wrote.
     noise
         Variance of noise added to each label.
     protocol
@@ -100,23 +130,86 @@ def flow(
     checkpoint
         Folder of a checkpoint of each design, written once a minute; the same command resumes from
         it.
+    save_state
+        File (.npz) for the states at the end: w (K, N), y_hat (K, M), energy, time.
     as_json
         Print one JSON object.
     """
-    from gapless.flow import numpy_is_sooner
     from gapless.losses import parse_loss
     from gapless.measure.checkpoint import Checkpoint, checkpoints_in
-    from gapless.measure.design_point import check_runs, points_of_few
-    from gapless.measure.simulation import Simulation
+    from gapless.measure.design_point import check_runs
 
-    check_runs(runs, runs_per_design)
+    check_runs(1 if runs is None else runs, runs_per_design)
     if plot is not None:
         check_writable(plot, "plot")
-    point = Simulation.model_validate(
-        dict(n=n, alpha=alpha, seed=seed, runs=runs_per_design, labels=labels, loss=loss)
-        | dict(protocol=protocol, dtype=dtype, t_max=t_max, start=start, noise=noise)
-        | dict(accurate=accurate, sensing=sensing, sphere=sphere)
-    )
+    if save_state is not None:
+        check_writable(save_state, "save_state", STATES)
+    file = start_file(start)
+    states = None if file is None else states_in(file)
+    kept = dict(seed=seed, labels=labels, loss=loss, protocol=protocol, t_max=t_max)
+    kept |= dict(start="random" if file else start, accurate=accurate)
+    if data is not None:
+        drawn = dict(n=n, alpha=alpha, dtype=dtype, noise=noise or None)
+        drawn |= dict(sensing=sensing != "gaussian", runs_per_design=runs_per_design)
+        drawn |= dict(field=field != "real")
+        check_alone(labels, **drawn, no_sphere=not sphere)
+        own = own_problem(data, parse_loss(loss), runs, seed, states)
+        points, runs = [_own_point(own, save_at, kept)], own.problem.k
+        origin = about(own, data)
+    else:
+        own, origin = None, {}
+        check_drawn(n, alpha)
+        drawn = dict(n=n, alpha=alpha, dtype=dtype, noise=noise, sensing=sensing)
+        drawn |= dict(sphere=sphere, field=field)
+        runs = runs or (1 if states is None else len(states.w))
+        points = _drawn_points(runs, runs_per_design, states, save_at, kept | drawn)
+    records, ends = [], []
+    with meter("flow", len(points)) as progress, checkpoints_in(checkpoint):
+        for here in points:
+            found, state = _measured(here, progress.advance, keep=save_state is not None)
+            records += found
+            ends.append(state)
+        for here in points:
+            Checkpoint(here).discard()
+    records = records[:runs]
+    if save_state is not None:
+        saved(save_state, ends, runs)
+    if plot is not None:
+        from gapless.figures.trajectories import picture
+
+        save_picture(plot, size, picture, records, field)
+    if as_json:
+        print_json(_answer(points[0], records, str(file or points[0].start)) | origin)
+    else:
+        # on the sphere ρ is 1, and off it μ is 0
+        units = () if own is None else ("norm", "misfit")
+        shown = ("energy", "overlap", "mu" if sphere else "rho", *units, "stopped_at", "gradients")
+        text = outcome_table(records, shown)
+        sys.stdout.write(text + ("" if own is None else sentence(own)))
+
+
+def _own_point(own, save_at: str | None, kept: dict):
+    """Return the point of runs on measurements."""
+    from gapless.measure.own import OwnSimulation
+
+    point = OwnSimulation.of(own, **kept)
+    return point.model_copy(update={"save_at": _save_times(save_at, point.budget)})
+
+
+def _drawn_points(runs: int, k: int | None, states, save_at: str | None, parameters: dict) -> list:
+    """Return the points of runs on drawn problems, from random or given states."""
+    from gapless.flow import numpy_is_sooner
+    from gapless.losses import parse_loss
+    from gapless.measure.design_point import points_of_few
+    from gapless.measure.own import ContinuedSimulation
+    from gapless.measure.simulation import Simulation
+
+    parameters = parameters | {"runs": k}
+    if states is None:
+        point = Simulation.model_validate(parameters)
+    else:
+        point = ContinuedSimulation.of(states.w, runs, parameters)
+        check_states(states, runs, point.design.dimension, k)
     times = _save_times(save_at, point.budget)
     points = points_of_few(point.model_copy(update={"save_at": times}), runs)
     point = points[0]
@@ -125,25 +218,23 @@ def flow(
     in_numpy = numpy_is_sooner(
         parse_loss(point.loss), point.precision, point.design.k, point.design.m, gradients
     )
-    points = [here.model_copy(update={"in_numpy": in_numpy}) for here in points]
-    records = []
-    with meter("flow", len(points)) as progress, checkpoints_in(checkpoint):
-        for here in points:
-            records += here.measure(progress.advance).to_pylist()
-        for here in points:
-            Checkpoint(here).discard()
-    records = records[:runs]
-    if plot is not None:
-        from gapless.figures.trajectories import picture
+    return [here.model_copy(update={"in_numpy": in_numpy}) for here in points]
 
-        save_picture(plot, size, picture, records)
-    if as_json:
-        print_json(_answer(point, records))
+
+def _measured(point, on_share, *, keep: bool):
+    """Return the records of a point and, with `keep`, the states at its end."""
+    from gapless.measure.own import OwnSimulation, SavedState
+
+    if isinstance(point, OwnSimulation):
+        own, run = point.fitted(on_share)
+        table, end = point.own_records(own, run), run.state.w
+        state = (own.signal(end), own.labels(end)) if keep else None
     else:
-        # on the sphere ρ is 1, and off it μ is 0
-        free = "mu" if point.sphere else "rho"
-        shown = ("energy", "overlap", free, "stopped_at", "gradients")
-        sys.stdout.write(outcome_table(records, shown))
+        problem, run = point.followed(on_share)
+        table, end = point.records(problem, run), run.state.w
+        state = (np.asarray(end), np.asarray(problem.student_labels(end))) if keep else None
+    kept = None if state is None else SavedState(*state, run.end.energy, run.stopped_at)
+    return table.to_pylist(), kept
 
 
 def _save_times(text: str | None, budget: float) -> tuple[float, ...]:
@@ -158,16 +249,20 @@ def _save_times(text: str | None, budget: float) -> tuple[float, ...]:
     return tuple(times)
 
 
-def _answer(point, records) -> dict:
-    has_teacher = point.labels != "gaussian"
+def _answer(point, records, start: str) -> dict:
+    own = "norm" in records[0]
+    units = ("norm", "misfit", "energy_data") if own else ()
+    # measurements have a teacher or none; a drawn run has one unless its labels are noise
+    has_teacher = records[0]["overlap_start"] is not None if own else point.labels != "gaussian"
     return {
         "n": point.n,
         "m": point.design.m,
         "alpha": point.alpha,
         "labels": point.labels,
         "sensing": point.sensing,
+        "field": point.field,
         "loss": point.loss,
-        "start": point.start,
+        "start": start,
         "noise": point.noise,
         "protocol": point.protocol,
         "sphere": point.sphere,
@@ -186,6 +281,6 @@ def _answer(point, records) -> dict:
         "rho": [record["rho_t"] for record in records],
         **{
             name: [record[name] for record in records]
-            for name in ("outcome", "stopped_at", "steps", "gradients", "design", "run")
+            for name in ("outcome", "stopped_at", "steps", "gradients", "design", "run", *units)
         },
     }

@@ -108,15 +108,22 @@ def most_that_fit(each: float) -> int:
     return int(USABLE * machine.memory_limit() / each)
 
 
-def check_writable(path: Path, option: str) -> None:
-    """Raise ``ValueError`` if a file cannot be made at `path`."""
+PICTURES = (".png", ".pdf", ".svg")
+STATES = (".npz",)
+"""Suffixes of files that commands write."""
+
+
+def check_writable(path: Path, option: str, kinds: Sequence[str] = PICTURES) -> None:
+    """Raise ``ValueError`` if a file of one of the kinds cannot be made at `path`."""
     folder = path.parent
     if not folder.is_dir():
         raise ValueError(f"{option}: the folder {folder} does not exist; make it first")
     if path.is_dir() or not os.access(folder, os.W_OK):
         raise ValueError(f"{option}: cannot write {path}; give another file")
-    if path.suffix.lower() not in {".png", ".pdf", ".svg"}:
-        raise ValueError(f"{option}: {path.name} must end in .png, .pdf or .svg")
+    if path.suffix.lower() not in kinds:
+        *others, last = kinds
+        names = f"{', '.join(others)} or {last}" if others else last
+        raise ValueError(f"{option}: {path.name} must end in {names}")
 
 
 PrintSize = Annotated[Print, Parameter(name="*")]

@@ -4,9 +4,21 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 from cyclopts import Parameter
 
+from gapless.cli.own import (
+    about,
+    check_alone,
+    check_drawn,
+    check_states,
+    own_problem,
+    saved,
+    sentence,
+    states_in,
+)
 from gapless.cli.shared import (
+    STATES,
     Json,
     PrintSize,
     Whole,
@@ -19,18 +31,23 @@ from gapless.cli.shared import (
 )
 from gapless.page.panels import PLAIN
 
+RUNS = 8
+"""Number of runs by default."""
 DENSITIES = ("bin_edges", "density", "grid", "density_theory")
 """Columns of the picture alone: the answer is the same whether or not there is one."""
 
 
 def spectrum(
     *,
-    n: Whole,
-    alpha: float,
+    n: Whole | None = None,
+    alpha: float | None = None,
+    data: Path | None = None,
     at: str = "threshold",
     labels: str = "teacher",
+    start: Path | None = None,
     sensing: str = "gaussian",
-    runs: Whole = 8,
+    field: str = "real",
+    runs: Whole | None = None,
     seed: Whole = 0,
     loss: str = "quartic",
     lowest: Whole = 3,
@@ -40,6 +57,7 @@ def spectrum(
     runs_per_design: Whole | None = None,
     plot: Path | None = None,
     size: PrintSize = PLAIN,
+    save_state: Path | None = None,
     as_json: Json = False,
 ) -> None:
     """Print the lowest eigenpairs of the Hessian (Eq. 4) of each run at a moment of its flow.
@@ -55,23 +73,33 @@ def spectrum(
         Input dimension N.
     alpha
         Samples per dimension, α = M/N.
+    data
+        File of your own X and y2 or y instead of N and α, as in `gapless flow --help`. Eigenvalues
+        are those of the scaled problem; the twins have its labels in another order.
     at
         random (the start), time:0.5, energy:7, or threshold, where the energy falls to that of the
         run's own shuffled twin, or without a teacher the end of the run itself. Twin or run is
         followed until it is at rest (|∇L − μW|²/N < 1e-10) or t = 20; `at_rest` distinguishes them.
     labels
         teacher, shuffled or gaussian.
+    start
+        File of states that --save-state wrote, instead of random starts; --at random is then the
+        spectrum there.
     sensing
         Ensemble of X: gaussian, signs (±1/√N entries), unit-norm (rows), fast (singular values of a
         Gaussian X, products by transforms: N may be a million), orthogonal (fast, equal ones).
+    field
+        real or complex: signals, starts and sensing vectors of complex numbers (docs, Complex
+        signals); --n is then the complex dimension N, and the phase iW is
+        projected out of the Hessian.
     runs
-        Number of runs.
+        Number of runs; 8 by default, or as many as the file of --data or --start has.
     seed
         The same seed gives the same numbers.
     loss
         quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
     lowest
-        Number of eigenpairs.
+        Number of eigenpairs, λ₁, λ₂ …
     threshold_energy
         Energy for --at threshold, instead of that of the twins.
     deflate_radial
@@ -86,62 +114,114 @@ def spectrum(
         File (.png, .pdf, .svg) for a picture: the spectrum of the first run that reached the
         moment beside theory's density from its own labels, and eigenvalues, edge and outlier of
         every run.
+    save_state
+        File (.npz) for the states at the moment and their eigenpairs: w (K, N), y_hat (K, M),
+        energy, time, eigenvalues (K, k), eigenvectors (K, k, N).
     as_json
         Print one JSON object.
     """
-    from gapless.flow import numpy_is_sooner
     from gapless.hessian import DENSE_BELOW
     from gapless.losses import parse_loss
     from gapless.measure.crossing import CrossingPoint
-    from gapless.measure.design_point import check_runs, points_of_few
-    from gapless.measure.spectrum import Moment, parse_moment, spectrum_table
+    from gapless.measure.design_point import check_runs
+    from gapless.measure.own import label_moments, own_spectra, shape_of
+    from gapless.measure.spectrum import Moment, check_lowest, design_spectra, parse_moment
 
-    check_runs(runs, runs_per_design)
+    check_runs(RUNS if runs is None else runs, runs_per_design)
     if labels not in ("teacher", "shuffled", "gaussian"):
         raise ValueError(f"labels: {labels!r} is not one of teacher, shuffled, gaussian")
     if plot is not None:
         check_writable(plot, "plot")
+    if save_state is not None:
+        check_writable(save_state, "save_state", STATES)
     moment = parse_moment(at)
     if threshold_energy is not None:
         if moment.kind != "threshold":
             raise ValueError("threshold_energy: goes with --at threshold; or use --at energy:7")
         moment = Moment("energy", threshold_energy)
-    point = CrossingPoint.model_validate(
-        dict(n=n, alpha=alpha, seed=seed, runs=runs_per_design, loss=loss, sensing=sensing)
-    )
-    if not 1 <= lowest <= n:
-        raise ValueError(f"lowest: must lie between 1 and n={n}, not {lowest}")
-    points = points_of_few(point, runs)
-    point = points[0]
-    check_memory(point.cost().bytes)
-    chosen, design = parse_loss(loss), point.design
-    in_numpy = n <= DENSE_BELOW and numpy_is_sooner(
-        chosen, "float32", design.k, design.m, moment.gradients * len(points)
-    )
-    points = [here.model_copy(update={"in_numpy": in_numpy}) for here in points]
-    records = []
+    states = None if start is None else states_in(start)
+    chosen, own, origin = parse_loss(loss), None, {}
+    if data is not None:
+        drawn = dict(n=n, alpha=alpha, runs_per_design=runs_per_design)
+        drawn |= dict(sensing=sensing != "gaussian", field=field != "real")
+        check_alone(labels, **drawn, no_sphere=not sphere)
+        own = own_problem(
+            data, chosen, runs, seed, states, default_runs=RUNS, compiled_from=DENSE_BELOW
+        )
+        points, runs = [CrossingPoint.model_validate(shape_of(own))], own.problem.k
+        check_lowest(lowest, own.problem.n)
+        origin = about(own, data)
+    else:
+        check_drawn(n, alpha)
+        runs = runs or (RUNS if states is None else len(states.w))
+        drawn = dict(n=n, alpha=alpha, seed=seed, runs=runs_per_design, loss=loss, sensing=sensing)
+        points = _drawn_points(drawn | {"field": field}, runs, moment, lowest)
+    if own is None and states is not None:
+        check_states(states, runs, points[0].design.dimension, runs_per_design)
+    records, ends, first = [], [], 0
     with meter("spectrum", len(points)) as progress:
         for here in points:
-            records += spectrum_table(
-                here.design,
-                moment,
-                labels,
-                chosen,
-                lowest=lowest,
-                deflate_radial=deflate_radial,
-                sphere=sphere,
-                densities=plot is not None and not any(one["reached"] for one in records),
-            ).to_pylist()
+            # the density of the first run that reached the moment, for the picture
+            wanted = plot is not None and not any(one["reached"] for one in records)
+            options: dict = dict(lowest=lowest, deflate_radial=deflate_radial, densities=wanted)
+            if own is not None:
+                found = own_spectra(own, moment, labels, **options)
+                origin["label_law"] = label_moments(found)
+            else:
+                options["sphere"] = sphere
+                given = None if states is None else states.w[first : first + here.design.k]
+                found = design_spectra(here.design, moment, labels, chosen, start=given, **options)
+            records += found.table.to_pylist()
+            if save_state is not None:
+                ends.append(_state(found, own))
+            first += here.design.k
             progress.advance(1)
     records = records[:runs]
+    if save_state is not None:
+        saved(save_state, ends, runs)
     if plot is not None:
         from gapless.figures.spectrum import picture
 
-        save_picture(plot, size, picture, records, point, str(moment), labels)
+        save_picture(plot, size, picture, records, points[0], str(moment), labels)
     if as_json:
-        print_json(_answer(point, str(moment), labels, records, deflate_radial, sphere))
+        answer = _answer(points[0], str(moment), labels, records, deflate_radial, sphere)
+        print_json(answer | origin | ({} if start is None else {"start": str(start)}))
     else:
-        sys.stdout.write(_summary(records, labels, point.loss))
+        text = _summary(records, labels, points[0].loss)
+        sys.stdout.write(text + ("" if own is None else sentence(own)))
+
+
+def _drawn_points(drawn: dict, runs: int, moment, lowest: int) -> list:
+    """Return the points of runs on drawn problems."""
+    from gapless.flow import numpy_is_sooner
+    from gapless.hessian import DENSE_BELOW
+    from gapless.losses import parse_loss
+    from gapless.measure.crossing import CrossingPoint
+    from gapless.measure.design_point import points_of_few
+    from gapless.measure.spectrum import check_lowest
+
+    point = CrossingPoint.model_validate(drawn)
+    check_lowest(lowest, point.design.dimension)
+    points = points_of_few(point, runs)
+    check_memory(points[0].cost().bytes)
+    loss, design = parse_loss(point.loss), points[0].design
+    in_numpy = point.design.dimension <= DENSE_BELOW and numpy_is_sooner(
+        loss, "float32", design.k, design.m, moment.gradients * len(points)
+    )
+    return [here.model_copy(update={"in_numpy": in_numpy}) for here in points]
+
+
+def _state(found, own):
+    """Return the states of spectra with their eigenpairs, in the units of the data."""
+    from gapless.measure.own import SavedState
+
+    w = found.state.w
+    if own is None:
+        w, y_hat = np.asarray(w), np.asarray(found.problem.student_labels(w))
+    else:
+        w, y_hat = own.signal(w), own.labels(w)
+    energy = np.asarray(found.state.energy, float)
+    return SavedState(w, y_hat, energy, found.time, found.eigenvalues, found.eigenvectors)
 
 
 def _answer(point, at: str, labels: str, records, deflate_radial: bool, sphere: bool) -> dict:
@@ -153,6 +233,7 @@ def _answer(point, at: str, labels: str, records, deflate_radial: bool, sphere: 
         "at": at,
         "labels": labels,
         "sensing": point.sensing,
+        "field": point.field,
         "loss": point.loss,
         "seed": point.seed,
         "runs_per_design": point.design.k,

@@ -32,6 +32,7 @@ def success(
     runs: Whole = 1000,
     seed: Whole = 0,
     sensing: str = "gaussian",
+    field: str = "real",
     protocol: str = "flow",
     sphere: bool = True,
     loss: str = "quartic",
@@ -70,6 +71,9 @@ def success(
     sensing
         Ensemble of X: gaussian, signs (±1/√N entries), unit-norm (rows), fast (singular values of a
         Gaussian X, products by transforms: N may be a million), orthogonal (fast, equal ones).
+    field
+        real or complex: signals, starts and sensing vectors of complex numbers (docs, Complex
+        signals); --n is then the complex dimension N.
     protocol
         flow (step control), paper (gradient descent at rate 2e-4 for 1500 log2 N steps),
         heavy-ball:rate=2e-4,momentum=0.9 (time is steps × rate/(1 − momentum)), or
@@ -114,6 +118,7 @@ def success(
     template = Simulation.model_validate(
         dict(n=n, alpha=max(alphas), seed=seed, runs=runs_per_design, loss=loss)
         | dict(protocol=protocol, dtype=dtype, t_max=t_max, sensing=sensing, sphere=sphere)
+        | dict(field=field)
     )
     largest = sweep_points(template, [template.alpha], 1)[0]
     check_memory(largest.bytes * engine.processes)

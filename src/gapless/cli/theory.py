@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from cyclopts import App, Parameter
 
@@ -17,6 +17,7 @@ from gapless.cli.shared import (
     save_picture,
     table_text,
 )
+from gapless.inputs import Field, check_field
 from gapless.page.panels import PLAIN
 
 app = App(
@@ -27,9 +28,23 @@ app = App(
 
 app.command(ground)
 
+NO_REPLICAS = (
+    "field: 1RSB has no complex states, because Eq. 13 diverges: V has a cone at field zero, and "
+    "its curvature across the phase is V′/r; use gapless theory minima --field complex"
+)
+
+
+def _real_only(field: str) -> None:
+    """Raise ``ValueError`` with the reason for a field other than ``real``."""
+    check_field(field)
+    if field != "real":
+        raise ValueError(NO_REPLICAS)
+
 
 @app.command
-def state(*, alpha: float, loss: str = "quartic", as_json: Json = False) -> None:
+def state(
+    *, alpha: float, loss: str = "quartic", field: str = "real", as_json: Json = False
+) -> None:
     """Print the marginal 1RSB state (Eqs. 12 and 13) at one α.
 
     bulk_edge and outlier are eigenvalues of ½ Σ ℓ″ x xᵀ, before μ is subtracted. The flags mark
@@ -43,12 +58,15 @@ def state(*, alpha: float, loss: str = "quartic", as_json: Json = False) -> None
         Samples per dimension M/N.
     loss
         quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
+    field
+        real; complex signals have no 1RSB state.
     as_json
         Print one JSON object.
     """
     from gapless.losses import parse_loss
     from gapless.theory import threshold_state
 
+    _real_only(field)
     record = threshold_state(parse_loss(loss), alpha).record()
     if as_json:
         print_json(record)
@@ -66,6 +84,7 @@ def minima(
     deepest: Annotated[bool, Parameter(negative="")] = False,
     overlap: float = 0.0,
     labels: str = "quenched",
+    field: str = "real",
     as_json: Json = False,
 ) -> None:
     """Print the minima of one energy and overlap, counted by the formula of Kac and Rice.
@@ -75,7 +94,8 @@ def minima(
     subtracted. The flag unstable marks minima at which a signal with these labels opens a direction
     of descent.
 
-    Example: gapless theory minima --alpha 10 --energy 7.4
+    Examples: gapless theory minima --alpha 10 --energy 7.4;
+    gapless theory minima --alpha 10 --field complex
 
     Parameters
     ----------
@@ -93,6 +113,8 @@ def minima(
         With the teacher, from 0 to 1.
     labels
         quenched (labels of a typical X) or annealed (the number is averaged over labels too).
+    field
+        real, or complex signals, whose minima are circles e^(iφ)W, at overlap 0.
     as_json
         Print one JSON object.
     """
@@ -107,6 +129,7 @@ def minima(
         deepest=deepest,
         overlap=overlap,
         labels=labels,
+        field=_checked(field),
     ).record()
     if as_json:
         print_json(record)
@@ -115,13 +138,14 @@ def minima(
 
 
 @app.command
-def threshold(*, loss: str = "quartic", as_json: Json = False) -> None:
+def threshold(*, loss: str = "quartic", field: str = "real", as_json: Json = False) -> None:
     """Print α_BBP, above which the Hessian of the threshold states has an outlier.
 
     For the 1RSB states α_BBP has three readings. edge: the outlier leaves the bulk. multiplier:
     Eq. 7 as printed. unstable: the outlier's eigenvalue of the Hessian becomes negative. They
     coincide if the inner minimisation has no kink. For counted minima, where they coincide too, it
-    is given for the most numerous ones and the deepest (Σ = 0).
+    is given for the most numerous ones and the deepest (Σ = 0). Complex signals have the latter
+    alone.
 
     Example: gapless theory threshold --loss normalised:a=1
 
@@ -129,6 +153,8 @@ def threshold(*, loss: str = "quartic", as_json: Json = False) -> None:
     ----------
     loss
         quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
+    field
+        real, or complex signals.
     as_json
         Print one JSON object.
     """
@@ -136,10 +162,12 @@ def threshold(*, loss: str = "quartic", as_json: Json = False) -> None:
     from gapless.theory import bbp_threshold
     from gapless.theory.minima import minima_threshold
 
-    chosen = parse_loss(loss)
-    record = bbp_threshold(chosen).record()
+    chosen, field = parse_loss(loss), _checked(field)
+    record: dict[str, Any] = {"alpha_bbp": {}, "error": {}, "reason": NO_REPLICAS}
+    if field == "real":
+        record = bbp_threshold(chosen).record()
     try:
-        record["minima"] = minima_threshold(chosen).record()
+        record["minima"] = minima_threshold(chosen, field=field).record()
     except ValueError as reason:
         record["minima"] = {"most_numerous": None, "deepest": None, "reason": str(reason)}
     if as_json:
@@ -158,10 +186,12 @@ def threshold(*, loss: str = "quartic", as_json: Json = False) -> None:
     sys.stdout.write(table_text(headings, [[*_digits(row[:3]), row[3]] for row in rows]))
     if "reason" in record["minima"]:
         sys.stdout.write(f"no minima: {record['minima']['reason']}\n")
+    if "reason" in record:
+        sys.stdout.write(f"{record['reason'].removeprefix('field: ')}\n")
 
 
 @app.command
-def start(*, loss: str = "normalised:a=1", as_json: Json = False) -> None:
+def start(*, loss: str = "normalised:a=1", field: str = "real", as_json: Json = False) -> None:
     """Print the α above which the Hessian at a random start has an outlier along the signal.
 
     The loss must have a curvature that is bounded below.
@@ -172,6 +202,8 @@ def start(*, loss: str = "normalised:a=1", as_json: Json = False) -> None:
     ----------
     loss
         amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
+    field
+        real, or complex signals.
     as_json
         Print one JSON object.
     """
@@ -179,7 +211,7 @@ def start(*, loss: str = "normalised:a=1", as_json: Json = False) -> None:
     from gapless.theory import bbp_at_random_start
 
     chosen = parse_loss(loss)
-    record = {"loss": chosen.name} | vars(bbp_at_random_start(chosen))
+    record = {"loss": chosen.name} | vars(bbp_at_random_start(chosen, _checked(field)))
     if as_json:
         print_json(record)
         return
@@ -188,18 +220,21 @@ def start(*, loss: str = "normalised:a=1", as_json: Json = False) -> None:
 
 
 @app.command
-def inference(*, alpha: float, as_json: Json = False) -> None:
+def inference(*, alpha: float, field: str = "real", as_json: Json = False) -> None:
     """Print the overlaps of spectral estimators and message passing at one α, and their thresholds.
 
     Labels are noiseless, and overlaps q lie between 0 and 1. uninformed is message passing from
     q → 0.
 
-    Example: gapless theory inference --alpha 1.1
+    Examples: gapless theory inference --alpha 1.1;
+    gapless theory inference --alpha 1.5 --field complex
 
     Parameters
     ----------
     alpha
         Samples per dimension M/N.
+    field
+        real, or complex signals.
     as_json
         Print one JSON object.
     """
@@ -207,11 +242,13 @@ def inference(*, alpha: float, as_json: Json = False) -> None:
     from gapless.theory.spectral import spectral_overlap
     from gapless.theory.state_evolution import thresholds, uninformed_overlap
 
-    uninformed = uninformed_overlap(alpha)
+    chosen = _checked(field)
+    uninformed = uninformed_overlap(alpha, chosen)
     spectral = {
-        t.name: spectral_overlap(t, alpha)[0] for t in (weak_optimal(alpha), best, trimmed())
+        t.name: spectral_overlap(t, alpha, chosen)[0]
+        for t in (weak_optimal(alpha, chosen), best, trimmed())
     }
-    known = vars(thresholds())
+    known = vars(thresholds(chosen))
     if as_json:
         record = {"alpha": alpha, "uninformed": uninformed, "spectral": spectral}
         print_json(record | {"thresholds": known})
@@ -262,6 +299,11 @@ def curve(
     names = ("alpha", "energy", "ground_energy", "complexity", "chi", "z", "mu", "bulk_edge")
     names = (*names, "outlier", "outlier_overlap")
     sys.stdout.write(table_text(names, [[row[name] for name in names] for row in rows]))
+
+
+def _checked(field: str) -> Field:
+    check_field(field)
+    return cast(Field, field)
 
 
 def _print_state(record: dict[str, Any]) -> None:

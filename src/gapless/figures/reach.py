@@ -203,7 +203,7 @@ def _below_limit(crossing: pd.DataFrame) -> Claim:
         here = crossing[crossing.budget == budget].dropna()
         if here.empty:
             continue
-        last, end = here.loc[here.n.idxmax()], limit(budget)
+        last, end = here.sort_values("n").iloc[-1], limit(budget)
         half = 1.96 * float(last.error)
         size = Sample(float(last.n), int(last.runs))
         parts.append(
@@ -223,21 +223,8 @@ def picture(reduced: Reach) -> Picture:
     """Return α at one half against N for each budget, and median times against ½ ln N."""
     if reduced.crossing.empty and reduced.times.empty:
         return Picture("no N has half of its runs solved", ())
-    series = [
-        Series(
-            name=f"{_words(budget)}, {_ensemble(sensing)} X",
-            x=here.n,
-            y=here.alpha,
-            low=here.alpha - 1.96 * here.error,
-            high=here.alpha + 1.96 * here.error,
-            colour=_colour(budget),
-            dash="dot" if sensing in OF_TRANSFORMS else "solid",
-            marker="circle-open" if sensing in OF_TRANSFORMS else "circle",
-            legend=_words(budget),
-            note=[f"at least {runs} runs at each α" for runs in here.runs],
-        )
-        for (budget, sensing), here in reduced.crossing.groupby(["budget", "sensing"])
-    ]
+    curves = reduced.crossing.groupby(["budget", "sensing"])
+    series = [_curve(float(str(budget)), str(sensing), here) for (budget, sensing), here in curves]
     marks = [
         Mark("y", limit(budget), f"N → ∞, {_words(budget)}", colour=_colour(budget), width=1.0)
         for budget in BUDGETS
@@ -256,6 +243,22 @@ def picture(reduced: Reach) -> Picture:
                 _times(reduced.times),
             ),
         ),
+    )
+
+
+def _curve(budget: float, sensing: str, here: pd.DataFrame) -> Series:
+    of_transforms = sensing in OF_TRANSFORMS
+    return Series(
+        name=f"{_words(budget)}, {_ensemble(sensing)} X",
+        x=here.n,
+        y=here.alpha,
+        low=here.alpha - 1.96 * here.error,
+        high=here.alpha + 1.96 * here.error,
+        colour=_colour(budget),
+        dash="dot" if of_transforms else "solid",
+        marker="circle-open" if of_transforms else "circle",
+        legend=_words(budget),
+        note=[f"at least {runs} runs at each α" for runs in here.runs],
     )
 
 

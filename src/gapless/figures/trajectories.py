@@ -35,21 +35,23 @@ def coloured(records: Sequence[dict[str, Any]], column: str, at: Any = None) -> 
     ]
 
 
-def picture(records: Sequence[dict[str, Any]]) -> Picture:
+def picture(records: Sequence[dict[str, Any]], field: str = "real") -> Picture:
     """Return e(t) and q(t) of records of simulations, coloured by how each run ended.
 
     The horizontal line is the threshold energy of 1RSB at M/N (Eqs. 12, 13), where a shuffled twin
-    comes to rest as N → ∞; there is none for a loss whose theory is not known. Without the sphere,
-    of which that theory is, ρ(t) = |W|²/N stands beside the energy instead.
+    comes to rest as N → ∞; there is none for a loss whose theory is not known, nor for complex
+    signals. Without the sphere, of which that theory is, ρ(t) = |W|²/N stands beside the energy
+    instead.
     """
     first, curves = records[0], partial(coloured, records)
     path = first["protocol"].startswith("normalised-descent")
     time = Axis("length of the path, in √N" if path else "time t")
     energy = Axis("energy e = L/N", range=(0, None))
     if first["sphere"]:
-        level = prediction(first["loss"], first["m"] / first["n"]).energy
-        threshold = Mark("y", level, "1RSB threshold")
-        panels = [Panel("Energy", time, energy, curves("energy_t"), (threshold,))]
+        # complex signals have no 1RSB state (complex.md §5)
+        known = () if field == "complex" else (prediction(first["loss"], first["m"] / first["n"]),)
+        threshold = [Mark("y", state.energy, "1RSB threshold") for state in known]
+        panels = [Panel("Energy", time, energy, curves("energy_t"), threshold)]
     else:
         square = Axis("ρ = |W|²/N", range=(0, None))
         signal = Mark("y", 1.0, "signal")

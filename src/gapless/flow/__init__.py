@@ -18,6 +18,7 @@ from gapless.flow.integrate import (
     integrate,
     paper_budget,
 )
+from gapless.flow.norm import NormFit, fit_norm
 from gapless.flow.outcome import Outcome
 from gapless.flow.protocol import Protocol, parse_protocol
 from gapless.flow.route import numpy_is_sooner, transforms_in_numpy
@@ -39,6 +40,7 @@ __all__ = [
     "HeavyBall",
     "IntegrationState",
     "Method",
+    "NormFit",
     "NormalisedDescent",
     "Observables",
     "Outcome",
@@ -49,6 +51,7 @@ __all__ = [
     "Trajectory",
     "chebyshev_method",
     "euler",
+    "fit_norm",
     "integrate",
     "loss_scale",
     "numpy_is_sooner",

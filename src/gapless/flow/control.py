@@ -105,7 +105,7 @@ def power_iteration(
 ) -> tuple[Float[Array, "K N"], Float[Array, " K"]]:
     """Return the next direction and stiffness |J v|; J v is a difference over 1 % of the radius."""
     # long against rounding in W, short against the scale on which J changes
-    length = 0.01 * problem.n**0.5
+    length = 0.01 * problem.dimension**0.5
     ahead = problem.evaluate(state.w + length * state.direction).velocity
     # of the field as it is stepped: −H of Eq. 4 but for terms along W, since μ depends on W
     product = (ahead - state.velocity) / length

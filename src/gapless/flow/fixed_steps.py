@@ -6,7 +6,6 @@ to the domain. Save times are rounded to whole steps, and first passages are kno
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from math import isfinite
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -15,6 +14,7 @@ from gapless.arrays import Array, library
 from gapless.flow.explicit import Method, euler
 from gapless.flow.solvers import MOST_COUNTED, Solver
 from gapless.flow.state import State, select
+from gapless.inputs import number
 from gapless.problem import Evaluation, Problem
 from gapless.sphere import dot
 
@@ -37,8 +37,7 @@ class FixedSteps(Solver):
     rate: float
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.rate) and self.rate > 0):
-            raise ValueError(f"rate: must be a positive number, not {self.rate}")
+        number("rate", self.rate, above=0)
 
     @property
     def tick(self) -> float:
@@ -193,8 +192,8 @@ class HeavyBall(FixedSteps):
         pushed = self.momentum * state.before + (1 - self.momentum) * state.velocity
         w = problem.domain.retract(state.w + state.length[:, None] * pushed)
         here = problem.evaluate(w)
-        carried = problem.domain.tangent(pushed, w / problem.n**0.5)
-        own = dot(carried, carried) / problem.n
+        carried = problem.domain.tangent(pushed, w / problem.dimension**0.5)
+        own = dot(carried, carried) / problem.dimension
         new = state.moved(w, here)._replace(before=carried)
         # maximum passes NaN on, so that a diverged step is noticed as ever
         return new._replace(speed2=library(w).maximum(here.speed2, own))

@@ -253,7 +253,7 @@ def checked_start(problem: Problem, start: Float[Array, "K N"] | np.ndarray) -> 
     """
     if not problem.sphere:
         return np.asarray(problem.states(start, "start"))
-    given, shape = np.asarray(start), (len(problem.labels), problem.n)
+    given, shape = np.asarray(start), (len(problem.labels), problem.dimension)
     if given.dtype.kind not in "fiu" or given.shape != shape:
         raise ValueError(
             f"start: must be real, of shape (K, N) = {shape}, not {given.dtype} of {given.shape}"

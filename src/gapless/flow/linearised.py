@@ -17,7 +17,7 @@ from gapless.arrays import Array, compiled, jax, jnp
 from gapless.flow.control import energy_rounding
 from gapless.flow.solvers import NEAR
 from gapless.flow.state import State, select
-from gapless.linalg import WeightedGram, krylov
+from gapless.linalg import Gram, krylov
 from gapless.problem import Problem
 from gapless.sphere import Domain
 
@@ -45,12 +45,12 @@ def finish(
     # gaussian labels: there is no signal to be near to
     if problem.teacher is None:
         return state, False
-    near, signal, operator, delta = _linear_flow(problem, problem.teacher, state)
+    near, signal, operator, delta = _linear_flow(problem, state)
     near = np.asarray(near)
     if not near.any():
         return state, False
     # at most N − 1: the tangent space has no more directions
-    space = krylov(operator, delta, min(LANCZOS_STEPS, problem.n - 1))
+    space = krylov(operator, delta, min(LANCZOS_STEPS, problem.dimension - 1))
     # float64: energies fall by ten decades, rates differ by as many as the spectrum has
     decay = _Decay(space.nodes, space.overlaps, np.asarray(state.energy, float))
     begun = np.asarray(state.t, float)
@@ -113,7 +113,7 @@ class _Decay:
 
 
 def tangent_product(
-    domain: Domain, hessian: WeightedGram, unit: Float[Array, "K N"], v: Float[Array, "K p N"]
+    domain: Domain, hessian: Gram, unit: Float[Array, "K N"], v: Float[Array, "K p N"]
 ) -> Float[Array, "K p N"]:
     """Return the product P H P v of the tangent Hessian."""
     # P on both sides: rounding of W* must not leak the radial direction into the space
@@ -122,18 +122,11 @@ def tangent_product(
 
 
 @compiled()
-def _linear_flow(problem: Problem, teacher: Float[Array, "K N"], state: State):
-    """Return the mask of runs close to ±W*, ±W*, P H P at ±W*, and the tangent part of δ."""
-    signed = problem.signed_overlap(state.w)
-    near = state.running & (1 - jnp.abs(signed) < NEAR)
-    # losses are even: the run may have found −W*
-    signal = jnp.sign(signed)[:, None] * teacher
-    # μ = 0 at the signal (Eq. 3: ℓ′(y, y) = 0), so nothing is subtracted
-    shift = jnp.zeros_like(state.t)
-    hessian = WeightedGram(
-        problem.sensing, problem.loss.d2(problem.labels, problem.labels) / 2, shift
-    )
-    unit = signal / problem.n**0.5
+def _linear_flow(problem: Problem, state: State):
+    """Return the mask of runs close to the signal, the signal, P H P at it, and the tangent δ."""
+    near = state.running & (1 - problem.overlap(state.w) < NEAR)
+    signal, hessian = problem.near_signal(state.w)
+    unit = signal / problem.dimension**0.5
     # of a run that is elsewhere nothing is asked, but the batch is one
     delta = jnp.where(near[:, None], problem.domain.tangent(state.w - signal, unit), 1)
     product = partial(tangent_product, problem.domain)

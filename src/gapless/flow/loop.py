@@ -90,7 +90,7 @@ def follow(
 
 def _gradients_per_call(problem: Problem, runs: int) -> int:
     """Return the number of gradients of ``runs`` runs after which a compiled loop returns."""
-    product = product_operations(problem.of_transforms, problem.m, problem.n)
+    product = product_operations(problem.of_transforms, problem.m, problem.dimension)
     # two reads of X take as long as 20 more runs would, the loss of a label as 50 operations
     operations = 2 * (runs + 20) * product + 50 * runs * problem.m
     return min(int(OPERATIONS_PER_CALL / operations), MOST_GRADIENTS_PER_CALL)
@@ -106,7 +106,7 @@ def _smaller(problem: Problem, runs: int) -> tuple[int, ...]:
     # a size takes XLA ten seconds to compile for a GPU, and saves it little
     if not on_cpu():
         return ()
-    n = problem.n
+    n = problem.dimension
     parts = (2, 4, 8) if n >= SHRINK_FROM else (4,) if n >= SHRINK_ONCE_FROM else ()
     return tuple(runs // part for part in parts if runs // part >= SMALLEST_BATCH)
 

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from math import isfinite
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -17,6 +16,7 @@ from gapless.flow.control import (
 )
 from gapless.flow.explicit import adams_bashforth_step, chebyshev_step, error_constant
 from gapless.flow.state import State, is_finite, select
+from gapless.inputs import number
 from gapless.problem import Evaluation, Problem
 
 SAFETY = 1.2
@@ -117,8 +117,7 @@ class GradientFlow(Solver):
     max_steps: int = 10_000
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.tolerance) and self.tolerance > 0):
-            raise ValueError(f"tolerance: must be a positive number, not {self.tolerance}")
+        number("tolerance", self.tolerance, above=0)
         if not 1 <= self.max_steps <= MOST_COUNTED:
             raise ValueError(f"max_steps: must be from 1 to 1e9, not {self.max_steps}")
         if not self.linear_below >= 0:

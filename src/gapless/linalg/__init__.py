@@ -9,6 +9,7 @@ eigenvalues to 1e-6 of the spectral width).
 
 from gapless.linalg.eigenpairs import Eigenpairs, extreme_eigenpairs
 from gapless.linalg.krylov import Krylov, Quadrature, krylov, lanczos_quadrature
+from gapless.linalg.phased import PhasedGram, both_readings, readings, times_i
 from gapless.linalg.products import (
     ENTRIES_PER_BLOCK,
     Operator,
@@ -19,18 +20,26 @@ from gapless.linalg.products import (
     times_transpose,
 )
 
+Gram = WeightedGram | PhasedGram
+"""K operators of rank-one terms on a shared X, plus a multiple of 1."""
+
 __all__ = [
     "ENTRIES_PER_BLOCK",
     "Eigenpairs",
+    "Gram",
     "Krylov",
     "Operator",
+    "PhasedGram",
     "Quadrature",
     "WeightedGram",
+    "both_readings",
     "extreme_eigenpairs",
     "krylov",
     "lanczos_quadrature",
+    "readings",
     "sample_by_sample",
     "through_rows",
     "times",
+    "times_i",
     "times_transpose",
 ]

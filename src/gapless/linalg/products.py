@@ -10,7 +10,7 @@ from jaxtyping import Float
 from gapless.arrays import Array, compiled, jax, jnp, lax, library, on_cpu, pytree
 from gapless.inputs import shaped
 from gapless.precision import precision_of
-from gapless.sensing import SensingMatrix, TransformSensing
+from gapless.sensing import ScaledSensing, SensingMatrix, TransformSensing, unscaled
 
 Operator = Callable[[Float[Array, "K p N"]], Float[Array, "K p N"]]
 """K symmetric operators on p vectors each; a pytree (`jax.tree_util.Partial`), so that a compiled
@@ -76,6 +76,19 @@ class WeightedGram:
         _, total = through_rows(lambda image, d: (image, image * d), self.sensing, self.weight, v)
         return total + self.shift[:, None, None] * v
 
+    @property
+    def moments(self) -> tuple[Float[Array, " K"], Float[Array, " K"]]:
+        """Mean and variance of the bulk before the shift: αE[d] and αE[d²]."""
+        n = self.sensing.shape[1]
+        return self.weight.sum(axis=1) / n, (self.weight**2).sum(axis=1) / n
+
+    def of_run(self, run: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return rows x and weights d with Σ d x xᵀ + s 1 the matrix of one run."""
+        # of X = f A the weights take f², so that A is not copied
+        stored, factor = unscaled(self.sensing)
+        weight = np.asarray(self.weight[run]) * np.square(factor, dtype=self.weight.dtype)
+        return np.asarray(stored).astype(weight.dtype, copy=False), weight
+
 
 def times_transpose(v: Float[Array, "p N"], x: SensingMatrix) -> Float[Array, "p M"]:
     """Return v xᵀ in the precision of v, block of rows by block of rows.
@@ -87,6 +100,8 @@ def times_transpose(v: Float[Array, "p N"], x: SensingMatrix) -> Float[Array, "p
     Raises ``ValueError`` for shapes that do not fit.
     """
     _check_factors(v, x, 1)
+    if isinstance(x, ScaledSensing):
+        return times_transpose(v * x.factor, x.matrix)
     if isinstance(x, TransformSensing):
         return x.times_transpose(v)
     if library(v) is np is library(x):
@@ -115,12 +130,23 @@ def times(r: Float[Array, "p M"], x: SensingMatrix) -> Float[Array, "p N"]:
     Raises ``ValueError`` for shapes that do not fit.
     """
     _check_factors(r, x, 0)
+    if isinstance(x, ScaledSensing):
+        return times(r, x.matrix) * x.factor
     if isinstance(x, TransformSensing):
         return x.times(r)
     if library(r) is np is library(x):
-        return r @ x
+        return r @ x if r.dtype == x.dtype else _sum_of_blocks(r, x)
     with precision_of(r):
         return _combination(r, x) if _in_blocks(x, r) else r @ x
+
+
+def _sum_of_blocks(r: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return r x in NumPy in the precision of r; only a block of x is widened at a time."""
+    total, first = np.zeros((len(r), x.shape[1]), r.dtype), 0
+    for block in _blocks(x, r.dtype):
+        total += r[:, first : first + len(block)] @ block
+        first += len(block)
+    return total
 
 
 def _check_factors(v: Array, x: SensingMatrix, axis: int) -> None:
@@ -197,6 +223,9 @@ def through_rows(
     shaped("v", v, (k, None, n), "(K, p, N)")
     if samples.dtype != v.dtype:
         raise ValueError(f"v: is {v.dtype} and the samples are {samples.dtype}; give one precision")
+    if isinstance(x, ScaledSensing):
+        sums, totals = through_rows(weigh, x.matrix, samples, v * x.factor, across)
+        return sums, totals * x.factor
     if isinstance(x, TransformSensing):
         cost, weight = weigh(x.times_transpose(v), samples[:, None])
         # in NumPy losses may answer in float64

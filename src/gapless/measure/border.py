@@ -13,14 +13,15 @@ import scipy.linalg
 from jaxtyping import Float
 
 from gapless.arrays import Array
-from gapless.flow import integrate
+from gapless.flow import Trajectory, integrate
 from gapless.hessian import hessian_matrix
 from gapless.inputs import real_array
 from gapless.losses import name_for_runs, parse_loss
 from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint
 from gapless.measure.point import Cost, finite
 from gapless.measure.threshold import at_rest
-from gapless.problem import Problem, draw_problem
+from gapless.problem import Problem, check_real, draw_problem
+from gapless.sensing import unscaled
 from gapless.theory.bbp import bulk_edge, curvatures
 
 SIGNS = 16
@@ -82,13 +83,15 @@ def planted_border(
     shape.
     """
     # refused before the matrix is made, which takes N² numbers
+    check_real(problem, "a planted border is")
     signs, run = real_array("signs", signs, (None, problem.m)), problem.run_index(run)
     # the radial direction is lifted into the bulk: b has no component along it
     # float64: s divides by eigenvalues as small as λ₁, N^(−2/3) of the bulk at a marginal minimum
     matrix = np.asarray(hessian_matrix(problem, w, run, deflate_radial=True), float)
     lowest = float(scipy.linalg.eigh(matrix, eigvals_only=True, subset_by_index=[0, 0])[0])
     # X stays as it is stored: in float64 it would be twice as large
-    state, sensing = np.asarray(w[run], float), np.asarray(problem.sensing)
+    stored, factor = unscaled(problem.sensing)
+    state, sensing = np.asarray(w[run], float), np.asarray(stored)
     curvature, multiplier = problem.of_runs(np.array([run])).curvature(w[run : run + 1])
     d, mu = np.asarray(curvature[0], float), float(multiplier[0])
     y = np.asarray(problem.labels[run], float)
@@ -100,7 +103,7 @@ def planted_border(
         return found
     weights = np.asarray(signs, float) * (d * y / problem.n**0.5)
     # in the precision of X: widened, a large X would be copied
-    border = np.asarray(weights.astype(sensing.dtype) @ sensing, float)
+    border = factor * np.asarray(weights.astype(sensing.dtype) @ sensing, float)
     radial = state / np.linalg.norm(state)
     # b is tangent to the sphere: moving along W is no direction of the problem
     border -= np.outer(border @ radial, radial)
@@ -121,12 +124,16 @@ class BorderPoint(DesignPoint):
         # the full name, with the hash of a user's source: the record's address depends on it
         object.__setattr__(self, "loss", name_for_runs(self.loss, "float32"))
 
+    def followed(self) -> tuple[Problem, Trajectory]:
+        """Return the problem and its runs to rest."""
+        # shuffled, not gaussian: the labels that a run with a teacher has, but with no signal in X
+        problem = draw_problem(self.design, "shuffled", parse_loss(self.loss))
+        return problem, integrate(problem, self.design.start(), LONGEST)
+
     def measure(self) -> pa.Table:
         """Return the records of `RECORDS`, one per run."""
         design, loss = self.design, parse_loss(self.loss)
-        # shuffled, not gaussian: the labels that a run with a teacher has, but with no signal in X
-        problem = draw_problem(design, "shuffled", loss)
-        run = integrate(problem, design.start(), LONGEST)
+        problem, run = self.followed()
         # a run that fits its labels (M < N) is at rest too, in no trap that a signal could open
         rest = [at_rest(one) for one in run.outcome]
         outcome = [str(one) for one in run.outcome]

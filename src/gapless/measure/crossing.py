@@ -55,6 +55,7 @@ class CrossingPoint(DesignPoint):
     """Parameters of K runs to the energies of their own twins."""
 
     SCHEMA = RECORDS
+    COMPLEX = True
     loss: str = "quartic"
 
     def model_post_init(self, context: Any) -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Hashable, Sequence
 from math import ceil
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pyarrow as pa
 
 from gapless.design import Design, default_runs_per_design
+from gapless.inputs import Field
 from gapless.measure.point import Cost, Point
 from gapless.sensing import Ensemble, product_operations
 
@@ -37,17 +38,22 @@ def gradient_operations(design: Design, reads: float = 20.0) -> float:
     if design.of_transforms:
         product = product_operations(True, design.m, design.n)
         return design.k * (2 * TRANSFORMS_ARE_SLOWER * product + LABEL_OPERATIONS * design.m)
-    return 4.0 * (design.k + reads) * design.m * design.n
+    # of complex vectors X gives two readings, by products with two real ones
+    vectors = design.k * design.dimension / design.n
+    return 4.0 * (vectors + reads) * design.m * design.dimension
 
 
 class DesignPoint(Point):
     """Parameters of K runs on one design; K is a fixed function of N where `runs` is None.
 
     With `in_numpy` nothing is compiled, and the records are the same to rounding; it is faster for
-    few points of one shape. `sensing` is the ensemble of X (`gapless.sensing`).
+    few points of one shape. `sensing` is the ensemble of X (`gapless.sensing`), and
+    `field` is ``real`` or ``complex``.
     """
 
-    LATER = ("in_numpy", "sensing")
+    LATER = ("in_numpy", "sensing", "field")
+    COMPLEX: ClassVar[bool] = False
+    """Whether the measurement is defined for complex signals."""
     n: int
     alpha: float
     seed: int
@@ -55,10 +61,13 @@ class DesignPoint(Point):
     runs: int | None = None
     in_numpy: bool = False
     sensing: Ensemble = "gaussian"
+    field: Field = "real"
 
     def model_post_init(self, context: Any) -> None:
         """Raise ``ValueError`` for parameters that no design has."""
         del context
+        if self.field == "complex" and not self.COMPLEX:
+            raise ValueError(f"field: {type(self).__name__} is for real signals; use field real")
         # a design checks its own parameters: refused here, not after minutes on a worker
         _ = self.design
 
@@ -67,7 +76,7 @@ class DesignPoint(Point):
         """Design of the runs."""
         # drawn anew by whoever asks: a point is parameters, and travels to workers
         shape = self.n, self.alpha, self.seed, self.index, self.runs
-        return Design(*shape, in_numpy=self.at_once, sensing=self.sensing)
+        return Design(*shape, in_numpy=self.at_once, sensing=self.sensing, field=self.field)
 
     @property
     def at_once(self) -> bool:

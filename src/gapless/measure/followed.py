@@ -70,6 +70,7 @@ class SpectralPoint(CrossingPoint):
     """Parameters of Figure 2: `designs` designs of K runs, `frames` along the median run."""
 
     SCHEMA = RECORDS
+    COMPLEX = False  # the outlier from the history is one of real samples
     designs: int = 1
     frames: int = 61
 

@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from gapless.arrays import Array
 from gapless.flow import State, integrate
-from gapless.problem import Problem
+from gapless.problem import Problem, check_real
 from gapless.theory.joint import JointSpectrum, joint_spectrum
 
 NEW = 1e-2
@@ -150,6 +150,7 @@ def followed(
     observe
         Called with the state and the columns of `joint_columns`.
     """
+    check_real(problem, "the outlier from a history is")
     histories = [History.begin(problem, run, start) for run in range(problem.k)]
     wanted = np.asarray(times, float)
     first = np.asarray(start)

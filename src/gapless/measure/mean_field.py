@@ -8,6 +8,7 @@ import pyarrow as pa
 from pydantic import model_validator
 
 from gapless.files import reason
+from gapless.inputs import number
 from gapless.losses import parse_loss
 from gapless.measure.checkpoint import Checkpoint
 from gapless.measure.point import Cost, Point
@@ -76,8 +77,8 @@ class MeanField(Point):
     @model_validator(mode="after")
     def _check(self) -> "MeanField":
         object.__setattr__(self, "loss", parse_loss(self.loss).name)
-        if self.step is not None and not (np.isfinite(self.step) and self.step > 0):
-            raise ValueError(f"step: must be a positive number, not {self.step}")
+        if self.step is not None:
+            number("step", self.step, above=0)
         # 1e-6 is far below any first step of the flow: a shorter time holds no state but the start
         shortest = self.step or 1e-6
         if not (np.isfinite(self.t_max) and self.t_max >= shortest):

@@ -31,7 +31,7 @@ from gapless.measure.checkpoint import Checkpoint
 from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint, gradient_operations
 from gapless.measure.point import Cost, counted, finite
 from gapless.problem import Dtype, LabelKind, Problem, check_noise, draw_problem
-from gapless.sensing import check_storage, stored_numbers
+from gapless.sensing import check_storage, is_plain, stored_numbers
 
 MOMENTS = ("moment_abs", "moment_2", "moment_3", "moment_4")
 """Columns of E|ŷ|^k, k = 1 … 4, over the M labels of one run (Fig. 4, right)."""
@@ -82,7 +82,8 @@ class Simulation(DesignPoint):
     """
 
     SCHEMA = RECORDS
-    LATER = ("in_numpy", "sensing", "start", "noise", "accurate", "sphere")
+    LATER = ("in_numpy", "sensing", "field", "start", "noise", "accurate", "sphere")
+    COMPLEX = True
     labels: LabelKind = "teacher"
     loss: str = "quartic"
     protocol: str = "flow"
@@ -143,7 +144,8 @@ class Simulation(DesignPoint):
             return FLOW
         # the Krylov step is compiled: in NumPy steps alone take 0.3 to 0.9 of its time (N = 128 to
         # 512, 16 to 64 runs, α = 5, 8, 12), and a dozen of XLA's transforms cost more than it saves
-        steps_alone = self.n < KRYLOV_FROM or self.at_once or self.design.of_transforms
+        few = self.design.dimension < KRYLOV_FROM
+        steps_alone = few or self.at_once or self.design.of_transforms
         return SWEEP.divisible() if steps_alone else SWEEP
 
     @property
@@ -157,12 +159,13 @@ class Simulation(DesignPoint):
         # float16 is how X is stored; states and labels are float32 then
         width = 8 if self.precision == "float64" else 4
         stored = 2 if self.precision == "float16" else width
-        m, k = self.design.m, self.design.k
+        n, m, k = self.design.dimension, self.design.m, self.design.k
         of_transforms = self.design.of_transforms
         # what a product by transforms is made in, beside the labels (measured up to N = 10⁶)
         each = 10.0 if of_transforms else 6.0
-        numbers = each * k * m + 20.0 * k * self.n
-        return stored * stored_numbers(of_transforms, m, self.n) + width * numbers
+        # complex labels are two readings until their modulus is taken
+        numbers = each * k * m * n / self.n + 20.0 * k * n
+        return stored * stored_numbers(of_transforms, m, n) + width * numbers
 
     def identity(self) -> dict[str, Any]:
         """Return the columns of the design, the labels, the loss and the protocol."""
@@ -173,10 +176,27 @@ class Simulation(DesignPoint):
 
         `on_share` is called with the share of the save times passed since its last call.
         """
+        return self.records(*self.followed(on_share))
+
+    def followed(
+        self, on_share: Callable[[float], None] | None = None
+    ) -> tuple[Problem, Trajectory]:
+        """Return the problem and the trajectories; `on_share` as in `measure`."""
         times = max(1, len(self.save_at))
         # shares of save times, not of t: the time between two of them is what is waited for
         progress = None if on_share is None else lambda *_: on_share(1 / times)
-        problem, trajectory = simulate(self, progress)
+        return simulate(self, progress)
+
+    def instances(self) -> tuple[Problem, Float[Array, "K N"]]:
+        """Return the problem and the initial states of the K runs."""
+        design, loss = self.design, parse_loss(self.loss)
+        problem = draw_problem(
+            design, self.labels, loss, self.precision, self.noise, sphere=self.sphere
+        )
+        return problem, start_states(design, problem, parse_start(self.start))
+
+    def records(self, problem: Problem, trajectory: Trajectory, **columns: Any) -> pa.Table:
+        """Return the records of trajectories; `columns` are those that a subclass adds."""
         moments = label_moments(problem, trajectory.state.w)
         # without save times the trajectory has one, t_max, which is not asked for
         saved = trajectory.t if self.save_at else trajectory.t[:0]
@@ -207,6 +227,7 @@ class Simulation(DesignPoint):
             t=[saved] * self.rows,
             # as many as there are times: none where nothing was to be saved
             **{name: values[:, : len(saved)] for name, values in over_time.items()},
+            **columns,
         )
 
     @property
@@ -225,21 +246,18 @@ class Simulation(DesignPoint):
         design = self.design
         flops = gradient_operations(design) * self.gradients * width
         shapes = (design.m, self.n, design.k, len(self.save_at))
-        switches = (self.labels, self.loss, self.protocol, self.precision, self.sphere)
+        switches = (self.labels, self.loss, self.protocol, self.precision, self.sphere, self.field)
         return self.priced(flops, self.bytes, (*shapes, *switches))
 
 
 def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Problem, Trajectory]:
     """Return the problem of `point` and the trajectories of its K runs."""
-    loss = parse_loss(point.loss)
-    problem = draw_problem(
-        point.design, point.labels, loss, point.precision, point.noise, sphere=point.sphere
-    )
+    problem, start = point.instances()
     checkpoint = Checkpoint(point)
     follow = partial(
         integrate,
         problem,
-        start_states(point.design, problem, parse_start(point.start)),
+        start,
         point.budget,
         solver=point.solver,
         save_at=point.save_at or None,
@@ -288,8 +306,8 @@ def label_moments(problem: Problem, w: Float[Array, "K N"]) -> np.ndarray:
     """
     # X in float16 is widened block by block by the problem; NumPy would widen all of it
     narrow = problem.sensing.dtype != problem.dtype
-    here = problem.in_numpy or on_cpu()
-    if here and not (narrow or problem.of_transforms):
+    here = problem.field == "real" and (problem.in_numpy or on_cpu())
+    if here and is_plain(problem.sensing) and not narrow:
         size = np.abs(np.asarray(w) @ np.asarray(problem.sensing).T)
     else:
         size = np.abs(np.asarray(problem.student_labels(w)))

@@ -31,13 +31,15 @@ def spectral_columns(
     lowest: int = 3,
     tolerance: float = 1e-5,
     deflate_radial: bool = False,
+    vectors: bool = False,
 ) -> dict[str, np.ndarray]:
     """Return columns of the spectrum of each run's Hessian at its state; not-a-number for none.
 
     Names: ``energy``, ``mu``, ``overlap`` (of the state); over the `lowest` eigenpairs,
     (K, lowest), ``eigenvalues`` (Eq. 4, after −μ), ``vector_overlap``, ``residual``,
     ``top_sample_share``; ``width``; ``converged``: every residual is within `tolerance`; and
-    theory's prediction from the run's own labels, see `theory_of`.
+    theory's prediction from the run's own labels, see `theory_of`. With `vectors` also the
+    ``eigenvectors``, (K, lowest, N).
     """
     w = state.w
     # not warm-started: states of a table are far apart, and one key gives one answer
@@ -45,7 +47,7 @@ def spectral_columns(
         problem, w, lowest, key=key, tolerance=tolerance, deflate_radial=deflate_radial
     )
     # shuffled labels share nothing with a direction of X: their teacher is no signal
-    overlaps = signal_overlap(pairs.vectors, problem.teacher if labels == "teacher" else None)
+    overlaps = signal_overlap(pairs.vectors, problem.signals if labels == "teacher" else None)
     theory = [
         # run by run: each law has its own edge, found by root finding in NumPy
         theory_of(problem.label_law(w, run), problem.loss, problem.alpha, labels, problem.domain)
@@ -58,6 +60,7 @@ def spectral_columns(
         # of the state, to tell an outlier toward the signal from one that follows it
         "overlap": np.asarray(problem.overlap(w), float),
         "eigenvalues": np.asarray(pairs.values, float),
+        **({"eigenvectors": np.asarray(pairs.vectors)} if vectors else {}),
         "vector_overlap": np.asarray(overlaps, float),
         "residual": np.asarray(pairs.residuals, float),
         "top_sample_share": np.asarray(top_sample_share(problem, pairs.vectors), float),
@@ -102,15 +105,15 @@ def density_columns(
 ) -> dict[str, list[float]]:
     """Return columns of one run's whole spectrum at states W, and of theory's density for it.
 
-    ``bin_edges`` (B + 1) and ``density`` (B): measured, from all N eigenvalues up to the N of
+    ``bin_edges`` (B + 1) and ``density`` (B): measured, from all eigenvalues up to the N of
     `DENSE_BELOW` and by stochastic Lanczos quadrature beyond; per unit of λ, all eigenvalues
     counted. ``grid`` and ``density_theory``, of one length: the bulk that the run's own labels
     imply (Eq. 5), which has no outlier. Both after −μ, up to the 0.99 quantile.
     """
     loss, alpha = problem.loss, problem.alpha
-    if problem.n <= DENSE_BELOW:
+    if problem.dimension <= DENSE_BELOW:
         nodes = spectrum(problem, w, run, deflate_radial=deflate_radial)
-        weights = np.full(problem.n, 1 / problem.n)
+        weights = np.full(nodes.size, 1 / nodes.size)
     else:
         found = spectral_density(problem, w, key=key, deflate_radial=deflate_radial)
         nodes, weights = (np.asarray(one[run], float) for one in (found.nodes, found.weights))
@@ -140,5 +143,6 @@ def without_one(law: LabelLaw, loss: Loss) -> LabelLaw:
     """Return the law without its atom of most negative curvature (the weight is spread)."""
     keep = np.ones(law.student.size, bool)
     # by curvature, not by residual: d < 0 pushes λ₁ down; a law of one atom keeps it
-    keep[np.argmin(loss.d2(law.student, law.teacher))] = law.student.size == 1
-    return LabelLaw(law.student[keep], law.teacher[keep], law.weight[keep])
+    lowest = int(np.argmin(law.curvatures(loss)[0])) % law.student.size
+    keep[lowest] = law.student.size == 1
+    return type(law)(law.student[keep], law.teacher[keep], law.weight[keep])

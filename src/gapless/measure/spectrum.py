@@ -1,8 +1,8 @@
 """Spectra of runs at a chosen moment: at the start, at a time, at an energy, at the threshold."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,7 @@ from gapless.flow import AtEnergy, Outcome, State, integrate
 from gapless.losses import Loss, quartic
 from gapless.measure.point import arrow, finite, words
 from gapless.measure.spectra import density_columns, spectral_columns
-from gapless.measure.threshold import T_TWIN, at_rest, twin_threshold
+from gapless.measure.threshold import T_TWIN, TwinThreshold, at_rest, threshold_of
 from gapless.problem import LabelKind, Problem, draw_problem
 
 Kind = Literal["random", "threshold", "time", "energy"]
@@ -70,16 +70,28 @@ def parse_moment(text: str) -> Moment:
     return Moment(kind, value)
 
 
+class Spectra(NamedTuple):
+    """Spectra of K runs at a moment."""
+
+    problem: Problem
+    table: pa.Table
+    """Rows of `spectrum_table`."""
+    state: State
+    """States at the moment, or where a run ended that did not reach it."""
+    time: np.ndarray
+    """Times of the states, (K,); NaN for a run that did not reach the moment."""
+    eigenvalues: np.ndarray
+    """Lowest eigenvalues, (K, k)."""
+    eigenvectors: np.ndarray
+    """Their unit eigenvectors, (K, k, N)."""
+
+
 def spectrum_table(
     design: Design,
     moment: Moment,
     labels: LabelKind = "teacher",
     loss: Loss = quartic,
-    *,
-    lowest: int = 3,
-    deflate_radial: bool = False,
-    densities: bool = False,
-    sphere: bool = True,
+    **options: Any,
 ) -> pa.Table:
     """Return one row per run: its state at the moment, and the Hessian's lowest eigenpairs there.
 
@@ -88,12 +100,72 @@ def spectrum_table(
     (|∇L − μW|²/N) of the twin or, without a teacher, of the run itself, null elsewhere; and those
     of `spectral_columns`, all null for a run that did not reach the moment. With `densities` there
     are also those of `density_columns`, for the first run that reached it, null for the others.
+    `options` are those of `design_spectra`.
+    """
+    return design_spectra(design, moment, labels, loss, **options).table
+
+
+def design_spectra(
+    design: Design,
+    moment: Moment,
+    labels: LabelKind = "teacher",
+    loss: Loss = quartic,
+    *,
+    start: Float[Array, "K N"] | None = None,
+    lowest: int = 3,
+    sphere: bool = True,
+    **options: Any,
+) -> Spectra:
+    """Return the spectra of the runs of a design, from random or given starts.
+
+    `sphere` is whether states stay on the sphere, and `options` are those of `spectra_of`.
     """
     # before anything is drawn: a flow to rest takes minutes
-    if not 1 <= lowest <= design.n:
-        raise ValueError(f"lowest: must lie between 1 and n={design.n}, not {lowest}")
+    check_lowest(lowest, design.dimension)
     problem = draw_problem(design, labels, loss, sphere=sphere)
-    found = _at(problem, design, moment, labels)
+    first = design.start() if start is None else problem.array(start)
+
+    def twin() -> TwinThreshold:
+        return threshold_of(draw_problem(design, "shuffled", loss, sphere=sphere), first)
+
+    ours = twin if labels == "teacher" else None
+    return spectra_of(problem, first, moment, design, ours, lowest=lowest, **options)
+
+
+def check_lowest(lowest: int, n: int) -> None:
+    """Raise ``ValueError`` unless an N × N matrix has this number of eigenpairs."""
+    if not 1 <= lowest <= n:
+        raise ValueError(f"lowest: must lie between 1 and n={n}, not {lowest}")
+
+
+def spectra_of(
+    problem: Problem,
+    start: Float[Array, "K N"],
+    moment: Moment,
+    design: Design,
+    twin: Callable[[], TwinThreshold] | None,
+    *,
+    lowest: int = 3,
+    deflate_radial: bool = False,
+    densities: bool = False,
+) -> Spectra:
+    """Return the spectra of the runs of a problem at a moment of their flow from `start`.
+
+    Parameters
+    ----------
+    design
+        Keys of what is drawn for Lanczos.
+    twin
+        Function that returns the threshold energies of the twins; None where the labels have no
+        signal, and each run is its own twin.
+    lowest, deflate_radial
+        Number of eigenpairs, and whether the eigenvalue of W is moved into the bulk.
+    densities
+        Whether the density of the first run that reached the moment is computed.
+    """
+    check_lowest(lowest, problem.n)
+    labels: LabelKind = "shuffled" if twin is None else "teacher"
+    found = _at(problem, start, moment, twin)
     spectra = spectral_columns(
         problem,
         found.state,
@@ -101,7 +173,9 @@ def spectrum_table(
         key=design.key("lanczos"),
         lowest=lowest,
         deflate_radial=deflate_radial,
+        vectors=True,
     )
+    vectors = spectra.pop("eigenvectors")
     # null, not false: at a time or an energy nothing was followed to rest
     ended, none = found.outcome, pa.nulls(design.k)
     whole: dict[str, pa.Array] = {}
@@ -111,7 +185,7 @@ def spectrum_table(
         columns = density_columns(problem, found.state.w, first, key=key, deflate_radial=deflate)
         for name, values in columns.items():
             whole[name] = pa.array([values if run == first else None for run in range(design.k)])
-    return pa.table(
+    table = pa.table(
         {
             "design": arrow(np.full(design.k, design.index)),
             "run": arrow(np.arange(design.k)),
@@ -126,6 +200,7 @@ def spectrum_table(
             **whole,
         }
     )
+    return Spectra(problem, table, found.state, found.time, spectra["eigenvalues"], vectors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,9 +218,14 @@ class _Found:
     speed2: np.ndarray | None = None
 
 
-def _at(problem: Problem, design: Design, moment: Moment, labels: LabelKind) -> _Found:
+def _at(
+    problem: Problem,
+    start: Float[Array, "K N"],
+    moment: Moment,
+    twin: Callable[[], TwinThreshold] | None,
+) -> _Found:
     """Return the state of each run at the moment."""
-    start = design.start()
+    k = problem.k
     if moment.kind in ("random", "time"):
         when = 0.0 if moment.kind == "random" else float(moment.value or 0.0)
         # a flow needs a positive budget: what is saved at 0 is the start itself
@@ -153,18 +233,17 @@ def _at(problem: Problem, design: Design, moment: Moment, labels: LabelKind) -> 
             problem, start, when or 1e-6, save_at=[when], observe=lambda _, state: state
         )
         state = run.observed[0]
-        return _Found(state, np.full(design.k, when), np.asarray(state.finite))
+        return _Found(state, np.full(k, when), np.asarray(state.finite))
     # without a signal the run is its own twin: its end is the threshold state
-    if moment.kind == "threshold" and labels != "teacher":
+    if moment.kind == "threshold" and twin is None:
         run = integrate(problem, start, T_TWIN)
         # at rest or not: `at_rest` of the row says which
         reached = np.asarray(run.state.finite)
         return _Found(run.state, run.stopped_at, reached, None, run.outcome, run.end.speed2)
-    if moment.kind == "threshold":
-        twin = twin_threshold(design, problem.loss, sphere=problem.sphere)
-        ended = twin.outcome, twin.speed2
-        return _crossed(problem, start, twin.energy, *ended)
-    return _crossed(problem, start, np.full(design.k, moment.value))
+    if moment.kind == "threshold" and twin is not None:
+        ended = twin()
+        return _crossed(problem, start, ended.energy, ended.outcome, ended.speed2)
+    return _crossed(problem, start, np.full(k, moment.value))
 
 
 def _crossed(

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
+from gapless.arrays import Array
 from gapless.design import Design
 from gapless.flow import Outcome, integrate
 from gapless.losses import Loss, quartic
-from gapless.problem import Dtype, draw_problem
+from gapless.problem import Dtype, Problem, draw_problem
 
 T_TWIN = 20.0
 """Time at which the energy of a twin that is not at rest is taken."""
@@ -79,13 +81,12 @@ def twin_threshold(
     twin removes that scatter.
     """
     # the design's own start: the twin differs from its run by the order of the labels alone
-    twin = integrate(
-        draw_problem(design, "shuffled", loss, dtype, sphere=sphere),
-        design.start(),
-        T_TWIN,
+    return threshold_of(
+        draw_problem(design, "shuffled", loss, dtype, sphere=sphere), design.start()
     )
-    return TwinThreshold(
-        twin.end.energy,
-        twin.end.speed2,
-        twin.outcome,
-    )
+
+
+def threshold_of(twin: Problem, start: Float[Array, "K N"]) -> TwinThreshold:
+    """Return the energies of twins from their starts, as `twin_threshold` does."""
+    run = integrate(twin, start, T_TWIN)
+    return TwinThreshold(run.end.energy, run.end.speed2, run.outcome)

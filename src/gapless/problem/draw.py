@@ -11,7 +11,9 @@ from gapless.inputs import number
 from gapless.linalg import times_transpose
 from gapless.losses import Loss, check_for_runs, quartic
 from gapless.precision import Dtype, precision
-from gapless.problem.problem import Problem, made
+from gapless.problem.complex import ComplexProblem, label_parts, modulus
+from gapless.problem.parts import made
+from gapless.problem.problem import Problem
 
 LabelKind = Literal["teacher", "shuffled", "gaussian"]
 HIGHEST_NOISE = 1e30
@@ -60,18 +62,22 @@ def draw_problem(
         sensing = design.sensing_matrix(dtype)
         # float16 is how X is stored; labels and states are computed in float32
         dtype = "float32" if dtype == "float16" else dtype
+        kind = Problem if design.field == "real" else ComplexProblem
         # |W*| = √N and rows of unit norm make y = ⟨x, W*⟩ of order one, N(0, 1) as N → ∞
         teacher = design.teacher().astype(dtype)
         # no teacher is kept: an overlap with it would be chance
         if labels == "gaussian":
-            y = _with_noise(design, design.gaussian_labels().astype(dtype), noise)
-            return made(sensing, y, None, loss, has_signal=False, sphere=sphere)
+            y = _observed(design, design.gaussian_labels().astype(dtype), noise)
+            return made(kind, sensing, y, None, loss, has_signal=False, sphere=sphere)
         # noise before the shuffle, so that twins share the multiset of labels
-        y = _with_noise(design, times_transpose(teacher, sensing), noise)
+        if design.field == "complex":
+            y = _observed(design, label_parts(teacher, sensing), noise)
+        else:
+            y = _observed(design, times_transpose(teacher, sensing), noise)
         if labels == "shuffled":
             y = design.shuffle(y)
         has_signal = labels == "teacher"
-        return made(sensing, y, teacher, loss, has_signal=has_signal, sphere=sphere)
+        return made(kind, sensing, y, teacher, loss, has_signal=has_signal, sphere=sphere)
 
 
 def check_noise(noise: float) -> None:
@@ -84,6 +90,8 @@ def check_noise(noise: float) -> None:
         ) from None
 
 
-def _with_noise(design: Design, y: Float[Array, "K M"], noise: float) -> Float[Array, "K M"]:
+def _observed(design: Design, y: Float[Array, "K *P M"], noise: float) -> Float[Array, "K M"]:
+    """Return labels with noise; of complex ones, given by their parts, the moduli."""
     # Δ is a variance, hence its root; without noise nothing is drawn
-    return y if noise == 0 else y + noise**0.5 * design.label_noise().astype(y.dtype)
+    y = y if noise == 0 else y + noise**0.5 * design.label_noise().astype(y.dtype)
+    return y if design.field == "real" else modulus(y)

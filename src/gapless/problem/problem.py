@@ -5,7 +5,6 @@ sphere of radius √N; the loss L of Eq. 1 is extensive and the energy is e = L/
 carries K runs on one X, so states are (K, N) and both products are matrix-matrix.
 """
 
-from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -15,9 +14,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from gapless.arrays import Array, at_once, is_traced, jax, jnp, library, when_loaded
+from gapless.arrays import Array, at_once, is_traced, jnp, library
 from gapless.flags import as_ever
 from gapless.inputs import (
+    Field,
     NoSuchRun,
     check_row_norms,
     number,
@@ -27,14 +27,23 @@ from gapless.inputs import (
     whole,
 )
 from gapless.labels import LabelLaw
-from gapless.linalg import sample_by_sample, through_rows, times, times_transpose
+from gapless.linalg import (
+    Gram,
+    WeightedGram,
+    sample_by_sample,
+    through_rows,
+    times,
+    times_transpose,
+)
 from gapless.losses import Loss, check_for_runs, divided, quartic
-from gapless.precision import Dtype, precision, precision_of
+from gapless.precision import Dtype, precision
+from gapless.problem.parts import made, registered, unpickled
 from gapless.problem.states import Evaluation, at_states, checked_states
-from gapless.sensing import SensingMatrix, TransformSensing, converted
+from gapless.sensing import SensingMatrix, TransformSensing, converted, is_plain, unscaled
 from gapless.sphere import SPACE, SPHERE, Domain, cosine, dot
 
 
+@registered
 @dataclass(frozen=True, eq=False)
 class Problem:
     """K instances of phase retrieval that share one sensing matrix.
@@ -47,6 +56,7 @@ class Problem:
     sensing : (M, N)
         X, with entries of variance 1/N. It is row-major, with which ``W @ X.T`` and ``r @ X`` are
         fast on a CPU; or a `gapless.sensing.TransformSensing`, which has products and no entries.
+        (`gapless.problem.problem_from_arrays` takes an X of any scale.)
     labels : (K, M)
         The labels y of each run. Losses are even in y, so its sign never matters.
     teacher : (K, N) or None
@@ -74,7 +84,7 @@ class Problem:
     loss: Loss = field(default=quartic)
     has_signal: bool = True
     sphere: bool = True
-    # the labels in a second layout, sample by sample, where `for_loops` has made it
+    # the labels sample by sample, where `for_loops` has made this layout
     _across: Float[Array, "M K"] | None = field(default=None, init=False, repr=False)
     # whether states need no look, because a loop made them
     in_loop: bool = field(default=False, init=False, repr=False)
@@ -119,13 +129,13 @@ class Problem:
         """Pickle as NumPy arrays: JAX's own pickles lose float64 where its global flag is off."""
         given = (self.sensing, self.labels, self.teacher)
         arrays = (None if a is None else converted(a, np.asarray) for a in given)
-        return _unpickled, (*arrays, self.loss, self.has_signal, self.sphere)
+        return unpickled, (type(self), *arrays, self.loss, self.has_signal, self.sphere)
 
     @property
     def arrays(self) -> tuple[Array, ...]:
         """All arrays that the problem is made of."""
         x = self.sensing
-        return (*(x.arrays if isinstance(x, TransformSensing) else (x,)), self.labels, self.teacher)
+        return (*((x,) if is_plain(x) else x.arrays), self.labels, self.teacher)
 
     @property
     def m(self) -> int:
@@ -135,6 +145,11 @@ class Problem:
     @property
     def n(self) -> int:
         """N, the input dimension."""
+        return self.dimension
+
+    @property
+    def dimension(self) -> int:
+        """Number of real components of a state: N, or 2N for complex signals."""
         return self.sensing.shape[1]
 
     @property
@@ -169,7 +184,7 @@ class Problem:
         N for a sum of N terms. Transforms round at each of log₂ N levels: at the signal they leave
         e = 1.2 ε² α log₂ N (measured from N = 64 to 262,144), a tenth of what this says.
         """
-        return 10 * log2(self.n) if self.of_transforms else self.n
+        return 10 * log2(self.n) if self.of_transforms else self.dimension
 
     def computing(self) -> AbstractContextManager:
         """Return a context in which the problem computes: its precision, no warning at infinity."""
@@ -190,7 +205,7 @@ class Problem:
             Unless the shape is (K, N) and every entry a finite real number, and |W| is √N within
             a factor of `FARTHEST`.
         """
-        return self.array(checked_states(name, w, self.k, self.n))
+        return self.array(checked_states(name, w, self.k, self.dimension))
 
     def array(self, values: Any) -> Array:
         """Return values as an array of the problem's library and precision."""
@@ -233,18 +248,14 @@ class Problem:
     def _with(self, **parts: Any) -> "Problem":
         """Return this problem with parts that are right already; X is not looked at again."""
         # not the second layout, which is of the labels that it was made from
-        return made(**{f.name: getattr(self, f.name) for f in fields(self) if f.init} | parts)
+        known = {one.name: getattr(self, one.name) for one in fields(self) if one.init}
+        return made(type(self), **known | parts)
 
     def at_once(self) -> "Problem":
         """Return this problem in NumPy, where nothing is compiled; X is not looked at again."""
-        names = ("sensing", "labels", "teacher")
-        parts = {name: getattr(self, name) for name in names}
-        return self._with(
-            **{
-                k: None if part is None else converted(part, np.asarray)
-                for k, part in parts.items()
-            }
-        )
+        parts = {name: getattr(self, name) for name in ("sensing", "labels", "teacher")}
+        known = {k: v if v is None else converted(v, np.asarray) for k, v in parts.items()}
+        return self._with(**known)
 
     def in_units_of(self, scale: float) -> "Problem":
         """Return the same instances with the loss ℓ/scale; X is not looked at again."""
@@ -254,7 +265,7 @@ class Problem:
         """Return this problem ready for many gradients: the labels also in a second layout."""
         # transposed once, not at every gradient of the loop
         wanted = not (self.in_numpy or self.of_transforms)
-        across = sample_by_sample(self.labels, self.n) if wanted else None
+        across = sample_by_sample(self.labels, self.dimension) if wanted else None
         return self._with(_across=across, in_loop=True)
 
     @at_states("w")
@@ -273,7 +284,6 @@ class Problem:
     def gradient(self, w: Float[Array, "K N"]) -> Float[Array, "K N"]:
         """Return ∇L = ½ Σ ℓ′(ŷ, y) x, the Euclidean gradient."""
         yhat = times_transpose(w, self.sensing)
-        # ½ of Eq. 1 and no 1/N: L is extensive, and so t is the time of Eq. 2
         return times(self.loss.d1(yhat, self.labels) / 2, self.sensing)
 
     @at_states("w")
@@ -292,6 +302,37 @@ class Problem:
         yhat = times_transpose(w, self.sensing)
         # both from one product with X, which costs more than all the rest
         return self.loss.d2(yhat, self.labels) / 2, self._mu(yhat)
+
+    def gram(self, curvature: Array, mu: Float[Array, " K"]) -> Gram:
+        """Return the K Hessians as operators, from the result of `curvature`."""
+        return WeightedGram(self.sensing, curvature, -mu)
+
+    def zero_modes(self, w: Float[Array, "K N"]) -> tuple[Float[Array, "K N"], ...]:
+        """Return the directions of continuous symmetries of L at W, of which ± is none."""
+        del w
+        return ()
+
+    @property
+    def field(self) -> Field:
+        """Numbers that the signals consist of: ``real`` or ``complex``."""
+        return "real"
+
+    @property
+    def signals(self) -> Float[Array, "K D N"] | None:
+        """Orthogonal directions of one length that span the equivalent signals: W* alone."""
+        return None if self.teacher is None else self.teacher[:, None]
+
+    def near_signal(self, w: Float[Array, "K N"]) -> tuple[Float[Array, "K N"], Gram]:
+        """Return the solution ±W* nearest to W, and the Hessians there, where μ = 0."""
+        assert self.teacher is not None
+        signal = library(w).sign(self.signed_overlap(w))[:, None] * self.teacher
+        # μ = 0 at the signal (Eq. 3: ℓ′(y, y) = 0), so nothing is subtracted
+        curvature = self.loss.d2(self.labels, self.labels) / 2
+        return signal, self.gram(curvature, library(w).zeros(self.k, w.dtype))
+
+    def sample_squares(self, v: Float[Array, "P N"]) -> Float[Array, "P M"]:
+        """Return ⟨x_m, v⟩² of vectors, x without the factor of X."""
+        return (v @ unscaled(self.sensing)[0].T) ** 2
 
     @at_states("w")
     def evaluate(self, w: Float[Array, "K N"]) -> Evaluation:
@@ -357,39 +398,3 @@ class Problem:
         # theory answers in float64
         yhat = np.asarray(self.student_labels(w), float)[run]
         return LabelLaw.from_run(yhat, np.asarray(self.labels, float)[run])
-
-
-def made(sensing: Any, labels: Any, teacher: Any, loss: Loss, **others: Any) -> Problem:
-    """Return a problem of parts that are right already, or stand in for arrays.
-
-    Compiled functions take problems apart and put them together again with tracers, and with
-    anything else: nothing is looked at, nor X read again where some of the runs are chosen.
-    """
-    parts = {"sensing": sensing, "labels": labels, "teacher": teacher, "loss": loss, **others}
-    problem = object.__new__(Problem)
-    for one in fields(Problem):
-        object.__setattr__(problem, one.name, parts.get(one.name, one.default))
-    return problem
-
-
-def _unpickled(
-    sensing: Any, labels: Any, teacher: Any, loss: Loss, has_signal: bool, sphere: bool
-) -> Problem:
-    with precision_of(labels):
-        given = (sensing, labels, teacher)
-        x, y, w = (None if a is None else converted(a, jnp.asarray) for a in given)
-    return made(x, y, w, loss, has_signal=has_signal, sphere=sphere)
-
-
-def _flat(problem: Problem) -> tuple[tuple[Any, ...], tuple[Loss, bool]]:
-    # without `has_signal`: compiled code serves labels of every kind
-    arrays = (problem.sensing, problem.labels, problem.teacher, problem._across)
-    return arrays, (problem.loss, problem.sphere)
-
-
-def _whole(known: tuple[Loss, bool], parts: Iterable[Any]) -> Problem:
-    sensing, labels, teacher, across = parts
-    return made(sensing, labels, teacher, known[0], sphere=known[1], _across=across)
-
-
-when_loaded(lambda: jax.tree_util.register_pytree_node(Problem, _flat, _whole))

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from gapless.flags import as_ever
-from gapless.labels import LabelLaw
+from gapless.inputs import Field, check_field
+from gapless.labels import ComplexLabelLaw, LabelLaw
 from gapless.losses import Loss, check_consistent
-from gapless.quadrature import LEVELS, Level, error_of, half_gaussian_pair
+from gapless.quadrature import LEVELS, Level, error_of, half_gaussian_pair, half_modulus_pair
 from gapless.theory import bulk
 from gapless.theory.branch import marginal_curve
 from gapless.theory.bulk import BulkEdge, Curvatures, Outlier
-from gapless.theory.measure import LabelMeasure, evaluate
+from gapless.theory.measure import LabelMeasure, has_kink
 from gapless.theory.replica import curvatures_of
 from gapless.theory.roots import root_between
 from gapless.theory.saddle import Equations, marginality, measure_at, refine, stationarity
@@ -26,14 +27,11 @@ READINGS = ("edge", "multiplier", "unstable")
 
 
 def curvatures(law: LabelLaw, loss: Loss, alpha: float) -> Curvatures:
-    """Return the atoms d = ∂²ℓ/2 and y² of a label law.
+    """Return the atoms d and y² of a label law: d = ½ℓ″, or both curvatures of complex labels.
 
     Raises ``ValueError`` unless alpha is a positive number.
     """
-    # d = ½ℓ″: the ½ of Eq. 1 stands in the weights of x xᵀ, as in Eq. 4 (bbp.md §1)
-    d = evaluate(loss.d2, law.student, law.teacher) / 2
-    # y enters by its square alone (φ of bbp.md §2), so a law folded to y ≥ 0 serves as well
-    return Curvatures(d, law.teacher**2, law.weight, alpha)
+    return Curvatures(*law.curvatures(loss), alpha)
 
 
 @as_ever(loading=False)
@@ -238,10 +236,16 @@ class RandomStart:
 
 
 @as_ever(loading=False)
-def bbp_at_random_start(loss: Loss) -> RandomStart:
+def bbp_at_random_start(loss: Loss, field: Field = "real") -> RandomStart:
     """Return the α above which the Hessian at a random student has an outlier along the signal.
 
     With γ̄ = min(root of F = 1, pole), the condition φ(γ̄) = ψ(γ̄) is γ̄ E[d(1−y²)/(1+γ̄d)] = 1/α.
+
+    Parameters
+    ----------
+    field
+        With ``complex`` signals d is either curvature of a sample with weight ½
+        (docs/derivations/complex.md §3).
 
     Raises
     ------
@@ -250,6 +254,13 @@ def bbp_at_random_start(loss: Loss) -> RandomStart:
         or if no transition exists.
     """
     check_consistent(loss)
+    check_field(field)
+    if field == "complex" and has_kink(loss):
+        raise ValueError(
+            f"loss: {loss.name} has a cone at ŷ = 0 for complex labels, where the curvature across "
+            "the phase is unbounded below: its Hessian has no bulk edge as N → ∞; take a loss with "
+            "a continuous slope, such as normalised:a=1"
+        )
     if loss.curvature_infimum == -inf:
         raise ValueError(
             f"loss: {loss.name} has a curvature unbounded below: at a random start its Hessian "
@@ -257,19 +268,24 @@ def bbp_at_random_start(loss: Loss) -> RandomStart:
             "normalised:a=1"
         )
     # LEVELS[0] is left out: it is good for starting points only
-    result, error = _random_start(loss, LEVELS[1]), inf
+    result, error = _random_start(loss, random_law(LEVELS[1], field)), inf
     for level in LEVELS[2:]:
-        previous, result = result, _random_start(loss, level)
+        previous, result = result, _random_start(loss, random_law(level, field))
         error = error_of(previous.alpha, result.alpha)
         if error < 1e-10 * result.alpha:
             break
     return RandomStart(result.alpha, result.gamma, result.square_root, error)
 
 
-def _random_start(loss: Loss, level: Level) -> RandomStart:
-    # ŷ and y independent: the law of a random student
-    h, y, weight = half_gaussian_pair(level)
-    d = evaluate(loss.d2, h, y) / 2
+def random_law(level: Level, field: Field = "real") -> LabelLaw:
+    """Return the law of a random student's labels: ŷ and y independent and Gaussian."""
+    if field == "complex":
+        return ComplexLabelLaw(*half_modulus_pair(level))
+    return LabelLaw(*half_gaussian_pair(level))
+
+
+def _random_start(loss: Loss, law: LabelLaw) -> RandomStart:
+    d, y2, weight = law.curvatures(loss)
     lowest = loss.curvature_infimum / 2
     if d.min() < lowest - 1e-9 * abs(lowest):
         raise ValueError(
@@ -280,7 +296,7 @@ def _random_start(loss: Loss, level: Level) -> RandomStart:
     pole = -1 / lowest if lowest < 0 else inf
 
     def inverse_alpha(gamma: float) -> float:
-        return gamma * float(weight @ (d * (1 - y**2) / (1 + gamma * d)))
+        return gamma * float(weight @ (d * (1 - y2) / (1 + gamma * d)))
 
     def excess(gamma: float) -> float:
         # F(γ) = 1 with α eliminated by φ(γ) = ψ(γ), so that γ is the one unknown

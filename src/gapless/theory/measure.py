@@ -93,6 +93,14 @@ def evaluate(function: Pointwise, h: np.ndarray, y: np.ndarray) -> np.ndarray:
     return found if found.shape == shape else np.broadcast_to(found, shape)
 
 
+def has_kink(loss: Loss) -> bool:
+    """Return whether the slope of a loss jumps at ŷ = 0, which its curvature omits."""
+    y = np.array([0.3, 1.0, 3.0])
+    # beside zero: at a kink itself a loss may well answer 0
+    slope = evaluate(loss.d1, np.full(3, 1e-9), y)
+    return bool((np.abs(slope) > 1e-6 * np.abs(evaluate(loss.d1, np.ones(3), y)).max()).any())
+
+
 def _field(loss: Loss, chi: float, h: np.ndarray, y: np.ndarray) -> np.ndarray:
     # stationarity of (r − h)²/χ + ℓ(h, y) in h gives r, the ½ being that of 2(r − h)/χ = ℓ′
     return h + chi / 2 * evaluate(loss.d1, h, y)

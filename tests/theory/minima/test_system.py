@@ -18,8 +18,18 @@ def test_the_jacobian_is_that_of_the_equations(annealed, overlap):
     at = Multipliers(0.08, 0.0015, 0.02, 0.01, 0.02 if overlap else 0.0, 9.0)
     names = ("gamma", "force", "omega", "gap", "kappa", "alpha", *["signal"] * bool(overlap))
     question = Question(quartic, names, EQUATIONS, overlap, annealed, 5.0)
-    jacobian = question.averages(at, LEVELS[2]).jacobian()
-    step = 1e-4
+    _check_jacobian(question, at, names, overlap)
+
+
+@pytest.mark.parametrize("loss", [quartic, normalised(1.0)], ids=repr)
+def test_the_jacobian_of_complex_labels_is_that_of_the_equations(loss):
+    at = Multipliers(0.1, 0.003, 0.08, 0.02, 0.0, 9.0)
+    names = ("gamma", "force", "omega", "gap", "kappa", "alpha")
+    _check_jacobian(Question(loss, names, EQUATIONS, energy=5.0, field="complex"), at, names, 0.0)
+
+
+def _check_jacobian(question, at, names, overlap):
+    jacobian, step = question.averages(at, LEVELS[2]).jacobian(), 1e-4
     for name in names:
         low, high = (
             question.averages(moved(at, {name: size}), LEVELS[2]).residuals(5.0)

@@ -39,7 +39,7 @@ def test_the_border_term_of_the_gradient_against_a_matrix():
         weight=one,
         value=one,
         d1=force[:, None],
-        response=(d / (1 + gamma * d))[:, None],
+        responses=(d / (1 + gamma * d))[None, :, None],
         log_norm=0.0,
     )
     # Fluctuations of relative size √(2/N) of φ − λ: 7 %, allowed four times; without the

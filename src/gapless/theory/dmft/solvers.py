@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gapless.chebyshev import MAX_STAGES, coefficient_table, stability_and_error
+from gapless.inputs import number
 from gapless.theory import bulk
 from gapless.theory.dmft.sensing import Vector
 from gapless.theory.dmft.state import Evaluation, State, System
@@ -43,8 +44,7 @@ class GradientDescent:
     rate: float
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.rate) and self.rate > 0):
-            raise ValueError(f"rate: must be a positive number, not {self.rate}")
+        number("rate", self.rate, above=0)
 
     def is_at(self, t: float, goal: float) -> bool:
         """Return whether t is the multiple of the rate that is nearest to `goal`."""

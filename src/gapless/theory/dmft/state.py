@@ -23,6 +23,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Float32
 
+from gapless.inputs import number
 from gapless.losses import Loss, check_consistent, quartic
 from gapless.theory.dmft.paths import Ensemble
 from gapless.theory.dmft.sensing import Sensing, Vector
@@ -66,7 +67,7 @@ class Dynamics:
     waiting: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        check_alpha(self.alpha)
+        number("alpha", self.alpha, above=0)
         if self.alpha < LEAST_ALPHA:
             raise ValueError(f"alpha: must be at least {LEAST_ALPHA:g}, not {self.alpha:g}")
         if self.labels not in get_args(Labels):
@@ -101,12 +102,6 @@ class Dynamics:
     def probes(self) -> tuple[str, ...]:
         """Directions of the probes of each waiting time."""
         return ("random",) if self.labels == "teacher" else ("random", "signal")
-
-
-def check_alpha(alpha: float) -> None:
-    """Raise ``ValueError`` unless α is a positive number."""
-    if not (np.isfinite(alpha) and alpha > 0):
-        raise ValueError(f"alpha: must be a positive number, not {alpha}")
 
 
 def _refuse_jumps(loss: Loss, unit: float) -> None:

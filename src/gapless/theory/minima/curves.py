@@ -6,11 +6,13 @@ from functools import lru_cache
 
 import numpy as np
 
+from gapless.inputs import Field
 from gapless.losses import Loss
-from gapless.quadrature import LEVELS, half_gaussian_pair
+from gapless.quadrature import LEVELS, half_gaussian_pair, half_modulus_pair
 from gapless.theory.branch import HIGHEST_ALPHA
 from gapless.theory.measure import evaluate
 from gapless.theory.minima.law import Multipliers, stretches
+from gapless.theory.minima.samples import curvature_functions, log_base
 from gapless.theory.minima.system import Question, Solved, newton
 from gapless.theory.roots import NotConverged
 
@@ -35,13 +37,14 @@ class Kind:
 
     Parameters
     ----------
-    loss, annealed, overlap
+    loss, annealed, overlap, field
         The arguments of `minima_measure`.
     """
 
     loss: Loss
     annealed: bool = False
     overlap: float = 0.0
+    field: Field = "real"
 
     def marginal(self, at: Multipliers, *more: tuple[str, str], energy: float = 1.0) -> Question:
         """Return the system of equations of the marginal minima near ``at``.
@@ -78,14 +81,15 @@ class Kind:
             self.overlap,
             self.annealed,
             energy,
+            self.field,
         )
 
     def boundary(self, gamma: float) -> float:
         """Return the probability of the teacher's labels at which 1 + γd vanishes at some ŷ."""
         # midpoints of panels of 0.05: the share is needed to be told from zero, not to digits
         y = np.linspace(0.025, 9.975, 200)
-        bounded = stretches(self.loss, gamma, y) > 0
-        return float(np.sqrt(2 / np.pi) * 0.05 * np.exp(-(y[bounded] ** 2) / 2).sum())
+        bounded = y[stretches(self.loss, gamma, y, self.field) > 0]
+        return float(0.05 * np.exp(log_base(self.field, bounded)).sum())
 
     def near(self, at: Multipliers, *more: tuple[str, str], energy: float = 1.0) -> Solved:
         """Return a starting point near ``at``: marginal minima, or gapped ones without them.
@@ -129,20 +133,24 @@ class Kind:
         return self.gapped(*more, energy=energy)
 
 
-def large_alpha_guess(loss: Loss, alpha: float) -> Multipliers:
+def large_alpha_guess(loss: Loss, alpha: float, field: Field = "real") -> Multipliers:
     """Return the most numerous minima as α → ∞, where ŷ and y become independent.
 
-    F = 1 gives γ = 1/√(α E d²) and ψ = μ, to first order in γ,
-    ω/γ = 2E d²/(E d² + E ℓ′²/4) − 1.
+    F = 1 gives γ = 1/√(α E d²) and ψ = μ, to first order in γ, ω/γ = 2E d²/Var g − C, with
+    g = d − ½ŷℓ′ and C curvatures d of a sample, over which d and d² are averaged.
     """
-    h, y, weight = half_gaussian_pair(LEVELS[0])
+    h, y, weight = (half_gaussian_pair if field == "real" else half_modulus_pair)(LEVELS[0])
     # ŷ and y independent: plain Gaussian averages of the loss (landscape.md §3)
-    curvature = float(weight @ (evaluate(loss.d2, h, y) / 2) ** 2)
-    square = float(weight @ evaluate(loss.d1, h, y) ** 2)
+    d = np.stack([evaluate(f, h, y) / 2 for f in curvature_functions(loss, field)])
+    slope = evaluate(loss.d1, h, y)
+    curvature, square = float(weight @ (d**2).mean(axis=0)), float(weight @ slope**2)
+    # by parts E g = 0
+    variance = float(weight @ (d.mean(axis=0) - h * slope / 2) ** 2)
     gamma = 1 / np.sqrt(alpha * curvature)
-    omega = gamma * (2 * curvature / (curvature + square / 4) - 1)
+    omega = gamma * (2 * curvature / variance - len(d))
+    force = len(d) / (2 * alpha * square)
     # 0.01 γ: where the limit of ω is negative the marginal family is tried all the same
-    return Multipliers(gamma, 1 / (2 * alpha * square), max(omega, 0.01 * gamma), 0.0, 0.0, alpha)
+    return Multipliers(gamma, force, max(omega, 0.01 * gamma), 0.0, 0.0, alpha)
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,15 +233,15 @@ def _curve(solved: list[Solved]) -> Curve:
 
 
 @lru_cache(maxsize=32)
-def most_numerous_curve(loss: Loss, annealed: bool) -> Curve:
+def most_numerous_curve(loss: Loss, annealed: bool, field: Field = "real") -> Curve:
     """Return the most numerous minima (κ = 0) from α = 1000 down to 1.5.
 
     Raises ``ValueError`` if there are none at α = 1000.
     """
-    kind = Kind(loss, annealed)
+    kind = Kind(loss, annealed, field=field)
     try:
         # from large α, where the law is known in closed form
-        first = kind.near(large_alpha_guess(loss, HIGHEST_ALPHA))
+        first = kind.near(large_alpha_guess(loss, HIGHEST_ALPHA, field))
     except NotConverged:
         raise ValueError(
             f"loss: {loss.name} has no minima that the count resolves at α = {HIGHEST_ALPHA:g}, "
@@ -243,22 +251,24 @@ def most_numerous_curve(loss: Loss, annealed: bool) -> Curve:
 
 
 @lru_cache(maxsize=32)
-def thin_curve(loss: Loss, annealed: bool) -> Curve:
+def thin_curve(loss: Loss, annealed: bool, field: Field = "real") -> Curve:
     """Return the most numerous minima from α = 1.5 down to the smallest resolved α."""
-    kind = Kind(loss, annealed)
-    first = kind.near(most_numerous_curve(loss, annealed).at[-1])
+    kind = Kind(loss, annealed, field=field)
+    first = kind.near(most_numerous_curve(loss, annealed, field).at[-1])
     return _curve(followed(kind, first, 1 / 1.1, 1.0))
 
 
 @lru_cache(maxsize=32)
-def deepest_curve(loss: Loss, annealed: bool) -> Curve:
+def deepest_curve(loss: Loss, annealed: bool, field: Field = "real") -> Curve:
     """Return the deepest minima (Σ = 0) along α, from 10 down to 2 and up to 100.
 
     Raises `NotConverged` if they are not found at α = 10.
     """
-    kind, pair = Kind(loss, annealed), ("kappa", "complexity")
+    kind, pair = Kind(loss, annealed, field=field), ("kappa", "complexity")
     # from α = 10, where the deepest minima are resolved for the losses that have any
-    first = without_complexity(kind, kind.near(most_numerous_curve(loss, annealed).guess(10.0)))
+    first = without_complexity(
+        kind, kind.near(most_numerous_curve(loss, annealed, field).guess(10.0))
+    )
     down = followed(kind, first, 1 / 1.3, 2.0, pair)
     up = followed(kind, first, 1.3, 100.0, pair)
     # in order of falling α; the first state is in both, and kept once

@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gapless.labels import LabelLaw
+from gapless.inputs import Field
+from gapless.labels import ComplexLabelLaw, LabelLaw
 from gapless.losses import Loss
-from gapless.quadrature import Level, half_gaussian, half_line
+from gapless.quadrature import Level, half_line
 from gapless.theory.measure import SCAN, evaluate, onsets, support_end
+from gapless.theory.minima import samples
 
 _HALVINGS = 50
 """Bisections of a panel of the scan; the zeros of 1 + γd are then accurate to round-off."""
@@ -26,7 +28,7 @@ class Multipliers(NamedTuple):
     gamma
         γ, the solution of ψ(γ) = μ.
     force
-        A = 1/(2α E ℓ′²), the multiplier of the squared gradient.
+        A = 1/(2α E ℓ′²), or 1/(α E ℓ′²) of complex labels, the multiplier of the squared gradient.
     omega
         ω ≥ 0, the multiplier of the bulk edge; 0 where the edge lies above zero.
     kappa
@@ -57,10 +59,14 @@ class MinimaMeasure:
         Teacher's labels and their weights (sum 1): Gaussian, or with annealed labels tilted.
     h, weight : shape (A, B)
         Student's labels and ν(ŷ|y): each row sums to 1.
-    value, d1, response : shape (A, B)
-        ℓ, ℓ′ and d/(1+γd) at the nodes, d = ℓ″/2.
+    value, d1 : shape (A, B)
+        ℓ and ℓ′ at the nodes.
+    responses : shape (C, A, B)
+        d/(1+γd) of each curvature of a sample: d = ℓ″/2, and ℓ′/2r of complex labels.
     log_norm
         E_y log Z_y, or log E_y Z_y with annealed labels.
+    field
+        ``real`` or ``complex`` labels; the latter are moduli.
     """
 
     loss: Loss
@@ -73,8 +79,23 @@ class MinimaMeasure:
     weight: np.ndarray
     value: np.ndarray
     d1: np.ndarray
-    response: np.ndarray
+    responses: np.ndarray
     log_norm: float
+    field: Field = "real"
+
+    @property
+    def copies(self) -> int:
+        """Curvatures of a sample: 1, or 2 of complex labels."""
+        return samples.COPIES[self.field]
+
+    @property
+    def response(self) -> np.ndarray:
+        """Mean of d/(1+γd) over the curvatures of a sample, shape (A, B)."""
+        return self.responses_to_the(1)
+
+    def responses_to_the(self, power: int) -> np.ndarray:
+        """Return the mean of (d/(1+γd))^power over the curvatures of a sample, shape (A, B)."""
+        return (self.responses**power).mean(axis=0)
 
     def rows(self, g: np.ndarray) -> np.ndarray:
         """Return E[g|y], shape (A,), for g given at the nodes, shape (A, B)."""
@@ -90,7 +111,8 @@ class MinimaMeasure:
         weight = self.y_weight[:, None] * self.weight
         # no average sees them, and `bulk` takes every atom for a pole
         keep = weight > 1e-40
-        return LabelLaw(self.h[keep], teacher[keep], weight[keep])
+        kind = LabelLaw if self.field == "real" else ComplexLabelLaw
+        return kind(self.h[keep], teacher[keep], weight[keep])
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,22 +132,24 @@ class Support:
     high: np.ndarray
 
 
-def _scan(loss: Loss, gamma: float, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _scan(loss: Loss, gamma: float, y: np.ndarray, field: Field) -> tuple[np.ndarray, np.ndarray]:
     """Return increasing labels, shape (A, G), and whether 1 + γd > 0 there."""
     # wells about ŷ = y may be narrower than the scan's panels
     both = [np.broadcast_to(SCAN, (y.size, SCAN.size)), y[:, None] * _ABOUT]
     # in order, as stretches are read off as changes of sign between neighbours
     grid = np.sort(np.concatenate(both, axis=1), axis=1)
-    return grid, 1 + gamma / 2 * evaluate(loss.d2, grid, y[:, None]) > 0
+    return grid, samples.inside(loss, field, gamma, grid, y[:, None])
 
 
-def support(loss: Loss, gamma: float, y: np.ndarray) -> Support:
+def support(loss: Loss, gamma: float, y: np.ndarray, field: Field = "real") -> Support:
     """Return the intervals of ŷ ≥ 0 with 1 + γd(ŷ, y) > 0, at each y.
+
+    Of complex labels it is so for both curvatures.
 
     Raises ``ValueError`` where the curvature is below −1/γ at the largest labels, or there are more
     than four intervals.
     """
-    grid, positive = _scan(loss, gamma, y)
+    grid, positive = _scan(loss, gamma, y, field)
     # the law is integrated to infinity along the last stretch
     if not positive[:, -1].all():
         raise ValueError(
@@ -138,7 +162,7 @@ def support(loss: Loss, gamma: float, y: np.ndarray) -> Support:
     # bisection, since ℓ‴ is not asked of a loss
     for _ in range(_HALVINGS if rows.size else 0):
         middle = (low + high) / 2
-        above = (1 + gamma / 2 * evaluate(loss.d2, middle, y[rows]) > 0) == upward
+        above = samples.inside(loss, field, gamma, middle, y[rows]) == upward
         low, high = np.where(above, low, middle), np.where(above, middle, high)
     # The end that lies within the support.
     zero = np.where(upward, high, low)
@@ -165,10 +189,10 @@ def support(loss: Loss, gamma: float, y: np.ndarray) -> Support:
     return Support(outer, table[:, 0:-1:2], table[:, 1::2])
 
 
-def stretches(loss: Loss, gamma: float, y: np.ndarray) -> np.ndarray:
+def stretches(loss: Loss, gamma: float, y: np.ndarray, field: Field = "real") -> np.ndarray:
     """Return the number of sign changes of 1 + γd in |ŷ| at each y; 0 without a boundary."""
     # counted, not located: where the count changes with y, an average over y has a corner
-    positive = _scan(loss, gamma, y)[1]
+    positive = _scan(loss, gamma, y, field)[1]
     return np.count_nonzero(positive[:, 1:] != positive[:, :-1], axis=1)
 
 
@@ -182,47 +206,56 @@ def _within(low: np.ndarray, high: np.ndarray, level: Level) -> tuple[np.ndarray
 
 
 def minima_measure(
-    loss: Loss, at: Multipliers, level: Level, overlap: float = 0.0, annealed: bool = False
+    loss: Loss,
+    at: Multipliers,
+    level: Level,
+    overlap: float = 0.0,
+    annealed: bool = False,
+    field: Field = "real",
 ) -> MinimaMeasure:
     """Return the law of labels at the minima with these multipliers, Eq. (L5), normalised."""
     # panels in y shrink toward the y at which a stretch appears or ends (landscape.md §5)
-    corners = onsets(loss, at.gamma, lambda y: stretches(loss, at.gamma, y))
-    y, y_weight = half_gaussian(corners, level)
+    corners = onsets(loss, at.gamma, lambda y: stretches(loss, at.gamma, y, field))
+    y, y_weight = samples.teacher_labels(field, corners, level)
     # labels so large that no average in float64 has them
     keep = y_weight > 1e-22
     y, y_weight = y[keep], y_weight[keep]
-    inside = support(loss, at.gamma, y)
+    inside = support(loss, at.gamma, y, field)
+    copies = samples.COPIES[field]
+    functions = (loss.value, loss.d1, *samples.curvature_functions(loss, field))
     # variance of ŷ given y, of N_q in Eq. (L3)
     spread = 1 - overlap**2
     column = y[:, None]
 
     def exponent(
-        h: np.ndarray, value: np.ndarray, d1: np.ndarray, d2: np.ndarray
+        h: np.ndarray, value: np.ndarray, d1: np.ndarray, *curvatures: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return −log of the weight, ∞ outside the support, and d/(1+γd)."""
-        d = d2 / 2
-        jacobian = 1 + at.gamma * d
-        allowed = jacobian > 0
-        # Beyond the support any finite value will do: the weight vanishes there.
-        jacobian = np.where(allowed, jacobian, 1.0)
-        response = d / jacobian
-        # in place from here on: a step of Newton is one evaluation of this
+        """Return −log of the weight, ∞ outside the support, and d/(1+γd) of each curvature."""
+        # in place: a step of Newton is one evaluation of this
         cost = d1 * d1
         cost *= at.force
-        cost += (at.gamma + at.omega) / 2 * (h * d1)
+        cost += (copies * at.gamma + at.omega) / 2 * (h * d1)
         cost += at.kappa / 2 * value
-        cost -= at.omega * response
-        # the factor 1 + γd of Eq. (L5): what a sample gives to |det H|
-        cost -= np.log(jacobian)
+        responses = []
+        for d2 in curvatures:
+            d = d2 / 2
+            jacobian = 1 + at.gamma * d
+            cost[jacobian <= 0] = np.inf
+            # Beyond the support any finite value will do: the weight vanishes there.
+            jacobian[jacobian <= 0] = 1.0
+            responses.append(d / jacobian)
+            cost -= at.omega / copies * responses[-1]
+            # the factor 1 + γd of Eq. (L5): what a sample gives to |det H|
+            cost -= np.log(jacobian)
         if overlap:
-            cost += (h - overlap * column) ** 2 / (2 * spread)
+            cost += (h - overlap * column) ** 2 / (2 * spread) + np.log(2 * np.pi * spread) / 2
             cost -= at.signal * (d1 * (column - overlap * h))
         else:
-            cost += h * h / 2
-        return np.where(allowed, cost, np.inf), response
+            cost -= samples.log_base(field, h)
+        return cost, np.stack(responses)
 
     def look(h: np.ndarray) -> tuple[np.ndarray, ...]:
-        return tuple(evaluate(f, h, column) for f in loss.functions)
+        return tuple(evaluate(f, h, column) for f in functions)
 
     parts = []
     # at overlap 0 the law is even in ŷ: one half line stands for both
@@ -235,8 +268,8 @@ def minima_measure(
         ]
         parts += [(sign * h, h_weight) for h, h_weight in pieces]
     h, h_weight = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
-    value, d1, d2 = look(h)
-    cost, response = exponent(h, value, d1, d2)
+    value, d1, *curvatures = look(h)
+    cost, responses = exponent(h, value, d1, *curvatures)
     # nodes of stretches without length must not set the lowest cost
     cost[h_weight == 0] = np.inf
     # taken out before the exponential: the largest weight is 1, whatever A, κ and y
@@ -245,9 +278,7 @@ def minima_measure(
     weight *= h_weight
     norm = weight.sum(axis=1, keepdims=True)
     weight /= norm
-    folded = 1 if overlap else 2
-    # N_q's norm, and the half line that folding leaves out
-    log_norm = (np.log(folded * norm / np.sqrt(2 * np.pi * spread)) - lowest)[:, 0]
+    log_norm = (np.log(norm) - lowest)[:, 0]
     if annealed:
         tilted = np.log(y_weight) + log_norm
         # log E_y Z_y by its largest term first: Z_y spans many orders in y
@@ -268,6 +299,7 @@ def minima_measure(
         weight=weight,
         value=value,
         d1=d1,
-        response=response,
+        responses=responses,
         log_norm=log_mean,
+        field=field,
     )

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from gapless.flags import as_ever
-from gapless.inputs import number, ratio
+from gapless.inputs import Field, check_field, number, ratio
 from gapless.labels import LabelLaw
 from gapless.losses import Loss
 from gapless.quadrature import LEVELS, Level
 from gapless.theory.branch import HIGHEST_ALPHA
-from gapless.theory.measure import evaluate
+from gapless.theory.measure import has_kink
 from gapless.theory.minima.curves import (
     Kind,
     along_kappa,
@@ -99,6 +99,7 @@ def minima(
     deepest: bool = False,
     overlap: float = 0.0,
     labels: str = "quenched",
+    field: Field = "real",
 ) -> Minima:
     """Return the minima of one energy and overlap with their law of labels, Eq. (L5).
 
@@ -123,6 +124,9 @@ def minima(
     labels
         "quenched": the teacher's labels y are Gaussian, as for a typical X; "annealed": the number
         of minima is averaged over y as well, so that rare y contribute.
+    field
+        With ``complex`` signals a minimum is a circle e^{iφ}W, Σ is ln(number)/N of them, and the
+        overlap is 0 (docs/derivations/complex.md §5).
 
     Raises
     ------
@@ -134,13 +138,18 @@ def minima(
     """
     # refused before curves are followed, which takes half a second
     annealed = check_countable(loss, labels)
+    check_field(field)
     alpha = ratio(alpha)
     overlap = number("overlap", overlap, 0.0)
+    if overlap and field == "complex":
+        raise ValueError(
+            "overlap: minima of complex signals are counted at overlap 0; leave it out"
+        )
     if overlap >= 1:
         raise ValueError(f"overlap: must lie below 1, not at {overlap:g}")
     if (kappa is not None) + (energy is not None) + bool(deepest) > 1:
         raise ValueError("kappa: give one of kappa, energy and deepest; leave the others out")
-    kind = Kind(loss, annealed, overlap)
+    kind = Kind(loss, annealed, overlap, field)
     # every other state is reached from the most numerous ones
     top = _most_numerous(kind, alpha)
     if kappa is not None:
@@ -162,10 +171,7 @@ def check_countable(loss: Loss, labels: str) -> bool:
     if labels not in LABELS:
         raise ValueError(f"labels: must be one of {', '.join(LABELS)}, not {labels!r}")
     check_loss(loss)
-    y = np.array([0.3, 1.0, 3.0])
-    # beside zero: at a kink itself a loss may well answer 0
-    slope = evaluate(loss.d1, np.full(3, 1e-9), y)
-    if (np.abs(slope) > 1e-6 * np.abs(evaluate(loss.d1, np.ones(3), y)).max()).any():
+    if has_kink(loss):
         raise ValueError(
             f"loss: {loss.name} has a kink at ŷ = 0, which its curvature omits: the marginal "
             "minima that are counted exist at no alpha, energy or overlap; take a loss with a "
@@ -177,14 +183,14 @@ def check_countable(loss: Loss, labels: str) -> bool:
 def _most_numerous(kind: Kind, alpha: float) -> Solved:
     """Return the minima of κ = 0; raise ``ValueError`` with the range of α without them."""
     # at overlap 0, where curves are kept for later calls; the overlap is gone to from there
-    plain = Kind(kind.loss, kind.annealed)
+    plain = Kind(kind.loss, kind.annealed, field=kind.field)
     if alpha > HIGHEST_ALPHA:
-        found = plain.near(large_alpha_guess(kind.loss, alpha))
+        found = plain.near(large_alpha_guess(kind.loss, alpha, kind.field))
     else:
-        curve = most_numerous_curve(kind.loss, kind.annealed)
+        curve = most_numerous_curve(kind.loss, kind.annealed, kind.field)
         if alpha < curve.lowest:
             # made only if asked for: it takes as long as all the way from α = 1000
-            curve = thin_curve(kind.loss, kind.annealed)
+            curve = thin_curve(kind.loss, kind.annealed, kind.field)
         if alpha < curve.lowest:
             raise ValueError(
                 f"alpha: minima of the {kind.loss.name} loss are resolved from {curve.lowest:.4g} "
@@ -275,7 +281,7 @@ def _deepest(kind: Kind, top: Solved) -> Solved:
                 f"down to energy {last.energy:.6g}, where Σ = {last.complexity:.3g} > 0; give an "
                 "energy above"
             ) from None
-    curve = deepest_curve(kind.loss, kind.annealed)
+    curve = deepest_curve(kind.loss, kind.annealed, kind.field)
     # beyond the kept curve the minima are followed from its end
     inside = min(max(alpha, curve.lowest), curve.at[0].alpha)
     found = at_alpha(kind, curve, inside, pair)

@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from gapless.inputs import Field
 from gapless.losses import Loss
 from gapless.quadrature import Level
 from gapless.theory.minima.law import MinimaMeasure, Multipliers, minima_measure
@@ -19,8 +20,8 @@ from gapless.theory.roots import NotConverged
 EQUATIONS = ("force", "spectrum", "edge", "signal", "energy", "complexity", "border")
 """Equations that a system may contain.
 
-force: 2αA E ℓ′² = 1; spectrum: ψ(γ) = μ; edge: F(γ) = 1; signal: E[ℓ′(y − qŷ)] = 0; energy: e has
-a given value; complexity: Σ = 0; border: φ(γ) = μ, at overlap 0.
+force: 2αA E ℓ′² = 1 (complex: αA E ℓ′² = 1); spectrum: ψ(γ) = μ; edge: F(γ) = 1; signal:
+E[ℓ′(y − qŷ)] = 0; energy: e has a given value; complexity: Σ = 0; border: φ(γ) = μ, at overlap 0.
 """
 _LONGEST = 0.7
 """Longest Newton step, in logarithms."""
@@ -49,18 +50,18 @@ class Averages:
         square = m.d1 * m.d1
         # with its half, so that α E[pull] is μ
         pull = m.h * m.d1 / 2
-        response2 = m.response * m.response
+        response, response2 = m.response, m.responses_to_the(2)
         # what must vanish in the mean along the signal, Eq. (L6)
         toward = m.d1 * (column - m.overlap * m.h)
         # every derivative of Eq. (L6) is a covariance of these (landscape.md §5)
         functions = (
             square,
             # ψ − μ and φ − μ, which are to vanish, without a difference of two averages
-            m.response - pull,
+            response - pull,
             response2,
             m.value,
             toward,
-            m.response * column**2 - pull,
+            response * column**2 - pull,
         )
         weight = (m.y_weight[:, None] * m.weight).ravel()
         flat = np.stack([f.ravel() for f in functions])
@@ -75,7 +76,7 @@ class Averages:
             covariance = second - (rows * m.y_weight) @ rows.T
         # γ stands inside r too: ∂r/∂γ = −r² and ∂r²/∂γ = −2r³
         cubes = np.array(
-            [m.mean(response2 * m.response), float(m.y_weight @ (m.rows(response2) * m.y**2))]
+            [m.mean(m.responses_to_the(3)), float(m.y_weight @ (m.rows(response2) * m.y**2))]
         )
         return means, covariance, cubes, float(m.y_weight @ m.rows(pull))
 
@@ -105,7 +106,7 @@ class Averages:
         # −ψ″(γ), positive since ψ is largest at the edge
         bend = 2 / at.gamma**3 - 2 * at.alpha * float(cubes[0])
         # prefactors of the two squares in Eq. (L9), as linear forms
-        forms = np.array([1 / (np.sqrt(2) * means[0]), at.alpha * np.sqrt(at.omega / bend)])
+        forms = np.array([np.sqrt(m.copies / 2) / means[0], at.alpha * np.sqrt(at.omega / bend)])
         forms = forms[: len(free)]
         return float(np.linalg.eigvalsh(forms[:, None] * gram * forms)[-1]) / at.alpha
 
@@ -146,17 +147,18 @@ class Averages:
         """Σ at the stationary law, Eq. (L7)."""
         m, at = self.measure, self.measure.at
         # (α/4) E ℓ′² is the variance of the gradient in a tangent direction, Eq. (L1)
-        found = -np.log(at.alpha * self.square / 4) / 2 - np.log(at.gamma)
+        # of complex signals for each of the two real dimensions of a component
+        found = -m.copies * (np.log(at.alpha * self.square / 4) / 2 + np.log(at.gamma))
         found += at.alpha * m.log_norm + at.kappa * self.energy - at.omega / at.gamma
         return float(found + np.log1p(-(m.overlap**2)) / 2)
 
     def residuals(self, energy: float | None) -> dict[str, float]:
         """Return the residual of each equation, scaled to order one off the solution."""
         at, means = self.measure.at, self._functions[0]
-        scale = at.gamma * at.alpha
+        scale, copies = at.gamma * at.alpha, self.measure.copies
         found = {
             # logarithms where both sides are positive: of order one at every α
-            "force": np.log(2 * at.alpha * at.force * means[0]),
+            "force": np.log(2 / copies * at.alpha * at.force * means[0]),
             # γ(ψ − μ): 1/γ is large at large α
             "spectrum": scale * means[1] - 1,
             "edge": np.log(self.marginality),
@@ -172,10 +174,10 @@ class Averages:
         """Return ∂(equation)/∂(unknown), per unit of a step of the unknown as in `moved`."""
         at = self.measure.at
         means, covariance, cubes, _ = self._functions
-        scale = at.gamma * at.alpha
+        scale, copies = at.gamma * at.alpha, self.measure.copies
         # Derivatives of log-weights, in terms of the functions, per unit of each unknown.
         score = {
-            "gamma": np.array([0, 1, -at.omega, 0, 0, 0]) * at.gamma,
+            "gamma": np.array([0, copies, -at.omega, 0, 0, 0]) * at.gamma,
             "force": np.array([-1.0, 0, 0, 0, 0, 0]) * at.force,
             "omega": np.array([0, 1.0, 0, 0, 0, 0]) * at.omega,
             "gap": np.array([0, 1.0, 0, 0, 0, 0]) * at.gamma,
@@ -200,7 +202,7 @@ class Averages:
             found["energy", name] = change[3] / means[3]
             # all terms of Σ: only at the solution is it stationary in ν
             found["complexity", name] = (
-                -change[0] / means[0] / 2
+                -copies * change[0] / means[0] / 2
                 + at.alpha * float(weights @ means)
                 + at.kappa * at.alpha / 2 * change[3]
             )
@@ -215,9 +217,9 @@ class Averages:
         found["edge", "gamma"] += 2
         found["energy", "alpha"] += 1
         found["complexity", "alpha"] += (
-            -0.5 + at.alpha * self.measure.log_norm + at.kappa * self.energy
+            -copies / 2 + at.alpha * self.measure.log_norm + at.kappa * self.energy
         )
-        found["complexity", "gamma"] += at.omega / at.gamma - 1
+        found["complexity", "gamma"] += at.omega / at.gamma - copies
         found["complexity", "omega"] -= at.omega / at.gamma
         found["complexity", "gap"] -= 1
         found["complexity", "kappa"] += at.gamma * self.energy
@@ -230,7 +232,7 @@ class Question:
 
     Parameters
     ----------
-    loss, overlap, annealed
+    loss, overlap, annealed, field
         The arguments of `minima_measure`.
     unknowns
         Names of `Multipliers`; the others keep their values. "gap" is ω without the logarithm,
@@ -247,10 +249,12 @@ class Question:
     overlap: float = 0.0
     annealed: bool = False
     energy: float | None = None
+    field: Field = "real"
 
     def averages(self, at: Multipliers, level: Level) -> Averages:
         """Return averages over the law with these multipliers."""
-        return Averages(minima_measure(self.loss, at, level, self.overlap, self.annealed))
+        kind = self.overlap, self.annealed, self.field
+        return Averages(minima_measure(self.loss, at, level, *kind))
 
 
 def moved(at: Multipliers, step: Mapping[str, float]) -> Multipliers:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from gapless.flags import as_ever
+from gapless.inputs import Field, check_field
 from gapless.losses import Loss
 from gapless.theory.minima.curves import Curve, Kind, at_alpha, deepest_curve, most_numerous_curve
 from gapless.theory.minima.states import Minima, check_countable, refined
@@ -49,7 +50,9 @@ def _summary(state: Minima | None) -> dict[str, Any] | None:
 
 
 @as_ever(loading=False)
-def minima_threshold(loss: Loss, labels: str = "quenched") -> MinimaThreshold:
+def minima_threshold(
+    loss: Loss, labels: str = "quenched", field: Field = "real"
+) -> MinimaThreshold:
     """Return α_BBP of the most numerous and of the deepest minima: φ(γ) = μ.
 
     Where φ − μ changes sign more than once the largest α is returned. At α_BBP of marginal minima
@@ -57,20 +60,22 @@ def minima_threshold(loss: Loss, labels: str = "quenched") -> MinimaThreshold:
 
     Parameters
     ----------
-    loss, labels
+    loss, labels, field
         Arguments of `gapless.theory.minima.minima`.
 
     Raises ``ValueError`` for a loss whose minima cannot be counted, `NotConverged` with the last
     iterate.
     """
     annealed = check_countable(loss, labels)
-    kind = Kind(loss, annealed)
+    check_field(field)
+    kind = Kind(loss, annealed, field=field)
     try:
-        deepest = _crossing(kind, deepest_curve(loss, annealed), ("kappa", "complexity"))
+        deepest = _crossing(kind, deepest_curve(loss, annealed, field), ("kappa", "complexity"))
     # losses without a deepest curve may have a threshold of the most numerous minima
     except NotConverged:
         deepest = None
-    return MinimaThreshold(_crossing(kind, most_numerous_curve(loss, annealed)), deepest)
+    most_numerous = most_numerous_curve(loss, annealed, field)
+    return MinimaThreshold(_crossing(kind, most_numerous), deepest)
 
 
 def _crossing(kind: Kind, curve: Curve, *more: tuple[str, str]) -> Minima | None:

@@ -20,7 +20,7 @@ def state_values(averages: Averages) -> dict[str, Any]:
     square = size * size
     edge, gamma_bar = averages.psi, at.gamma
     # gapped: the edge lies above μ, where F(γ̄) = 1, and has to be looked for
-    if at.omega == 0 and not Kind(measure.loss).boundary(at.gamma):
+    if at.omega == 0 and not Kind(measure.loss, field=measure.field).boundary(at.gamma):
         found = bulk.edge(_curvatures(measure))
         edge, gamma_bar = found.value, found.gamma
     moments = {"abs": size, "2": square, "3": square * size, "4": square * square}
@@ -55,16 +55,16 @@ def natural_sizes(averages: Averages, values: dict[str, Any]) -> dict[str, float
 
 
 def _responses(measure: MinimaMeasure, gamma: float) -> np.ndarray:
-    """Return d/(1+γd) of each node at another γ."""
+    """Return d/(1+γd) of each curvature of each node at another γ, shape (C, A, B)."""
     # from r = d/(1+γd) alone, which holds d = r/(1 − γr): the curvature is not kept
-    return measure.response / (1 - (measure.at.gamma - gamma) * measure.response)
+    return measure.responses / (1 - (measure.at.gamma - gamma) * measure.responses)
 
 
 def _curvatures(measure: MinimaMeasure) -> bulk.Curvatures:
     # r at γ = 0 is d itself
     d = _responses(measure, 0.0)
     y2 = np.broadcast_to(measure.y[:, None] ** 2, d.shape)
-    weight = measure.y_weight[:, None] * measure.weight
+    weight = np.broadcast_to(measure.y_weight[:, None] * measure.weight / len(d), d.shape)
     # no average sees them, and an edge that is looked for takes every atom for a pole
     keep = weight > 1e-40
     return bulk.Curvatures(d[keep], y2[keep], weight[keep], measure.at.alpha)
@@ -77,7 +77,7 @@ def toward_signal(measure: MinimaMeasure, gamma: float) -> float:
     v = (y − qŷ)/√(1 − q²), and the condition that the gradient vanishes adds a term.
     """
     alpha, q = measure.at.alpha, measure.overlap
-    response = _responses(measure, gamma)
+    response = _responses(measure, gamma).mean(axis=0)
     if not q:
         return alpha * float(measure.y_weight @ (measure.rows(response) * measure.y**2))
     # the label of the direction of the signal within the tangent space
@@ -94,7 +94,7 @@ def _outlier(measure: MinimaMeasure, gamma_bar: float) -> float | None:
     """Return the eigenvalue below the bulk along the signal, where φ(γ) = ψ(γ), γ < γ̄."""
 
     def psi(gamma: float) -> float:
-        return measure.at.alpha * measure.mean(_responses(measure, gamma)) - 1 / gamma
+        return measure.at.alpha * measure.mean(_responses(measure, gamma).mean(axis=0)) - 1 / gamma
 
     def difference(gamma: float) -> float:
         return psi(gamma) - toward_signal(measure, gamma)

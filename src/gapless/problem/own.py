@@ -1,0 +1,358 @@
+"""Problems from measurements of the user's own: X, and intensities y² or amplitudes |y|.
+
+X is not copied. The rows of A as measured have the root mean squared norm c, and a signal of norm
+ρ gives labels c ρ/√N times those of a state on the sphere. So the problem has X = A/c (by its
+products, `gapless.sensing.ScaledSensing`), labels y √N/(c ρ), and states W = w √N/ρ; losses keep
+their meaning, and spectra and theory their units. `OwnProblem.signal` and `OwnProblem.labels` undo
+both factors.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from hashlib import sha256
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from gapless.arrays import Array, jax
+from gapless.design import Design
+from gapless.inputs import real_array, real_kind, shaped, whole
+from gapless.losses import Loss, check_for_runs, is_built_in, quartic
+from gapless.precision import Dtype, precision
+from gapless.problem.parts import made
+from gapless.problem.problem import Problem
+from gapless.sensing import ScaledSensing
+
+NormFrom = Literal["teacher", "given", "labels"]
+RANK_UP_TO = 1024
+"""N up to which the rank of X is computed, from XᵀX in float64: M N² operations, as many as N/2K
+gradients take."""
+ENTRIES_PER_LOOK = 2**22
+LARGEST_NORM = 1e15
+"""Largest row norm, and one over the smallest: float32 then holds all sums over samples."""
+KINDS_OF_X = "float64, float32 or float16"
+
+
+class _Rows(NamedTuple):
+    """Sums over the rows of A, from one pass."""
+
+    norm: float
+    """Root mean squared norm c."""
+    empty: np.ndarray
+    """Whether a column vanishes, (N,)."""
+    gram: np.ndarray | None
+    """AᵀA/Mc², up to the N of `RANK_UP_TO`."""
+
+
+@dataclass(frozen=True, eq=False)
+class OwnProblem:
+    """A problem of measured labels, with the factors between its units and those of the data."""
+
+    problem: Problem
+    """X = A/c, labels of order one, teachers on the sphere of radius √N."""
+    start: Float[Array, "K N"]
+    """W(0)."""
+    row_norm: float
+    """c, the root mean squared norm of the rows of A as given."""
+    norm: np.ndarray
+    """ρ, the norm of the signal in the units of the data, (K,)."""
+    norm_from: NormFrom
+    """Source of ρ: the teacher, the argument, or the labels.
+
+    From labels it is an estimate, ρ = √(N mean y²)/c, with a relative error of about 1/√M.
+    """
+    design: Design
+    """Keys of all that is drawn: starts, permutations, signs."""
+    given: tuple[np.ndarray | None, ...]
+    """A, |y|, teachers and norms as they were given."""
+
+    def signal(self, w: Float[Array, "K N"]) -> np.ndarray:
+        """Return w = W ρ/√N, states in the units of the data, (K, N); their signs are arbitrary."""
+        return np.asarray(w) * (self.norm[:, None] / self.problem.n**0.5)
+
+    def labels(self, w: Float[Array, "K N"]) -> np.ndarray:
+        """Return ŷ = A w of states W in the units of the data, (K, M)."""
+        return np.asarray(self.problem.student_labels(w)) * self.label_norm[:, None]
+
+    @property
+    def label_norm(self) -> np.ndarray:
+        """c ρ/√N, the labels of the data over those of the problem, (K,)."""
+        return self.row_norm * self.norm / self.problem.n**0.5
+
+    def misfit(self, w: Float[Array, "K N"]) -> np.ndarray:
+        """Return |ŷ² − y²|/|y²| over the samples, (K,): 0 where all intensities are explained."""
+        y2 = np.asarray(self.problem.labels, float) ** 2
+        found = np.asarray(self.problem.student_labels(w), float) ** 2
+        return np.linalg.norm(found - y2, axis=1) / np.linalg.norm(y2, axis=1)
+
+    def energy(self, w: Float[Array, "K N"]) -> np.ndarray:
+        """Return e = (1/2N) Σ ℓ(ŷ, y) of the labels in the units of the data, (K,)."""
+        y = np.asarray(self.problem.labels, float) * self.label_norm[:, None]
+        value = self.problem.loss.value(np.asarray(self.labels(w), float), y)
+        return np.asarray(value.sum(axis=1) / (2 * self.problem.n))
+
+    def shuffled(self) -> "OwnProblem":
+        """Return the problem whose labels are a permutation of the data's, one for each run."""
+        problem = self.problem
+        labels = problem.array(self.design.shuffle(np.array(problem.labels)))
+        parts = problem.sensing, labels, problem.teacher, problem.loss
+        return replace(self, problem=made(Problem, *parts, has_signal=False))
+
+    def of_norm(self, factor: np.ndarray) -> "OwnProblem":
+        """Return the problem with ρ times a factor for each run, (K,)."""
+        problem, factor = self.problem, np.asarray(factor, float)
+        labels = problem.array(np.asarray(problem.labels) / factor[:, None])
+        parts = problem.sensing, labels, problem.teacher, problem.loss
+        changed = made(Problem, *parts, has_signal=problem.has_signal)
+        return replace(self, problem=changed, norm=self.norm * factor)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the given arrays, with their shapes and precisions."""
+        return digest_of(*self.given)
+
+
+def problem_from_arrays(
+    x: Any,
+    y2: Any = None,
+    *,
+    y: Any = None,
+    teacher: Any = None,
+    loss: Loss = quartic,
+    start: Any = None,
+    norm: Any = None,
+    runs: int | None = None,
+    seed: int = 0,
+    in_numpy: bool | None = None,
+) -> OwnProblem:
+    """Return the problem of measurements: X with intensities y² or amplitudes |y|.
+
+    The flow, spectra and theory are those of rows of mean squared norm 1 and labels of order one;
+    `OwnProblem.signal` and `OwnProblem.labels` give W and ŷ in the units of the data. X is used
+    where it lies, also if it is mapped from a file (``numpy.load(…, mmap_mode="r")``).
+
+    Parameters
+    ----------
+    x : (M, N)
+        X in float64, float32 or float16, whose precision is computed in (float32 for float16). Its
+        rank must be N; this is computed up to N = `RANK_UP_TO`, beyond which M ≥ N and columns that
+        do not vanish are required.
+    y2, y : (M,) or (K, M)
+        Intensities y² ≥ 0, or amplitudes, whose sign plays no part; one of the two, of any real
+        type. Of rank 1 they are those of all runs.
+    teacher : (N,) or (K, N)
+        The signal in the units of the data, where it is known: overlaps are those with it.
+    loss
+        ℓ(ŷ, y).
+    start : (K, N)
+        W(0), of any length; random by default, as `gapless.design.Design.start` draws it.
+    norm
+        Norm ρ of the signal, where it is known, one number or (K,); by default that of the teacher
+        or, without one, an estimate from the labels (`gapless.flow.fit_norm` improves it).
+    runs, seed
+        K and the seed of random starts; K is 1 by default, or the number of given rows.
+    in_numpy
+        Compute in NumPy, without compilation; by default for all losses of this package.
+
+    Raises
+    ------
+    ValueError
+        For arrays of other shapes or kinds, entries that are not finite, negative intensities, an X
+        of deficient rank; the message names the array and the remedy.
+    """
+    matrix = _kind_of_x(x)
+    m, n = shaped("X", matrix, (None, None), "(M, N)").shape
+    labels = _labels(y2, y, m, n)
+    rows = _look_at("X", matrix)
+    _check_rank(rows, m, n, matrix.dtype)
+    dtype: Dtype = "float64" if matrix.dtype.itemsize >= 8 else "float32"
+    check_for_runs(loss, dtype)
+    signal = None if teacher is None else _states("teacher", teacher, n)
+    first = None if start is None else _states("start", start, n)
+    k = _number_of_runs(labels, signal, first, runs)
+    given = (matrix, labels, signal, None if norm is None else np.asarray(norm))
+    length, source = _norms(norm, signal, labels, rows.norm, n, k)
+    length = np.broadcast_to(length, (k,)).copy()
+    labels = np.broadcast_to(labels, (k, m)) * (n**0.5 / (rows.norm * length))[:, None]
+    if signal is not None:
+        signal = (
+            np.broadcast_to(signal, (k, n)) * (n**0.5 / np.linalg.norm(signal, axis=1))[:, None]
+        )
+    in_numpy = is_built_in(loss) if in_numpy is None else in_numpy
+    design = Design(n=n, alpha=m / n, seed=seed, runs=k, in_numpy=in_numpy)
+    put: Callable[[Any], Any] = partial(np.asarray, dtype=dtype)
+    sensing = ScaledSensing(matrix, 1 / rows.norm)
+    with precision(dtype) if not in_numpy else np.errstate():
+        if not in_numpy:
+            sensing, put = sensing.map(shared), partial(jax.numpy.asarray, dtype=dtype)
+        first = design.start() if first is None else first
+        y0, w0, started = put(labels), None if signal is None else put(signal), put(first)
+    problem = made(Problem, sensing, y0, w0, loss, has_signal=signal is not None)
+    return OwnProblem(problem, started, rows.norm, length, source, design, given)
+
+
+def digest_of(*arrays: Array | None) -> str:
+    """Return the SHA-256 of arrays, of their shapes and precisions; none counts as well."""
+    found = sha256()
+    for array in arrays:
+        if array is None:
+            found.update(b"none")
+            continue
+        whole = np.asarray(array)
+        found.update(f"{whole.dtype.str}{whole.shape}".encode())
+        # block by block: an array in columns, or one mapped from a file, is not copied
+        for block in _blocks(np.atleast_1d(whole)):
+            found.update(np.ascontiguousarray(block).data)
+    return found.hexdigest()
+
+
+def shared(array: np.ndarray) -> Array:
+    """Return an array of JAX on the memory of one of NumPy, or a copy if that is not aligned."""
+    return jax.device_put(np.asarray(array), may_alias=True)
+
+
+def _kind_of_x(x: Any) -> np.ndarray:
+    """Return X as an array of real numbers of a floating type, without a copy."""
+    if np.dtype(getattr(x, "dtype", float)).kind == "c":
+        raise ValueError("X: is complex; complex measurements are not supported here")
+    found = np.asarray(real_kind("X", x))
+    # a mask of bytes would be widened to four or eight times its size, block by block, at each step
+    if found.dtype.kind != "f" or found.dtype.itemsize > 8 or not found.dtype.isnative:
+        raise ValueError(
+            f"X: holds numbers of {found.dtype}; save it as {KINDS_OF_X}, such as "
+            "X.astype('float32')"
+        )
+    return found
+
+
+def _labels(y2: Any, y: Any, m: int, n: int) -> np.ndarray:
+    """Return |y| in float64, (M,) or (K, M), from intensities or amplitudes."""
+    if (y2 is None) == (y is None):
+        what = "both are there" if y is not None else "neither is there"
+        raise ValueError(f"y2, y: {what}; give intensities as y2, or amplitudes as y")
+    name, given = ("y2", y2) if y is None else ("y", y)
+    found = real_kind(name, given)
+    if found.ndim not in (1, 2) or found.shape[-1] != m or not found.size:
+        turned = "; X has one row for each sample: transpose it" if found.shape[-1:] == (n,) else ""
+        raise ValueError(
+            f"{name}: the shape must be (M,) = ({m},) or (K, M), not {tuple(found.shape)}{turned}"
+        )
+    values = np.asarray(real_array(name, found), float)
+    if name == "y2":
+        if (values < 0).any():
+            place = ", ".join(map(str, np.argwhere(values < 0)[0]))
+            raise ValueError(
+                f"y2: entry [{place}] is negative, and intensities are not; give amplitudes as y, "
+                "or leave such samples out"
+            )
+        values = np.sqrt(values)
+    values = np.abs(values)
+    if not np.atleast_2d(values).any(axis=1).all():
+        raise ValueError(f"{name}: all labels of a run vanish; they must come from a signal")
+    return values
+
+
+def _look_at(name: str, matrix: np.ndarray) -> _Rows:
+    """Return the sums over the rows of A; raise ``ValueError`` for entries that are not finite."""
+    m, n = matrix.shape
+    total, columns = 0.0, np.zeros(n)
+    gram = np.zeros((n, n)) if n <= RANK_UP_TO else None
+    first = 0
+    for stored in _blocks(matrix):
+        block = stored.astype(float)
+        squares = np.einsum("mn,mn->n", block, block)
+        # sums of squares are finite where all entries are, up to 1e154
+        if not np.isfinite(squares).all():
+            bad = np.argwhere(~np.isfinite(block))
+            if not len(bad):
+                raise ValueError(f"{name}: entries are too large for float64; rescale X")
+            row, column = bad[0]
+            raise ValueError(
+                f"{name}: entry [{first + row}, {column}] is not finite; every entry must be"
+            )
+        columns += squares
+        if gram is not None:
+            gram += block.T @ block
+        first += len(block)
+    total = float(columns.sum())
+    norm = (total / m) ** 0.5
+    if norm == 0:
+        raise ValueError(f"{name}: all entries vanish")
+    if not 1 / LARGEST_NORM < norm < LARGEST_NORM:
+        raise ValueError(f"{name}: the rows have norms of {norm:.3g}; rescale X")
+    return _Rows(norm, columns == 0, None if gram is None else gram / total)
+
+
+def _check_rank(rows: _Rows, m: int, n: int, dtype: Any) -> None:
+    """Raise ``ValueError`` for an X whose rank is below N: labels then leave signals open."""
+    remedy = "the data leave directions of the signal open; measure more, or reduce N"
+    if n < 2:
+        raise ValueError(f"X: N must be at least 2, not {n}")
+    if m < n:
+        raise ValueError(f"X: has M = {m} rows, fewer than N = {n}; {remedy}")
+    if rows.empty.any():
+        column = int(np.flatnonzero(rows.empty)[0])
+        raise ValueError(f"X: column {column} vanishes; drop it, or measure that component")
+    if rows.gram is None:
+        return
+    values = np.linalg.eigvalsh(rows.gram)
+    # singular values below the rounding of X are zero; eigenvalues below that of XᵀX are, too
+    bound = max((10 * float(np.finfo(dtype).eps)) ** 2, n * float(np.finfo(float).eps))
+    rank = int((values > bound * values[-1]).sum())
+    if rank < n:
+        raise ValueError(f"X: has rank {rank}, less than N = {n}; {remedy}")
+
+
+def _states(name: str, given: Any, n: int) -> np.ndarray:
+    """Return vectors as rows, (K, N) in float64, none of which vanishes."""
+    found = real_kind(name, given)
+    if found.ndim == 1:
+        found = found[None]
+    found = np.asarray(real_array(name, shaped(name, found, (None, n), "(K, N)")), float)
+    if not found.any(axis=1).all():
+        raise ValueError(f"{name}: a row vanishes; it must be a direction")
+    return found
+
+
+def _number_of_runs(
+    labels: np.ndarray, signal: np.ndarray | None, first: np.ndarray | None, runs: int | None
+) -> int:
+    """Return K, in which all given arrays must agree."""
+    sizes = {"y": len(labels)} if labels.ndim == 2 else {}
+    if signal is not None and len(signal) != (len(labels) if labels.ndim == 2 else 1):
+        raise ValueError(
+            f"teacher: has {len(signal)} rows; give one for each row of labels, of shape "
+            "(N,) for labels of shape (M,)"
+        )
+    if first is not None:
+        sizes["start"] = len(first)
+    if runs is not None:
+        sizes["runs"] = whole("runs", runs, 1)
+    if len(set(sizes.values())) > 1:
+        shown = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise ValueError(f"{', '.join(sizes)}: must have one number of runs, not {shown}")
+    return next(iter(sizes.values()), 1)
+
+
+def _norms(
+    norm: Any, signal: np.ndarray | None, labels: np.ndarray, row_norm: float, n: int, k: int
+) -> tuple[np.ndarray, NormFrom]:
+    """Return ρ of each row of labels and its source."""
+    if norm is not None:
+        given = np.ravel(np.asarray(real_array("norm", norm), float))
+        if given.size not in (1, k) or not (given > 0).all():
+            raise ValueError(f"norm: must be one positive number, or (K,) = ({k},) of them")
+        return given, "given"
+    if signal is not None:
+        return np.linalg.norm(signal, axis=1), "teacher"
+    # E y² = c² ρ²/N for samples in random directions
+    return np.sqrt((np.atleast_2d(labels) ** 2).mean(axis=1) * n) / row_norm, "labels"
+
+
+def _blocks(matrix: np.ndarray) -> Any:
+    """Yield blocks of rows of a matrix."""
+    size = max(1, ENTRIES_PER_LOOK // max(1, matrix[:1].size))
+    for first in range(0, len(matrix), size):
+        yield matrix[first : first + size]

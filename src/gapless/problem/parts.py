@@ -1,0 +1,49 @@
+"""Problems made of parts that need no look: by compiled functions, by pickles, of some runs."""
+
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from gapless.arrays import jax, jnp, when_loaded
+from gapless.losses import Loss
+from gapless.precision import precision_of
+from gapless.sensing import converted
+
+P = TypeVar("P")
+
+
+def made(kind: type[P], sensing: Any, labels: Any, teacher: Any, loss: Loss, **others: Any) -> P:
+    """Return a problem of parts that are right already, or stand in for arrays.
+
+    Compiled functions take problems apart and put them together again with tracers, and with
+    anything else: nothing is looked at, nor X read again where some of the runs are chosen.
+    """
+    parts = {"sensing": sensing, "labels": labels, "teacher": teacher, "loss": loss, **others}
+    problem: Any = object.__new__(kind)
+    for one in fields(problem):
+        object.__setattr__(problem, one.name, parts.get(one.name, one.default))
+    return problem
+
+
+def unpickled(kind: type[P], *parts: Any) -> P:
+    """Return the problem of NumPy arrays, loss, ``has_signal`` and ``sphere`` as JAX arrays."""
+    *given, loss, has_signal, sphere = parts
+    with precision_of(given[1]):
+        sensing, labels, teacher = (None if a is None else converted(a, jnp.asarray) for a in given)
+    return made(kind, sensing, labels, teacher, loss, has_signal=has_signal, sphere=sphere)
+
+
+def registered(kind: type[P]) -> type[P]:
+    """Register a kind of problem as an argument of compiled functions, and return it."""
+
+    def flat(problem: Any) -> tuple[tuple[Any, ...], tuple[Loss, bool]]:
+        # without `has_signal`: compiled code serves labels of every kind
+        arrays = (problem.sensing, problem.labels, problem.teacher, problem._across)
+        return arrays, (problem.loss, problem.sphere)
+
+    def whole(known: tuple[Loss, bool], parts: Iterable[Any]) -> P:
+        sensing, labels, teacher, across = parts
+        return made(kind, sensing, labels, teacher, known[0], sphere=known[1], _across=across)
+
+    when_loaded(lambda: jax.tree_util.register_pytree_node(kind, flat, whole))
+    return kind
