@@ -15,7 +15,7 @@ from gapless.hessian import hessian_matrix, signal_overlap
 from gapless.losses import Loss, is_built_in, parse_loss
 from gapless.page.panels import plain
 from gapless.problem import Problem, draw_problem
-from gapless.problem.problem import made
+from gapless.problem.parts import made
 from gapless.theory import bulk_edge
 
 VERSION = 1
@@ -83,7 +83,8 @@ def runs_at(loss: Loss | str, n: int, alpha: float) -> list[dict[str, Any]]:
     labels = np.concatenate([np.asarray(one.labels) for one in kinds])
     teacher = np.concatenate([np.asarray(design.teacher())] * len(KINDS))
     # both kinds are one batch: X is read once for all runs
-    both = made(kinds[0].sensing, kinds[0].array(labels), kinds[0].array(teacher), loss)
+    one = kinds[0]
+    both = made(Problem, one.sensing, one.array(labels), one.array(teacher), loss)
     start = np.concatenate([np.asarray(design.start())] * len(KINDS))
     # a square: what happens happens early, the sooner the larger α is
     times = paper_budget(n) * np.linspace(0, 1, FRAMES) ** 2
