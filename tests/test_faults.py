@@ -309,7 +309,7 @@ def test_a_report_of_a_hostile_folder_is_whole_and_names_what_it_leaves_out(sent
 
 def test_a_report_runs_no_code_that_records_name(sent, computed, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gapless.report.report.save", lambda *_, **__: None)
+    monkeypatch.setattr("gapless.page.image.save", lambda *_, **__: None)
     module = tmp_path / "sent_along.py"
     module.write_text(
         "from pathlib import Path\n"

@@ -187,7 +187,7 @@ def test_figure_1_is_judged_at_the_papers_size_alone(alpha, hits, expected):
     [(3, 8, "differs"), (0, 8, "cannot tell"), (0, 100, "agrees"), (8, 8, "differs")],
 )
 def test_an_outlier_in_a_third_of_the_runs_is_not_never(hits, runs, expected):
-    frames = {"t": [0.0], "overlap_t": [0.0], "vector_overlap_1_t": [0.1]}
+    frames = {"loss": bbp.LOSS.name, "t": [0.0], "overlap_t": [0.0], "vector_overlap_1_t": [0.1]}
     table = pd.DataFrame(
         {"n": 512, "alpha": 0.8, "design": run % 4, "outcome": "followed"}
         | frames

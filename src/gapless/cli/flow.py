@@ -66,8 +66,9 @@ def flow(
     Outcomes: recovered (q > 1 − 1e-6), interpolated (zero energy elsewhere), trapped (at rest at
     positive energy, |∇L − μW|²/N < 1e-10), time_out, not_finite. docs/conventions.md defines them.
 
-    Examples: gapless flow --n 512 --alpha 10 --labels shuffled --runs 8 --t-max 4 --seed 0;
-    gapless flow --n 128 --alpha 8 --field complex --runs 8 --seed 0
+    Example: gapless flow --n 512 --alpha 10 --labels shuffled --runs 8 --t-max 4 --seed 0
+
+    Complex signals: gapless flow --n 128 --alpha 8 --field complex --runs 8 --seed 0
 
     Parameters
     ----------
