@@ -321,7 +321,7 @@ def source_of(columns: Mapping[str, Iterable[Any]]) -> str:
     }
     # the hash of a user's source text is in the records, and too long for a picture
     losses = [str(loss).partition("@")[0] for loss in known.get("loss", ())]
-    sizes = ["∞" if n == np.inf else f"{n:g}" for n in known.get("n", ())]
+    sizes = ["∞" if n == np.inf else f"{n:.0f}" for n in known.get("n", ())]
     seeds = [f"{seed:g}" for seed in known.get("seed", ())]
     parts = (
         f"{_listed(losses)} {'loss' if len(losses) == 1 else 'losses'}" if losses else "",
