@@ -50,7 +50,8 @@ def half_solved(table: pd.DataFrame, budgets: Sequence[float]) -> pd.DataFrame:
     -------
     Columns ``sensing``, ``budget`` (infinite: to rest, of runs with a limit of `TO_REST` or more),
     ``n``, ``alpha`` with ``error`` (statistical, by resampled designs, and of the interpolation)
-    and ``runs``, the fewest at an α. Sizes whose fraction does not pass one half have no row.
+    and ``runs`` and ``designs``, the fewest at an α. Sizes whose fraction does not pass one half
+    have no row.
     """
     rows = []
     good = table[table.outcome != "failed"]
@@ -64,7 +65,7 @@ def half_solved(table: pd.DataFrame, budgets: Sequence[float]) -> pd.DataFrame:
                 continue
             passage = here[success_column(1e-8)].astype(float)
             designs = by_design(here, passage <= budget * np.log2(here.n))
-            fewest = designs.groupby(["n", "alpha"]).runs.sum().groupby("n").min()
+            sums = designs.groupby(["n", "alpha"]).runs.agg(["sum", "size"]).groupby("n").min()
             rows += [
                 {
                     "sensing": sensing,
@@ -72,19 +73,20 @@ def half_solved(table: pd.DataFrame, budgets: Sequence[float]) -> pd.DataFrame:
                     "n": found.n,
                     "alpha": found.alpha,
                     "error": found.error,
-                    "runs": int(fewest[found.n]),
+                    "runs": int(sums["sum"][found.n]),
+                    "designs": int(sums["size"][found.n]),
                 }
                 for found in crossings(designs, (0.5,))
             ]
-    columns = pd.Index(["sensing", "budget", "n", "alpha", "error", "runs"])
+    columns = pd.Index(["sensing", "budget", "n", "alpha", "error", "runs", "designs"])
     return pd.DataFrame(rows, columns=columns).dropna(subset=["alpha"]).reset_index(drop=True)
 
 
 def drift_from(crossing: pd.DataFrame, smallest: int) -> pd.DataFrame:
     """Return the fits of a + b ln N to α at one half, by budget, from a smallest N on.
 
-    Columns: budget, sizes, largest (N), runs (the fewest at an α), b with its error, chi2, dof,
-    p_value. Both ensembles enter, and budgets with three sizes or more.
+    Columns: budget, sizes, largest (N), runs and designs (the fewest at an α), b with its error,
+    chi2, dof, p_value. Both ensembles enter, and budgets with three sizes or more.
     """
     rows = []
     known = crossing[(crossing.n >= smallest)].dropna()
@@ -100,6 +102,7 @@ def drift_from(crossing: pd.DataFrame, smallest: int) -> pd.DataFrame:
                 "sizes": len(here),
                 "largest": int(n.max()),
                 "runs": int(here.runs.min()),
+                "designs": int(here.designs.min()),
                 "b": law.b,
                 "b_error": slope_error,
                 "chi2": law.chi2,
@@ -107,8 +110,8 @@ def drift_from(crossing: pd.DataFrame, smallest: int) -> pd.DataFrame:
                 "p_value": law.p_value,
             }
         )
-    columns = pd.Index(["budget", "sizes", "largest", "b", "b_error", "chi2", "dof", "p_value"])
-    return pd.DataFrame(rows, columns=columns)
+    columns = ["budget", "sizes", "largest", "runs", "designs", "b", "b_error", "chi2", "dof"]
+    return pd.DataFrame(rows, columns=pd.Index([*columns, "p_value"]))
 
 
 def times_by_size(table: pd.DataFrame) -> pd.DataFrame:

@@ -37,6 +37,8 @@ BUDGETS = (0.15, 0.3, 0.6, 1.2)
 """Time budgets c in units of log₂ N; the paper's is 0.3."""
 FROM = 512
 """Smallest N of the fits. Below, the curves of short budgets fall with N before they rise."""
+LEAST_DESIGNS = 4
+"""Fewest designs at an α from which the errors of a fit are trusted."""
 SHOWN = (8.0, 10.0, 12.0, 14.0)
 """α of the median times to solution."""
 HALF_A_PERCENT = 0.005
@@ -185,11 +187,14 @@ def _logarithm(drift: pd.DataFrame, budget: float) -> Claim:
     sizes, largest, dof = (int(fit[name]) for name in ("sizes", "largest", "dof"))
     size = Sample(largest, int(fit.runs))
     bound = Statement(low=HALF_A_PERCENT, least_n=4 * FROM)
-    p = float(fit.p_value)
+    # errors of two or three designs are no errors
+    trusted = int(fit.designs) >= LEAST_DESIGNS
+    p = float(fit.p_value) if trusted else nan
     return judged(
         statement,
         f"{fit.b:.3f} ± {fit.b_error:.3f} for each unit of ln N over {sizes} curves from "
-        f"N = {FROM} to {largest:,}; χ² = {fit.chi2:.3g} with {dof} degrees of freedom",
+        f"N = {FROM} to {largest:,}; χ² = {fit.chi2:.3g} with {dof} degrees of freedom, "
+        f"errors from {int(fit.designs)} designs or more at each α",
         verdict(bound, p, (p, p), size),
         size=size,
         of=bound,
