@@ -22,22 +22,21 @@ from gapless.hessian import lowest_eigenpairs
 from gapless.measure.simulation import MOMENTS, Simulation, label_moments, simulate
 from gapless.measure.threshold import T_TWIN
 
-RUNS_PER_DESIGN = 32
+RUNS_PER_DESIGN = {"teacher": 32, "shuffled": 8}
+"""Few on a design where few runs must show how designs differ."""
 SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
 """Times of e(t), in units of the budget."""
 
 
 def points(n: int, alpha: float, sensing: str, runs: int, labels: str) -> list[Simulation]:
     """Return the designs of one ensemble and kind of labels."""
-    budget = paper_budget(n) if labels == "teacher" else T_TWIN
+    budget, each = paper_budget(n) if labels == "teacher" else T_TWIN, RUNS_PER_DESIGN[labels]
     given: dict[str, Any] = dict(n=n, alpha=alpha, seed=7, sensing=sensing, labels=labels)
     if labels == "teacher":
         given["save_at"] = tuple(share * budget for share in SHARES)
     return [
-        Simulation.model_validate(
-            given | {"runs": RUNS_PER_DESIGN, "t_max": budget, "index": index}
-        )
-        for index in range(runs // RUNS_PER_DESIGN)
+        Simulation.model_validate(given | {"runs": each, "t_max": budget, "index": index})
+        for index in range(runs // each)
     ]
 
 
