@@ -129,7 +129,7 @@ WRONG: dict[str, tuple[Callable[[Path], str], str]] = {
     "X too small": (npz(X=1e-30 * X), "rescale X"),
     "integers": (npz(X=(X > 0).astype(np.int8)), "X.astype('float32')"),
     "truth values": (npz(X=X > 0), "X: must be an array of numbers"),
-    "complex X": (npz(X=X + 1j * X), "complex measurements are not supported"),
+    "complex X": (npz(X=X + 1j * X), "give --field complex"),
     "complex labels": (npz(y2=Y2 + 0j), "y2: is complex"),
     "text": (npz(y2=np.full(M, "one")), "y2: must be an array of numbers"),
     "Python objects": (npz(y2=OBJECTS), "holds Python objects in y2"),
@@ -237,6 +237,33 @@ def test_an_image_behind_coded_patterns_is_recovered(patterns, tmp_path, capsys)
             off = w[run] * np.sign(w[run] @ image) - image
             assert np.linalg.norm(off) < 2e-4 * np.linalg.norm(image)
             np.testing.assert_allclose(y_hat[run], known["X"] @ w[run], atol=1e-9 * y_hat.max())
+
+
+def test_a_complex_image_behind_random_phases_is_recovered_and_has_a_spectrum(tmp_path, capsys):
+    rng = np.random.default_rng(4)
+    image = rng.random(16) * np.exp(2j * np.pi * rng.random(16))
+    masks = np.exp(2j * np.pi * rng.random((10, 16)))
+    matrix = np.concatenate([np.fft.fft(np.eye(16)) * mask for mask in masks])
+    data, state = str(tmp_path / "phases.npz"), str(tmp_path / "state.npz")
+    np.savez(data, X=matrix, y2=np.abs(matrix @ image) ** 2, teacher=image)
+    ask = ("--data", data, "--field", "complex")
+    run = ("--runs", "4", "--t-max", "30", "--save-at", "0", "--save-state", state)
+    found = answer(capsys, "flow", *ask, *run)
+    there = [i for i in range(4) if found["outcome"][i] == "recovered"]
+    assert there
+    w, y_hat = (np.load(state)[part] for part in ("w", "y_hat"))
+    for i in there:
+        phase = np.vdot(w[i], image) / abs(np.vdot(w[i], image))
+        assert np.linalg.norm(phase * w[i] - image) < 2e-4 * np.linalg.norm(image)
+        np.testing.assert_allclose(y_hat[i], np.abs(matrix @ w[i]), atol=1e-9 * y_hat.max())
+    spectra = answer(capsys, "spectrum", *ask, "--start", state, "--at", "random")
+    for i in there:
+        # a minimum: the phase, of eigenvalue zero, is projected out
+        assert spectra["runs"][i]["eigenvalues"][0] > 0
+    assert main(["flow", "--data", data]) == 2
+    assert "X: is complex, and the signals would be real" in capsys.readouterr().err
+    assert main(["border", "--data", data]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_a_saved_state_is_where_the_next_command_starts(patterns, tmp_path, capsys):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gapless as gl
+from gapless.flow import fit_norm
 from gapless.problem import Problem, problem_from_arrays
 
 M, N, K = 96, 12, 3
@@ -141,3 +142,50 @@ def test_the_hash_is_that_of_the_content():
         own.of_norm(np.array([1.5])).digest,
     }
     assert len(digests) == 5
+
+
+def _complex_data() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(5)
+    matrix = rng.standard_normal((M, N)) + 1j * rng.standard_normal((M, N))
+    return 3.0 * matrix, rng.standard_normal(N) + 1j * rng.standard_normal(N)
+
+
+def test_complex_labels_of_the_signal_are_the_moduli_of_the_data():
+    """A w and not ⟨a, w⟩: the rows are conjugated on the way in, and signals come out complex."""
+    matrix, signal = _complex_data()
+    y = np.abs(matrix @ signal)
+    own = problem_from_arrays(matrix, y=y, teacher=signal, runs=K)
+    teacher = np.asarray(own.problem.teacher)
+    np.testing.assert_allclose(own.signal(teacher), np.stack([signal] * K), rtol=1e-12)
+    np.testing.assert_allclose(own.labels(teacher), np.stack([y] * K), rtol=1e-12)
+    assert np.asarray(own.problem.energy(teacher)).max() < 1e-24
+    found = own.signal(own.start)
+    expected = np.abs(found @ matrix.T)
+    np.testing.assert_allclose(own.labels(own.start), expected, rtol=1e-12)
+    direct = ((expected**2 - y**2) ** 2).sum(axis=1) / (2 * N)
+    np.testing.assert_allclose(own.energy(own.start), direct, rtol=1e-11)
+
+
+def test_a_complex_signal_without_a_norm_is_found_up_to_a_phase():
+    matrix, signal = _complex_data()
+    own = problem_from_arrays(matrix.astype("complex64"), np.abs(matrix @ signal) ** 2, runs=8)
+    assert own.norm_from == "labels"
+    run = gl.integrate(own.problem, own.start, t_max=30.0)
+    fit = fit_norm(own, run, 30.0)
+    w = fit.own.signal(fit.run.state.w)
+    there = fit.own.misfit(fit.run.state.w) < 1e-3
+    assert there.any()
+    overlap = np.abs(w.conj() @ signal) / np.linalg.norm(w, axis=1) / np.linalg.norm(signal)
+    np.testing.assert_allclose(overlap[there], 1, atol=1e-4)
+    np.testing.assert_allclose(fit.own.norm[there], np.linalg.norm(signal), rtol=1e-3)
+
+
+def test_the_rank_of_a_complex_matrix_is_that_over_complex_numbers():
+    """Columns a and ia have real and imaginary parts of rank two, and are one direction."""
+    matrix, signal = _complex_data()
+    matrix[:, 1] = 1j * matrix[:, 0]
+    with pytest.raises(ValueError, match=f"X: has rank {N - 1}"):
+        problem_from_arrays(matrix, y=np.abs(matrix @ signal))
+    # real and imaginary part of one column, in two columns: two directions
+    matrix[:, 0], matrix[:, 1] = matrix[:, 0].real, 1j * matrix[:, 0].imag
+    assert problem_from_arrays(matrix, y=np.abs(matrix @ signal)).problem.field == "complex"

@@ -80,7 +80,8 @@ def flow(
         Instead of N and α: FILE.npz or .mat (-v7) with measurements of your own, in arrays X (M, N)
         and y2 (intensities y², (M,)) or y (amplitudes |y|), optionally teacher (N,), start (K, N)
         and norm (of the signal); FILE.parquet with a row for each sample (X a list of N numbers);
-        or FOLDER/X.npy with y2.npy … beside it, X mapped into memory. X is float64 or float32.
+        or FOLDER/X.npy with y2.npy … beside it, X mapped into memory. X is float64 or
+        float32, or complex with --field complex.
         X is divided by its row norm and the signal by its norm over √N, which is fitted where it is
         not given: energies, times, μ are those of the scaled problem; norm, energy_data and the
         arrays of --save-state are in the units of the data.
@@ -152,9 +153,8 @@ def flow(
     if data is not None:
         drawn = dict(n=n, alpha=alpha, dtype=dtype, noise=noise or None)
         drawn |= dict(sensing=sensing != "gaussian", runs_per_design=runs_per_design)
-        drawn |= dict(field=field != "real")
         check_alone(labels, **drawn, no_sphere=not sphere)
-        own = own_problem(data, parse_loss(loss), runs, seed, states)
+        own = own_problem(data, parse_loss(loss), runs, seed, states, field=field)
         points, runs = [_own_point(own, save_at, kept)], own.problem.k
         origin = about(own, data)
     else:

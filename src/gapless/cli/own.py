@@ -59,7 +59,7 @@ def states_in(path: Path) -> GivenStates:
     w = found.get("w", found.get("start"))
     if w is None:
         raise ValueError(f"start: {shown(path)} has no array w; give what --save-state wrote")
-    if w.ndim != 2 or w.dtype.kind not in "fiu" or not np.isfinite(w).all() or not w.size:
+    if w.ndim != 2 or w.dtype.kind not in "fiuc" or not np.isfinite(w).all() or not w.size:
         raise ValueError(
             f"start: w of {shown(path)} must hold finite numbers, (K, N), not {w.dtype}{w.shape}"
         )
@@ -96,6 +96,7 @@ def own_problem(
     *,
     default_runs: int = 1,
     compiled_from: float = np.inf,
+    field: str = "real",
 ) -> "OwnProblem":
     """Return the problem of a file; ``ValueError`` that names the option and the array.
 
@@ -109,6 +110,8 @@ def own_problem(
         States to start from.
     compiled_from
         N from which arrays are JAX's; below, the loss decides.
+    field
+        Numbers that X must consist of.
     """
     from gapless.measure.reading import NAMES, read_arrays
     from gapless.problem import problem_from_arrays
@@ -121,6 +124,7 @@ def own_problem(
                 f"{shown(data)} has no array X; name the arrays {', '.join(NAMES)} (it has {there})"
             )
         x = arrays.pop("X")
+        _check_field(x, field)
         if states is not None:
             arrays["start"] = states.w
         rows = [one for name, one in arrays.items() if name in ("y", "y2", "start")]
@@ -133,8 +137,16 @@ def own_problem(
         raise ValueError(f"data: {error}") from None
     if states is not None and own.norm_from == "labels":
         # saved states have the length of the signal: better than an estimate from the labels
-        return own.of_norm(np.linalg.norm(states.w.astype(float), axis=1) / own.norm)
+        return own.of_norm(np.linalg.norm(np.abs(states.w).astype(float), axis=1) / own.norm)
     return own
+
+
+def _check_field(x: np.ndarray, field: str) -> None:
+    """Raise ``ValueError`` unless X consists of the numbers that the command was told of."""
+    found = "complex" if x.dtype.kind == "c" else "real"
+    if found != field:
+        remedy = f"give --field {found}, in flow and spectrum"
+        raise ValueError(f"X: is {found}, and the signals would be {field}; {remedy}")
 
 
 def _check_size(x: np.ndarray, runs: int | None) -> None:

@@ -143,10 +143,13 @@ def spectrum(
     chosen, own, origin = parse_loss(loss), None, {}
     if data is not None:
         drawn = dict(n=n, alpha=alpha, runs_per_design=runs_per_design)
-        drawn |= dict(sensing=sensing != "gaussian", field=field != "real")
+        drawn |= dict(sensing=sensing != "gaussian")
         check_alone(labels, **drawn, no_sphere=not sphere)
         own = own_problem(
-            data, chosen, runs, seed, states, default_runs=RUNS, compiled_from=DENSE_BELOW
+            *(data, chosen, runs, seed, states),
+            default_runs=RUNS,
+            compiled_from=DENSE_BELOW,
+            field=field,
         )
         points, runs = [CrossingPoint.model_validate(shape_of(own))], own.problem.k
         check_lowest(lowest, own.problem.n)

@@ -31,7 +31,7 @@ def both_readings(v: Float[Array, "K N"]) -> Float[Array, "K 2 N"]:
 def readings(v: Float[Array, "K N"], x: Float[Array, "M N"]) -> Float[Array, "K 2 M"]:
     """Return Re⟨x_m, v⟩ and Im⟨x_m, v⟩ of K vectors."""
     runs, n = v.shape
-    return times_transpose(both_readings(v).reshape(2 * runs, n), x).reshape(runs, 2, len(x))
+    return times_transpose(both_readings(v).reshape(2 * runs, n), x).reshape(runs, 2, x.shape[0])
 
 
 @pytree(data=["sensing", "weight", "shift"])

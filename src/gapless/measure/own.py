@@ -5,7 +5,7 @@ depends on their content; the arrays themselves are no parameters.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from gapless.arrays import Array
 from gapless.design import default_runs_per_design
 from gapless.files import write_durably
 from gapless.flow import FLOW, Solver, Trajectory, fit_norm, integrate
-from gapless.labels import LabelLaw
 from gapless.measure.border import LONGEST, BorderPoint
 from gapless.measure.point import finite
 from gapless.measure.simulation import RECORDS, Simulation
@@ -121,7 +120,8 @@ def shape_of(own: OwnProblem) -> dict[str, Any]:
     """Return the parameters of the shape, the seed and the loss of a problem of the user's."""
     design = own.design
     names = {"n": design.n, "alpha": design.alpha, "seed": design.seed, "runs": design.k}
-    return names | {"loss": own.problem.loss.name, "in_numpy": own.problem.in_numpy}
+    names |= {"loss": own.problem.loss.name, "in_numpy": own.problem.in_numpy}
+    return names | {"field": design.field}
 
 
 def address_of(own: OwnProblem) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def label_moments(spectra: Spectra) -> list[dict[str, dict[str, float]]]:
     return [
         {
             "student": law.moments(),
-            "data": LabelLaw(law.teacher, law.teacher, law.weight).moments(),
+            "data": replace(law, student=law.teacher).moments(),
         }
         for law in laws
     ]

@@ -4,7 +4,7 @@ X is not copied. The rows of A as measured have the root mean squared norm c, an
 ρ gives labels c ρ/√N times those of a state on the sphere. So the problem has X = A/c (by its
 products, `gapless.sensing.ScaledSensing`), labels y √N/(c ρ), and states W = w √N/ρ; losses keep
 their meaning, and spectra and theory their units. `OwnProblem.signal` and `OwnProblem.labels` undo
-both factors.
+both factors. A complex A is stored as rows (Re a, −Im a), of 2N real numbers, which is one copy.
 """
 
 from collections.abc import Callable
@@ -18,9 +18,10 @@ from jaxtyping import Float
 
 from gapless.arrays import Array, jax
 from gapless.design import Design
-from gapless.inputs import real_array, real_kind, shaped, whole
+from gapless.inputs import Field, real_array, real_kind, shaped, whole
 from gapless.losses import Loss, check_for_runs, is_built_in, quartic
 from gapless.precision import Dtype, precision
+from gapless.problem.complex import ComplexProblem, as_complex
 from gapless.problem.parts import made
 from gapless.problem.problem import Problem
 from gapless.sensing import ScaledSensing
@@ -43,7 +44,7 @@ class _Rows(NamedTuple):
     empty: np.ndarray
     """Whether a column vanishes, (N,)."""
     gram: np.ndarray | None
-    """AᵀA/Mc², up to the N of `RANK_UP_TO`."""
+    """AᵀA/Mc², up to as many columns as `RANK_UP_TO`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +70,12 @@ class OwnProblem:
     """A, |y|, teachers and norms as they were given."""
 
     def signal(self, w: Float[Array, "K N"]) -> np.ndarray:
-        """Return w = W ρ/√N, states in the units of the data, (K, N); their signs are arbitrary."""
-        return np.asarray(w) * (self.norm[:, None] / self.problem.n**0.5)
+        """Return w = W ρ/√N in the units of the data, (K, N), up to signs, or phases if complex."""
+        vectors = as_complex(w) if self.problem.field == "complex" else np.asarray(w)
+        return vectors * (self.norm[:, None] / self.problem.n**0.5)
 
     def labels(self, w: Float[Array, "K N"]) -> np.ndarray:
-        """Return ŷ = A w of states W in the units of the data, (K, M)."""
+        """Return ŷ = A w of states W, |ŷ| if complex, in the units of the data, (K, M)."""
         return np.asarray(self.problem.student_labels(w)) * self.label_norm[:, None]
 
     @property
@@ -98,14 +100,14 @@ class OwnProblem:
         problem = self.problem
         labels = problem.array(self.design.shuffle(np.array(problem.labels)))
         parts = problem.sensing, labels, problem.teacher, problem.loss
-        return replace(self, problem=made(Problem, *parts, has_signal=False))
+        return replace(self, problem=made(type(problem), *parts, has_signal=False))
 
     def of_norm(self, factor: np.ndarray) -> "OwnProblem":
         """Return the problem with ρ times a factor for each run, (K,)."""
         problem, factor = self.problem, np.asarray(factor, float)
         labels = problem.array(np.asarray(problem.labels) / factor[:, None])
         parts = problem.sensing, labels, problem.teacher, problem.loss
-        changed = made(Problem, *parts, has_signal=problem.has_signal)
+        changed = made(type(problem), *parts, has_signal=problem.has_signal)
         return replace(self, problem=changed, norm=self.norm * factor)
 
     @cached_property
@@ -136,9 +138,10 @@ def problem_from_arrays(
     Parameters
     ----------
     x : (M, N)
-        X in float64, float32 or float16, whose precision is computed in (float32 for float16). Its
-        rank must be N; this is computed up to N = `RANK_UP_TO`, beyond which M ≥ N and columns that
-        do not vanish are required.
+        X in float64, float32 or float16, whose precision is computed in (float32 for float16), or
+        complex, which makes the problem one of complex signals (`ComplexProblem`). Its rank must be
+        N; this is computed up to N = `RANK_UP_TO` (half of it if complex), beyond which M ≥ N and
+        columns that do not vanish are required.
     y2, y : (M,) or (K, M)
         Intensities y² ≥ 0, or amplitudes, whose sign plays no part; one of the two, of any real
         type. Of rank 1 they are those of all runs.
@@ -162,15 +165,15 @@ def problem_from_arrays(
         For arrays of other shapes or kinds, entries that are not finite, negative intensities, an X
         of deficient rank; the message names the array and the remedy.
     """
-    matrix = _kind_of_x(x)
-    m, n = shaped("X", matrix, (None, None), "(M, N)").shape
-    labels = _labels(y2, y, m, n)
+    m, n = shaped("X", x, (None, None), "(M, N)").shape
+    matrix, field = _kind_of_x(x)
+    labels, size = _labels(y2, y, m, n), matrix.shape[1]
     rows = _look_at("X", matrix)
     _check_rank(rows, m, n, matrix.dtype)
     dtype: Dtype = "float64" if matrix.dtype.itemsize >= 8 else "float32"
     check_for_runs(loss, dtype)
-    signal = None if teacher is None else _states("teacher", teacher, n)
-    first = None if start is None else _states("start", start, n)
+    signal = None if teacher is None else _states("teacher", teacher, n, field)
+    first = None if start is None else _states("start", start, n, field)
     k = _number_of_runs(labels, signal, first, runs)
     given = (matrix, labels, signal, None if norm is None else np.asarray(norm))
     length, source = _norms(norm, signal, labels, rows.norm, n, k)
@@ -178,10 +181,11 @@ def problem_from_arrays(
     labels = np.broadcast_to(labels, (k, m)) * (n**0.5 / (rows.norm * length))[:, None]
     if signal is not None:
         signal = (
-            np.broadcast_to(signal, (k, n)) * (n**0.5 / np.linalg.norm(signal, axis=1))[:, None]
+            np.broadcast_to(signal, (k, size))
+            * (size**0.5 / np.linalg.norm(signal, axis=1))[:, None]
         )
     in_numpy = is_built_in(loss) if in_numpy is None else in_numpy
-    design = Design(n=n, alpha=m / n, seed=seed, runs=k, in_numpy=in_numpy)
+    design = Design(n=n, alpha=m / n, seed=seed, runs=k, in_numpy=in_numpy, field=field)
     put: Callable[[Any], Any] = partial(np.asarray, dtype=dtype)
     sensing = ScaledSensing(matrix, 1 / rows.norm)
     with precision(dtype) if not in_numpy else np.errstate():
@@ -189,7 +193,8 @@ def problem_from_arrays(
             sensing, put = sensing.map(shared), partial(jax.numpy.asarray, dtype=dtype)
         first = design.start() if first is None else first
         y0, w0, started = put(labels), None if signal is None else put(signal), put(first)
-    problem = made(Problem, sensing, y0, w0, loss, has_signal=signal is not None)
+    kind = ComplexProblem if field == "complex" else Problem
+    problem = made(kind, sensing, y0, w0, loss, has_signal=signal is not None)
     return OwnProblem(problem, started, rows.norm, length, source, design, given)
 
 
@@ -213,10 +218,12 @@ def shared(array: np.ndarray) -> Array:
     return jax.device_put(np.asarray(array), may_alias=True)
 
 
-def _kind_of_x(x: Any) -> np.ndarray:
-    """Return X as an array of real numbers of a floating type, without a copy."""
+def _kind_of_x(x: Any) -> tuple[np.ndarray, Field]:
+    """Return X as an array of a floating type, without a copy if it is real, and its field."""
     if np.dtype(getattr(x, "dtype", float)).kind == "c":
-        raise ValueError("X: is complex; complex measurements are not supported here")
+        whole = np.asarray(x)
+        # ŷ = A w is ⟨ā, w⟩: the problem's rows are those of the conjugate
+        return np.concatenate([whole.real, -whole.imag], axis=1), "complex"
     found = np.asarray(real_kind("X", x))
     # a mask of bytes would be widened to four or eight times its size, block by block, at each step
     if found.dtype.kind != "f" or found.dtype.itemsize > 8 or not found.dtype.isnative:
@@ -224,7 +231,7 @@ def _kind_of_x(x: Any) -> np.ndarray:
             f"X: holds numbers of {found.dtype}; save it as {KINDS_OF_X}, such as "
             "X.astype('float32')"
         )
-    return found
+    return found, "real"
 
 
 def _labels(y2: Any, y: Any, m: int, n: int) -> np.ndarray:
@@ -292,12 +299,13 @@ def _check_rank(rows: _Rows, m: int, n: int, dtype: Any) -> None:
         raise ValueError(f"X: N must be at least 2, not {n}")
     if m < n:
         raise ValueError(f"X: has M = {m} rows, fewer than N = {n}; {remedy}")
-    if rows.empty.any():
-        column = int(np.flatnonzero(rows.empty)[0])
+    empty = rows.empty.reshape(-1, n).all(axis=0)
+    if empty.any():
+        column = int(np.flatnonzero(empty)[0])
         raise ValueError(f"X: column {column} vanishes; drop it, or measure that component")
     if rows.gram is None:
         return
-    values = np.linalg.eigvalsh(rows.gram)
+    values = np.linalg.eigvalsh(_gram(rows.gram, n))
     # singular values below the rounding of X are zero; eigenvalues below that of XᵀX are, too
     bound = max((10 * float(np.finfo(dtype).eps)) ** 2, n * float(np.finfo(float).eps))
     rank = int((values > bound * values[-1]).sum())
@@ -305,8 +313,20 @@ def _check_rank(rows: _Rows, m: int, n: int, dtype: Any) -> None:
         raise ValueError(f"X: has rank {rank}, less than N = {n}; {remedy}")
 
 
-def _states(name: str, given: Any, n: int) -> np.ndarray:
-    """Return vectors as rows, (K, N) in float64, none of which vanishes."""
+def _gram(gram: np.ndarray, n: int) -> np.ndarray:
+    """Return AᵀA, or A†A of a complex A from the products of its rows (Re a, −Im a)."""
+    if len(gram) == n:
+        return gram
+    mixed = gram[:n, n:]
+    return gram[:n, :n] + gram[n:, n:] + 1j * (mixed - mixed.T)
+
+
+def _states(name: str, given: Any, n: int, field: Field) -> np.ndarray:
+    """Return vectors as rows, (K, N) in float64 or (K, 2N) if complex, none of which vanishes."""
+    if field == "complex":
+        whole = np.atleast_2d(np.asarray(given))
+        shaped(name, whole, (None, n), "(K, N)")
+        given, n = np.concatenate([whole.real, whole.imag], axis=1), 2 * n
     found = real_kind(name, given)
     if found.ndim == 1:
         found = found[None]
