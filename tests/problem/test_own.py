@@ -187,5 +187,5 @@ def test_the_rank_of_a_complex_matrix_is_that_over_complex_numbers():
     with pytest.raises(ValueError, match=f"X: has rank {N - 1}"):
         problem_from_arrays(matrix, y=np.abs(matrix @ signal))
     # real and imaginary part of one column, in two columns: two directions
-    matrix[:, 0], matrix[:, 1] = matrix[:, 0].real, 1j * matrix[:, 0].imag
+    matrix[:, 0], matrix[:, 1] = np.real(matrix[:, 0]), 1j * np.imag(matrix[:, 0])
     assert problem_from_arrays(matrix, y=np.abs(matrix @ signal)).problem.field == "complex"

@@ -223,7 +223,7 @@ def _kind_of_x(x: Any) -> tuple[np.ndarray, Field]:
     if np.dtype(getattr(x, "dtype", float)).kind == "c":
         whole = np.asarray(x)
         # ŷ = A w is ⟨ā, w⟩: the problem's rows are those of the conjugate
-        return np.concatenate([whole.real, -whole.imag], axis=1), "complex"
+        return np.concatenate([np.real(whole), -np.imag(whole)], axis=1), "complex"
     found = np.asarray(real_kind("X", x))
     # a mask of bytes would be widened to four or eight times its size, block by block, at each step
     if found.dtype.kind != "f" or found.dtype.itemsize > 8 or not found.dtype.isnative:
@@ -326,7 +326,7 @@ def _states(name: str, given: Any, n: int, field: Field) -> np.ndarray:
     if field == "complex":
         whole = np.atleast_2d(np.asarray(given))
         shaped(name, whole, (None, n), "(K, N)")
-        given, n = np.concatenate([whole.real, whole.imag], axis=1), 2 * n
+        given, n = np.concatenate([np.real(whole), np.imag(whole)], axis=1), 2 * n
     found = real_kind(name, given)
     if found.ndim == 1:
         found = found[None]
