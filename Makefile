@@ -22,9 +22,8 @@ NO_ARITHMETIC := page report store sweep $(addprefix test_,$(addsuffix .py, \
 
 .PHONY: benchmarks docs notebooks peers pins release reproduce test test-avx2 test-many-seeds test-sdist test-slow test-browser test-lowest test-readme crash campaign slurm lint types contracts check clean
 
-# at smoke scale most of the time goes to compiling, so programs are compiled quickly
 reproduce: $(VENV)/.run
-	XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/gapless reproduce all --scale smoke --workers $(WORKERS) --out $(OUT)
+	$(BIN)/gapless reproduce all --scale smoke --workers $(WORKERS) --out $(OUT)
 
 test: $(VENV)/.dev
 	$(PYTEST) $(SHARED)
