@@ -173,6 +173,7 @@ def test_a_complex_signal_without_a_norm_is_found_up_to_a_phase():
     run = gl.integrate(own.problem, own.start, t_max=30.0)
     fit = fit_norm(own, run, 30.0)
     w = fit.own.signal(fit.run.state.w)
+    # a misfit of δ leaves errors of order δ in the norm, and of order δ² in the overlap
     there = fit.own.misfit(fit.run.state.w) < 1e-3
     assert there.any()
     overlap = np.abs(w.conj() @ signal) / np.linalg.norm(w, axis=1) / np.linalg.norm(signal)

@@ -14,11 +14,12 @@ from math import log
 
 import numpy as np
 import pandas as pd
+from scipy.stats import chi2 as chi2_distribution
 
 from gapless.analyse.statistics import weighted_line
 from gapless.analyse.success import success_column
 from gapless.analyse.survival import time_table
-from gapless.analyse.transition import by_design, crossings, fit_drift
+from gapless.analyse.transition import by_design, crossings
 
 LEAST_DESIGNS = 3
 """Fewest designs from which the interval of a median time is used as an error."""
@@ -94,8 +95,7 @@ def drift_from(crossing: pd.DataFrame, smallest: int) -> pd.DataFrame:
         if len(here) < 3:
             continue
         n, alpha, error = (here[name].to_numpy(float) for name in ("n", "alpha", "error"))
-        law = fit_drift(n, alpha, error)[0]
-        slope_error = weighted_line(np.log(n), alpha, error).errors[1]
+        line, dof = weighted_line(np.log(n), alpha, error), len(here) - 2
         rows.append(
             {
                 "budget": budget,
@@ -103,11 +103,11 @@ def drift_from(crossing: pd.DataFrame, smallest: int) -> pd.DataFrame:
                 "largest": int(n.max()),
                 "runs": int(here.runs.min()),
                 "designs": int(here.designs.min()),
-                "b": law.b,
-                "b_error": slope_error,
-                "chi2": law.chi2,
-                "dof": law.dof,
-                "p_value": law.p_value,
+                "b": line.parameters[1],
+                "b_error": line.errors[1],
+                "chi2": line.chi2,
+                "dof": dof,
+                "p_value": float(chi2_distribution.sf(line.chi2, dof)),
             }
         )
     columns = ["budget", "sizes", "largest", "runs", "designs", "b", "b_error", "chi2", "dof"]
@@ -129,10 +129,11 @@ def times_by_size(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def growth_of_times(times: pd.DataFrame, smallest: int) -> pd.DataFrame:
-    """Return the rate 1/Λ at which the median time to solution grows with ½ ln N, by α.
+    """Return Λ of t_50 = const + ½ ln N/Λ, t_50 the median time to solution, by α.
 
-    Columns: alpha, sizes, largest, rate (Λ), rate_error, chi2, dof: a weighted line through the
-    t_50 of `times_by_size` with intervals, from a smallest N on, both ensembles together.
+    Columns: alpha, sizes, largest (N), rate (Λ, in units of 1/t), rate_error, chi2, dof: a weighted
+    line through the t_50 of `times_by_size` with intervals, from a smallest N on, both ensembles
+    together, of N with `LEAST_DESIGNS` designs or more.
     """
     rows = []
     columns = pd.Index(["alpha", "sizes", "largest", "rate", "rate_error", "chi2", "dof"])
