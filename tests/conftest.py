@@ -1,5 +1,6 @@
 """Shapes are checked at every call under test; silent promotion of rank is an error."""
 
+import gc
 import os
 import signal
 
@@ -7,6 +8,8 @@ import hypothesis
 import jax
 import pytest
 from jaxtyping import install_import_hook
+
+from typechecker import check_shapes_alone
 
 ARRAYS = [
     "design",
@@ -19,6 +22,7 @@ ARRAYS = [
     "algorithms",
     "measure",
 ]
+check_shapes_alone()
 install_import_hook([f"gapless.{name}" for name in ARRAYS], "typechecker.checked")
 
 from gapless import program_cache  # noqa: E402
@@ -48,6 +52,9 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Reverse the order where seeds are moved: no test may depend on either."""
+    """Reverse the order where seeds are moved: no test may depend on either. Keep what is there."""
     if SHIFT:
         items.reverse()
+    # modules and tests stay to the end: a full collection of garbage need not walk through them
+    gc.collect()
+    gc.freeze()

@@ -19,6 +19,7 @@ OF_THE_WHOLE = {
     "test_prose.py",
     "test_readme.py",
     "test_rooms.py",
+    "test_typechecker.py",
 }
 """What tests more than one module: a whole room, a page of the docs, or the program."""
 
