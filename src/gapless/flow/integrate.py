@@ -16,6 +16,7 @@ from gapless.flow.solvers import GradientFlow, Solver
 from gapless.flow.state import State
 from gapless.flow.stops import STRICTEST, Stopping, recorded_levels
 from gapless.flow.units import in_units
+from gapless.inputs import number
 from gapless.problem import Problem
 
 FLOW = GradientFlow()
@@ -269,9 +270,8 @@ def checked_start(problem: Problem, start: Float[Array, "K N"] | np.ndarray) -> 
 
 def check_times(t_max: float, save_at: Sequence[float] | np.ndarray | None) -> list[float]:
     """Return the save times as floats, `t_max` alone for None; ``ValueError`` if invalid."""
-    if not (np.isfinite(t_max) and t_max > 0):
-        raise ValueError(f"t_max: the time budget must be a positive number, not {t_max}")
-    times = [float(t_max)] if save_at is None else [float(t) for t in save_at]
+    t_max = number("t_max", t_max, above=0)
+    times = [t_max] if save_at is None else [float(t) for t in save_at]
     if not times or not np.isfinite(times).all() or times[0] < 0 or times[-1] > t_max:
         raise ValueError(f"save_at: times must lie between 0 and t_max={t_max:g}")
     if (np.diff(times) <= 0).any():

@@ -16,7 +16,7 @@ from gapless.flow.control import (
 )
 from gapless.flow.explicit import adams_bashforth_step, chebyshev_step, error_constant
 from gapless.flow.state import State, is_finite, select
-from gapless.inputs import number
+from gapless.inputs import number, whole
 from gapless.problem import Evaluation, Problem
 
 SAFETY = 1.2
@@ -118,10 +118,8 @@ class GradientFlow(Solver):
 
     def __post_init__(self) -> None:
         number("tolerance", self.tolerance, above=0)
-        if not 1 <= self.max_steps <= MOST_COUNTED:
-            raise ValueError(f"max_steps: must be from 1 to 1e9, not {self.max_steps}")
-        if not self.linear_below >= 0:
-            raise ValueError(f"linear_below: must not be negative, it is {self.linear_below}")
+        number("linear_below", self.linear_below, 0)
+        whole("max_steps", self.max_steps, 1, MOST_COUNTED)
 
     def divisible(self) -> "GradientFlow":
         """Return this solver without Krylov steps, which cannot be shortened."""

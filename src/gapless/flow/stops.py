@@ -11,6 +11,7 @@ from gapless.arrays import Array, library, pytree
 from gapless.flow.outcome import REST_SPEED2, ZERO_ENERGY
 from gapless.flow.solvers import Solver
 from gapless.flow.state import State, select
+from gapless.inputs import number
 from gapless.problem import Problem
 
 Scalar = float | Float[Array, ""]
@@ -166,8 +167,8 @@ class AtEnergy(Stopping):
 
     def __post_init__(self) -> None:
         # compiled code puts things other than numbers here
-        if isinstance(self.tolerance, float | int) and not self.tolerance > 0:
-            raise ValueError(f"tolerance: must be positive, not {self.tolerance}")
+        if isinstance(self.tolerance, float | int):
+            number("tolerance", self.tolerance, above=0)
 
     def in_units_of(self, scale: float) -> "AtEnergy":
         """Return the stop for the loss ℓ/s."""

@@ -3,7 +3,6 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from itertools import pairwise
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -75,8 +74,7 @@ class NoisyDescent(DesignPoint):
         if self.labels == "gaussian" and self.start.startswith("overlap"):
             raise ValueError("start: gaussian labels have no teacher to overlap with; use random")
         number("rate", self.rate, above=0)
-        if not (isfinite(self.budget) and self.budget > 0):
-            raise ValueError(f"t_max: the time budget must be a positive number, not {self.t_max}")
+        number("t_max", self.budget, above=0)
         if self.rate > self.budget:
             raise ValueError(
                 f"rate: a step of {self.rate:g} is longer than the time budget {self.budget:g}; "

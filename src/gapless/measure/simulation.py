@@ -26,6 +26,7 @@ from gapless.flow import (
     transforms_in_numpy,
 )
 from gapless.flow.integrate import CannotResume, Progress
+from gapless.inputs import number
 from gapless.losses import name_for_runs, parse_loss
 from gapless.measure.checkpoint import Checkpoint
 from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint, gradient_operations
@@ -113,8 +114,7 @@ class Simulation(DesignPoint):
             )
         if self.steps.solver is not None and self.accurate:
             raise ValueError("accurate: this protocol has fixed steps; use --protocol flow")
-        if not (np.isfinite(self.budget) and self.budget > 0):
-            raise ValueError(f"t_max: the time budget must be a positive number, not {self.t_max}")
+        number("t_max", self.budget, above=0)
         return self
 
     @property
