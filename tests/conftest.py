@@ -3,6 +3,8 @@
 import gc
 import os
 import signal
+from pathlib import Path
+from typing import Any
 
 import hypothesis
 import jax
@@ -26,6 +28,7 @@ check_shapes_alone()
 install_import_hook([f"gapless.{name}" for name in ARRAYS], "typechecker.checked")
 
 from gapless import program_cache  # noqa: E402
+from gapless.page.panels import Picture  # noqa: E402
 from gapless.threads import pin_threads  # noqa: E402
 from places import ROOT, TESTS  # noqa: E402
 from seeds import SHIFT, move_seeds  # noqa: E402
@@ -49,6 +52,17 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in (str(ROOT), str(TESTS)):
         monkeypatch.syspath_prepend(folder)
         monkeypatch.setenv("PYTHONPATH", folder, prepend=os.pathsep)
+
+
+@pytest.fixture
+def unprinted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the files of a report's pictures empty: they take longer than the rest of a page."""
+
+    def touch(picture: Picture, *paths: Path, **how: Any) -> None:
+        for path in paths:
+            path.touch()
+
+    monkeypatch.setattr("gapless.page.image.save", touch)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -307,9 +307,9 @@ def test_a_report_of_a_hostile_folder_is_whole_and_names_what_it_leaves_out(sent
         assert not (sent / name).is_symlink()
 
 
+@pytest.mark.usefixtures("unprinted")
 def test_a_report_runs_no_code_that_records_name(sent, computed, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gapless.page.image.save", lambda *_, **__: None)
     module = tmp_path / "sent_along.py"
     module.write_text(
         "from pathlib import Path\n"
@@ -341,6 +341,7 @@ def test_a_report_runs_no_code_that_records_name(sent, computed, tmp_path, capsy
     assert "--trust: cannot import no_such" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("unprinted")
 def test_text_of_records_is_text_in_a_page(sent, capsys):
     columns = ("labels", "loss", "protocol", "dtype", "outcome", "reason", "device", "commit")
     for name in ("fig4", "fig5"):
@@ -352,6 +353,7 @@ def test_text_of_records_is_text_in_a_page(sent, capsys):
     assert "&lt;script&gt;alert" in markup(page)
 
 
+@pytest.mark.usefixtures("unprinted")
 def test_nonsense_in_records_costs_its_figure_alone(sent, capsys):
     with_column(sent / "fig4", m="many", energy="low", outcome="trapped")
     page = report(sent)

@@ -33,8 +33,12 @@ KEY = jax.random.key(7)
 
 @pytest.fixture(scope="module")
 def at_half() -> tuple[Problem, jax.Array]:
-    """Return 4 runs of N=512, α=10 just before the crossing, where λ₁ to λ₃ differ."""
-    design = Design(512, 10, seed=1, runs=4)
+    """Return 4 runs of N=256, α=10 just before the crossing, where λ₁ to λ₃ differ."""
+    return before_the_crossing(256)
+
+
+def before_the_crossing(n: int) -> tuple[Problem, jax.Array]:
+    design = Design(n, 10, seed=1, runs=4)
     problem = draw_problem(design)
     return problem, integrate(problem, design.start(), 0.15).state.w
 
@@ -74,8 +78,9 @@ def test_the_trace_is_that_of_the_curvatures(at_half) -> None:
     np.testing.assert_allclose(mean, exact[1], rtol=1e-5)
 
 
-def test_lanczos_agrees_with_dense_to_1e_4_of_the_width_at_512(at_half) -> None:
-    problem, w = at_half
+@pytest.mark.parametrize("n", [256, pytest.param(512, marks=pytest.mark.slow)])
+def test_lanczos_agrees_with_dense_to_1e_4_of_the_width(n, at_half) -> None:
+    problem, w = at_half if n == 256 else before_the_crossing(n)
     lanczos = lowest_eigenpairs(problem, w, key=KEY, method="lanczos")
     for run in range(4):
         matrix = hessian_matrix(problem, w, run).astype(float)
@@ -181,12 +186,12 @@ def test_density_integrates_to_one_and_has_the_moments_of_the_dense_spectrum(at_
     for degree in (1, 2, 3, 4):
         found = (density.weights[2] * density.nodes[2] ** degree).sum()
         # variance of the mean over p Gaussian vectors: (2/pN) var λ^degree; 5 of these
-        deviation = np.sqrt(2 / (8 * 512)) * np.std(values**degree)
+        deviation = np.sqrt(2 / (8 * problem.n)) * np.std(values**degree)
         assert abs(found - (values**degree).mean()) < 5 * deviation
     grid = np.linspace(values[0] - 20, values[-1] + 20, 2000)
     curve = smoothed(density, grid, 2.0)[2]
     np.testing.assert_allclose(np.trapezoid(curve, grid), 1, atol=1e-3)
-    estimate = 512 * density.weights[2][density.nodes[2] < 0].sum()
+    estimate = problem.n * density.weights[2][density.nodes[2] < 0].sum()
     count = negative_count(problem, w, 2)
     assert abs(estimate - count) < 5 * np.sqrt(2 * count / 8) + 1
 

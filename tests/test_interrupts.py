@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from gapless.cli import main
 from gapless.store import Store
 from places import TESTS
 from toy_experiment import EXPERIMENT as TOY
@@ -66,7 +67,10 @@ def test_an_interrupt_ends_imports_and_compiled_loops_alike(tmp_path):
 
 
 @pytest.mark.parametrize("workers", [[], ["--workers", "1"]])
-def test_an_interrupt_says_what_is_kept_and_the_same_command_goes_on(tmp_path, workers):
+@pytest.mark.usefixtures("unprinted")
+def test_an_interrupt_says_what_is_kept_and_the_same_command_goes_on(
+    tmp_path, workers, monkeypatch, capsys
+):
     command = ["reproduce", TOY.name, "--out", "out", *workers]
     process = begin(command, tmp_path, PYTHONPATH=path(str(TESTS)), TOY_SLEEP="0.5")
     store = Store(tmp_path / "out" / TOY.name)
@@ -77,15 +81,10 @@ def test_an_interrupt_says_what_is_kept_and_the_same_command_goes_on(tmp_path, w
     assert 0 < there < 8
     assert f"interrupted; {there} of 8 points" in told
     assert "the same command goes on from there" in told
-    done = subprocess.run(
-        [sys.executable, "-m", "gapless", *command],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": path(str(TESTS))},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert f"{there} of 8 points are there already" in done.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", path(str(TESTS)))
+    assert main(command) == 0
+    assert f"{there} of 8 points are there already" in capsys.readouterr().err
     assert store.read().num_rows == 16
 
 

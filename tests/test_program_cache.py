@@ -3,9 +3,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import jax
 import pytest
 
 from gapless import program_cache
@@ -56,6 +57,7 @@ def test_programs_are_found_again_and_damage_costs_one_line(tmp_path: Path) -> N
     assert {path.stat().st_size > 100 for path in entries(tmp_path)} == {True}
 
 
+@pytest.mark.slow
 def test_two_processes_may_fill_a_cache_at_once(tmp_path: Path) -> None:
     both = [start(tmp_path) for _ in range(2)]
     for process in both:
@@ -75,19 +77,30 @@ def test_machines_that_compile_otherwise_have_folders_of_their_own(
     assert len({here, flags, program_cache.machine_programs()}) == 3
 
 
+@pytest.fixture
+def other_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The cache of this process in another folder, for the length of a test."""
+    with monkeypatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        yield tmp_path / "cache"
+    program_cache.use()
+
+
 @pytest.mark.parametrize("fault", ["no folder", "writable by others", "off"])
-def test_a_cache_that_cannot_be_used_is_done_without(tmp_path: Path, fault: str) -> None:
-    cache, environment = tmp_path / "cache", {}
+def test_a_cache_that_cannot_be_used_is_done_without(
+    other_cache: Path, fault: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     if fault == "no folder":
-        cache.write_text("a file stands where the folder should")
+        other_cache.write_text("a file stands where the folder should")
     elif fault == "writable by others":
-        (cache / "gapless" / "programs").mkdir(parents=True)
-        (cache / "gapless" / "programs").chmod(0o777)
-    else:
-        environment = {"GAPLESS_CACHE": "off"}
-    said = computed(start(cache, **environment))
-    assert said.count("\n") == (0 if fault == "off" else 1)
-    assert fault == "no folder" or not entries(cache)
+        (other_cache / "gapless" / "programs").mkdir(parents=True)
+        (other_cache / "gapless" / "programs").chmod(0o777)
+    with monkeypatch.context() as patch:
+        patch.setenv("GAPLESS_CACHE", "off" if fault == "off" else "")
+        assert program_cache.use() is None
+    assert float(jax.jit(lambda x: x * x + 2)(3.0)) == 11
+    assert capsys.readouterr().err.count("\n") == (0 if fault == "off" else 1)
+    assert fault == "no folder" or not entries(other_cache)
 
 
 def test_the_oldest_programs_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,7 +86,7 @@ NUMBER = 3
 
 
 @pytest.fixture
-def mine(tmp_path, monkeypatch, capsys):
+def mine(tmp_path, monkeypatch, capsys, unprinted):
     """Run commands where `mine.py` lies, which is not where Python looks."""
     (tmp_path / "mine.py").write_text(MODULE)
     monkeypatch.chdir(tmp_path)

@@ -30,6 +30,7 @@ def figure(tmp_path, monkeypatch):
     sys.modules.pop("first_energy", None)
 
 
+@pytest.mark.usefixtures("unprinted")
 def test_a_figure_of_one_file_is_resumed_and_drawn(figure, tmp_path, capsys, monkeypatch):
     reproduce = ["reproduce", "first_energy:EXPERIMENT", "--json", "--out"]
     measure = figure.Start.measure

@@ -28,6 +28,7 @@ def test_a_half_finished_sweep_has_a_report(tmp_path):
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.usefixtures("unprinted")
 def test_statements_are_not_judged_of_runs_of_another_loss(tmp_path):
     spec = {"experiment": "fig5", "scale": "smoke", "seed": 0}
     store = Store.open(tmp_path / "fig5", spec | {"loss": "normalised:a=0.5"}, {"version": "0"})
@@ -71,6 +72,7 @@ def fig5(tmp_path):
     return store
 
 
+@pytest.mark.usefixtures("unprinted")
 def test_a_report_without_a_figure_is_a_mistake_of_the_folder(fig5, capsys):
     folder = fig5.path.parent
     assert main(["report", str(folder)]) == 0
