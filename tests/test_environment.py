@@ -127,17 +127,20 @@ STREAMS = [
     (["status", OLD_STORE, "--json"], "<&- 2>&-", 0, '"points": 2', None),
     (["status", OLD_STORE, "--json"], "| head -c 0", 0, None, None),
     (["status", OLD_STORE, "--json"], "> /dev/full", 1, None, "written"),
+    (["flow", "--help"], ">&- 2>&- <&-", 0, None, None),
+    (["folw"], "2>&-", 2, None, None),
+]
+MORE_STREAMS = [
     (["flow", "--help"], "2> /dev/full", 0, "Usage", None),
     (["flow", "--help"], ">&-", 0, None, None),
-    (["flow", "--help"], ">&- 2>&- <&-", 0, None, None),
     (["flow", "--help"], "| head -c 10", 0, "Usage", None),
     (["flow", "--help"], "> /dev/full", 1, None, "o space"),
-    (["folw"], "2>&-", 2, None, None),
     (["folw"], "2> >(true)", 2, None, None),
 ]
+SLOW = [pytest.param(*one, marks=pytest.mark.slow) for one in MORE_STREAMS]
 
 
-@pytest.mark.parametrize(("arguments", "shell", "code", "out", "err"), STREAMS)
+@pytest.mark.parametrize(("arguments", "shell", "code", "out", "err"), [*STREAMS, *SLOW])
 def test_a_stream_that_nobody_reads_is_no_failure_and_a_full_disk_is(
     arguments, shell, code, out, err
 ):
@@ -151,14 +154,17 @@ def test_a_stream_that_nobody_reads_is_no_failure_and_a_full_disk_is(
         assert done.stderr.count(b"\n") == 1
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("latin-1", marks=pytest.mark.slow)])
 def test_what_a_stream_cannot_encode_is_escaped(encoding):
     done = run("theory", "curve", "--help", PYTHONIOENCODING=encoding)
     assert done.returncode == 0
     assert "along \\u03b1" in done.stdout.decode(encoding)
 
 
-@pytest.mark.parametrize("columns", ["20", "1", "0", "-5", "nonsense", "٣"])
+@pytest.mark.parametrize(
+    "columns",
+    ["1", "nonsense", *(pytest.param(c, marks=pytest.mark.slow) for c in ("20", "0", "-5", "٣"))],
+)
 def test_help_is_printed_at_any_width(columns):
     done = run("success", "--help", COLUMNS=columns)
     assert done.returncode == 0

@@ -149,7 +149,17 @@ def verbs(folder: Path) -> dict[str, list]:
     }
 
 
-@pytest.mark.parametrize("kind", faults.PARTS)
+FEW = [
+    *("FIFO", "folder", "link to nowhere", "text", "2^40 bytes", "name with a line break"),
+    *("foreign table with address and run", "forged part with another key", "part of another spec"),
+    *("truncated part", "part with a flipped bit", "huge footer"),
+]
+"""Kinds of faulty parts that are noticed by different means."""
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=[pytest.mark.slow] * (k not in FEW)) for k in faults.PARTS]
+)
 def test_a_faulty_part_is_named_and_left_alone(kind, sent, capsys, monkeypatch):
     monkeypatch.setattr("gapless.report.write_report", lambda folder, own, **size: folder)
     store = Store(sent / "fig5")

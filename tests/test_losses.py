@@ -197,7 +197,10 @@ FORMS = {
 """Losses written as a difference of nearly equal numbers near ŷ = ±y, and without."""
 
 
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] * (n not in ("root", "polynomial"))) for n in FORMS],
+)
 def test_float32_refuses_a_loss_whose_digits_cancel_and_takes_its_stable_form(name):
     cancelling, stable = (loss_from_value(form, name, -np.inf) for form in FORMS[name])
     check_for_runs(stable, "float32")

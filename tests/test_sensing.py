@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -129,12 +130,18 @@ def test_products_of_linalg_are_those_of_the_matrix_in_both_libraries():
     x = draw_transforms(KEY, "fast", 60, 20, "float32")
     matrix, v, d = np.asarray(x), vectors(2, 3, 20), vectors(2, 60)
     expected = np.einsum("kpm,mn->kpn", v @ matrix.T * d[:, None], matrix)
-    for library, given in ((np, x), (jnp, x.map(jnp.asarray))):
+
+    def products(x, block, weight):
+        _, both = through_rows(lambda image, d: (image, image * d), x, weight, block)
+        return both, times_transpose(block[0], x), times(weight, x)
+
+    compiled = x.map(jnp.asarray)
+    for library, given, compute in ((np, x, products), (jnp, compiled, jax.jit(products))):
         block, weight = library.asarray(v, "float32"), library.asarray(d, "float32")
-        _, found = through_rows(lambda image, d: (image, image * d), given, weight, block)
+        found, labels, combined = compute(given, block, weight)
         np.testing.assert_allclose(found, expected, atol=2e-5)
-        np.testing.assert_allclose(times_transpose(block[0], given), v[0] @ matrix.T, atol=1e-5)
-        np.testing.assert_allclose(times(weight, given), d @ matrix, atol=1e-5)
+        np.testing.assert_allclose(labels, v[0] @ matrix.T, atol=1e-5)
+        np.testing.assert_allclose(combined, d @ matrix, atol=1e-5)
 
 
 def test_what_has_no_rows_is_refused_where_rows_are_asked_for():

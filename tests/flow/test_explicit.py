@@ -23,7 +23,13 @@ from gapless.sphere import normalise
 
 
 @pytest.mark.parametrize(
-    "method", [euler, chebyshev_method(2), chebyshev_method(5), chebyshev_method(MAX_STAGES)]
+    "method",
+    [
+        euler,
+        chebyshev_method(2),
+        pytest.param(chebyshev_method(5), marks=pytest.mark.slow),
+        chebyshev_method(MAX_STAGES),
+    ],
 )
 def test_order_of_convergence(smooth, reference, method):
     problem, start = smooth

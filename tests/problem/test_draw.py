@@ -17,10 +17,10 @@ DESIGN = Design(n=24, alpha=4, seed=1, runs=3)
 
 
 def test_a_random_start_has_energy_2_alpha_and_multiplier_4_alpha():
-    alpha, design = 1.0, Design(n=4096, alpha=1.0, seed=5, runs=16)
+    alpha, design = 1.0, Design(n=1024, alpha=1.0, seed=5, runs=64)
     problem, w = draw_problem(design), design.start()
     here = problem.evaluate(w)
-    m, k = problem.m, 16
+    m, k = problem.m, design.k
     # per sample, with independent normal ŷ and y: sd of ℓ is √128 and that of ℓ′ŷ is √1280
     # (E(ŷ²−y²)⁴ = 144 and E[16 ŷ⁴(ŷ²−y²)²] = 1344); ℓ″ = 12ŷ² − 4y² has sd √320.
     # The runs share X; their labels are independent given X up to O(1/√N).

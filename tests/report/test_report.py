@@ -45,6 +45,7 @@ def test_a_store_without_records_says_so(tmp_path):
     assert "No records yet" in write_report(tmp_path).read_text()
 
 
+@pytest.mark.slow
 def test_a_page_does_not_depend_on_the_number_of_workers(tmp_path):
     """Of figures drawn on workers, faults included."""
     for name in ("fig1", "fig5"):
