@@ -77,7 +77,6 @@ def test_curve_gives_states_in_order_and_draws(capsys, tmp_path):
         (["state", "--alpha", "1"], ["--alpha", "no marginal 1RSB state", "raise it"]),
         (["state", "--alpha", "nan"], ["--alpha", "positive number"]),
         (["state", "--alpha", "4", "--loss", "none"], ["--loss", "quartic"]),
-        (["minima", "--alpha", "1"], ["--alpha", "resolved from 1.1", "raise it"]),
         (["minima", "--alpha", "10", "--energy", "5"], ["--energy", "between 7.0499 and 8.6"]),
         (["minima", "--alpha", "10", "--labels", "x"], ["--labels", "quenched, annealed"]),
         (["minima", "--alpha", "10", "--kappa", "1", "--deepest"], ["--kappa", "leave"]),

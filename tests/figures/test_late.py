@@ -34,15 +34,15 @@ def test_shares_follow_from_the_law_of_the_start() -> None:
 def few(name: str) -> list:
     """Return points of a figure, few and short."""
     if name == "late":
-        common = dict(step=None, paths=192, seed=0, t_max=0.12)
-        kinds = [dict(waiting=()), dict(waiting=(0.04,))]
+        common = dict(step=None, paths=192, seed=0, t_max=0.06)
+        kinds = [dict(waiting=()), dict(waiting=(0.02,))]
         return [
             MeanField.model_validate(common | kind | dict(alpha=alpha, replica=replica))
             for kind in kinds
             for alpha in (8.0, 11.0, 14.0, 17.0)
             for replica in range(2)
         ]
-    common = dict(step=None, paths=128, seed=0, t_max=0.6, labels="teacher")
+    common = dict(step=None, paths=128, seed=0, t_max=0.4, labels="teacher")
     starts = [
         MeanField.model_validate(common | dict(alpha=alpha, replica=replica, overlap=overlap))
         for alpha in (5.0, 9.0)

@@ -2,11 +2,14 @@
 
 import json
 
+import pytest
+
 from gapless.cli import main
 from gapless.figures import success
 from gapless.store import Store
 
 
+@pytest.mark.usefixtures("unprinted")
 def test_a_folder_of_success_is_resumed_and_drawn(tmp_path, capsys):
     folder = tmp_path / "seven"
     arguments = ["success", "--n", "8", "--alpha", "5,6", "--runs", "6", "--runs-per-design", "4"]

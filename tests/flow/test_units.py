@@ -27,7 +27,11 @@ def _times(loss: Loss, factor: float) -> Loss:
 
 
 @pytest.mark.parametrize(
-    ("loss", "factor"), [(normalised(0.3), 2.0**-30), (amplitude, 2.0**30)], ids=["small", "large"]
+    ("loss", "factor"),
+    [
+        pytest.param(normalised(0.3), 2.0**-30, id="small"),
+        pytest.param(amplitude, 2.0**30, id="large", marks=pytest.mark.slow),
+    ],
 )
 def test_a_loss_times_a_constant_has_the_same_flow_on_another_clock(loss, factor):
     """Powers of two round nothing: every bit of the path is the same, at c times the speed."""

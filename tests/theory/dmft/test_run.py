@@ -134,7 +134,13 @@ def test_a_step_changes_no_state_but_makes_another():
     assert len(finished(first).solution.directions) == 5
 
 
-@pytest.mark.parametrize("loss", [bounded, amplitude], ids=["smooth", "with a jump"])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        pytest.param(bounded, id="smooth"),
+        pytest.param(amplitude, id="with a jump", marks=pytest.mark.slow),
+    ],
+)
 def test_drawing_as_needed_is_descent_in_finite_dimension(loss):
     """Plain sampling has the law of gradient descent on a drawn X at any N: here N = 12, α = 6.
 

@@ -133,7 +133,10 @@ def test_large_alpha_decouples_the_labels():
     assert state.moments["2"] == pytest.approx(1, abs=1e-3)
 
 
-@pytest.mark.parametrize(("loss", "alpha"), [(quartic, 3.0), (normalised(1.0), 12.0)])
+@pytest.mark.parametrize(
+    ("loss", "alpha"),
+    [pytest.param(quartic, 3.0, marks=pytest.mark.slow), (normalised(1.0), 12.0)],
+)
 def test_minima_lie_between_two_energies_of_zero_complexity(loss, alpha):
     with pytest.raises(ValueError, match=r"energy: .*between .* and ") as refused:
         minima(loss, alpha, energy=1e-6)
