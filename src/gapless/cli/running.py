@@ -14,6 +14,7 @@ from cyclopts import Parameter
 
 from gapless.cli.failing import tell_failures
 from gapless.cli.shared import Whole, meter
+from gapless.inputs import number, whole
 from gapless.interrupts import note_kept
 
 if TYPE_CHECKING:
@@ -51,12 +52,12 @@ class Engine:
     retry_failed: Annotated[bool, Parameter(negative="")] = False
 
     def __post_init__(self) -> None:
-        if self.workers is not None and not 1 <= self.workers <= 1024:
-            raise ValueError(f"workers: must be at least 1 and at most 1024, not {self.workers}")
+        if self.workers is not None:
+            whole("workers", self.workers, 1, 1024)
         if self.workers is not None and self.scheduler is not None:
             raise ValueError("workers, scheduler: give one of the two")
-        if self.task_timeout is not None and not self.task_timeout > 0:
-            raise ValueError(f"task_timeout: must be positive, not {self.task_timeout:g}")
+        if self.task_timeout is not None:
+            number("task_timeout", self.task_timeout, above=0)
         _ = self.part
 
     @property

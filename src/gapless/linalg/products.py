@@ -207,14 +207,12 @@ def through_rows(
     x: SensingMatrix,
     samples: Float[Array, "K M"],
     v: Float[Array, "K p N"],
-    across: Float[Array, "M K"] | None = None,
 ) -> tuple[Float[Array, "K p"], Float[Array, "K p N"]]:
     """Return Σ_m c_m and Σ_m r_m x_m for (c, r) = weigh(⟨x_m, v⟩, sample m), in one pass over X.
 
     `weigh` acts elementwise on products and samples of equal rank, whatever their layout. Both
     products with a block of rows of X are made while it is in cache, in the precision of
     `samples`. Off the CPU all rows are one block, unless x is stored in lower precision.
-    `across` is the value of `sample_by_sample` at `samples`, which repeated callers compute once.
 
     Raises ``ValueError`` for shapes or precisions that do not fit.
     """
@@ -224,7 +222,7 @@ def through_rows(
     if samples.dtype != v.dtype:
         raise ValueError(f"v: is {v.dtype} and the samples are {samples.dtype}; give one precision")
     if isinstance(x, ScaledSensing):
-        sums, totals = through_rows(weigh, x.matrix, samples, v * x.factor, across)
+        sums, totals = through_rows(weigh, x.matrix, samples, v * x.factor)
         return sums, totals * x.factor
     if isinstance(x, TransformSensing):
         cost, weight = weigh(x.times_transpose(v), samples[:, None])
@@ -233,7 +231,7 @@ def through_rows(
     if library(v) is np is library(x):
         return _at_once(weigh, x, samples, v)
     with precision_of(v):
-        return _through_rows(weigh, x, samples, v, across)
+        return _through_rows(weigh, x, samples, v)
 
 
 def _at_once(
@@ -269,14 +267,13 @@ def _pieces(block: np.ndarray, vectors: int) -> list[np.ndarray]:
     return [block[i : i + rows] for i in range(0, len(block), rows)]
 
 
-def _through_rows(
-    weigh: Weigh, x: Array, samples: Array, v: Array, across: Array | None
-) -> tuple[Array, Array]:
+def _through_rows(weigh: Weigh, x: Array, samples: Array, v: Array) -> tuple[Array, Array]:
     m, n = x.shape
     rows = _rows_per_block(x)
     tall = _is_tall(n, v.shape[0] * v.shape[1])
     if tall:
-        samples = samples.T if across is None else across
+        # in a compiled loop XLA transposes once, before it
+        samples = samples.T
     axis = 0 if tall else 1
 
     def part(x: Array, samples: Array) -> tuple[Array, Array]:
@@ -295,11 +292,6 @@ def _through_rows(
 
     total = part(x[:first], lax.slice_in_dim(samples, 0, first, axis=axis))
     return lax.fori_loop(0, (m - first) // rows, add, total)
-
-
-def sample_by_sample(samples: Float[Array, "K M"], n: int) -> Float[Array, "M K"] | None:
-    """Return samples transposed where products with X of N = n columns use (M, K); else None."""
-    return samples.T if _is_tall(n, len(samples)) else None
 
 
 def _is_tall(n: int, vectors: int) -> bool:

@@ -203,8 +203,7 @@ class ComplexProblem(Problem):
             value = self.loss.value(r, s)
             return xp.concatenate([value, value], axis), images * (self.loss.across(r, s) / 2)
 
-        both, across = both_readings(w), self._across
-        sums, totals = through_rows(weigh, self.sensing, self.labels, both, across)
+        sums, totals = through_rows(weigh, self.sensing, self.labels, both_readings(w))
         gradient = totals[:, 0] + times_i(totals[:, 1])
         mu = self.domain.multiplier(dot(gradient, w), dot(w, w))
         velocity = mu[:, None] * w - gradient

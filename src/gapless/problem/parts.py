@@ -38,12 +38,12 @@ def registered(kind: type[P]) -> type[P]:
 
     def flat(problem: Any) -> tuple[tuple[Any, ...], tuple[Loss, bool]]:
         # without `has_signal`: compiled code serves labels of every kind
-        arrays = (problem.sensing, problem.labels, problem.teacher, problem._across)
+        arrays = (problem.sensing, problem.labels, problem.teacher)
         return arrays, (problem.loss, problem.sphere)
 
     def whole(known: tuple[Loss, bool], parts: Iterable[Any]) -> P:
-        sensing, labels, teacher, across = parts
-        return made(kind, sensing, labels, teacher, known[0], sphere=known[1], _across=across)
+        sensing, labels, teacher = parts
+        return made(kind, sensing, labels, teacher, known[0], sphere=known[1])
 
     when_loaded(lambda: jax.tree_util.register_pytree_node(kind, flat, whole))
     return kind

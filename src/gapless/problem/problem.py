@@ -30,7 +30,6 @@ from gapless.labels import LabelLaw
 from gapless.linalg import (
     Gram,
     WeightedGram,
-    sample_by_sample,
     through_rows,
     times,
     times_transpose,
@@ -84,8 +83,6 @@ class Problem:
     loss: Loss = field(default=quartic)
     has_signal: bool = True
     sphere: bool = True
-    # the labels sample by sample, where `for_loops` has made this layout
-    _across: Float[Array, "M K"] | None = field(default=None, init=False, repr=False)
     # whether states need no look, because a loop made them
     in_loop: bool = field(default=False, init=False, repr=False)
 
@@ -247,7 +244,6 @@ class Problem:
 
     def _with(self, **parts: Any) -> "Problem":
         """Return this problem with parts that are right already; X is not looked at again."""
-        # not the second layout, which is of the labels that it was made from
         known = {one.name: getattr(self, one.name) for one in fields(self) if one.init}
         return made(type(self), **known | parts)
 
@@ -262,11 +258,8 @@ class Problem:
         return self._with(loss=divided(self.loss, number("scale", scale, above=0)))
 
     def for_loops(self) -> "Problem":
-        """Return this problem ready for many gradients: the labels also in a second layout."""
-        # transposed once, not at every gradient of the loop
-        wanted = not (self.in_numpy or self.of_transforms)
-        across = sample_by_sample(self.labels, self.dimension) if wanted else None
-        return self._with(_across=across, in_loop=True)
+        """Return this problem for states that a loop makes, which are not checked."""
+        return self._with(in_loop=True)
 
     @at_states("w")
     def student_labels(self, w: Float[Array, "K N"]) -> Float[Array, "K M"]:
@@ -348,7 +341,7 @@ class Problem:
             return self.loss.value(yhat, y), self.loss.d1(yhat, y) / 2
 
         # blocks of one vector a run, p = 1
-        sums, totals = through_rows(weigh, self.sensing, self.labels, w[:, None], self._across)
+        sums, totals = through_rows(weigh, self.sensing, self.labels, w[:, None])
         loss, gradient = sums[:, 0], totals[:, 0]
         mu = self.domain.multiplier(dot(gradient, w), dot(w, w))
         # Eq. 2: Ẇ = −∇L + μW
