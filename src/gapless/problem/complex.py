@@ -40,6 +40,7 @@ def as_complex(states: Float[Array, "... D"]) -> Complex[np.ndarray, "... N"]:
     """Return the complex vectors W of states √2 (Re W, Im W), in NumPy."""
     states = np.asarray(states)
     half = states.shape[-1] // 2
+    # √2: |W|² = N, and |state|² = 2N
     return HALF * (states[..., :half] + 1j * states[..., half:])
 
 
@@ -111,6 +112,7 @@ class ComplexProblem(Problem):
         """W* and iW*: a global phase is not observed."""
         if self.teacher is None:
             return None
+        # orthogonal and of one length: they span W* with every phase
         with self.computing():
             return library(self.teacher).stack([self.teacher, times_i(self.teacher)], axis=1)
 
@@ -132,6 +134,7 @@ class ComplexProblem(Problem):
     def gradient(self, w: Float[Array, "K N"]) -> Float[Array, "K N"]:
         """Return ∇L = ½ Σ (ℓ′(r, s)/r) ŷ x, as a state."""
         both = self.label_parts(w)
+        # ℓ′/r stays finite at r = 0, where ŷ has no phase
         slope = self.loss.across(modulus(both), self.labels) / 2
         return self.adjoint(both * slope[:, None])
 
@@ -141,6 +144,7 @@ class ComplexProblem(Problem):
 
     def adjoint(self, forces: Float[Array, "K 2 M"]) -> Float[Array, "K N"]:
         """Return Σ_m (f₁ + if₂) x as a state, of complex numbers f given by their parts."""
+        # both parts as rows of one product with X
         runs, _, m = forces.shape
         found = times(forces.reshape(2 * runs, m), self.sensing).reshape(runs, 2, -1)
         # a state is √2 times its vector

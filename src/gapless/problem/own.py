@@ -255,7 +255,9 @@ def _labels(y2: Any, y: Any, m: int, n: int) -> np.ndarray:
                 "or leave such samples out"
             )
         values = np.sqrt(values)
+    # losses are even in y: a sign that was measured along says nothing
     values = np.abs(values)
+    # their mean square is the estimate of ρ²
     if not np.atleast_2d(values).any(axis=1).all():
         raise ValueError(f"{name}: all labels of a run vanish; they must come from a signal")
     return values
@@ -265,9 +267,11 @@ def _look_at(name: str, matrix: np.ndarray) -> _Rows:
     """Return the sums over the rows of A; raise ``ValueError`` for entries that are not finite."""
     m, n = matrix.shape
     total, columns = 0.0, np.zeros(n)
+    # N² numbers, and N³ operations for the rank
     gram = np.zeros((n, n)) if n <= RANK_UP_TO else None
     first = 0
     for stored in _blocks(matrix):
+        # squares of float16 overflow above 256
         block = stored.astype(float)
         squares = np.einsum("mn,mn->n", block, block)
         # sums of squares are finite where all entries are, up to 1e154
@@ -289,6 +293,7 @@ def _look_at(name: str, matrix: np.ndarray) -> _Rows:
         raise ValueError(f"{name}: all entries vanish")
     if not 1 / LARGEST_NORM < norm < LARGEST_NORM:
         raise ValueError(f"{name}: the rows have norms of {norm:.3g}; rescale X")
+    # of order one, whatever the units of X
     return _Rows(norm, columns == 0, None if gram is None else gram / total)
 
 
@@ -299,10 +304,12 @@ def _check_rank(rows: _Rows, m: int, n: int, dtype: Any) -> None:
         raise ValueError(f"X: N must be at least 2, not {n}")
     if m < n:
         raise ValueError(f"X: has M = {m} rows, fewer than N = {n}; {remedy}")
+    # a complex column vanishes where both of its parts do
     empty = rows.empty.reshape(-1, n).all(axis=0)
     if empty.any():
         column = int(np.flatnonzero(empty)[0])
         raise ValueError(f"X: column {column} vanishes; drop it, or measure that component")
+    # an X too large for that is refused for columns that vanish alone
     if rows.gram is None:
         return
     values = np.linalg.eigvalsh(_gram(rows.gram, n))
@@ -317,6 +324,7 @@ def _gram(gram: np.ndarray, n: int) -> np.ndarray:
     """Return AᵀA, or A†A of a complex A from the products of its rows (Re a, −Im a)."""
     if len(gram) == n:
         return gram
+    # ⟨a_i, a_j⟩: Re from the squares of the parts, Im from the mixed products
     mixed = gram[:n, n:]
     return gram[:n, :n] + gram[n:, n:] + 1j * (mixed - mixed.T)
 
@@ -328,6 +336,7 @@ def _states(name: str, given: Any, n: int, field: Field) -> np.ndarray:
         shaped(name, whole, (None, n), "(K, N)")
         given, n = np.concatenate([np.real(whole), np.imag(whole)], axis=1), 2 * n
     found = real_kind(name, given)
+    # one vector is that of one run
     if found.ndim == 1:
         found = found[None]
     found = np.asarray(real_array(name, shaped(name, found, (None, n), "(K, N)")), float)
@@ -340,6 +349,7 @@ def _number_of_runs(
     labels: np.ndarray, signal: np.ndarray | None, first: np.ndarray | None, runs: int | None
 ) -> int:
     """Return K, in which all given arrays must agree."""
+    # labels of shape (M,) are of one signal, which any number of runs may look for
     sizes = {"y": len(labels)} if labels.ndim == 2 else {}
     if signal is not None and len(signal) != (len(labels) if labels.ndim == 2 else 1):
         raise ValueError(
@@ -365,6 +375,7 @@ def _norms(
         if given.size not in (1, k) or not (given > 0).all():
             raise ValueError(f"norm: must be one positive number, or (K,) = ({k},) of them")
         return given, "given"
+    # exact, where labels give an estimate
     if signal is not None:
         return np.linalg.norm(signal, axis=1), "teacher"
     # E y² = c² ρ²/N for samples in random directions

@@ -19,6 +19,7 @@ def made(kind: type[P], sensing: Any, labels: Any, teacher: Any, loss: Loss, **o
     anything else: nothing is looked at, nor X read again where some of the runs are chosen.
     """
     parts = {"sensing": sensing, "labels": labels, "teacher": teacher, "loss": loss, **others}
+    # past `__post_init__`, which would look at the arrays
     problem: Any = object.__new__(kind)
     for one in fields(problem):
         object.__setattr__(problem, one.name, parts.get(one.name, one.default))

@@ -244,6 +244,7 @@ class Problem:
 
     def _with(self, **parts: Any) -> "Problem":
         """Return this problem with parts that are right already; X is not looked at again."""
+        # not `in_loop`: states of what is made here may come from a user
         known = {one.name: getattr(self, one.name) for one in fields(self) if one.init}
         return made(type(self), **known | parts)
 

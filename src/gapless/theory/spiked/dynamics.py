@@ -79,18 +79,21 @@ def spiked_flow(model: SpikedModel, t_max: float, step: float, overlap: float = 
         raise ValueError(f"step: {step:g} is too long for this model; take at most {longest:.2g}")
     t_max = number("t_max", t_max, step)
     count = round(t_max / step) + 1
+    # |W|² = N, and R(t, t) = 1: a push at t has moved W by itself
     correlation, response = np.eye(count), np.eye(count)
     m, mu, energy = np.zeros(count), np.zeros(count), np.zeros(count)
     m[0] = number("overlap", overlap, -1, 1)
 
     def velocity(n: int) -> tuple[np.ndarray, np.ndarray, float]:
         """Return ∂_t C(t_n, t′) and ∂_t R(t_n, t′) for t′ ≤ t_n, ∂_t m; note μ and e."""
+        # causality: times up to t_n alone
         seen = slice(0, n + 1)
         c, r = correlation[n, seen], response[n, seen]
         weight = trapezoid(n, step)
         slope, curvature = model.slope(c), model.curvature(c)
         kernel = weight * r * curvature
         at_m = m[n : n + 1]
+        # the signal's own force, Q′(m)
         own = float(model.slope(at_m)[0])
         mu[n] = own * m[n] + weight @ (r * slope) + kernel @ c
         energy[n] = -float(model.covariance(at_m)[0]) - weight @ (r * slope)
@@ -101,12 +104,14 @@ def spiked_flow(model: SpikedModel, t_max: float, step: float, overlap: float = 
 
     before = velocity(0)
     for n in range(1, count):
+        # t′ < t_n: on the diagonal both stay 1, C because μ holds the norm
         past, now = slice(0, n), before
         for theirs in (0.0, 0.5):  # predictor, corrector
             mine = 1.0 - theirs
             correlation[n, past] = correlation[n - 1, past] + step * (
                 mine * before[0] + theirs * now[0][past]
             )
+            # later rows read it as C(t′, t_n)
             correlation[past, n] = correlation[n, past]
             response[n, past] = response[n - 1, past] + step * (
                 mine * before[1] + theirs * now[1][past]

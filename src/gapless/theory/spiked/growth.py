@@ -66,6 +66,7 @@ def small_change(flow: SpikedFlow, waiting: float) -> SmallChange:
     response = flow.response[first:, first:]
     curvature = flow.model.curvature(flow.correlation[first:, first:])
     mu, spike = flow.mu[first:], flow.model.spike
+    # 1 at t_w: the equations are linear, and growth is relative to it
     m = np.ones(count)
     # along the signal, and in a random direction
     change = np.zeros((2, count, count))
@@ -77,6 +78,7 @@ def small_change(flow: SpikedFlow, waiting: float) -> SmallChange:
         row = change[:, n, seen]
         pull = response[n, seen] * curvature[n, seen]
         kernel = trapezoid(n, step) * pull
+        # times first: `until` integrates over them, for both changes at once
         pushed = until(response[seen, seen], (curvature[n, seen] * row).T, step).T
         of_change = -mu[n] * row + kernel @ change[:, seen, seen] + pushed
         of_change[0] += spike * m[n] * m[seen]

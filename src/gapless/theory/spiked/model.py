@@ -116,6 +116,7 @@ def transition(p: int, delta_p: float) -> float:
         See `SpikedModel`. With Δ_p = ∞ it is 1, of the spiked matrix alone.
     """
     p = whole("p", p, 3)
+    # the limit of the root below
     if delta_p == inf:
         return 1.0
     delta_p = number("delta_p", delta_p, above=0)
