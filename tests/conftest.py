@@ -69,6 +69,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Reverse the order where seeds are moved: no test may depend on either. Keep what is there."""
     if SHIFT:
         items.reverse()
-    # modules and tests stay to the end: a full collection of garbage need not walk through them
+    # modules and tests stay to the end: a full collection of garbage need not walk through them;
+    # at each of any generation JAX and Hypothesis are called, by default every 700 objects
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 10, 10)
