@@ -36,7 +36,10 @@ def block(self, node: nodes.math_block) -> None:
     """Write a formula on lines of its own, with its number where it has one."""
     number = f'<span class="eqno">({node["number"]})</span>' if node.get("number") else ""
     formula = mathml(node.astext(), "block")
-    self.body.append(f'<div class="math" role="group" tabindex="0">{number}{formula}</div>')
+    anchors = "".join(f'<span id="{anchor}"></span>' for anchor in node["ids"])
+    self.body.append(
+        f'<div class="math" role="group" tabindex="0">{anchors}{number}{formula}</div>'
+    )
     raise nodes.SkipNode
 
 

@@ -44,7 +44,8 @@ def marginality(measure: LabelMeasure) -> float:
 def outer_replicon(measure: LabelMeasure) -> float:
     """Return ((χ+z)/z)² E_y[(⟨r²⟩_y − 1)²]; α times this above 1: states' overlap 0 is unstable.
 
-    r is the field and ⟨⟩_y the 1RSB measure at y (docs/derivations/limits.md §1).
+    r is the field and ⟨⟩_y the 1RSB measure at y, and (T2) is the condition
+    (docs/derivations/limits.md §1).
     """
     field = measure.h + measure.chi / 2 * measure.d1
     spread = np.einsum("ab,ab->a", measure.weight, field * field) - 1
