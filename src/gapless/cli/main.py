@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 from pydantic import ValidationError
 
 from gapless import interrupts
@@ -76,6 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         pin_threads()
         app(tokens)
+    except UnusedCliTokensError as error:
+        extra = " ".join(error.unused_tokens or ())
+        many = "one word too many; lists have commas (--alpha 6,7,8), and a folder or file stands alone"
+        return _complain(f"{extra!r} is {many}", tokens)
     except CycloptsError as error:
         return _complain(str(error), tokens)
     except ValidationError as error:
