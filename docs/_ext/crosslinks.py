@@ -1,6 +1,6 @@
-"""Links between formulas and code, in both directions, from words that read well without them.
+r"""Links between formulas and code, in both directions, from words that read well without them.
 
-- ``\\text{(B3)}`` or ``\\text{(Eq. 12)}`` in a displayed formula is its number, and its anchor.
+- ``\text{(B3)}`` or ``\text{(Eq. 12)}`` in a displayed formula is its number, and its anchor.
 - (B3), Eq. 12 and docs/derivations/bbp.md §2, on pages and in docstrings, link to it.
 - `Curvatures.psi` in code letters links to the reference wherever one public name ends so.
 
@@ -22,7 +22,8 @@ NUMBER = re.compile(r"\\text\{\((Eq\. \d+|[A-Z]\d+)\)\}")
 LAST_NUMBER = re.compile(rf"(?:\\qquad)?\s*{NUMBER.pattern}\s*$")
 PAGE = r"(?P<page>[a-z-]+)\.md(?: §(?P<section>\d+))?"
 CITED = re.compile(
-    rf"\((?P<letter>[A-Z]\d{{1,2}})\)|(?P<paper>Eqs?\. (?P<number>\d+))|(?:docs/)?(?:derivations/)?{PAGE}"
+    r"\((?P<letter>[A-Z]\d{1,2})\)|(?P<paper>Eqs?\. (?P<number>\d+))"
+    rf"|(?:docs/)?(?:derivations/)?{PAGE}"
 )
 SECTION = re.compile(r"(\d+)\. ")
 

@@ -78,8 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         app(tokens)
     except UnusedCliTokensError as error:
         extra = " ".join(error.unused_tokens or ())
-        many = "one word too many; lists have commas (--alpha 6,7,8), and a folder or file stands alone"
-        return _complain(f"{extra!r} is {many}", tokens)
+        remedy = "lists have commas (--alpha 6,7,8), and a folder or file stands alone"
+        return _complain(f"{extra!r} is one word too many; {remedy}", tokens)
     except CycloptsError as error:
         return _complain(str(error), tokens)
     except ValidationError as error:

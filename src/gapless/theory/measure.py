@@ -76,7 +76,7 @@ class LabelMeasure:
         return float(self.y_weight @ (density * 2 * self.h_min / self.chi))
 
     def law(self) -> LabelLaw:
-        """Return P(ŷ, y) of Eq. 17, corrected, folded to ŷ, y ≥ 0: both signs are equally likely."""
+        """Return P(ŷ, y) of the corrected Eq. 17, folded to ŷ, y ≥ 0: both signs are as likely."""
         teacher = np.broadcast_to(self.y[:, None], self.h.shape)
         weight = self.y_weight[:, None] * self.weight
         # lighter atoms lie so far in both tails that no average sees them
