@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from cyclopts import App, CycloptsError, UnusedCliTokensError
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 from pydantic import ValidationError
 
 from gapless import interrupts
@@ -56,6 +56,8 @@ POSITIONAL = ("figures", "dir", "file")
 app = App(
     name="gapless",
     help="Gradient flow in phase retrieval: dynamics, Hessians, replica theory and BBP.",
+    # no `--empty-loss` beside an option that may be repeated
+    default_parameter=Parameter(negative_iterable=()),
     suppress_keyboard_interrupt=False,
     print_error=False,
     exit_on_error=False,
