@@ -133,6 +133,17 @@ def test_every_number_that_the_source_cites_is_displayed():
     assert {number[0] for number in cited} >= letters
 
 
+def test_a_paragraph_after_the_sections_of_a_docstring_is_no_parameter(monkeypatch):
+    pytest.importorskip("sphinx")  # it is not among the tools of the tests
+    monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
+    ordered = import_module("plain_docstrings")._ahead_of_sections
+    section = ["Parameters", "----------", "x", "    A number.", "", "    Positive."]
+    last = ["Raises ``ValueError`` for others.", "It names x."]
+    assert ordered(["Return x.", "", *section, "", *last]) == ["Return x.", "", *last, "", *section]
+    for alone in (["Return x."], ["Return x.", "", *last], ["Return x.", "", *section]):
+        assert ordered(alone) == alone
+
+
 def test_notebooks_are_what_their_pages_say():
     from make_notebooks import notebook_of, pages
 
