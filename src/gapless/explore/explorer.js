@@ -7,7 +7,7 @@
   const shown = value => Charts.shown(typeof value === "number" && Math.abs(value) < 1e-9 ? 0 : value);
   const line = {style: "lines", dash: "solid", low: null, high: null, note: null, legend: null, marker: "circle",
     width: 1.2, band: false, steps: false, fill: false};
-  const INK = 6, GREY = 7, HIGHEST = 0.9;
+  const INK = 6, GREY = 7;
   const mark = (axis, value, name, dash, colour, side = "left", at = 1) =>
     ({axis, value, name, dash, colour, side, at, width: 0.9, until: null});
   const axis = (name, range) => ({name, scale: "linear", range, ticks: null});
@@ -47,7 +47,8 @@
         of("ground state, 1RSB", over(grid.ground_energy), 1, {dash: "dash"}),
       ],
       // one scale of shades for all α
-      heats: grid.joint.map(rows => ({x: [0, cells], y: [0, cells], colour: 0, values: rows.map(row => row.map(p => HIGHEST * p / brightest))})),
+      heats: grid.joint.map(rows => ({name: "probability density", x: [0, cells], y: [0, cells], colour: 0, range: [0, brightest],
+        values: rows.map(row => row.map(p => Charts.DARKEST * p / brightest))})),
       diagonal: [{...line, name: "ŷ = y", x: [0, cells], y: [0, cells], colour: GREY, dash: "dot"}],
       // ends of the axes at which every α fits
       ends: {
