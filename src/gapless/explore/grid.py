@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gapless.explore.band import band_at
+from gapless.explore.band import band_along
 from gapless.explore.kept import kept
 from gapless.explore.workers import Each, in_turn
 from gapless.labels import LabelLaw
@@ -21,8 +21,11 @@ from gapless.theory import (
     threshold_state,
 )
 
-VERSION = 4
+VERSION = 5
 """Version of a grid's content, raised by hand; cached grids of another version are made anew."""
+PARTS_BESIDE = 2
+"""Parts of a grid beside the state at each α: the band, whose first minima take a second, and the
+readings."""
 ALPHAS = tuple(np.arange(5.0, 17.25, 0.5).tolist())
 LABELS = np.linspace(0.0, 4.0, 81)
 """Edges of the bins of |ŷ|."""
@@ -47,7 +50,7 @@ def theory_grid(
 
     Keys: ``loss``; ``readings`` (α_BBP by reading) and ``random_start``; ``given``, ``labels``
     (middles of the bins of |ŷ|), ``teacher`` (density of |y|); ``alpha`` and columns beside it
-    (`VALUES`, those of `band_at`, ``ground_energy``, ``hessian_edge`` and ``hessian_outlier``:
+    (`VALUES`, those of `band_along`, ``ground_energy``, ``hessian_edge`` and ``hessian_outlier``:
     after −μ, ``flags``); ``law``, ``conditional``, ``joint`` (rows of |ŷ| and columns of |y| in the
     cells of side ``cell``), ``eigenvalues`` (before −μ), ``hessian_eigenvalues`` and
     ``density`` for each α. None where there is none.
@@ -55,7 +58,7 @@ def theory_grid(
     Parameters
     ----------
     progress
-        Called with 1 for each α.
+        Called with 1 for each part: α, and `PARTS_BESIDE`.
     cache
         Folder in which grids are cached by loss and α.
     each
@@ -69,8 +72,12 @@ def theory_grid(
         built_in = is_built_in(loss)
         spread = each if built_in else in_turn
         given = loss.name if built_in else loss
-        found = spread(_state, [(given, alpha) for alpha in alphas], progress)
-        states = [state for state in found if isinstance(state, dict)]
+        # the longest first: what is left at the end is spread evenly
+        parts = [("band", given, alphas), ("readings", given, ())]
+        parts += [("state", given, (alpha,)) for alpha in alphas]
+        band, readings, *found = spread(_part, parts, progress)
+        # by column, of the α with a state
+        states = [one | at for one, at in zip(found, band, strict=True) if isinstance(one, dict)]
         if not states:
             raise ValueError(
                 f"loss: {loss.name} has no threshold state at these alpha: {found[-1]}"
@@ -78,8 +85,7 @@ def theory_grid(
         middle = (LABELS[1:] + LABELS[:-1]) / 2
         return {
             "loss": loss.name,
-            "readings": threshold_readings(loss),
-            "random_start": random_start(loss),
+            **readings,
             "given": list(GIVEN),
             "labels": plain(middle),
             "cell": float(CELLS[1]),
@@ -89,14 +95,19 @@ def theory_grid(
 
     grid, there = kept(cache, "grid", [VERSION, loss.name, list(alphas)], make)
     if there:
-        progress(float(len(alphas)))
+        progress(float(len(alphas) + PARTS_BESIDE))
     return grid
 
 
-def _state(loss: Loss | str, alpha: float) -> dict[str, Any] | str:
-    """Return `state_at`, or the reason why there is none."""
+def _part(what: str, loss: Loss | str, alphas: Sequence[float]) -> Any:
+    """Return the band along α, the readings, or the state at one α or why there is none."""
+    loss = parse_loss(loss) if isinstance(loss, str) else loss
+    if what == "band":
+        return band_along(loss, alphas)
+    if what == "readings":
+        return {"readings": threshold_readings(loss), "random_start": random_start(loss)}
     try:
-        return state_at(parse_loss(loss) if isinstance(loss, str) else loss, alpha)
+        return state_at(loss, *alphas)
     except (ValueError, NotConverged) as error:
         return str(error)
 
@@ -117,7 +128,6 @@ def state_at(loss: Loss, alpha: float) -> dict[str, Any]:
         "alpha": alpha,
         **{name: record[name] for name in VALUES},
         "ground_energy": ground_state(loss, alpha).energy,
-        **band_at(loss, alpha),
         "hessian_edge": state.bulk_edge - state.mu,
         "hessian_outlier": outlier,
         "flags": {name: record["flags"][name] for name in FLAGS},
