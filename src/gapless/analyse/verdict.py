@@ -161,6 +161,10 @@ def judged(
     size, of
         Sample of the parts, and the statement with the bounds and sizes.
     """
-    told = [] if size is None else [f"N = {size.n:g}, {size.runs} runs"]
+    told = (
+        []
+        if size is None
+        else [f"N = {size.n:g}, {size.runs} {'run' if size.runs == 1 else 'runs'}"]
+    )
     told += [] if of is None else [f"stated of {of.sizes}"]
     return Claim(statement, ours, together(*parts), "; ".join(told))

@@ -348,7 +348,7 @@ def picture(found: Calibrated) -> Picture:
     at = (Mark("x", 0.0, "BBP", dash="dot"),)
     zero = (*at, Mark("y", 0, dash="solid"))
     return Picture(
-        "Spiked matrix–tensor model: readings of a transition that is known",
+        "Spiked matrix–tensor model, N = ∞: readings of a transition that is known",
         (
             (
                 Panel("Share m/|δw| at the end; dotted: exact", axis, Axis("share"), shares, at),
@@ -378,9 +378,11 @@ EXPERIMENT = Experiment(
     picture=picture,
     tables=tables,
     caption=(
-        "Share of a small overlap, its exponent, and its gain over a random push, in the spiked "
-        "matrix–tensor model, whose transition is known exactly ({sizes}). The distance of the "
-        "points from the exact lines is the systematic error of the same readings of phase "
-        "retrieval."
+        "Three readings of α_BBP, tried on the spiked matrix–tensor model at N = ∞, whose "
+        "transition is known exactly to lie at x = 0 (x = ±√(ΛT), Λ the growth rate of the "
+        "outlier, T the last time): the share of a small push that still points to the signal, "
+        "the exponent of the decay of this share, and the gain over a random push. The distance "
+        "of the full line from the dotted exact one is the error of such a reading; grey points "
+        "are phase retrieval."
     ),
 )
