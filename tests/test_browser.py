@@ -231,6 +231,9 @@ def test_every_kind_of_panel_is_drawn_with_its_numbers(browser, tmp_path, look):
     assert polygon["x"].count(None) == 2  # a gap makes two stretches
     assert len(plots[0]["layout"]["shapes"]) == 3
     assert plots[2]["layout"]["images"][0]["source"].startswith("data:image/png")
+    bar = plots[2]["data"][-1]["marker"]
+    assert bar["colorbar"]["title"]["text"] == "shades"
+    assert (bar["cmin"], bar["cmax"]) == (0, 4)
 
 
 SCALES = """() => {

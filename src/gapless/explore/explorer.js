@@ -12,7 +12,7 @@
     ({axis, value, name, dash, colour, side, at, width: 0.9, until: null});
   const axis = (name, range) => ({name, scale: "linear", range, ticks: null});
   const panel = (title, x, y, series, marks, {across = [null, null], up = [0, null], heat = null} = {}) =>
-    ({title, x: axis(x, across), y: axis(y, up), series, marks, heat, size: [4.6, 3.5]});
+    ({title, x: axis(x, across), y: axis(y, up), series, marks, heat, size: [4.6, 3.5], own_legend: true});
   const known = values => values.flat(Infinity).filter(value => value !== null);
   const least = values => known(values).reduce((a, b) => Math.min(a, b), Infinity);
   const most = values => known(values).reduce((a, b) => Math.max(a, b), -Infinity);

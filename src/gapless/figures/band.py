@@ -227,7 +227,7 @@ def picture(found: Landscape) -> Picture:
                     legend="outside",
                 ),
                 Panel(
-                    "Border toward a signal: unstable below zero",
+                    "Toward a signal: unstable below 0",
                     *(alpha, Axis("φ(γ̄) − μ")),
                     ends + stable,
                     (zero, paper),

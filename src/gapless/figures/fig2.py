@@ -100,7 +100,7 @@ def picture(reduced: Runs) -> Picture:
         return Picture("no run crossed the energy of its twin", ())
     return Picture(
         f"N = {run.n}, α = {run.alpha:g}: the run of median crossing time "
-        f"({len(reduced.table)} runs); vertical line: crossing of the energy of its twin, "
+        f"({len(reduced.table)} runs); vertical line: it falls to the energy of its shuffled twin, "
         f"{twin_of(run)}",
         (along_the_run(run), [_snapshot(run, frame_of(run, multiple)) for multiple in SNAPSHOTS]),
     )
@@ -145,13 +145,17 @@ def along_the_run(run: Any) -> list[Panel]:
     ]
     return [
         Panel(
-            "Eigenvalues of the Hessian; crosses: edge set by one sample",
+            "Eigenvalues; crosses: edge set by one sample",
             *(time, Axis("eigenvalue λ", range=(low - (high - low) / 16, high))),
             *(eigenvalues, (crossing, zero), heat),
             size=(5.4, 4.3),
-            legend="lower right",
+            legend="above",
         ),
-        Panel("Losses", time, Axis("loss", range=(0, None)), losses, (crossing, twin), size=size),
+        Panel(
+            *("Losses", time, Axis("loss", range=(0, None)), losses, (crossing, twin)),
+            size=size,
+            legend="above",
+        ),
         Panel(
             *("Overlaps", time, Axis("overlap", range=(0, 1.02)), overlaps, (crossing,)),
             size=size,

@@ -106,7 +106,8 @@ def html_table(table: "pd.DataFrame", caption: str) -> str:
     note = f"<p>{more} more rows are in the CSV.</p>" if more > 0 else ""
     label = html.escape(caption)
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
+        f'<table class="numbers" style="--columns: {len(table.columns)}">'
         f"<caption>{label}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         f"</div>{note}"
     )
