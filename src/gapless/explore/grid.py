@@ -124,6 +124,8 @@ def state_at(loss: Loss, alpha: float) -> dict[str, Any]:
     density = np.nan_to_num(bulk_density(law, loss, alpha, grid))
     record = state.record()
     outlier = None if state.outlier is None else state.outlier - state.mu
+    size, weight, mass = label_masses(law, LABELS)
+    nearest = [int(np.argmin(np.abs(size - y))) for y in GIVEN]
     return {
         "alpha": alpha,
         **{name: record[name] for name in VALUES},
@@ -131,8 +133,8 @@ def state_at(loss: Loss, alpha: float) -> dict[str, Any]:
         "hessian_edge": state.bulk_edge - state.mu,
         "hessian_outlier": outlier,
         "flags": {name: record["flags"][name] for name in FLAGS},
-        "law": plain(label_density(law, LABELS), 4),
-        "conditional": [plain(label_density(at(law, y), LABELS), 4) for y in GIVEN],
+        "law": plain(mass.sum(axis=0) / np.diff(LABELS), 4),
+        "conditional": [plain(mass[k] / weight[k] / np.diff(LABELS), 4) for k in nearest],
         "joint": [plain(row, 3) for row in joint_density(law)],
         "eigenvalues": plain(grid, 5),
         "hessian_eigenvalues": plain(grid - state.mu, 5),
@@ -140,27 +142,23 @@ def state_at(loss: Loss, alpha: float) -> dict[str, Any]:
     }
 
 
-def at(law: LabelLaw, y: float) -> LabelLaw:
-    """Return the law of the student's label at the node of the teacher's label nearest to y."""
-    values = np.unique(law.teacher)
-    here = law.teacher == values[np.argmin(np.abs(values - y))]
-    return LabelLaw(law.student[here], law.teacher[here], law.weight[here])
+def label_masses(law: LabelLaw, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the |y| of a law's nodes, (Y,), their weights, (Y,), and the mass of |ŷ| in bins.
 
-
-def label_density(law: LabelLaw, edges: np.ndarray) -> np.ndarray:
-    """Return the mean density of |ŷ| in each bin, shape (B,), of a law on quadrature nodes.
-
-    Each node represents the interval around it: at each y the distribution function is interpolated
-    from its values midway through each weight, so that bins narrower than the nodes stay smooth.
+    The mass has shape (Y, B) and sums to the weights. Each node represents the interval around it:
+    at each |y| the distribution function is interpolated from its values midway through each
+    weight, so that bins narrower than the nodes stay smooth.
     """
-    order = np.lexsort((law.student, law.teacher))
-    student, weight = np.abs(law.student[order]), law.weight[order]
-    starts = np.flatnonzero(np.diff(law.teacher[order], prepend=np.nan) != 0)
-    total = np.zeros(edges.size)
-    for here in np.split(np.arange(student.size), starts[1:]):
-        cumulative = np.cumsum(weight[here]) - weight[here] / 2
-        total += np.interp(edges, student[here], cumulative, 0.0, float(weight[here].sum()))
-    return np.diff(total) / np.diff(edges)
+    student, size = np.abs(law.student), np.abs(law.teacher)
+    order = np.lexsort((student, size))
+    student, size, weight = student[order], size[order], law.weight[order]
+    starts = np.flatnonzero(np.diff(size, prepend=-1.0) > 1e-9)
+    total = np.add.reduceat(weight, starts)
+    below = np.empty((starts.size, edges.size))
+    for row, first, last in zip(range(starts.size), starts, [*starts[1:], size.size], strict=True):
+        cumulative = np.cumsum(weight[first:last]) - weight[first:last] / 2
+        below[row] = np.interp(edges, student[first:last], cumulative, 0.0, total[row])
+    return size[starts], total, np.diff(below)
 
 
 def joint_density(law: LabelLaw, edges: np.ndarray = CELLS) -> np.ndarray:
@@ -169,16 +167,10 @@ def joint_density(law: LabelLaw, edges: np.ndarray = CELLS) -> np.ndarray:
     The law of |ŷ| at each node of y is averaged over the cells of |ŷ|, and interpolated in y to the
     middles of the cells of |y|, whose own law is that of a standard normal number.
     """
-    order = np.argsort(np.abs(law.teacher), kind="stable")
-    size = np.abs(law.teacher[order])
-    starts = np.flatnonzero(np.diff(size, prepend=-1.0) > 1e-9)
-    # a row for each |y|: the density of |ŷ| given it
-    given = []
-    for here in np.split(order, starts[1:]):
-        weight = law.weight[here] / law.weight[here].sum()
-        given.append(label_density(LabelLaw(law.student[here], law.teacher[here], weight), edges))
+    size, weight, mass = label_masses(law, edges)
+    given = (mass / weight[:, None] / np.diff(edges)).T
     middle = (edges[1:] + edges[:-1]) / 2
-    across = np.array([np.interp(middle, size[starts], column) for column in np.array(given).T])
+    across = np.array([np.interp(middle, size, column) for column in given])
     return across * np.sqrt(2 / np.pi) * np.exp(-(middle**2) / 2)
 
 

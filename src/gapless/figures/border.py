@@ -147,7 +147,9 @@ def picture(found: list[Border]) -> Picture:
         above.append(Panel(title, alpha, unstable, shares, marks))
         title = "median of s; dotted: φ(γ̄) − μ of the runs' labels"
         zero = Mark("y", 0, dash="solid")
-        below.append(Panel(title, alpha, Axis("Schur complement s"), medians, (zero, *marks)))
+        below.append(
+            Panel(title, alpha, Axis("curvature s toward a signal"), medians, (zero, *marks))
+        )
     return Picture("Planted border at minima of shuffled runs; bars: 95 %", (above, below))
 
 

@@ -258,8 +258,8 @@ PANELS = (
     ),
     (
         *(
-            "Overlap with the signal: v₁ (full), v₂ (dotted), state (dashed)",
-            "|⟨v, W*⟩|/√N, and q of the state",
+            "Overlaps: v₁ (full), v₂ (dotted), state (dashed)",
+            "overlap with the signal",
         ),
         {"overlap_1": "v₁", "overlap_2": "v₂", "state_overlap": "state"},
     ),
