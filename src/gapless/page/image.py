@@ -250,7 +250,9 @@ def _draw_legend(panel: Panel, axes: Axes) -> float:
     if panel.legend == "outside":
         where = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)}
         if panel.heat is not None:
-            beside = offset_copy(axes.transAxes, axes.figure, BAR_TYPE * type_size / 72)
+            # a part of a figure serves as one, and matplotlib's types do not say so
+            figure: Any = axes.figure
+            beside = offset_copy(axes.transAxes, figure, BAR_TYPE * type_size / 72)
             where["bbox_transform"] = beside
     elif panel.legend == "above":
         where = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2, "borderaxespad": 0}
