@@ -276,7 +276,8 @@
     const step = at => {
       if (!playing) return;
       if (at - last >= STEP_MS) {
-        last = at;
+        // after a late frame the next comes sooner
+        last = Math.max(last + STEP_MS, at - STEP_MS);
         if (+slider.value >= +slider.max) return stop();
         slider.value = +slider.value + 1;
         slider.dispatchEvent(new Event("input"));
