@@ -255,18 +255,21 @@ def label_at(
     high = np.maximum(low, place) + 1.0
     while (short := excess(high) < 0).any():
         high = np.where(short, 2 * high, high)
-    h = high
-    for _ in range(80):
+    h, before, done = high, np.full(shape, np.inf), np.zeros(shape, bool)
+    for _ in range(120):
         value = excess(h)
         low, high = np.where(value < 0, h, low), np.where(value < 0, high, h)
         slope = 1 + chi / 2 * evaluate(loss.d2, h, y)
         newton = h - value / np.where(slope > 0, slope, np.inf)
         inside = (newton >= low) & (newton <= high) & (slope > 0)
-        # bisection where Newton leaves the bracket: r(h) may be flat near h_min
-        new = np.where(inside, newton, (low + high) / 2)
         # rounding of h itself: one more step would change nothing
-        settled = np.abs(new - h) <= 1e-14 * (1 + h)
-        h = new
-        if settled.all():
+        rounding = 1e-14 * (1 + h)
+        done |= (inside & (np.abs(newton - h) <= rounding)) | (high - low <= rounding)
+        if done.all():
             break
+        # bisection where Newton leaves the bracket, as where r(h) is flat near h_min, and where it
+        # leaps to and fro across a bend of r(h)
+        inside &= np.abs(value) <= before / 2
+        h = np.where(done, h, np.where(inside, newton, (low + high) / 2))
+        before = np.abs(value)
     return h
