@@ -10,7 +10,6 @@ from types import ModuleType
 from typing import Any
 
 from cyclopts import App, CycloptsError
-from pydantic import ValidationError
 
 from gapless import interrupts
 from gapless.cli import (
@@ -78,10 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         app(tokens)
     except CycloptsError as error:
         return _complain(str(error), tokens)
-    except ValidationError as error:
-        return _complain("; ".join(_validation_line(item) for item in error.errors()), tokens)
     except ValueError as error:
-        return _complain(str(error), tokens)
+        return _complain(_said(error), tokens)
     except KeyboardInterrupt:
         sys.stderr.write(interrupts.last_words())
         return interrupts.EXIT_CODE
@@ -104,6 +101,14 @@ def _complain(message: str, tokens: list[str]) -> int:
     command = f"gapless {verb}".strip()
     sys.stderr.write(f"{command}: {line} (see {command} --help)\n")
     return 2
+
+
+def _said(error: ValueError) -> str:
+    from pydantic import ValidationError  # commands without points do not load it
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(_validation_line(item) for item in error.errors())
 
 
 def _validation_line(item) -> str:
