@@ -95,7 +95,11 @@ class MinimaMeasure:
 
     def responses_to_the(self, power: int) -> np.ndarray:
         """Return the mean of (d/(1+γd))^power over the curvatures of a sample, shape (A, B)."""
-        return (self.responses**power).mean(axis=0)
+        # by products: NumPy's third power takes five times longer and more
+        found = self.responses
+        for _ in range(power - 1):
+            found = found * self.responses
+        return found.mean(axis=0)
 
     def rows(self, g: np.ndarray) -> np.ndarray:
         """Return E[g|y], shape (A,), for g given at the nodes, shape (A, B)."""

@@ -8,7 +8,15 @@ import numpy as np
 from gapless.flags import as_ever
 from gapless.inputs import Field, check_field
 from gapless.losses import Loss
-from gapless.theory.minima.curves import Curve, Kind, at_alpha, deepest_curve, most_numerous_curve
+from gapless.theory.minima.curves import (
+    DEEPEST,
+    Curve,
+    Kind,
+    at_alpha,
+    deepest_curve,
+    deepest_from_ten,
+    most_numerous_curve,
+)
 from gapless.theory.minima.states import Minima, check_countable, refined
 from gapless.theory.roots import NotConverged
 
@@ -70,7 +78,9 @@ def minima_threshold(
     check_field(field)
     kind = Kind(loss, annealed, field=field)
     try:
-        deepest = _crossing(kind, deepest_curve(loss, annealed, field), ("kappa", "complexity"))
+        deepest = _crossing(kind, deepest_from_ten(loss, annealed, field), DEEPEST)
+        # the largest α is on the first half of the curve, or else on all of it
+        deepest = deepest or _crossing(kind, deepest_curve(loss, annealed, field), DEEPEST)
     # losses without a deepest curve may have a threshold of the most numerous minima
     except NotConverged:
         deepest = None
