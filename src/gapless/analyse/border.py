@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from gapless.analyse.statistics import clustered_mean
 
@@ -193,8 +193,8 @@ class _Curve:
         error = np.array([_error(s, w) for s, w in zip(*self._both, strict=True)])
         # no less than the binomial error of as many minima: few designs can agree by chance
         error = np.maximum(error, np.sqrt(share * (1 - share) / count))
-        value = norm.ppf(share)
-        return value, error / norm.pdf(value)
+        value = ndtri(share)
+        return value, error * np.sqrt(2 * np.pi) * np.exp(value**2 / 2)
 
     @property
     def _both(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -226,14 +226,14 @@ def _crossing(small: _Curve, large: _Curve) -> tuple[float, float]:
         return nan, nan
     # steeper at the larger N, as the law has it: else the lines meet for no reason of its
     alpha = (a - c) / (d - b)
-    return alpha, float(norm.cdf(a + b * alpha))
+    return alpha, float(ndtr(a + b * alpha))
 
 
 def _joint(curves: list[_Curve], drawn: list[list[_Curve]]) -> Transition:
     (alpha, offset), chi2, dof = _fit(curves)
     spread = _spread([_fit(one)[0][0] for one in drawn])
     sizes = tuple(curve.n for curve in curves)
-    return Transition(sizes, alpha, spread, float(norm.cdf(offset)), chi2, dof)
+    return Transition(sizes, alpha, spread, float(ndtr(offset)), chi2, dof)
 
 
 def _fit(curves: list[_Curve]) -> tuple[tuple[float, float], float, int]:

@@ -14,7 +14,7 @@ from math import log
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2 as chi2_distribution
+from scipy.special import chdtrc
 
 from gapless.analyse.statistics import weighted_line
 from gapless.analyse.success import success_column
@@ -107,7 +107,7 @@ def drift_from(crossing: pd.DataFrame, smallest: int) -> pd.DataFrame:
                 "b_error": line.errors[1],
                 "chi2": line.chi2,
                 "dof": dof,
-                "p_value": float(chi2_distribution.sf(line.chi2, dof)),
+                "p_value": float(chdtrc(dof, line.chi2)),
             }
         )
     columns = ["budget", "sizes", "largest", "runs", "designs", "b", "b_error", "chi2", "dof"]

@@ -5,8 +5,6 @@ from math import inf, nan, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
-from scipy.stats import t as student_t
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,9 @@ def share(flags: ArrayLike, cluster: ArrayLike) -> Fraction:
 
 def wilson(fraction: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """Return the Wilson score interval of a fraction of n (not necessarily whole) trials."""
-    z = float(norm.ppf(0.5 + level / 2))
+    from scipy.special import ndtri  # see `student_half_width`
+
+    z = float(ndtri(0.5 + level / 2))
     centre = (fraction + z**2 / (2 * n)) / (1 + z**2 / n)
     # Wilson's, not ± 1.96 standard errors: those vanish at 0 and 1 of n
     half = z / (1 + z**2 / n) * sqrt(fraction * (1 - fraction) / n + z**2 / (4 * n**2))
@@ -120,9 +120,12 @@ def student_half_width(error: float, clusters: int, level: float = 0.95) -> floa
     error
         Standard error of the mean, from the clusters.
     """
+    # loaded when an interval is made, after the runs; scipy.stats would take a second to load
+    from scipy.special import stdtrit
+
     if clusters < 2:
         return inf
-    return float(student_t.ppf(0.5 + level / 2, clusters - 1)) * error
+    return float(stdtrit(clusters - 1, 0.5 + level / 2)) * error
 
 
 @dataclass(frozen=True)

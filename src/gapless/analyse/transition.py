@@ -29,8 +29,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import fminbound
-from scipy.special import logit
-from scipy.stats import chi2 as chi2_distribution
+from scipy.special import chdtrc, logit
 
 from gapless.analyse.statistics import Line, weighted_line
 from gapless.analyse.success import recovered
@@ -256,7 +255,7 @@ def _fit(
     # errors are known, so χ² has a scale, and its size says whether the law holds
     dof = sizes - p
     # three sizes and three parameters: the power always fits, which says nothing
-    p_value = float(chi2_distribution.sf(chi2, dof)) if dof > 0 else nan
+    p_value = float(chdtrc(dof, chi2)) if dof > 0 else nan
     return Fit(law, a, b, k, a_error, chi2, dof, p_value, aic=chi2 + 2 * p)
 
 
