@@ -234,9 +234,16 @@ def _curve(solved: list[Solved]) -> Curve:
     return Curve(tuple(s.at for s in solved), tuple(_border(s) for s in solved))
 
 
+def _continued(kind: Kind, above: Curve, ratio: float, end: float, *more: tuple[str, str]) -> Curve:
+    """Return a curve with the minima that follow its last point, to α = ``end``."""
+    below = _curve(followed(kind, kind.near(above.at[-1], *more), ratio, end, *more))
+    # both have the point in common
+    return Curve((*above.at, *below.at[1:]), (*above.border, *below.border[1:]))
+
+
 @lru_cache(maxsize=32)
-def most_numerous_curve(loss: Loss, annealed: bool, field: Field = "real") -> Curve:
-    """Return the most numerous minima (κ = 0) from α = 1000 down to 1.5.
+def most_numerous_to_ten(loss: Loss, annealed: bool, field: Field = "real") -> Curve:
+    """Return the most numerous minima (κ = 0) from α = 1000 down to 10.
 
     Raises ``ValueError`` if there are none at α = 1000.
     """
@@ -249,7 +256,18 @@ def most_numerous_curve(loss: Loss, annealed: bool, field: Field = "real") -> Cu
             f"loss: {loss.name} has no minima that the count resolves at α = {HIGHEST_ALPHA:g}, "
             "from where it is continued"
         ) from None
-    return _curve(followed(kind, first, 1 / 1.4, _THIN_ALPHA))
+    return _curve(followed(kind, first, 1 / 1.4, 10.0))
+
+
+@lru_cache(maxsize=32)
+def most_numerous_curve(loss: Loss, annealed: bool, field: Field = "real") -> Curve:
+    """Return the most numerous minima (κ = 0) from α = 1000 down to 1.5.
+
+    Raises ``ValueError`` if there are none at α = 1000.
+    """
+    above, kind = most_numerous_to_ten(loss, annealed, field), Kind(loss, annealed, field=field)
+    # where the first half ends before α = 10, so does the curve
+    return _continued(kind, above, 1 / 1.4, _THIN_ALPHA) if above.lowest == 10 else above
 
 
 @lru_cache(maxsize=32)
@@ -269,7 +287,7 @@ def deepest_from_ten(loss: Loss, annealed: bool, field: Field = "real") -> Curve
     kind = Kind(loss, annealed, field=field)
     # from α = 10, where the deepest minima are resolved for the losses that have any
     first = without_complexity(
-        kind, kind.near(most_numerous_curve(loss, annealed, field).guess(10.0))
+        kind, kind.near(most_numerous_to_ten(loss, annealed, field).guess(10.0))
     )
     return _curve(followed(kind, first, 1.3, 100.0, DEEPEST)[::-1])
 
@@ -281,9 +299,7 @@ def deepest_curve(loss: Loss, annealed: bool, field: Field = "real") -> Curve:
     Raises `NotConverged` if they are not found at α = 10.
     """
     above, kind = deepest_from_ten(loss, annealed, field), Kind(loss, annealed, field=field)
-    below = _curve(followed(kind, kind.near(above.at[-1], DEEPEST), 1 / 1.3, 2.0, DEEPEST))
-    # both have the state at α = 10
-    return Curve((*above.at, *below.at[1:]), (*above.border, *below.border[1:]))
+    return _continued(kind, above, 1 / 1.3, 2.0, DEEPEST)
 
 
 def at_alpha(kind: Kind, curve: Curve, alpha: float, *more: tuple[str, str]) -> Solved:

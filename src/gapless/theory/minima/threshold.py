@@ -1,5 +1,6 @@
 """α_BBP of the minima: where φ(γ) = μ along their curves (docs/derivations/landscape.md §4)."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from gapless.theory.minima.curves import (
     deepest_curve,
     deepest_from_ten,
     most_numerous_curve,
+    most_numerous_to_ten,
 )
 from gapless.theory.minima.states import Minima, check_countable, refined
 from gapless.theory.roots import NotConverged
@@ -78,14 +80,23 @@ def minima_threshold(
     check_field(field)
     kind = Kind(loss, annealed, field=field)
     try:
-        deepest = _crossing(kind, deepest_from_ten(loss, annealed, field), DEEPEST)
-        # the largest α is on the first half of the curve, or else on all of it
-        deepest = deepest or _crossing(kind, deepest_curve(loss, annealed, field), DEEPEST)
+        deepest = _first_crossing(kind, (deepest_from_ten, deepest_curve), DEEPEST)
     # losses without a deepest curve may have a threshold of the most numerous minima
     except NotConverged:
         deepest = None
-    most_numerous = most_numerous_curve(loss, annealed, field)
-    return MinimaThreshold(_crossing(kind, most_numerous), deepest)
+    return MinimaThreshold(
+        _first_crossing(kind, (most_numerous_to_ten, most_numerous_curve)), deepest
+    )
+
+
+def _first_crossing(
+    kind: Kind, curves: Sequence[Callable[..., Curve]], *more: tuple[str, str]
+) -> Minima | None:
+    """Return the state with φ = μ at the largest α, of part of a curve or else of all of it."""
+    found = (
+        _crossing(kind, curve(kind.loss, kind.annealed, kind.field), *more) for curve in curves
+    )
+    return next((state for state in found if state is not None), None)
 
 
 def _crossing(kind: Kind, curve: Curve, *more: tuple[str, str]) -> Minima | None:
