@@ -106,7 +106,7 @@ def minima(
 
     At most one of ``kappa``, ``energy`` and ``deepest`` is given; without any the minima are the
     most numerous ones, κ = 0. The first call for a loss follows them along α, which takes about
-    0.5 s, and 0.5 s more for the deepest ones; later calls take about 0.1 s.
+    0.2 s, and 0.3 s more for the deepest ones; later calls take about 0.1 s.
 
     Parameters
     ----------

@@ -93,9 +93,8 @@ def _first_crossing(
     kind: Kind, curves: Sequence[Callable[..., Curve]], *more: tuple[str, str]
 ) -> Minima | None:
     """Return the state with φ = μ at the largest α, of part of a curve or else of all of it."""
-    found = (
-        _crossing(kind, curve(kind.loss, kind.annealed, kind.field), *more) for curve in curves
-    )
+    which = kind.loss, kind.annealed, kind.field
+    found = (_crossing(kind, curve(*which), *more) for curve in curves)
     return next((state for state in found if state is not None), None)
 
 
