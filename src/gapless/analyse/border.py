@@ -194,6 +194,7 @@ class _Curve:
         # no less than the binomial error of as many minima: few designs can agree by chance
         error = np.maximum(error, np.sqrt(share * (1 - share) / count))
         value = ndtri(share)
+        # dΦ⁻¹/dP = 1/φ(Φ⁻¹)
         return value, error * np.sqrt(2 * np.pi) * np.exp(value**2 / 2)
 
     @property

@@ -120,7 +120,7 @@ def student_half_width(error: float, clusters: int, level: float = 0.95) -> floa
     error
         Standard error of the mean, from the clusters.
     """
-    # loaded when an interval is made, after the runs; scipy.stats would take a second to load
+    # loaded when an interval is made, after the runs; scipy.stats takes longer than most answers
     from scipy.special import stdtrit
 
     if clusters < 2:

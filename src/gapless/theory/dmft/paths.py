@@ -15,7 +15,6 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Float32
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 Sampling = Literal["sobol", "random"]
 """Kind of the random numbers. ``sobol``: scrambled Sobol points for y and the first fields, with
@@ -109,6 +108,8 @@ class Ensemble:
 
     @cached_property
     def _quasi(self) -> Float32[np.ndarray, "Q P"]:
+        from scipy.stats import qmc  # takes longer to load than a short dynamics
+
         generator = np.random.default_rng([self.seed, self.replica])
         with warnings.catch_warnings():
             # numbers of paths that are no power of two lose some balance, not correctness
