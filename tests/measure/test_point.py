@@ -10,7 +10,7 @@ import pytest
 from gapless.figures import NAMES, load
 from gapless.flow import Outcome
 from gapless.measure import Cost, Point
-from gapless.measure.point import FAILED, counted, finite
+from gapless.measure.point import FAILED, column, counted, finite
 from gapless.measure.simulation import Simulation
 
 
@@ -86,6 +86,14 @@ def test_runs_of_a_failed_design_are_those_of_a_measured_one():
     assert (
         point.failed("why").select([*known, "run"]).equals(point.measure().select([*known, "run"]))
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [("a", pa.string()), (None, pa.string()), (0.5, pa.float64()), (3, pa.float64())],
+)
+def test_a_single_value_stands_for_all_rows(value, kind):
+    assert column(value, kind, 4).equals(pa.array([value] * 4, kind))
 
 
 CODE = """
