@@ -57,8 +57,8 @@ def test_what_is_missing_is_null_and_what_is_there_is_exact():
     values = rng.normal(size=(50, 4))
     values[rng.random(values.shape) < 0.3] = np.inf
     present = rng.random(50) < 0.5
-    for column, own in ((finite(values[:, 0], present), values[:, 0]), (finite(values), values)):
-        for run, value in enumerate(column.to_pylist()):
+    for found, own in ((finite(values[:, 0], present), values[:, 0]), (finite(values), values)):
+        for run, value in enumerate(found.to_pylist()):
             expected = [v if np.isfinite(v) else None for v in np.atleast_1d(own[run]).tolist()]
             if own.ndim == 1:
                 assert value == (expected[0] if present[run] else None)
