@@ -52,6 +52,7 @@ def explore(
         Print one JSON object.
     """
     from gapless.explore import (
+        PARTS_BESIDE,
         SIZES,
         Workers,
         dozen,
@@ -71,8 +72,9 @@ def explore(
     if export is not None:
         _make_folder(export)
     cache, few = grid_cache(), dozen(alphas)
+    parts = len(alphas) + PARTS_BESIDE + len(SIZES) * len(few)
     with (
-        meter("explore", len(losses) * (len(alphas) + len(SIZES) * len(few))) as progress,
+        meter("explore", len(losses) * parts) as progress,
         Workers(_cores()) as each,
     ):
         grids = [theory_grid(here, alphas, progress.advance, cache, each) for here in losses]

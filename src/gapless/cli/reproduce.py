@@ -60,7 +60,7 @@ def reproduce(
         The same seed gives the same numbers, whatever the workers.
     loss
         Another loss for fig1 … fig5 and bbp, as in gapless flow: normalised:a=0.5, module:name. The
-        pictures name it, and the paper's statements are not judged.
+        pictures name it, and statements about the figure's own loss are not judged.
     out
         Folder of records, pictures and report; results/SCALE by default.
     dry_run
@@ -119,7 +119,8 @@ def reproduce(
         if lacking := _lacking(name, needed, engine):
             raise ValueError(f"scale, workers: {lacking}")
         spec = {"experiment": name, "version": experiment.version, "scale": scale, "seed": seed}
-        spec |= {} if loss is None else {"loss": loss}
+        other = experiment.other_loss(scale, seed, loss)
+        spec |= {} if other is None else {"loss": other}
         sweeps.append(Sweep(experiment, points, folder / name, spec))
     measured = run_sweeps(sweeps, engine)
     page = None

@@ -236,7 +236,7 @@ def density(curvatures: Curvatures, grid: np.ndarray) -> np.ndarray:
     reach = 4 * (1 + np.sqrt(slim.alpha)) ** 2 * float(np.abs(slim.d).max()) + np.abs(flat).max()
     # Known points of the increasing map; every round adds the best guess for each grid value.
     nodes = np.linspace(-reach, reach, 129)
-    values = _on_the_curve(slim, nodes)[0]
+    values, heights = _on_the_curve(slim, nodes)
     found, height = np.interp(flat, values, nodes), np.zeros(flat.size)
     # relative to λ, with a floor for λ = 0
     tolerance = 1e-11 * (np.abs(flat) + reach * 1e-4)
@@ -248,9 +248,11 @@ def density(curvatures: Curvatures, grid: np.ndarray) -> np.ndarray:
             # The map is flat just outside an edge, where false position alone would crawl.
             right = np.clip(np.searchsorted(values, flat[todo]), 1, values.size - 1)
             found[todo] = (nodes[right - 1] + nodes[right]) / 2
-        image, height[todo] = _on_the_curve(slim, found[todo])
+        near = np.interp(found[todo], nodes, heights)
+        image, height[todo] = _on_the_curve(slim, found[todo], near)
         order = np.argsort(np.concatenate([nodes, found[todo]]), kind="stable")
         nodes = np.concatenate([nodes, found[todo]])[order]
+        heights = np.concatenate([heights, height[todo]])[order]
         # the map increases; rounding must not undo it, or interpolation would fold
         values = np.maximum.accumulate(np.concatenate([values, image])[order])
         todo = todo[np.abs(image - flat[todo]) > tolerance[todo]]
@@ -288,13 +290,19 @@ def _essential_atoms(curvatures: Curvatures) -> Curvatures:
     return Curvatures(d, np.ones_like(d), weight, curvatures.alpha)
 
 
-def _on_the_curve(curvatures: Curvatures, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return λ(x + i v(x)) and v(x), computed in chunks whose temporaries take at most 30 MB."""
+def _on_the_curve(
+    curvatures: Curvatures, x: np.ndarray, near: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return λ(x + i v(x)) and v(x), computed in chunks whose temporaries take at most 30 MB.
+
+    `near` are guesses of v(x), zero where there is none.
+    """
+    near = np.zeros(x.shape) if near is None else near
     chunk = max(1, 4_000_000 // curvatures.d.size)
     images, heights = [], []
     for k in range(0, x.size, chunk):
         part = x[k : k + chunk]
-        v = _height(curvatures, part)
+        v = _height(curvatures, part, near[k : k + chunk])
         weight = curvatures.alpha * curvatures.weight * curvatures.d
         distance = part[:, None] - curvatures.d
         square = distance**2 + v[:, None] ** 2
@@ -310,11 +318,11 @@ def _on_the_curve(curvatures: Curvatures, x: np.ndarray) -> tuple[np.ndarray, np
     return np.concatenate(images), np.concatenate(heights)
 
 
-def _height(curvatures: Curvatures, x: np.ndarray) -> np.ndarray:
+def _height(curvatures: Curvatures, x: np.ndarray, near: np.ndarray) -> np.ndarray:
     """Return v(x) ≥ 0 with α E[d²/((d−x)²+v²)] = 1, 0 where no v solves it.
 
     The left side decreases in v and is at most α E d²/v², which bounds the root. Newton's method in
-    log v is safeguarded by bisection.
+    log v is safeguarded by bisection, and starts at `near` where that is positive.
     """
     mass = curvatures.alpha * curvatures.weight * curvatures.d**2
     square = (curvatures.d[None, :] - x[:, None]) ** 2
@@ -322,7 +330,8 @@ def _height(curvatures: Curvatures, x: np.ndarray) -> np.ndarray:
     top = float(np.sqrt(mass.sum()))
     low, high = np.full(x.shape, top * 1e-12), np.full(x.shape, top * (1 + 1e-12))
     inside = (1 / (square + low[:, None] ** 2)) @ mass > 1
-    v = np.where(inside, high, 0.0)
+    start = np.where(near > 0, np.clip(near, low, high), high)
+    v = np.where(inside, start, 0.0)
     rows = np.flatnonzero(inside)
     for _ in range(100):
         if rows.size == 0:
