@@ -30,6 +30,8 @@ MISTAKES = [
     (["flow", "--n", "1000000", "--alpha", "10"], ["--n", "--alpha", "iB", "lower"]),
     (["flow", "--n", "32", "--alpha", "1e12"], ["--n", "--alpha", "iB", "lower"]),
     ([*FLOW, "--seed", "word"], ["--seed", "int"]),
+    (["status", "a", "b"], ["'b'", "one word too many", "6,7,8"]),
+    ([*SUCCESS, "7"], ["'7'", "one word too many", "6,7,8"]),
     ([*FLOW, "--seed", "-1"], ["--seed", "2**32"]),
     ([*FLOW, "--seed", "4294967296"], ["--seed", "2**32"]),
     ([*FLOW, "--seed", "0.5"], ["--seed", "int"]),

@@ -1,4 +1,4 @@
-"""Fractions and means of runs with errors that know the clusters: K runs share one design."""
+"""Fractions and means of runs with cluster-robust errors: K runs share one design."""
 
 from dataclasses import dataclass
 from math import inf, nan, sqrt

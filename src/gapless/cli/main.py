@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from gapless import interrupts
 from gapless.cli import (
@@ -55,6 +55,8 @@ POSITIONAL = ("figures", "dir", "file")
 app = App(
     name="gapless",
     help="Gradient flow in phase retrieval: dynamics, Hessians, replica theory and BBP.",
+    # no `--empty-loss` beside an option that may be repeated
+    default_parameter=Parameter(negative_iterable=()),
     suppress_keyboard_interrupt=False,
     print_error=False,
     exit_on_error=False,
@@ -75,6 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         pin_threads()
         app(tokens)
+    except UnusedCliTokensError as error:
+        extra = " ".join(error.unused_tokens or ())
+        remedy = "lists have commas (--alpha 6,7,8), and a folder or file stands alone"
+        return _complain(f"{extra!r} is one word too many; {remedy}", tokens)
     except CycloptsError as error:
         return _complain(str(error), tokens)
     except ValueError as error:

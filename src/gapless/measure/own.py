@@ -111,7 +111,7 @@ def of_labels(own: OwnProblem, labels: str) -> OwnProblem:
 
 
 def states_from(own: OwnProblem, start: Start) -> Float[Array, "K N"]:
-    """Return initial states: those of the data for ``random``, or as `Start` says."""
+    """Return initial states: those of the data for ``random``, or those of `Start`."""
     if start.kind == "random":
         return own.start
     if start.kind == "overlap" and own.problem.teacher is not None:

@@ -54,8 +54,9 @@ def bulk_edge(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None =
 def outlier(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None = None) -> Outlier:
     """Return the eigenvalue below the bulk along the signal and its overlap, None without one.
 
-    The result holds only while the student's overlap with the teacher vanishes; a run is compared
-    with it at |q| < 0.1 (docs/derivations/limits.md §4). ``gamma_bar`` is as in `bulk_edge`.
+    It solves φ(γ) = ψ(γ), Eq. 5, and (B4) is its overlap. The result holds only while the student's
+    overlap with the teacher vanishes; a run is compared with it at |q| < 0.1
+    (docs/derivations/limits.md §4). ``gamma_bar`` is as in `bulk_edge`.
     """
     return bulk.outlier(curvatures(law, loss, alpha), gamma_bar)
 
@@ -64,8 +65,9 @@ def outlier(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None = N
 def bulk_density(law: LabelLaw, loss: Loss, alpha: float, grid: np.ndarray) -> np.ndarray:
     """Return the density of eigenvalues of ½ Σ ∂²ℓ x xᵀ at ``grid``, shape of ``grid``.
 
-    The self-consistent Stieltjes equation is solved without an added imaginary part. The density
-    integrates to 1, or to α P(∂²ℓ ≠ 0) where that is below 1 and the other modes are zero modes.
+    The self-consistent Stieltjes equation (B10) is solved without an added imaginary part. The
+    density integrates to 1, or to α P(∂²ℓ ≠ 0) where that is below 1 and the other modes are zero
+    modes.
     """
     return bulk.density(curvatures(law, loss, alpha), grid)
 
@@ -240,7 +242,8 @@ class RandomStart:
 def bbp_at_random_start(loss: Loss, field: Field = "real") -> RandomStart:
     """Return the α above which the Hessian at a random student has an outlier along the signal.
 
-    With γ̄ = min(root of F = 1, pole), the condition φ(γ̄) = ψ(γ̄) is γ̄ E[d(1−y²)/(1+γ̄d)] = 1/α.
+    With γ̄ = min(root of F = 1, pole), the condition φ(γ̄) = ψ(γ̄) is γ̄ E[d(1−y²)/(1+γ̄d)] = 1/α
+    (B11).
 
     Parameters
     ----------

@@ -4,9 +4,9 @@ x_m ~ N(0, 1/N) in N dimensions, m = 1 … αN, and weights d that depend on x o
 component y along one direction W*. In the project d = ∂²ℓ/∂ŷ²/2, so this is the Hessian of Eq. 4
 before μ is subtracted. With γ = lim tr(M − λ)⁻¹/N, which is α/λ in the letters of Eq. 5,
 
-    ψ(γ) = α E[d/(1+γd)] − 1/γ,   φ(γ) = α E[d y²/(1+γd)],   F(γ) = α E[(γd/(1+γd))²].
+    ψ(γ) = α E[d/(1+γd)] − 1/γ,   φ(γ) = α E[d y²/(1+γd)],   F(γ) = α E[(γd/(1+γd))²],
 
-ψ is −Ψ_α and φ is −Φ of Eq. 5; F = 1 is Eq. 6.
+which are (B1), (B3) and (B2). ψ is −Ψ_α and φ is −Φ of Eq. 5; F = 1 is Eq. 6.
 """
 
 from dataclasses import dataclass
@@ -56,15 +56,15 @@ class Curvatures:
         return -1 / lowest if lowest < 0 else inf
 
     def psi(self, gamma: float) -> float:
-        """Return ψ(γ) = α E[d/(1+γd)] − 1/γ, the eigenvalue λ at which lim tr(M − λ)⁻¹/N = γ."""
+        """Return ψ(γ) = α E[d/(1+γd)] − 1/γ, the eigenvalue λ where lim tr(M − λ)⁻¹/N = γ (B1)."""
         return self.alpha * float(self.weight @ (self.d / (1 + gamma * self.d))) - 1 / gamma
 
     def phi(self, gamma: float) -> float:
-        """Return φ(γ) = α E[d y²/(1+γd)], the counterpart of ψ along the direction W*."""
+        """Return φ(γ) = α E[d y²/(1+γd)], the counterpart of ψ along the direction W* (B3)."""
         return self.alpha * float(self.weight @ (self.d * self.y2 / (1 + gamma * self.d)))
 
     def marginality(self, gamma: float) -> float:
-        """Return F(γ) = α E[(γd/(1+γd))²] = 1 − γ² ψ′(γ); Eq. 6 is F = 1."""
+        """Return F(γ) = α E[(γd/(1+γd))²] = 1 − γ² ψ′(γ) (B2); Eq. 6 is F = 1."""
         ratio = gamma * self.d / (1 + gamma * self.d)
         return self.alpha * float(self.weight @ ratio**2)
 
@@ -118,7 +118,7 @@ class Outlier:
 def edge(curvatures: Curvatures, gamma_bar: float | None = None) -> BulkEdge:
     """Return the left bulk edge λ₋ = ψ(γ̄), Eqs. 5 and 6.
 
-    γ̄ is the root of F(γ) = α E[(γd/(1+γd))²] = 1 in (0, γ_pole), else γ_pole = −1/min d. With
+    γ̄ is the root of F(γ) = α E[(γd/(1+γd))²] = 1 (B2) in (0, γ_pole), else −1/min d. With
     d ≥ 0 and α P(d > 0) ≤ 1 there is neither: the spectrum then has (1 − α P(d > 0)) N zero modes
     and the edge is 0.
 
@@ -182,10 +182,10 @@ def outlier(curvatures: Curvatures, gamma_bar: float | None = None) -> Outlier:
     On (0, γ̄) ψ increases from −∞ and φ decreases, so they meet once iff ψ(γ̄) > φ(γ̄). The
     overlap follows from (M − λ)⁻¹ along W*, 1/(φ(γ(λ)) − λ): its residue is
 
-        |⟨v, W*⟩|²/N = 1/(1 − φ′(γ)/ψ′(γ)).
+        |⟨v, W*⟩|²/N = 1/(1 − φ′(γ)/ψ′(γ)),
 
-    It assumes labels that are symmetric under y → −y at fixed ŷ (student without overlap with
-    the teacher): docs/derivations/limits.md.
+    which is (B4). It assumes labels that are symmetric under y → −y at fixed ŷ (student without
+    overlap with the teacher): docs/derivations/limits.md §4.
     """
     bulk = edge(curvatures, gamma_bar)
     if not np.isfinite(bulk.gamma):
@@ -221,7 +221,7 @@ def density(curvatures: Curvatures, grid: np.ndarray) -> np.ndarray:
     """Return the bulk density ρ(λ) at ``grid``, before μ is subtracted.
 
     With u = −1/γ the self-consistent Stieltjes equation reads λ = u + α E[d u/(u−d)]. For each
-    real x there is one v ≥ 0 at which it is real, the root of α E[d²/((d−x)²+v²)] = 1, and
+    real x there is one v ≥ 0 at which it is real, the root of α E[d²/((d−x)²+v²)] = 1 (B10), and
     x ↦ λ(x + i v(x)) increases (docs/derivations/bbp.md §5): no branch has to be chosen and no
     imaginary part is added. Then ρ = Im γ/π = v/(π|u|²).
 

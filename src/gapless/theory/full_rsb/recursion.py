@@ -1,10 +1,10 @@
 """Parisi's recursion at T = 0 for a step function z(q): f, its gradient, densities of the field.
 
     f[z, χ] = −½ ∫₀¹ dq/λ − α E_y φ_y(0, 0),   λ(q) = χ + ∫_q^1 z dq,
-    φ_k(h) = (1/z_k) ln E exp(z_k φ_{k+1}(h + √Δq_k x)),   φ_K(h) = −½ V_χ(h, y).
+    φ_k(h) = (1/z_k) ln E exp(z_k φ_{k+1}(h + √Δq_k x)),   φ_K(h) = −½ V_χ(h, y),
 
-The last step is integrated over the label, in which its integrand is smooth, and not over the
-field (docs/derivations/full-rsb.md §2, §5).
+which are (F1), (F2) and (F10). The last step is integrated over the label, in which its integrand
+is smooth, and not over the field (docs/derivations/full-rsb.md §2, §5).
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ class Action:
     value
         f.
     by_z : shape (K,)
-        ∂f/∂z_k = ∫ D(q) dq over step k.
+        ∂f/∂z_k = ∫ D(q) dq over step k, (F5).
     by_chi
         ∂f/∂χ = D(1).
     phi
@@ -153,7 +153,7 @@ class Recursion:
         """Return ln P_k at the nodes of the field, shape (n, A), for k = 1 … K − 1.
 
         P_{k+1}(h) = e^{z_k φ_{k+1}(h)} E[(P_k e^{−z_k φ_k})(h + √Δq_k x)] from P_0(h) = δ(h), each
-        normalised on the whole line.
+        normalised on the whole line (F4).
         """
         mesh, phi = self.mesh, action.phi
         _, gaussian = mesh.gaussian
@@ -194,7 +194,7 @@ def recursion(
 
 
 def entropy(step: np.ndarray, z: np.ndarray, chi: float) -> tuple[float, np.ndarray, float]:
-    """Return −½ ∫₀¹ dq/λ and its derivatives by z, shape (K,), and by χ."""
+    """Return −½ ∫₀¹ dq/λ of (F2) and its derivatives by z, shape (K,), and by χ."""
     rise = z * step
     # λ at the end of each step; `below` at its beginning, as λ falls with q
     above = chi + np.concatenate([np.cumsum(rise[:0:-1])[::-1], [0.0]])
