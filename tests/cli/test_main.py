@@ -138,7 +138,7 @@ def test_help_shows_an_example(capsys, verb):
 def test_help_loads_nothing_heavy():
     code = (
         "import sys; from gapless.cli import main; main(['--help']);"
-        "sys.exit(sum(m in sys.modules for m in ('jax', 'matplotlib', 'scipy')))"
+        "sys.exit(sum(m in sys.modules for m in ('jax', 'matplotlib', 'pydantic', 'scipy')))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 

@@ -3,7 +3,6 @@
 import os
 import sys
 import tempfile
-import webbrowser
 from contextlib import suppress
 from pathlib import Path
 from signal import default_int_handler
@@ -12,7 +11,6 @@ from gapless.cli.failing import tell_failures_in
 from gapless.cli.shared import Json, Whole, meter, numbers, print_json
 from gapless.files import reason, shown, write_durably
 from gapless.interrupts import answering
-from gapless.program_cache import CacheUnusableError, user_cache
 
 MOST_WORKERS = 8
 """Largest number of processes: beyond it their start takes longer than their share of the work."""
@@ -103,6 +101,8 @@ def explore(
         print_json({"page": address}) if as_json else sys.stdout.write(f"{address}\n")
         sys.stdout.flush()
         if browser and _has_display():
+            import webbrowser
+
             webbrowser.open(address)
         # how it is meant to end
         with suppress(KeyboardInterrupt), answering(default_int_handler):
@@ -133,6 +133,8 @@ def _has_display() -> bool:
 
 def grid_cache() -> Path | None:
     """Return the folder of cached grids, None without a cache."""
+    from gapless.program_cache import CacheUnusableError, user_cache
+
     try:
         folder = user_cache()
         folder.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,6 @@ from types import ModuleType
 from typing import Any
 
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
-from pydantic import ValidationError
 
 from gapless import interrupts
 from gapless.cli import (
@@ -84,10 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(f"{extra!r} is one word too many; {remedy}", tokens)
     except CycloptsError as error:
         return _complain(str(error), tokens)
-    except ValidationError as error:
-        return _complain("; ".join(_validation_line(item) for item in error.errors()), tokens)
     except ValueError as error:
-        return _complain(str(error), tokens)
+        return _complain(_said(error), tokens)
     except KeyboardInterrupt:
         sys.stderr.write(interrupts.last_words())
         return interrupts.EXIT_CODE
@@ -110,6 +107,14 @@ def _complain(message: str, tokens: list[str]) -> int:
     command = f"gapless {verb}".strip()
     sys.stderr.write(f"{command}: {line} (see {command} --help)\n")
     return 2
+
+
+def _said(error: ValueError) -> str:
+    from pydantic import ValidationError  # commands without points do not load it
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(_validation_line(item) for item in error.errors())
 
 
 def _validation_line(item) -> str:

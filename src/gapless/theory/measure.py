@@ -125,7 +125,8 @@ def onsets(loss: Loss, chi: float, state: Callable[[np.ndarray], np.ndarray]) ->
         if jacobian_at_zero(low) * jacobian_at_zero(high) < 0:
             root = root_between(jacobian_at_zero, low, high)
             # J(0, y) may vanish where nothing sets in: the state on both sides tells
-            if state(np.array([root * (1 + 1e-7)]))[0] != state(np.array([root * (1 - 1e-7)]))[0]:
+            below, above = state(root * np.array([1 - 1e-7, 1 + 1e-7]))
+            if below != above:
                 found.append(root)
                 continue
         for _ in range(50):
