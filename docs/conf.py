@@ -19,6 +19,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "as_mathml",
     "plain_docstrings",
+    "crosslinks",
 ]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["dollarmath", "colon_fence"]

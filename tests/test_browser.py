@@ -151,6 +151,16 @@ def test_pages_are_drawn_and_accessible(browser, addresses, name, look):
         assert found.violations_count == 0, found.generate_report()
 
 
+@pytest.mark.parametrize("name", PLOTS)
+def test_nothing_runs_off_the_paper(browser, addresses, name):
+    with opened(browser, addresses[name], "light") as page:
+        page.emulate_media(media="print")
+        # A4 within margins of a centimetre, at 96 points an inch
+        page.set_viewport_size({"width": 718, "height": 1000})
+        wide, room = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert wide <= room
+
+
 def test_plots_take_the_colours_of_the_page(browser, addresses):
     with opened(browser, addresses["explorer"], "light") as page:
         ink = "getComputedStyle(document.querySelector('.xtick text')).fill"
@@ -231,6 +241,9 @@ def test_every_kind_of_panel_is_drawn_with_its_numbers(browser, tmp_path, look):
     assert polygon["x"].count(None) == 2  # a gap makes two stretches
     assert len(plots[0]["layout"]["shapes"]) == 3
     assert plots[2]["layout"]["images"][0]["source"].startswith("data:image/png")
+    bar = plots[2]["data"][-1]["marker"]
+    assert bar["colorbar"]["title"]["text"] == "shades"
+    assert (bar["cmin"], bar["cmax"]) == (0, 4)
 
 
 SCALES = """() => {

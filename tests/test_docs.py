@@ -99,6 +99,51 @@ def test_every_public_name_and_verb_has_a_place_in_the_reference():
     assert sorted(shown) == sorted(f"{verb.__module__}.{verb.__name__}" for verb in functions)
 
 
+NUMBER = re.compile(r"\\text\{\((Eq\. \d+|[A-Z]\d+)\)\}")
+
+
+def displayed(page):
+    """Return the displayed formulas of a page."""
+    prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
+    return re.findall(r"\$\$(.*?)\$\$", prose, re.S)
+
+
+def test_every_displayed_formula_of_the_derivations_has_a_number_of_its_own():
+    numbers = []
+    for page in sorted((ROOT / "docs" / "derivations").glob("*.md")):
+        for formula in displayed(page):
+            found = NUMBER.findall(formula)
+            assert found, f"{page.name}: no number in {formula.strip()[:60]}"
+            numbers += [number for number in found if not number.startswith("Eq")]
+    assert len(numbers) == len(set(numbers)) > 80
+
+
+def test_every_number_that_the_source_cites_is_displayed():
+    shown = {n for page in PAGES for formula in displayed(page) for n in NUMBER.findall(formula)}
+    letters = {number[0] for number in shown if not number.startswith("Eq")}
+    cited = {}
+    for path in (ROOT / "src").rglob("*.py"):
+        text = path.read_text()
+        found = re.findall(r"\(([A-Z]\d{1,2})\)", text)
+        numbers = {number for number in found if number[0] in letters}
+        numbers |= {f"Eq. {number}" for number in re.findall(r"Eqs?\. (\d+)", text)}
+        cited |= dict.fromkeys(numbers, path)
+    assert cited.keys() - shown == set()
+    # every page with numbers is cited: by the functions that compute them
+    assert {number[0] for number in cited} >= letters
+
+
+def test_a_paragraph_after_the_sections_of_a_docstring_is_no_parameter(monkeypatch):
+    pytest.importorskip("sphinx")  # it is not among the tools of the tests
+    monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
+    ordered = import_module("plain_docstrings")._ahead_of_sections
+    section = ["Parameters", "----------", "x", "    A number.", "", "    Positive."]
+    last = ["Raises ``ValueError`` for others.", "It names x."]
+    assert ordered(["Return x.", "", *section, "", *last]) == ["Return x.", "", *last, "", *section]
+    for alone in (["Return x."], ["Return x.", "", *last], ["Return x.", "", *section]):
+        assert ordered(alone) == alone
+
+
 def test_notebooks_are_what_their_pages_say():
     from make_notebooks import notebook_of, pages
 

@@ -19,11 +19,11 @@ print(float(jax.jit(lambda x: x * x + 2)(3.0)))
 """
 
 
-def start(cache: Path, **environment: str) -> subprocess.Popen:
+def start(cache: Path, before: str = "", **environment: str) -> subprocess.Popen:
     """Start a process that compiles a few programs, with its cache in a folder."""
     changed = {"XDG_CACHE_HOME": str(cache), "GAPLESS_CACHE": "", **environment}
     return subprocess.Popen(
-        [sys.executable, "-c", COMPUTE],
+        [sys.executable, "-c", before + COMPUTE],
         env=os.environ | changed,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -100,6 +100,15 @@ def test_a_cache_that_cannot_be_used_is_done_without(
     assert float(jax.jit(lambda x: x * x + 2)(3.0)) == 11
     assert capsys.readouterr().err.count("\n") == (0 if fault == "off" else 1)
     assert fault == "no folder" or not entries(other_cache)
+
+
+def test_a_disk_that_is_full_costs_one_line(tmp_path: Path) -> None:
+    # no file may grow beyond a kilobyte, which a program exceeds
+    full = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"
+    assert computed(start(tmp_path, full)).count("\n") == 1
+    # what was written of an entry is deleted when there is room again
+    assert computed(start(tmp_path)).count("\n") <= 1
+    assert computed(start(tmp_path)) == ""
 
 
 def test_the_oldest_programs_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,12 @@ def block(self, node: nodes.math_block) -> None:
     """Write a formula on lines of its own, with its number where it has one."""
     number = f'<span class="eqno">({node["number"]})</span>' if node.get("number") else ""
     formula = mathml(node.astext(), "block")
-    self.body.append(f'<div class="math" role="group" tabindex="0">{number}{formula}</div>')
+    # a theme may wrap a formula in a container that has its anchors already
+    anchors = [anchor for anchor in node["ids"] if anchor not in node.parent["ids"]]
+    targets = "".join(f'<span id="{anchor}"></span>' for anchor in anchors)
+    self.body.append(
+        f'<div class="math" role="group" tabindex="0">{targets}{number}{formula}</div>'
+    )
     raise nodes.SkipNode
 
 

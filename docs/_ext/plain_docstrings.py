@@ -21,8 +21,29 @@ def _literal(match: re.Match[str]) -> str:
     return match["emphasis"] or f"\\{match[0]}"
 
 
+def _ahead_of_sections(lines: list[str]) -> list[str]:
+    """Return a docstring with the paragraphs that follow its sections put before them.
+
+    A section of numpy's convention ends where the next begins, so that a paragraph after
+    ``Parameters`` would be taken for one more parameter.
+    """
+    starts = [i for i in range(len(lines) - 1) if re.fullmatch(r"-{3,}", lines[i + 1].strip())]
+    if not starts:
+        return lines
+    first = starts[0]
+    body, found = [], []
+    for block in "\n".join(lines[first:]).split("\n\n"):
+        rows = block.split("\n")
+        is_prose = not any(row.startswith(" ") or re.fullmatch(r"-{3,}", row) for row in rows)
+        (found if is_prose and block.strip() else body).append(block)
+    text = "\n\n".join([*found, "\n\n".join(body)])
+    return [*lines[:first], *text.split("\n")]
+
+
 def protect(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Escape bars and stars outside of code, show commands as code, hide colons of attributes."""
+    if what in {"function", "method", "class", "exception", "property"}:
+        lines[:] = _ahead_of_sections(lines)
     for i, line in enumerate(lines):
         line = EXAMPLE.sub(r"\1``\2``", line)
         parts = CODE.split(line)

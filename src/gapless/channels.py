@@ -28,8 +28,8 @@ WEAK_RECOVERY: dict[Field, float] = {"real": 0.5, "complex": 1.0}
 def posterior_score(omega: Array, y: Array, variance: Array) -> Array:
     """Return g = (E[z | y, ω] − ω)/V for z ~ N(ω, V), y = |z|: AMP's output function.
 
-    g = (|y| tanh(ω|y|/V) − ω)/V. With label noise of variance Δ, V is replaced by V + Δ: g is the
-    derivative of log p(y | ω) in ω, and z + √Δ n ~ N(ω, V + Δ).
+    g = (|y| tanh(ω|y|/V) − ω)/V (A6). With label noise of variance Δ, V is replaced by V + Δ: g is
+    the derivative of log p(y | ω) in ω, and z + √Δ n ~ N(ω, V + Δ).
     """
     # the array's own library: one text serves NumPy in theory and JAX in runs
     tanh = omega.__array_namespace__().tanh
@@ -38,7 +38,7 @@ def posterior_score(omega: Array, y: Array, variance: Array) -> Array:
 
 
 def posterior_score_slope(omega: Array, y: Array, variance: Array) -> Array:
-    """Return the slope ∂g/∂ω = (y² (1 − tanh²(ω y/V))/V − 1)/V of `posterior_score`."""
+    """Return the slope ∂g/∂ω = (y² (1 − tanh²(ω y/V))/V − 1)/V of `posterior_score` (A6)."""
     tanh = omega.__array_namespace__().tanh
     # positive where the sign of z is in doubt and y² > V, negative where it is known
     return (y**2 * (1 - tanh(omega * y / variance) ** 2) / variance - 1) / variance
@@ -47,8 +47,8 @@ def posterior_score_slope(omega: Array, y: Array, variance: Array) -> Array:
 def complex_score(omega: Array, s: Array, variance: Array) -> Array:
     """Return g e^{−i arg ω}, the score of complex z ~ CN(ω, V) known by s = |z|, at ω > 0.
 
-    g = (E[z | s, ω] − ω)/V = (s ρ(2s|ω|/V) − |ω|)/V along the phase of ω, ρ = I₁/I₀ of Bessel's
-    functions: the mean of cos(arg z − arg ω). With complex noise V is replaced by V + Δ.
+    g = (E[z | s, ω] − ω)/V = (s ρ(2s|ω|/V) − |ω|)/V along the phase of ω (C7), ρ = I₁/I₀ of
+    Bessel's functions: the mean of cos(arg z − arg ω). With complex noise V is replaced by V + Δ.
     """
     return (s * mean_cosine(2 * omega * s / variance) - omega) / variance
 
@@ -99,9 +99,9 @@ def trimmed(cut: float = 3.0) -> Preprocessing:
 def weak_optimal(alpha: float, field: Field = "real") -> Preprocessing:
     """Return T(y) = (y² − 1)/(y² + √(α/δ_u) − 1), which recovers weakly at every α > δ_u.
 
-    It is the T of Mondelli and Montanari (2017) with T* = 1 − 1/y², δ_u = 1/2 for real signals and
-    1 for complex ones. It is bounded, T < 1, and its matrix is well conditioned. At α < δ_u, where
-    nothing is recovered, α/δ_u is replaced by 1 and T is that of `best`.
+    It is (A5), the T of Mondelli and Montanari (2017) with T* = 1 − 1/y², δ_u = 1/2 for real
+    signals and 1 for complex ones. It is bounded, T < 1, and its matrix is well conditioned. At α <
+    δ_u, where nothing is recovered, α/δ_u is replaced by 1 and T is that of `best`.
     """
     relative = ratio(alpha) / WEAK_RECOVERY[field]
     return Preprocessing("weak", partial(_weak, shift=max(relative, 1.0) ** 0.5 - 1), ())
@@ -125,7 +125,7 @@ def _best(y: Array) -> Array:
 
 
 best = Preprocessing("best", _best, ())
-"""T = 1 − 1/y², which has the largest overlap of all T at every α (Luo, Alghamdi and Lu 2018).
+"""T = 1 − 1/y² (A4), which has the largest overlap of all T at every α (Luo, Alghamdi, Lu 2018).
 
 T is unbounded below as y → 0, so its matrix is ill conditioned at finite N.
 """

@@ -164,7 +164,7 @@ amplitude = Loss(
 )
 """ℓ = (|ŷ| − |y|)², with a kink at ŷ = 0 that points up.
 
-∂²ℓ/∂ŷ² = 2 − 4|y| δ(ŷ); ``d2`` is 2, because no sample of a finite design has ŷ = 0. So almost
+∂²ℓ/∂ŷ² = 2 − 4|y| δ(ŷ) (V1); ``d2`` is 2, because no sample of a finite design has ŷ = 0. So almost
 everywhere the Hessian of Eq. 4 is Σ x xᵀ − μ 1, a Wishart matrix independent of y and W*. Its edge
 is (√α − 1)² before −μ; it has no outlier and no BBP transition at any α, neither at the start nor
 at the 1RSB states (docs/derivations/losses.md §2). The flow escapes because labels cross the kink

@@ -20,7 +20,7 @@ def tangent(v: Float[Array, "K N"], unit: Float[Array, "K N"]) -> Float[Array, "
 
 
 class Domain(ABC):
-    """Set of the states W, and everything that the flow and the Hessian need to know of it."""
+    """Set of the states W, with its retraction, tangent space and multiplier."""
 
     @abstractmethod
     def retract(self, w: Float[Array, "K N"]) -> Float[Array, "K N"]:

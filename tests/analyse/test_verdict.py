@@ -177,7 +177,7 @@ def test_figure_1_is_judged_at_the_papers_size_alone(alpha, hits, expected):
     assert claim.verdict == "cannot tell at this size"
     assert f"{hits} of 6" in claim.ours
     assert claim.size == "N = 768, 6 runs; stated of N = 16384"
-    assert f"{hits} had recovered" in claim.ours
+    assert f"{hits} have found the signal" in claim.ours
     (claim,) = fig1.claims(fig1.reduce(first_figure(16384, alpha, 1, 3)))
     assert claim.verdict == "cannot tell at this size"  # three runs are too few
 

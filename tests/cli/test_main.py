@@ -30,6 +30,8 @@ MISTAKES = [
     (["flow", "--n", "1000000", "--alpha", "10"], ["--n", "--alpha", "iB", "lower"]),
     (["flow", "--n", "32", "--alpha", "1e12"], ["--n", "--alpha", "iB", "lower"]),
     ([*FLOW, "--seed", "word"], ["--seed", "int"]),
+    (["status", "a", "b"], ["'b'", "one word too many", "6,7,8"]),
+    ([*SUCCESS, "7"], ["'7'", "one word too many", "6,7,8"]),
     ([*FLOW, "--seed", "-1"], ["--seed", "2**32"]),
     ([*FLOW, "--seed", "4294967296"], ["--seed", "2**32"]),
     ([*FLOW, "--seed", "0.5"], ["--seed", "int"]),
@@ -136,7 +138,7 @@ def test_help_shows_an_example(capsys, verb):
 def test_help_loads_nothing_heavy():
     code = (
         "import sys; from gapless.cli import main; main(['--help']);"
-        "sys.exit(sum(m in sys.modules for m in ('jax', 'matplotlib', 'scipy')))"
+        "sys.exit(sum(m in sys.modules for m in ('jax', 'matplotlib', 'pydantic', 'scipy')))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 

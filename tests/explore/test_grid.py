@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from gapless.explore import theory_grid
-from gapless.explore.grid import FLAGS, at, joint_density, label_density
+from gapless.explore import PARTS_BESIDE, theory_grid
+from gapless.explore.grid import FLAGS, joint_density, label_masses
 from gapless.losses import Loss, normalised, quartic
 from gapless.theory import bbp_threshold, bulk_density, threshold_state
 
@@ -16,7 +16,8 @@ EDGES = np.linspace(0, 8, 161)
 @pytest.mark.parametrize("loss", [quartic, normalised(1.0)], ids=lambda loss: loss.name)
 def test_binned_labels_have_the_moments_of_the_law(loss):
     state = threshold_state(loss, 10.0)
-    density, width = label_density(state.law, EDGES), EDGES[1]
+    width = EDGES[1]
+    density = label_masses(state.law, EDGES)[2].sum(axis=0) / width
     middle = EDGES[:-1] + width / 2
     assert abs(density.sum() * width - 1) < 1e-9
     # the midpoint rule of a bin: E ŷ² is short by width²/12, E|ŷ| by the kink at zero alone
@@ -33,22 +34,30 @@ def test_the_density_of_both_labels_has_the_law_of_each(loss):
     # along |y| it is built from that law: the law of |ŷ| given y has mass 1
     np.testing.assert_allclose(density.sum(axis=0) * width, teacher, rtol=1e-6)
     # the midpoint rule in y, whose second derivatives are of order one
-    error = abs(density.sum(axis=1) * width - label_density(law, EDGES)).max()
-    assert error < width**2
+    alone = label_masses(law, EDGES)[2].sum(axis=0) / width
+    assert abs(density.sum(axis=1) * width - alone).max() < width**2
 
 
-def test_the_label_given_y_belongs_to_one_y():
+def test_the_labels_given_y_are_those_of_its_nodes():
     law = threshold_state(quartic, 10.0).law
-    values = np.unique(at(law, 1.0).teacher)
-    assert values.size == 1
-    assert abs(values[0] - 1.0) <= np.diff(np.unique(law.teacher)).max()
+    size, weight, mass = label_masses(law, EDGES)
+    np.testing.assert_array_equal(size, np.unique(np.abs(law.teacher)))
+    # up to labels beyond the last edge, where y is large and its weight small
+    np.testing.assert_allclose(mass.sum(axis=1), weight, rtol=1e-12, atol=1e-14)
+    at = np.argmin(np.abs(size - 1.0))
+    nodes = np.abs(law.teacher) == size[at]
+    student, chance = np.abs(law.student[nodes]), law.weight[nodes] / weight[at]
+    middle = (EDGES[1:] + EDGES[:-1]) / 2
+    # a node lies in its interval, and both are within a bin of its middle
+    error = abs(mass[at] @ middle / weight[at] - chance @ student)
+    assert error < EDGES[1] + chance.max()
 
 
 def test_a_grid_holds_what_theory_says(tmp_path):
     loss, alphas = normalised(1.0), (6.0, 10.0)
     told: list[float] = []
     grid = theory_grid(loss, alphas, told.append, tmp_path)
-    assert sum(told) == len(alphas)
+    assert sum(told) == len(alphas) + PARTS_BESIDE
     state = threshold_state(loss, 10.0)
     assert grid["alpha"] == list(alphas)
     assert grid["energy"][1] == state.energy

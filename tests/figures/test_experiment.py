@@ -57,6 +57,19 @@ def test_another_loss_changes_the_loss_alone_and_is_refused_by_figures_with_thei
         experiment.points_of("smoke", 0, "no-such-loss")
 
 
+@pytest.mark.parametrize(
+    ("name", "own"), [*((f"fig{k}", "quartic") for k in range(1, 6)), ("bbp", "normalised:a=1.0")]
+)
+def test_a_figures_own_loss_is_no_other_loss(name, own):
+    """Its points, and therefore their addresses, are those of the figure without the option."""
+    experiment = load(name)
+    assert experiment.points_of("smoke", 0, own) == list(experiment.points("smoke", 0))
+    assert experiment.other_loss("smoke", 0, own) is None
+    assert experiment.other_loss("smoke", 0, None) is None
+    other = "normalised:a=0.5"
+    assert experiment.other_loss("smoke", 0, other) == other
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_points_that_all_failed_still_make_a_picture(name):
     experiment = load(name)

@@ -106,7 +106,7 @@ def test_claims_say_what_the_interval_allows(excess, spread, verdict):
     assert [claim.verdict for claim in judged] == 5 * [verdict]
     elsewhere = fig4.claims(fig4.reduce(table_by_hand(excess, spread)))
     assert {claim.verdict for claim in elsewhere} == {"cannot tell at this size"}
-    assert f"α = 10: {100 * excess:+.1f}" in judged[0].ours
+    assert f"α = 10: {100 * excess:+.1f}".replace("-", "−") in judged[0].ours
 
 
 def test_one_design_cannot_tell_and_failed_runs_are_left_out(records):

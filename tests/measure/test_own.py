@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from gapless.algorithms.starts import parse_start
-from gapless.measure.own import OwnBorder, OwnSimulation, own_spectra, states_from
-from gapless.measure.spectrum import parse_moment
+from gapless.measure.own import OwnSimulation, states_from
 from gapless.problem import OwnProblem, problem_from_arrays
 
 M, N = 64, 8
@@ -33,7 +32,6 @@ def test_the_address_depends_on_every_number_of_the_data():
     assert len(set(parameters)) == 4
     assert OwnSimulation.of(own_with()).model_dump_json() == parameters[0]
     assert json.loads(parameters[0])["digest"] == own_with().digest
-    assert OwnBorder.of(own_with()).digest == own_with().digest
 
 
 def test_records_are_those_of_a_simulation_and_of_the_units():
@@ -54,20 +52,6 @@ def test_starts_are_random_spectral_or_at_an_overlap():
     assert np.asarray(own.problem.overlap(spectral)).min() > 0.3
     with pytest.raises(ValueError, match="no teacher"):
         states_from(own_with(), parse_start("overlap:0.5"))
-
-
-def test_the_threshold_is_the_energy_of_permuted_labels():
-    """Without a teacher as with one: the flow and the twins do not depend on it."""
-    energies = []
-    for teacher in (None, SIGNAL):
-        own = own_with(teacher=teacher, norm=np.linalg.norm(SIGNAL))
-        found = own_spectra(own, parse_moment("threshold")).table.to_pylist()
-        energies.append([one["threshold_energy"] for one in found])
-        for one in found:
-            if one["reached"]:
-                assert one["energy"] == pytest.approx(one["threshold_energy"], abs=1e-3)
-                assert (one["vector_overlap"][0] is None) == (teacher is None)
-    np.testing.assert_allclose(energies[0], energies[1])
 
 
 PEAK = """

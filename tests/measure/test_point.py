@@ -10,7 +10,7 @@ import pytest
 from gapless.figures import NAMES, load
 from gapless.flow import Outcome
 from gapless.measure import Cost, Point
-from gapless.measure.point import FAILED, counted, finite
+from gapless.measure.point import FAILED, column, counted, finite
 from gapless.measure.simulation import Simulation
 
 
@@ -57,8 +57,8 @@ def test_what_is_missing_is_null_and_what_is_there_is_exact():
     values = rng.normal(size=(50, 4))
     values[rng.random(values.shape) < 0.3] = np.inf
     present = rng.random(50) < 0.5
-    for column, own in ((finite(values[:, 0], present), values[:, 0]), (finite(values), values)):
-        for run, value in enumerate(column.to_pylist()):
+    for found, own in ((finite(values[:, 0], present), values[:, 0]), (finite(values), values)):
+        for run, value in enumerate(found.to_pylist()):
             expected = [v if np.isfinite(v) else None for v in np.atleast_1d(own[run]).tolist()]
             if own.ndim == 1:
                 assert value == (expected[0] if present[run] else None)
@@ -86,6 +86,14 @@ def test_runs_of_a_failed_design_are_those_of_a_measured_one():
     assert (
         point.failed("why").select([*known, "run"]).equals(point.measure().select([*known, "run"]))
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [("a", pa.string()), (None, pa.string()), (0.5, pa.float64()), (3, pa.float64())],
+)
+def test_a_single_value_stands_for_all_rows(value, kind):
+    assert column(value, kind, 4).equals(pa.array([value] * 4, kind))
 
 
 CODE = """

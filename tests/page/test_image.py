@@ -24,7 +24,7 @@ from gapless.page.image import (
     render,
     save,
 )
-from gapless.page.panels import Axis, Heat, Mark, Panel, Picture, Print, Series
+from gapless.page.panels import DARKEST, Axis, Heat, Mark, Panel, Picture, Print, Series
 from pictures import pictures
 
 TEXT = "{http://www.w3.org/2000/svg}text"
@@ -130,6 +130,14 @@ def test_shades_are_the_values_between_their_limits():
     (image,) = axes.get_images()
     np.testing.assert_allclose(np.asarray(image.get_array()), expected)
     assert image.get_extent() == [0, 3, -1, 1]
+    # beside it the colour bar: from the lower limit's shade to the upper one's, under its name
+    (bar,) = axes.child_axes
+    (scale,) = bar.get_images()
+    assert (bar.get_ylabel(), bar.get_ylim()) == ("density", heat.range)
+    assert scale.get_cmap() == image.get_cmap()
+    assert scale.get_clim() == image.get_clim()
+    ramp = np.asarray(scale.get_array())[:, 0]
+    np.testing.assert_allclose(ramp, np.linspace(0, DARKEST, len(ramp)))
     with pytest.raises(ValueError, match="not linear"):
         Panel("", Axis("x", "log"), Axis("y"), [], heat=heat)
 
@@ -232,6 +240,17 @@ def test_an_upper_scale_is_the_lower_one_times_its_factor():
     assert upper.get_xlabel() == "iterations"
     with pytest.raises(ValueError, match="upper scale"):
         replace(panel, x=Axis("t", "symlog"))
+
+
+def test_a_legend_above_its_panel_covers_neither_curves_nor_title():
+    panel = replace(labelled().rows[0][0], legend="above")
+    figure = render(Picture("", [[panel]]))
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    legend = axes.get_legend()
+    assert legend is not None
+    assert legend.get_window_extent().y0 >= axes.get_window_extent().y1
+    assert axes.title.get_window_extent().y0 >= legend.get_window_extent().y1 - 1
 
 
 def test_a_panel_may_have_a_legend_of_its_own():

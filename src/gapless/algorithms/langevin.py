@@ -25,10 +25,11 @@ def langevin(
 
         W ← √N · U/|U|,   U = W + h V(W) + √(2Th) P ξ,   ξ ~ N(0, 1_N),
 
-    V the velocity of Eq. 2, P the projector on the tangent space. As h → 0 this is Brownian motion
-    on the sphere with drift V; it leaves the Gibbs measure ∝ exp(−L/T) invariant, L the extensive
-    loss of Eq. 1. Dividing by the norm makes the Itô drift −T(N−1)/N W that keeps W on the sphere.
-    Averages are off by O(h). Without the sphere P is 1, W ← U, and exp(−L/T) is a density on R^N.
+    which is (A10): V is the velocity of Eq. 2, P the projector on the tangent space. As h → 0 this
+    is Brownian motion on the sphere with drift V (A11); it leaves the Gibbs measure ∝ exp(−L/T)
+    invariant, L the extensive loss of Eq. 1. Dividing by the norm makes the Itô drift −T(N−1)/N W
+    that keeps W on the sphere. Averages are off by O(h). Without the sphere P is 1, W ← U, and
+    exp(−L/T) is a density on R^N.
 
     Parameters
     ----------

@@ -75,7 +75,7 @@ def median_error(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
 
 
 def corner(exponents: Mapping[float, np.ndarray]) -> tuple[float, float]:
-    """Return the corner α_c of exponent = b − k max(α_c − α, 0), and its standard error.
+    """Return the corner α_c of exponent = b − k max(α_c − α, 0), and its standard error (D7).
 
     The fit is least squares on the medians over sets; its error comes from resampled sets of each
     α.

@@ -1,11 +1,10 @@
-"""Fractions and means of runs with errors that know the clusters: K runs share one design."""
+"""Fractions and means of runs with cluster-robust errors: K runs share one design."""
 
 from dataclasses import dataclass
 from math import inf, nan, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri, stdtrit  # scipy.stats takes longer to load than most answers
 
 
 @dataclass(frozen=True)
@@ -100,6 +99,8 @@ def share(flags: ArrayLike, cluster: ArrayLike) -> Fraction:
 
 def wilson(fraction: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """Return the Wilson score interval of a fraction of n (not necessarily whole) trials."""
+    from scipy.special import ndtri  # see `student_half_width`
+
     z = float(ndtri(0.5 + level / 2))
     centre = (fraction + z**2 / (2 * n)) / (1 + z**2 / n)
     # Wilson's, not ± 1.96 standard errors: those vanish at 0 and 1 of n
@@ -119,6 +120,9 @@ def student_half_width(error: float, clusters: int, level: float = 0.95) -> floa
     error
         Standard error of the mean, from the clusters.
     """
+    # loaded when an interval is made, after the runs; scipy.stats takes longer than most answers
+    from scipy.special import stdtrit
+
     if clusters < 2:
         return inf
     return float(stdtrit(clusters - 1, 0.5 + level / 2)) * error

@@ -4,12 +4,16 @@ A run is solved when its energy L/N fell to 1e-8 within the time budget, the pap
 run has recovered the signal when q > 1 − 1e-6 at its end.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 
 from gapless.analyse.statistics import Fraction, intraclass_correlation, success_fraction
 from gapless.flow import Outcome
 from gapless.flow.outcome import RECOVERED_OVERLAP
+
+if TYPE_CHECKING:  # loaded when a table is made: workers begin to measure before that
+    import pandas as pd
 
 TOLERANCES = {1e-4: "1e-4", 1e-6: "1e-6", 1e-8: "1e-8", 1e-10: "1e-10"}
 """Energies L/N of the recorded first passages, and their names: the possible criteria."""
@@ -24,13 +28,13 @@ def success_column(tolerance: float) -> str:
     return f"t_{TOLERANCES[tolerance]}"
 
 
-def solved(table: pd.DataFrame, tolerance: float = 1e-8) -> pd.Series:
+def solved(table: "pd.DataFrame", tolerance: float = 1e-8) -> "pd.Series":
     """Return the mask of solved runs, whose L/N fell to `tolerance` within the time budget."""
     # passages are recorded within the budget only
     return table[success_column(tolerance)].notna()
 
 
-def recovered(table: pd.DataFrame) -> pd.Series:
+def recovered(table: "pd.DataFrame") -> "pd.Series":
     """Return the mask of runs that recovered the signal, with q > 1 − 1e-6 at their end.
 
     The outcome is ``recovered``. Records of an earlier version of the measurement have this outcome
@@ -44,7 +48,7 @@ ENDED = tuple(o for o in Outcome if o not in (Outcome.recovered, Outcome.failed)
 """Other outcomes of runs, which `success_table` counts."""
 
 
-def first_runs(table: pd.DataFrame, runs: int | None) -> pd.DataFrame:
+def first_runs(table: "pd.DataFrame", runs: int | None) -> "pd.DataFrame":
     """Return the first ``runs`` runs of each (N, α), in order; None: all."""
     # in a fixed order, since `runs` keeps the first ones: parts of a store come in any
     table = table.sort_values(["n", "alpha", "design", "run"])
@@ -52,8 +56,8 @@ def first_runs(table: pd.DataFrame, runs: int | None) -> pd.DataFrame:
 
 
 def success_table(
-    table: pd.DataFrame, runs: int | None = None, tolerance: float = 1e-8
-) -> pd.DataFrame:
+    table: "pd.DataFrame", runs: int | None = None, tolerance: float = 1e-8
+) -> "pd.DataFrame":
     """Return one row for each (N, α): fractions solved and recovered, gradients per run.
 
     `successes`, `fraction`, `low` and `high` are those of the runs that are `solved`; four further
@@ -72,6 +76,8 @@ def success_table(
     tolerance
         Largest L/N of a solved run.
     """
+    import pandas as pd
+
     table = first_runs(table, runs)
     table = table.assign(solved=solved(table, tolerance), recovered=recovered(table))
     result = []
@@ -115,7 +121,7 @@ def success_table(
     return pd.DataFrame(result).replace({np.nan: None})
 
 
-def _fractions(good: pd.DataFrame, event: str) -> tuple[dict[float, Fraction], float]:
+def _fractions(good: "pd.DataFrame", event: str) -> tuple[dict[float, Fraction], float]:
     """Return the fraction of runs with an event at each α, and the intraclass correlation."""
     # by design: its runs share X, and only their numbers enter
     by_design = (

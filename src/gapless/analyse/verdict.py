@@ -8,6 +8,7 @@ the range, or with too few runs, the verdict is "cannot tell at this size", and 
 sizes of the number and of the statement.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isnan
@@ -23,6 +24,8 @@ RARELY = 0.05
 """Reading of "never" and "none": in fewer than one run of twenty."""
 CLOSE = 0.05
 """Reading of "good approximation", "nicely", "is": within 5 %. The paper gives no number."""
+MINUS = re.compile(r"(?<![\w.])-(?=\d)")
+"""A hyphen in place of a minus: before a number, and not in 1e-8 or a range."""
 LEAST_RUNS = 4
 """Smallest number of runs for a verdict on the runs of a size."""
 MOSTLY = 0.5
@@ -161,6 +164,10 @@ def judged(
     size, of
         Sample of the parts, and the statement with the bounds and sizes.
     """
-    told = [] if size is None else [f"N = {size.n:g}, {size.runs} runs"]
+    told = (
+        []
+        if size is None
+        else [f"N = {size.n:g}, {size.runs} {'run' if size.runs == 1 else 'runs'}"]
+    )
     told += [] if of is None else [f"stated of {of.sizes}"]
-    return Claim(statement, ours, together(*parts), "; ".join(told))
+    return Claim(statement, MINUS.sub("−", ours), together(*parts), "; ".join(told))

@@ -71,7 +71,7 @@ def border(
     from gapless.losses import parse_loss
     from gapless.measure.border import BorderPoint
     from gapless.measure.design_point import check_runs, sweep_points
-    from gapless.measure.own import OwnBorder
+    from gapless.measure.own_hessians import OwnBorder
 
     check_runs(RUNS if runs is None else runs, runs_per_design)
     if engine.shard is not None and out is None:

@@ -3,7 +3,6 @@
 import os
 import sys
 import tempfile
-import webbrowser
 from contextlib import suppress
 from pathlib import Path
 from signal import default_int_handler
@@ -12,7 +11,6 @@ from gapless.cli.failing import tell_failures_in
 from gapless.cli.shared import Json, Whole, meter, numbers, print_json
 from gapless.files import reason, shown, write_durably
 from gapless.interrupts import answering
-from gapless.program_cache import CacheUnusableError, user_cache
 
 MOST_WORKERS = 8
 """Largest number of processes: beyond it their start takes longer than their share of the work."""
@@ -54,6 +52,7 @@ def explore(
         Print one JSON object.
     """
     from gapless.explore import (
+        PARTS_BESIDE,
         SIZES,
         Workers,
         dozen,
@@ -73,8 +72,9 @@ def explore(
     if export is not None:
         _make_folder(export)
     cache, few = grid_cache(), dozen(alphas)
+    parts = len(alphas) + PARTS_BESIDE + len(SIZES) * len(few)
     with (
-        meter("explore", len(losses) * (len(alphas) + len(SIZES) * len(few))) as progress,
+        meter("explore", len(losses) * parts) as progress,
         Workers(_cores()) as each,
     ):
         grids = [theory_grid(here, alphas, progress.advance, cache, each) for here in losses]
@@ -101,6 +101,8 @@ def explore(
         print_json({"page": address}) if as_json else sys.stdout.write(f"{address}\n")
         sys.stdout.flush()
         if browser and _has_display():
+            import webbrowser
+
             webbrowser.open(address)
         # how it is meant to end
         with suppress(KeyboardInterrupt), answering(default_int_handler):
@@ -131,6 +133,8 @@ def _has_display() -> bool:
 
 def grid_cache() -> Path | None:
     """Return the folder of cached grids, None without a cache."""
+    from gapless.program_cache import CacheUnusableError, user_cache
+
     try:
         folder = user_cache()
         folder.mkdir(parents=True, exist_ok=True)

@@ -20,8 +20,9 @@ def tell_failures(name: str, total: int, failures: "Sequence[Failure]") -> None:
         return
     failed = sum(failure.points for failure in failures)
     passing = sum(failure.points for failure in failures if failure.passing)
-    again = f"the next run measures {passing} of them again, " if passing else ""
-    sys.stderr.write(f"{name}: {failed} of {total} points failed; {again}--retry-failed all\n")
+    again = f"the next run measures {passing} of them again, and " if passing else ""
+    remedy = f"{again}with --retry-failed it measures all of them again"
+    sys.stderr.write(f"{name}: {failed} of {total} points failed; {remedy}\n")
     for failure in failures[:MOST_REASONS]:
         sys.stderr.write(f"  {failure.points}: {' '.join(failure.reason.split())}\n")
     if len(failures) > MOST_REASONS:

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from cyclopts import App, CycloptsError
-from pydantic import ValidationError
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from gapless import interrupts
 from gapless.cli import (
@@ -56,6 +55,8 @@ POSITIONAL = ("figures", "dir", "file")
 app = App(
     name="gapless",
     help="Gradient flow in phase retrieval: dynamics, Hessians, replica theory and BBP.",
+    # no `--empty-loss` beside an option that may be repeated
+    default_parameter=Parameter(negative_iterable=()),
     suppress_keyboard_interrupt=False,
     print_error=False,
     exit_on_error=False,
@@ -76,12 +77,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         pin_threads()
         app(tokens)
+    except UnusedCliTokensError as error:
+        extra = " ".join(error.unused_tokens or ())
+        remedy = "lists have commas (--alpha 6,7,8), and a folder or file stands alone"
+        return _complain(f"{extra!r} is one word too many; {remedy}", tokens)
     except CycloptsError as error:
         return _complain(str(error), tokens)
-    except ValidationError as error:
-        return _complain("; ".join(_validation_line(item) for item in error.errors()), tokens)
     except ValueError as error:
-        return _complain(str(error), tokens)
+        return _complain(_said(error), tokens)
     except KeyboardInterrupt:
         sys.stderr.write(interrupts.last_words())
         return interrupts.EXIT_CODE
@@ -104,6 +107,14 @@ def _complain(message: str, tokens: list[str]) -> int:
     command = f"gapless {verb}".strip()
     sys.stderr.write(f"{command}: {line} (see {command} --help)\n")
     return 2
+
+
+def _said(error: ValueError) -> str:
+    from pydantic import ValidationError  # commands without points do not load it
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(_validation_line(item) for item in error.errors())
 
 
 def _validation_line(item) -> str:

@@ -176,7 +176,10 @@ def sentence(own: "OwnProblem") -> str:
     )
     if own.problem.teacher is not None:
         return factors
-    return "no teacher: interpolated is the signal, where the data determine one\n" + factors
+    return (
+        "no teacher: interpolated is the signal, where the data determine one; of noisy data the "
+        "signal is at positive energy, with a misfit of the size of the noise\n" + factors
+    )
 
 
 def saved(path: Path, states: "Sequence[SavedState]", runs: int) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +22,7 @@ from gapless.cli.shared import (
     table_text,
 )
 from gapless.cli.slurm import check_shares, job_array
-from gapless.files import tell
+from gapless.files import shown, tell
 from gapless.page.panels import PLAIN
 
 if TYPE_CHECKING:
@@ -60,9 +61,10 @@ def reproduce(
         The same seed gives the same numbers, whatever the workers.
     loss
         Another loss for fig1 … fig5 and bbp, as in gapless flow: normalised:a=0.5, module:name. The
-        pictures name it, and the paper's statements are not judged.
+        pictures name it, and statements about the figure's own loss are not judged.
     out
-        Folder of records, pictures and report; results/SCALE by default.
+        Folder of records, pictures and report, results/SCALE by default. All figures in it are
+        drawn; a folder of its own is drawn sooner, and another loss needs one.
     dry_run
         Print only points, expected time and memory, from a calibration of some ten seconds for
         each figure.
@@ -119,12 +121,14 @@ def reproduce(
         if lacking := _lacking(name, needed, engine):
             raise ValueError(f"scale, workers: {lacking}")
         spec = {"experiment": name, "version": experiment.version, "scale": scale, "seed": seed}
-        spec |= {} if loss is None else {"loss": loss}
+        other = experiment.other_loss(scale, seed, loss)
+        spec |= {} if other is None else {"loss": other}
         sweeps.append(Sweep(experiment, points, folder / name, spec))
     measured = run_sweeps(sweeps, engine)
     page = None
     # parts of a job array would draw over each other: `gapless report` does it when all are there
     if engine.shard is None:
+        _tell_what_is_drawn(folder)
         page = write_report(folder, _own(experiments), size=size, workers=engine.processes)
     for one in measured:
         one.check()
@@ -213,12 +217,22 @@ def report(
     except ValueError as error:
         raise ValueError(f"experiment: {str(error).removeprefix('figures: ')}") from None
     _check_names(own)
+    _tell_what_is_drawn(dir)
     page = write_report(dir, _own(own), size=size)
     failures = tell_failures_in(dir)
     if as_json:
         print_json({"report": str(page), "failures": failures})
     else:
         sys.stdout.write(f"{page}\n")
+
+
+def _tell_what_is_drawn(folder: Path) -> None:
+    """Report on stderr the figures of a folder of several, which are all drawn."""
+    from gapless.store import StoreError, stores_in
+
+    with suppress(StoreError):
+        if len(stores := stores_in(folder)) > 1:
+            tell(f"drawing the {len(stores)} figures of {shown(folder)}")
 
 
 def _estimates(plans, engine: Engine, shares: int = 1) -> list[tuple[float, float]]:

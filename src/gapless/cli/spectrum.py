@@ -124,7 +124,8 @@ def spectrum(
     from gapless.losses import parse_loss
     from gapless.measure.crossing import CrossingPoint
     from gapless.measure.design_point import check_runs
-    from gapless.measure.own import label_moments, own_spectra, shape_of
+    from gapless.measure.own import shape_of
+    from gapless.measure.own_hessians import label_moments, own_spectra
     from gapless.measure.spectrum import Moment, check_lowest, design_spectra, parse_moment
 
     check_runs(RUNS if runs is None else runs, runs_per_design)

@@ -105,7 +105,6 @@ def success(
         Print one JSON object.
     """
     from gapless.analyse.success import first_runs, success_column
-    from gapless.figures import by_time as courses
     from gapless.figures import success as figure
     from gapless.measure.design_point import check_runs, sweep_points
     from gapless.measure.simulation import Simulation
@@ -138,6 +137,9 @@ def success(
     records = records[records.address.isin(addresses)]
     fractions = figure.reduce(records, runs, tolerance)
     rows = fractions.rows()
+    # loaded after the runs, as pandas is by their table
+    from gapless.figures import by_time as courses
+
     timed = courses.courses(first_runs(records, runs), tolerance) if by_time else None
     if plot is not None:
         drawn = figure.picture(fractions) if timed is None else courses.picture(timed)

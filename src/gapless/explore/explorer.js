@@ -7,12 +7,12 @@
   const shown = value => Charts.shown(typeof value === "number" && Math.abs(value) < 1e-9 ? 0 : value);
   const line = {style: "lines", dash: "solid", low: null, high: null, note: null, legend: null, marker: "circle",
     width: 1.2, band: false, steps: false, fill: false};
-  const INK = 6, GREY = 7, HIGHEST = 0.9;
+  const INK = 6, GREY = 7;
   const mark = (axis, value, name, dash, colour, side = "left", at = 1) =>
     ({axis, value, name, dash, colour, side, at, width: 0.9, until: null});
   const axis = (name, range) => ({name, scale: "linear", range, ticks: null});
   const panel = (title, x, y, series, marks, {across = [null, null], up = [0, null], heat = null} = {}) =>
-    ({title, x: axis(x, across), y: axis(y, up), series, marks, heat, size: [4.6, 3.5]});
+    ({title, x: axis(x, across), y: axis(y, up), series, marks, heat, size: [4.6, 3.5], own_legend: true});
   const known = values => values.flat(Infinity).filter(value => value !== null);
   const least = values => known(values).reduce((a, b) => Math.min(a, b), Infinity);
   const most = values => known(values).reduce((a, b) => Math.max(a, b), -Infinity);
@@ -47,7 +47,8 @@
         of("ground state, 1RSB", over(grid.ground_energy), 1, {dash: "dash"}),
       ],
       // one scale of shades for all α
-      heats: grid.joint.map(rows => ({x: [0, cells], y: [0, cells], colour: 0, values: rows.map(row => row.map(p => HIGHEST * p / brightest))})),
+      heats: grid.joint.map(rows => ({name: "probability density", x: [0, cells], y: [0, cells], colour: 0, range: [0, brightest],
+        values: rows.map(row => row.map(p => Charts.DARKEST * p / brightest))})),
       diagonal: [{...line, name: "ŷ = y", x: [0, cells], y: [0, cells], colour: GREY, dash: "dot"}],
       // ends of the axes at which every α fits
       ends: {
@@ -275,7 +276,8 @@
     const step = at => {
       if (!playing) return;
       if (at - last >= STEP_MS) {
-        last = at;
+        // after a late frame the next comes sooner
+        last = Math.max(last + STEP_MS, at - STEP_MS);
         if (+slider.value >= +slider.max) return stop();
         slider.value = +slider.value + 1;
         slider.dispatchEvent(new Event("input"));

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gapless.explore.band import band_at
+from gapless.explore.band import band_along
 from gapless.explore.kept import kept
 from gapless.explore.workers import Each, in_turn
 from gapless.labels import LabelLaw
@@ -21,8 +21,11 @@ from gapless.theory import (
     threshold_state,
 )
 
-VERSION = 4
+VERSION = 5
 """Version of a grid's content, raised by hand; cached grids of another version are made anew."""
+PARTS_BESIDE = 2
+"""Parts of a grid beside the state at each α: the band, whose first minima take a second, and the
+readings."""
 ALPHAS = tuple(np.arange(5.0, 17.25, 0.5).tolist())
 LABELS = np.linspace(0.0, 4.0, 81)
 """Edges of the bins of |ŷ|."""
@@ -47,7 +50,7 @@ def theory_grid(
 
     Keys: ``loss``; ``readings`` (α_BBP by reading) and ``random_start``; ``given``, ``labels``
     (middles of the bins of |ŷ|), ``teacher`` (density of |y|); ``alpha`` and columns beside it
-    (`VALUES`, those of `band_at`, ``ground_energy``, ``hessian_edge`` and ``hessian_outlier``:
+    (`VALUES`, those of `band_along`, ``ground_energy``, ``hessian_edge`` and ``hessian_outlier``:
     after −μ, ``flags``); ``law``, ``conditional``, ``joint`` (rows of |ŷ| and columns of |y| in the
     cells of side ``cell``), ``eigenvalues`` (before −μ), ``hessian_eigenvalues`` and
     ``density`` for each α. None where there is none.
@@ -55,7 +58,7 @@ def theory_grid(
     Parameters
     ----------
     progress
-        Called with 1 for each α.
+        Called with 1 for each part: α, and `PARTS_BESIDE`.
     cache
         Folder in which grids are cached by loss and α.
     each
@@ -69,8 +72,12 @@ def theory_grid(
         built_in = is_built_in(loss)
         spread = each if built_in else in_turn
         given = loss.name if built_in else loss
-        found = spread(_state, [(given, alpha) for alpha in alphas], progress)
-        states = [state for state in found if isinstance(state, dict)]
+        # the longest first: what is left at the end is spread evenly
+        parts = [("band", given, alphas), ("readings", given, ())]
+        parts += [("state", given, (alpha,)) for alpha in alphas]
+        band, readings, *found = spread(_part, parts, progress)
+        # by column, of the α with a state
+        states = [one | at for one, at in zip(found, band, strict=True) if isinstance(one, dict)]
         if not states:
             raise ValueError(
                 f"loss: {loss.name} has no threshold state at these alpha: {found[-1]}"
@@ -78,8 +85,7 @@ def theory_grid(
         middle = (LABELS[1:] + LABELS[:-1]) / 2
         return {
             "loss": loss.name,
-            "readings": threshold_readings(loss),
-            "random_start": random_start(loss),
+            **readings,
             "given": list(GIVEN),
             "labels": plain(middle),
             "cell": float(CELLS[1]),
@@ -89,14 +95,19 @@ def theory_grid(
 
     grid, there = kept(cache, "grid", [VERSION, loss.name, list(alphas)], make)
     if there:
-        progress(float(len(alphas)))
+        progress(float(len(alphas) + PARTS_BESIDE))
     return grid
 
 
-def _state(loss: Loss | str, alpha: float) -> dict[str, Any] | str:
-    """Return `state_at`, or the reason why there is none."""
+def _part(what: str, loss: Loss | str, alphas: Sequence[float]) -> Any:
+    """Return the band along α, the readings, or the state at one α or why there is none."""
+    loss = parse_loss(loss) if isinstance(loss, str) else loss
+    if what == "band":
+        return band_along(loss, alphas)
+    if what == "readings":
+        return {"readings": threshold_readings(loss), "random_start": random_start(loss)}
     try:
-        return state_at(parse_loss(loss) if isinstance(loss, str) else loss, alpha)
+        return state_at(loss, *alphas)
     except (ValueError, NotConverged) as error:
         return str(error)
 
@@ -113,16 +124,17 @@ def state_at(loss: Loss, alpha: float) -> dict[str, Any]:
     density = np.nan_to_num(bulk_density(law, loss, alpha, grid))
     record = state.record()
     outlier = None if state.outlier is None else state.outlier - state.mu
+    size, weight, mass = label_masses(law, LABELS)
+    nearest = [int(np.argmin(np.abs(size - y))) for y in GIVEN]
     return {
         "alpha": alpha,
         **{name: record[name] for name in VALUES},
         "ground_energy": ground_state(loss, alpha).energy,
-        **band_at(loss, alpha),
         "hessian_edge": state.bulk_edge - state.mu,
         "hessian_outlier": outlier,
         "flags": {name: record["flags"][name] for name in FLAGS},
-        "law": plain(label_density(law, LABELS), 4),
-        "conditional": [plain(label_density(at(law, y), LABELS), 4) for y in GIVEN],
+        "law": plain(mass.sum(axis=0) / np.diff(LABELS), 4),
+        "conditional": [plain(mass[k] / weight[k] / np.diff(LABELS), 4) for k in nearest],
         "joint": [plain(row, 3) for row in joint_density(law)],
         "eigenvalues": plain(grid, 5),
         "hessian_eigenvalues": plain(grid - state.mu, 5),
@@ -130,27 +142,23 @@ def state_at(loss: Loss, alpha: float) -> dict[str, Any]:
     }
 
 
-def at(law: LabelLaw, y: float) -> LabelLaw:
-    """Return the law of the student's label at the node of the teacher's label nearest to y."""
-    values = np.unique(law.teacher)
-    here = law.teacher == values[np.argmin(np.abs(values - y))]
-    return LabelLaw(law.student[here], law.teacher[here], law.weight[here])
+def label_masses(law: LabelLaw, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the |y| of a law's nodes, (Y,), their weights, (Y,), and the mass of |ŷ| in bins.
 
-
-def label_density(law: LabelLaw, edges: np.ndarray) -> np.ndarray:
-    """Return the mean density of |ŷ| in each bin, shape (B,), of a law on quadrature nodes.
-
-    Each node represents the interval around it: at each y the distribution function is interpolated
-    from its values midway through each weight, so that bins narrower than the nodes stay smooth.
+    The mass has shape (Y, B) and sums to the weights. Each node represents the interval around it:
+    at each |y| the distribution function is interpolated from its values midway through each
+    weight, so that bins narrower than the nodes stay smooth.
     """
-    order = np.lexsort((law.student, law.teacher))
-    student, weight = np.abs(law.student[order]), law.weight[order]
-    starts = np.flatnonzero(np.diff(law.teacher[order], prepend=np.nan) != 0)
-    total = np.zeros(edges.size)
-    for here in np.split(np.arange(student.size), starts[1:]):
-        cumulative = np.cumsum(weight[here]) - weight[here] / 2
-        total += np.interp(edges, student[here], cumulative, 0.0, float(weight[here].sum()))
-    return np.diff(total) / np.diff(edges)
+    student, size = np.abs(law.student), np.abs(law.teacher)
+    order = np.lexsort((student, size))
+    student, size, weight = student[order], size[order], law.weight[order]
+    starts = np.flatnonzero(np.diff(size, prepend=-1.0) > 1e-9)
+    total = np.add.reduceat(weight, starts)
+    below = np.empty((starts.size, edges.size))
+    for row, first, last in zip(range(starts.size), starts, [*starts[1:], size.size], strict=True):
+        cumulative = np.cumsum(weight[first:last]) - weight[first:last] / 2
+        below[row] = np.interp(edges, student[first:last], cumulative, 0.0, total[row])
+    return size[starts], total, np.diff(below)
 
 
 def joint_density(law: LabelLaw, edges: np.ndarray = CELLS) -> np.ndarray:
@@ -159,16 +167,10 @@ def joint_density(law: LabelLaw, edges: np.ndarray = CELLS) -> np.ndarray:
     The law of |ŷ| at each node of y is averaged over the cells of |ŷ|, and interpolated in y to the
     middles of the cells of |y|, whose own law is that of a standard normal number.
     """
-    order = np.argsort(np.abs(law.teacher), kind="stable")
-    size = np.abs(law.teacher[order])
-    starts = np.flatnonzero(np.diff(size, prepend=-1.0) > 1e-9)
-    # a row for each |y|: the density of |ŷ| given it
-    given = []
-    for here in np.split(order, starts[1:]):
-        weight = law.weight[here] / law.weight[here].sum()
-        given.append(label_density(LabelLaw(law.student[here], law.teacher[here], weight), edges))
+    size, weight, mass = label_masses(law, edges)
+    given = (mass / weight[:, None] / np.diff(edges)).T
     middle = (edges[1:] + edges[:-1]) / 2
-    across = np.array([np.interp(middle, size[starts], column) for column in np.array(given).T])
+    across = np.array([np.interp(middle, size, column) for column in given])
     return across * np.sqrt(2 / np.pi) * np.exp(-(middle**2) / 2)
 
 

@@ -63,27 +63,26 @@ class Workers:
         if self.count < 2 or len(items) < 2:
             return in_turn(function, items, done)
         self._start()
-        pipes = [pipe for _, pipe in self.started]
         found: dict[int, Any] = {}
-        left = {}
-        for first, pipe in enumerate(pipes):
-            # every k-th: neighbouring items cost about the same
-            mine = range(first, len(items), len(pipes))
-            with suppress(OSError):
-                pipe.send((function, [(i, items[i]) for i in mine]))
-                left[pipe] = len(mine)
-        while left:
-            ready = wait(list(left))
-            for pipe in [one for one in left if one in ready]:
+        left, idle = iter(enumerate(items)), [pipe for _, pipe in self.started]
+        busy: list[Any] = []
+        while True:
+            # one item each, the next when it is done: unequal items end together
+            for pipe, (i, item) in zip(idle, left, strict=False):
+                with suppress(OSError):
+                    pipe.send((function, i, item))
+                    busy.append(pipe)
+            if not busy:
+                break
+            idle, ready = [], wait(busy)
+            for pipe in [one for one in busy if one in ready]:
+                busy.remove(pipe)
                 try:
                     i, found[i] = pipe.recv()
                 except (EOFError, OSError):
-                    del left[pipe]
                     continue
+                idle.append(pipe)
                 done(1.0)
-                left[pipe] -= 1
-                if not left[pipe]:
-                    del left[pipe]
         lost = [i for i in range(len(items)) if i not in found]
         found |= zip(lost, in_turn(function, [items[i] for i in lost], done), strict=True)
         return [found[i] for i in range(len(items))]
@@ -107,6 +106,5 @@ def _serve(pipe: Connection) -> None:
     pin_threads()
     with suppress(EOFError, OSError):
         while True:
-            function, items = pipe.recv()
-            for i, item in items:
-                pipe.send((i, function(*item)))
+            function, i, item = pipe.recv()
+            pipe.send((i, function(*item)))

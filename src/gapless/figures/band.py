@@ -214,8 +214,7 @@ def picture(found: Landscape) -> Picture:
     paper = Mark("x", PAPER_ALPHA_BBP, f"the paper's {PAPER_ALPHA_BBP:g}", dash="dot")
     below = float(np.min([np.nanmin(np.asarray(s.y, float)) for s in curves + dots]))
     return Picture(
-        "quartic loss, labels that know nothing; shaded: complexity Σ of marginal minima; bars: "
-        f"{TWO_ERRORS}",
+        f"labels without a signal; shaded: complexity Σ of marginal minima; bars: {TWO_ERRORS}",
         (
             (
                 Panel(
@@ -228,7 +227,7 @@ def picture(found: Landscape) -> Picture:
                     legend="outside",
                 ),
                 Panel(
-                    "Border toward a signal: unstable below zero",
+                    "Toward a signal: unstable below 0",
                     *(alpha, Axis("φ(γ̄) − μ")),
                     ends + stable,
                     (zero, paper),
@@ -299,13 +298,17 @@ def claims(found: Landscape) -> list[Claim]:
     for source in found.sources:
         ends = source.alpha - 1.96 * source.error, source.alpha + 1.96 * source.error
         part = verdict(NEAR, source.alpha, ends, Sample(source.n, source.size))
-        read = f"α = {source.alpha:.2f} ± {1.96 * source.error:.2f} (95 % of the energies)"
+        read = f"α = {source.alpha:.2f} ± {1.96 * source.error:.2f} (95 %)"
+        if np.isnan(source.error):  # of a single design or set of paths
+            read = f"α = {source.alpha:.2f}, without an error"
         none = "φ(γ̄) − μ does not change sign at these α"
         judgements.append(
             judged(
-                f"The threshold states lose stability toward the signal at α = {PAPER_ALPHA_BBP:g}",
+                "The states at the threshold energy lose stability toward the signal at "
+                f"α_BBP = {PAPER_ALPHA_BBP:g}",
                 f"minima at the energy of {source.name}: "
-                f"{none if np.isnan(source.alpha) else read}; read as within {CLOSE:.0%}",
+                f"{none if np.isnan(source.alpha) else read}; “at” is read as within "
+                f"{100 * CLOSE:g} %",
                 part,
             )
         )
@@ -341,10 +344,12 @@ EXPERIMENT = Experiment(
     claims=claims,
     tables=tables,
     caption=(
-        "Energies of minima without a signal against α, from the most numerous to the deepest, "
-        "with the states of theory, the dynamics at N = ∞ and runs among them ({sizes}). Minima "
-        "above the line through the band have a direction of descent toward the signal; descent "
-        "that comes to rest on the line is at α_BBP."
+        "Left: energies of minima without a signal, less that of the most numerous ones, against "
+        "α (shaded: complexity Σ, the logarithm of their number for each unknown; points: where "
+        "descent ends) ({sizes}); right: φ(γ̄) − μ of the same minima, negative where a signal "
+        "opens a direction of descent. Minima above the thick line through the shaded band have "
+        "a direction of descent toward a signal; α_BBP is where descent comes to rest on this "
+        "line."
     ),
     source=THE_PAPER,
 )

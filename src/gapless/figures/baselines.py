@@ -133,7 +133,8 @@ def picture(reduced: Overlaps) -> Picture:
     )
     title, size = "Overlap at the end", (6.2, 4.8)
     return Picture(
-        f"N = {reduced.n}, time budget 0.3 log₂ N; lines without points: exact limits; "
+        f"N = {reduced.n}, losses as named, time budget 0.3 log₂ N; lines without points: exact "
+        "limits; "
         f"bars: {TWO_ERRORS}",
         ((Panel(title, *axes, series, _thresholds(end), size=size, legend="outside"),),),
     )
@@ -196,8 +197,9 @@ def claims(reduced: Overlaps) -> list[Claim]:
     exact = (end.algorithmic, end.algorithmic)
     found = [
         judged(
-            "Weak recovery begins at 0.5, exact recovery by message passing at ≈ 1.13",
-            f"state evolution: {end.weak_recovery:.4f} and {end.algorithmic:.5f}",
+            "An overlap with the signal is possible from α = 0.5 on, and exact recovery by message "
+            "passing from α ≈ 1.13 on",
+            f"message passing at N = ∞: {end.weak_recovery:.4f} and {end.algorithmic:.5f}",
             # an exact number of the limit N → ∞: no runs, no error
             verdict(ALGORITHMIC, end.algorithmic, exact, Sample(np.inf, 1)),
         )
@@ -217,9 +219,9 @@ def claims(reduced: Overlaps) -> list[Claim]:
         worst = int(np.abs(gaps).argmax())
         found.append(
             judged(
-                "The spectral estimator has its exact asymptotic overlap",
+                "The overlap of the spectral estimator is its exact limit N → ∞",
                 f"N = {n}: largest difference {gaps[worst]:+.3f} ± {halves[worst]:.3f} (95 %), at "
-                f"α = {chosen.alpha.iloc[worst]:g}; none is read as within {EXACT:g} at every α",
+                f"α = {chosen.alpha.iloc[worst]:g}; “is” is read as within {EXACT:g} at every α",
                 *parts,
             )
         )
@@ -242,10 +244,12 @@ EXPERIMENT = Experiment(
     claims=claims,
     tables=tables,
     caption=(
-        "Overlap with the signal that descent from several starts, spectral estimators, message"
-        " passing and noisy algorithms reach, against α ({sizes}). Curves further to the left "
-        "need fewer samples; thin vertical lines are the thresholds of inference and of the "
-        "Hessian."
+        "Overlap with the signal (0: none, 1: found) that each algorithm ends at, against α, the "
+        "number of samples for each unknown ({sizes}): gradient flow of two losses from random "
+        "and spectral starts, a spectral estimator, message passing (AMP), and descent with "
+        "noise (SGD, Langevin); lines without points are exact limits N → ∞. Curves further to "
+        "the left need fewer samples; dashed vertical lines are the least α of any estimator "
+        "(weak: some overlap, IT: exact), of AMP, and of the Hessian's transition (BBP)."
     ),
     source=INFERENCE,
 )

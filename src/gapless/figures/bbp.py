@@ -192,23 +192,31 @@ def claims(reduced: Regimes) -> list[Claim]:
             return verdict(reading, fraction.fraction, fraction.interval, Sample(n, fraction.runs))
 
         if alpha < early:
-            statement = "Below α_BBP of the start the Hessian never has an outlier on the signal"
+            statement = (
+                "Below α_BBP of the start the Hessian never has an outlier toward the signal"
+            )
             parts: list[Verdict] = [judge(NEVER, start)]
         elif alpha < late:
-            statement = "Between the two transitions it has one at the start and loses it"
+            statement = (
+                "Between α_BBP of the start and that of the threshold states the Hessian has an "
+                "outlier toward the signal at the start and loses it"
+            )
             # the question ends for a run that finds the signal before it loses the outlier
             lost = judge(LOST, kept) if calm[:, -1].any() else NOT_MEASURED
             parts = [judge(USUALLY, start), lost]
         else:
-            statement = "Above α_BBP of the threshold it still has one when the run escapes"
+            statement = (
+                "Above α_BBP of the threshold states the Hessian still has an outlier toward the "
+                "signal when the run escapes"
+            )
             parts = [judge(USUALLY, start), judge(USUALLY, kept)]
         found.append(
             judged(
                 statement,
                 f"α = {alpha:g}, N = {n}: outlier in {_percent(start)} at the start (overlap of v₁ "
                 f"{overlap.mean():.2f}), in {_percent(kept)} at the last frame with "
-                f"q < {SIGNAL_FREE:g}; never is read as in fewer than {RARELY:.0%}, has and loses "
-                f"as in more and fewer than {MOSTLY:.0%}",
+                f"q < {SIGNAL_FREE:g}; “never” is read as in fewer than {100 * RARELY:g} %, “has” "
+                f"and “loses” as in more and fewer than {100 * MOSTLY:g} %",
                 *parts,
             )
         )
@@ -240,10 +248,12 @@ EXPERIMENT = Experiment(
     picture=picture,
     claims=claims,
     caption=(
-        "Eigenvalues of the Hessian, and their overlaps with the signal, along runs of the "
-        "normalised loss at three values of α ({sizes}). Below the transition of the start no "
-        "outlier should know the signal, between both transitions it should be lost on the way "
-        "down, and above the second it should last until the run escapes."
+        "How far the lowest eigenvalue λ₁ of the Hessian lies below the edge of its bulk "
+        "(above), and overlaps of its eigenvector v₁ and of the state with the signal (below), "
+        "against time along runs at three α, for a loss of bounded curvature ({sizes}). Below "
+        "α_BBP of the start no outlier should point to the signal; between this α and that of "
+        "the threshold states it should be lost on the way down; above both it should last until "
+        "the run escapes, where the state's overlap exceeds 0.1 (grey)."
     ),
     source=BONNAIRE,
     takes_loss=True,

@@ -147,7 +147,9 @@ def picture(found: list[Border]) -> Picture:
         above.append(Panel(title, alpha, unstable, shares, marks))
         title = "median of s; dotted: φ(γ̄) − μ of the runs' labels"
         zero = Mark("y", 0, dash="solid")
-        below.append(Panel(title, alpha, Axis("Schur complement s"), medians, (zero, *marks)))
+        below.append(
+            Panel(title, alpha, Axis("curvature s toward a signal"), medians, (zero, *marks))
+        )
     return Picture("Planted border at minima of shuffled runs; bars: 95 %", (above, below))
 
 
@@ -170,8 +172,10 @@ def claims(found: list[Border]) -> list[Claim]:
         ends = best.alpha - 1.96 * best.error, best.alpha + 1.96 * best.error
         near = Statement(PAPER_ALPHA_BBP * (1 - CLOSE), PAPER_ALPHA_BBP * (1 + CLOSE))
         part = verdict(near, best.alpha, ends, Sample(max(best.sizes), int(rows.minima.sum())))
-    statement = "The threshold states lose stability toward the signal at α = 13.8"
-    ours = f"minima where descent ends: {_read(best)}; read as within {CLOSE:.0%}"
+    statement = (
+        "The states at the threshold energy lose stability toward the signal at α_BBP = 13.8"
+    )
+    ours = f"minima where descent ends: {_read(best)}; “at” is read as within {100 * CLOSE:g} %"
     return [judged(statement, ours, part)]
 
 
@@ -204,9 +208,11 @@ EXPERIMENT = Experiment(
     claims=claims,
     tables=tables,
     caption=(
-        "Probability that a signal planted beside a minimum opens a direction of descent, "
-        "against α, for two losses ({sizes}). Curves of all N cross where the minima lose "
-        "stability; their crossing is α_BBP, measured without any theory."
+        "Probability that a signal opens a direction of descent at a minimum where a run with "
+        "shuffled labels came to rest (above), and median of the curvature s toward it (below: "
+        "negative where it does), against α, for each loss ({sizes}). The curves of all N cross "
+        "where such minima lose stability toward a signal: this is α_BBP, measured without a "
+        "theory of the minima (dotted line: 1RSB's)."
     ),
     source=THE_PAPER,
 )

@@ -126,13 +126,18 @@ class Experiment(Generic[R]):
 
         Raises ``ValueError`` for a figure that has none, and for a loss that does not exist.
         """
-        found = self.points(scale, seed)
+        found = list(self.points(scale, seed))
         if loss is None:
             return found
         if not self.takes_loss:
             raise ValueError(f"loss: {self.name} has a loss of its own; leave --loss out for it")
         # validated again: a loss may not be computed in the precision of a point
         return [type(point).model_validate(dict(point) | {"loss": loss}) for point in found]
+
+    def other_loss(self, scale: Scale, seed: int, loss: str | None) -> str | None:
+        """Return the loss, or None where it is the figure's own, under whichever of its names."""
+        own = list(self.points(scale, seed))
+        return None if self.points_of(scale, seed, loss) == own else loss
 
     def address(self, point: Point) -> str:
         """Return the address of a point: a hash of its parameters and the version."""

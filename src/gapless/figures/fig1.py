@@ -95,14 +95,15 @@ def reduce(table: pd.DataFrame) -> Runs:
 
 FALLS, STAYS = Statement(low=MOSTLY), Statement(high=MOSTLY)
 STATEMENTS = (
-    (6.0, "α = 6: the energy does not decrease to zero", STAYS),
+    (6.0, "At α = 6 the energy of runs with a teacher does not decrease to zero", STAYS),
     (
         12.0,
-        "α = 12: the energy falls to zero in some realisations and not in others",
+        "At α = 12 the energy of some runs with a teacher falls to zero, and that of others does "
+        "not",
         Statement(low=0, high=1),
     ),
-    (18.0, "α = 18: the energy falls to zero rapidly", FALLS),
-    (24.0, "α = 24: the energy falls to zero rapidly", FALLS),
+    (18.0, "At α = 18 the energy of runs with a teacher falls to zero rapidly", FALLS),
+    (24.0, "At α = 24 the energy of runs with a teacher falls to zero rapidly", FALLS),
 )
 """α, statement, and its reading: bounds on the fraction of runs solved in the paper's budget."""
 
@@ -122,9 +123,10 @@ def claims(reduced: Runs) -> list[Claim]:
         found.append(
             judged(
                 text,
-                f"{once.successes} of {once.runs} runs solved by t = {budget:.2g} (the paper's "
-                f"budget; 95 %: {once.low:.2f} to {once.high:.2f}), {int(solved(runs).sum())} by "
-                f"twice that, when {int(recovered(runs).sum())} had recovered; N = {n}",
+                f"N = {n}: {once.successes} of {once.runs} runs reach zero energy (e ≤ 1e-8) by "
+                f"t = {budget:.2g}, the paper's time (95 %: a fraction of {once.low:.2f} to "
+                f"{once.high:.2f}), and {int(solved(runs).sum())} by twice that, when "
+                f"{int(recovered(runs).sum())} have found the signal",
                 verdict(of, once.fraction, once.interval, size),
                 size=size,
                 of=of,
@@ -185,10 +187,12 @@ EXPERIMENT = Experiment(
     picture=picture,
     claims=claims,
     caption=(
-        "Energy against time of every run, with a teacher's labels on the left and with the "
-        "same labels shuffled on the right ({sizes}). Shuffled runs fall to a plateau, the "
-        "threshold energy (dotted); runs with a teacher stay on it at small α and leave it for "
-        "zero energy at large α."
+        "Energy e (the loss for each unknown) against time t of every run, at four numbers α of "
+        "samples for each unknown ({sizes}): on the left the labels are those of a hidden "
+        "signal, the teacher, on the right the same labels in random order, which hold no "
+        "signal. Shuffled runs come to rest on a plateau, the threshold energy (dotted: mean "
+        "over runs); runs with a teacher stay near it at small α, and leave it at large α for "
+        "zero energy, where all labels are fitted."
     ),
     source=THE_PAPER,
     scales=SCALES,

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from gapless.analyse.frames import with_joint
-from gapless.analyse.statistics import share
+from gapless.analyse.statistics import Fraction, share
 from gapless.analyse.verdict import (
     MOSTLY,
     RARELY,
@@ -100,7 +100,7 @@ def picture(reduced: Runs) -> Picture:
         return Picture("no run crossed the energy of its twin", ())
     return Picture(
         f"N = {run.n}, α = {run.alpha:g}: the run of median crossing time "
-        f"({len(reduced.table)} runs); vertical line: crossing of the energy of its twin, "
+        f"({len(reduced.table)} runs); vertical line: it falls to the energy of its shuffled twin, "
         f"{twin_of(run)}",
         (along_the_run(run), [_snapshot(run, frame_of(run, multiple)) for multiple in SNAPSHOTS]),
     )
@@ -119,12 +119,14 @@ def along_the_run(run: Any) -> list[Panel]:
 
     edge = np.array(run.hessian_edge_t, float)
     one = np.array(run.edge_from_one_atom_t, float) > 0
+    crosses: dict[str, Any] = dict(style="markers", marker="x-thin-open", colour=INK)
     on_one = np.where(one, edge, np.nan)
     eigenvalues = [
         line("λ₁", run.eigenvalue_1_t, 4),
         line("λ₂", run.eigenvalue_2_t, 2),
         line("theory: edge, own labels", edge, INK, "dash"),
-        Series("… set by one sample", t, on_one, style="markers", marker="x-thin-open", colour=INK),
+        # marks on the edge, not a curve of their own
+        Series("… set by one sample", t, on_one, legend="", **crosses),
         line("theory: λ₁, labels and history", run.joint_outlier_t, INK, "dot"),
     ]
     zero = Mark("y", 0, dash="solid", width=0.4)
@@ -134,7 +136,7 @@ def along_the_run(run: Any) -> list[Panel]:
     ]
     heat = _heat(run)
     low, high = heat.y
-    twin = Mark("y", float(run.threshold_energy), f"its twin, {twin_of(run)}")
+    twin = Mark("y", float(run.threshold_energy), "its twin")
     overlaps = [
         line("q of the state", run.overlap_t, 0),
         line("v₁ with the signal", run.vector_overlap_1_t, 4, "dashdot"),
@@ -143,14 +145,22 @@ def along_the_run(run: Any) -> list[Panel]:
     ]
     return [
         Panel(
-            "Eigenvalues of H (Eq. 4); shaded: log density",
+            "Eigenvalues; crosses: edge set by one sample",
             *(time, Axis("eigenvalue λ", range=(low - (high - low) / 16, high))),
             *(eigenvalues, (crossing, zero), heat),
             size=(5.4, 4.3),
-            legend="lower right",
+            legend="above",
         ),
-        Panel("Losses", time, Axis("loss", range=(0, None)), losses, (crossing, twin), size=size),
-        Panel("Overlaps", time, Axis("overlap", range=(0, 1.02)), overlaps, (crossing,), size=size),
+        Panel(
+            *("Losses", time, Axis("loss", range=(0, None)), losses, (crossing, twin)),
+            size=size,
+            legend="above",
+        ),
+        Panel(
+            *("Overlaps", time, Axis("overlap", range=(0, 1.02)), overlaps, (crossing,)),
+            size=size,
+            legend="above",
+        ),
     ]
 
 
@@ -207,23 +217,26 @@ def claims(reduced: Runs) -> list[Claim]:
     twins = crossed.twin_settled.eq(True)
     found = [
         judged(
-            "The energy crosses the threshold near iteration 1210 (t = 0.24)",
-            f"N = {n}: {len(crossed)} of {len(reduced.table)} runs cross; median t = {median:.3f}, "
+            "The energy of a run falls through the threshold energy near iteration 1210 of "
+            "gradient "
+            "descent at rate 2e-4, t = 0.24",
+            f"N = {n}: {len(crossed)} of {len(reduced.table)} runs do; median t = {median:.3f}, "
             f"quartiles {low:.3f} and {high:.3f}, range {crossed.time.min():.3f} to "
-            f"{crossed.time.max():.3f}; {earlier.fraction:.0%} cross earlier than the paper's (95 "
-            f"%: {earlier.low:.0%} to {earlier.high:.0%}; near is read as within the quartiles); "
-            f"{int(twins.sum())} of their {len(crossed)} twins at rest, {AT_REST}, the others "
-            f"read off at t = {T_TWIN:g}",
+            f"{crossed.time.max():.3f}; {_percent(earlier)} are earlier than the paper's run; "
+            "“near” is read as between the quartiles; threshold energies are those of the same "
+            f"starts with shuffled labels, {int(twins.sum())} of {len(crossed)} at rest "
+            f"({AT_REST}), "
+            f"the others at t = {T_TWIN:g}",
             verdict(_stated(low=0.25, high=0.75), earlier.fraction, earlier.interval, size),
             size=size,
             of=_stated(),
         ),
         judged(
-            "Escape toward the signal begins when the energy crosses the threshold",
-            f"N = {n}: at the crossing the state already has a median q = "
-            f"{crossed.overlap.abs().median():.2f}; q > {INFORMED:g} in {informed.fraction:.0%} of "
-            f"the runs (95 %: {informed.low:.0%} to {informed.high:.0%}); at the start q is of "
-            f"order 1/√N = {n**-0.5:.3f}",
+            "Escape toward the signal begins when the energy falls through the threshold energy",
+            f"N = {n}: there the overlap q with the signal has a median of "
+            f"{crossed.overlap.abs().median():.2f}; {_percent(informed)} have q > {INFORMED:g}; "
+            "at a "
+            f"random start q is of order 1/√N = {n**-0.5:.3f}",
             verdict(_stated(high=MOSTLY), informed.fraction, informed.interval, size),
             size=size,
             of=_stated(),
@@ -232,6 +245,11 @@ def claims(reduced: Runs) -> list[Claim]:
     if run is not None:
         found.append(_detachment(run))
     return found
+
+
+def _percent(found: Fraction) -> str:
+    low, high = 100 * found.low, 100 * found.high
+    return f"{100 * found.fraction:.0f} % of the runs (95 %: {low:.0f} to {high:.0f} %)"
 
 
 def _stated(low: float = -np.inf, high: float = np.inf) -> Statement:
@@ -253,11 +271,13 @@ def _detachment(run: Any) -> Claim:
     exceptions = share(np.array([against]), np.zeros(1))
     size = Sample(int(run.n), exceptions.runs)
     return judged(
-        "λ₁ is part of the bulk until the crossing, then detaches with a vector along the signal",
+        "The lowest eigenvalue λ₁ of the Hessian is part of the bulk until the energy falls "
+        "through "
+        "the threshold energy, then it detaches, with its eigenvector v₁ along the signal",
         f"overlap of v₁ with the signal: {overlap[0]:.2f} at t = 0, least {overlap[lowest]:.2f} at "
         f"t = {run.t[lowest]:.3f}, {overlap[at]:.2f} at the crossing (t = {run.time:.3f}); "
         f"λ₂−λ₁ and λ₃−λ₂: {gap[0]:.2f}, {second[0]:.2f} at t = 0 and {gap[at]:.2f}, "
-        f"{second[at]:.2f} at the crossing; v₁'s share on one sample: "
+        f"{second[at]:.2f} at the crossing; weight of v₁ along one sample: "
         f"{run.top_sample_share_1_t[0]:.2f} at t = 0, {run.top_sample_share_1_t[at]:.2f} there; "
         f"one run, which {'contradicts' if against else 'fits'} the statement",
         verdict(_stated(high=RARELY), exceptions.fraction, exceptions.interval, size),
@@ -275,10 +295,12 @@ EXPERIMENT = Experiment(
     picture=picture,
     claims=claims,
     caption=(
-        "Spectrum of the Hessian along one run, whose crossing of the threshold energy is the "
-        "median one, with the losses, the overlaps and snapshots of the spectrum ({sizes}). The"
-        " paper has the lowest eigenvalue leave the bulk, and its vector turn toward the "
-        "signal, at the crossing (vertical line)."
+        "One run at α = 10 samples for each unknown, whose energy falls through the threshold "
+        "energy at the median time (vertical line) ({sizes}): above, the eigenvalues of its "
+        "Hessian (shaded: density of all; lines: the two lowest, and theory), its losses and its "
+        "overlaps with the signal against time; below, the density of the eigenvalues at five "
+        "times. In the paper the lowest eigenvalue λ₁ leaves the others at the vertical line, "
+        "and its eigenvector v₁ turns toward the signal there."
     ),
     source=THE_PAPER,
     takes_loss=True,

@@ -169,11 +169,12 @@ def _gaps(n: int, curve: pd.DataFrame) -> Claim:
     first, last = curve.iloc[0], curve.iloc[-1]
     shown = last.alpha >= OPEN_FROM
     return judged(
-        "The two gaps are close and small until an α, after which only λ₂ − λ₁ grows",
+        "The gaps λ₂ − λ₁ and λ₃ − λ₂ of the lowest eigenvalues are close and small until an α, "
+        "beyond which only λ₂ − λ₁ grows",
         f"N = {n}: λ₂−λ₁ and λ₃−λ₂ are {first.gap_12:.2f} and {first.gap_23:.2f} at "
         f"α = {first.alpha:g}, {last.gap_12:.2f} and {last.gap_23:.2f} at α = {last.alpha:g} "
-        f"(open is read as λ₂−λ₁ > {OPEN}(λ₃−λ₂), from α = {OPEN_FROM:g} on); v₁ has "
-        f"{first.top_share_1:.0%} of its weight on one sample at the smallest α",
+        f"(“grows” is read as λ₂−λ₁ > {OPEN}(λ₃−λ₂), from α = {OPEN_FROM:g} on); v₁ has "
+        f"{100 * first.top_share_1:.0f} % of its weight along one sample at the smallest α",
         _judge(first, "opening", high=0),
         _judge(last, "opening", low=0) if shown else NOT_MEASURED,
         size=_size(curve),
@@ -186,10 +187,11 @@ def _overlap(n: int, curve: pd.DataFrame) -> Claim:
     # a random direction has E|⟨v, W*⟩|/√N = √(2/πN)
     random = np.sqrt(2 / (np.pi * n))
     return judged(
-        "v₁ is independent of the signal before the transition, then its overlap rises and "
-        "saturates",
+        "The lowest eigenvector v₁ is independent of the signal at small α; beyond the transition "
+        "its overlap with the signal rises and saturates",
         f"N = {n}: overlap of v₁ {first.overlap_1:.2f} at α = {first.alpha:g} (a random vector: "
-        f"{random:.3f}; independent is read as below three times, risen as above ten times that) "
+        f"{random:.3f}; “independent” is read as below three times that, “rises” as above ten "
+        "times) "
         f"and {last.overlap_1:.2f} at α = {last.alpha:g}",
         _judge(first, "overlap_1", high=3 * random),
         _judge(last, "overlap_1", low=10 * random),
@@ -200,10 +202,10 @@ def _start(n: int, curve: pd.DataFrame) -> Claim:
     """Return the verdict on the start of the descent, by the state's overlap at the crossing."""
     at = curve.iloc[(curve.alpha - 10).abs().argmin()]
     return judged(
-        "The crossing is where the descent toward the signal begins",
-        f"N = {n}: the state itself already has q = {at.state_overlap:.2f} at the crossing "
-        f"(α = {at.alpha:g}; begins is read as below {INFORMED:g}): the crossing follows from the "
-        "escape, it does not start it",
+        "The descent toward the signal begins where the energy falls through the threshold energy",
+        f"N = {n}, α = {at.alpha:g}: there the state has an overlap q = {at.state_overlap:.2f} "
+        "with "
+        f"the signal (“begins” is read as below {INFORMED:g})",
         _judge(at, "state_overlap", high=INFORMED),
         size=_size(curve),
         of=_bounded(),
@@ -216,10 +218,10 @@ def _peak(n: int, curve: pd.DataFrame) -> Claim:
     peak = curve.iloc[top]
     end = curve.iloc[0 if curve.fluctuation.iloc[0] > curve.fluctuation.iloc[-1] else -1]
     return judged(
-        "The fluctuation of v₁'s overlap peaks at the transition",
+        "The spread over runs of v₁'s overlap with the signal peaks at the transition",
         f"N = {n}: largest at α = {peak.alpha:g}, {peak.fluctuation:.3f} ± "
-        f"{peak.fluctuation_error:.3f}; {end.fluctuation:.3f} ± {end.fluctuation_error:.3f} at the "
-        "higher end of the range",
+        f"{peak.fluctuation_error:.3f}; {end.fluctuation:.3f} ± {end.fluctuation_error:.3f} at "
+        f"α = {end.alpha:g}, the end of the range where it is larger",
         # a range that ends too early has its largest value at the end, and no peak
         _difference(peak, end) if inside else NOT_MEASURED,
         size=_size(curve),
@@ -243,7 +245,7 @@ def _sharper(reduced: pd.DataFrame) -> Claim:
         for p in peaks
     )
     return judged(
-        "The peak is the higher the larger N, and moves to larger α",
+        "The peak of the spread of v₁'s overlap is the higher the larger N, and moves to larger α",
         text,
         _difference(peaks[-1], peaks[0]) if len(peaks) > 1 else NOT_MEASURED,
     )
@@ -256,13 +258,13 @@ PANELS = (
     ),
     (
         *(
-            "Overlap with the signal: v₁ (full), v₂ (dotted), state (dashed)",
-            "|⟨v, W*⟩|/√N, and q of the state",
+            "Overlaps: v₁ (full), v₂ (dotted), state (dashed)",
+            "overlap with the signal",
         ),
         {"overlap_1": "v₁", "overlap_2": "v₂", "state_overlap": "state"},
     ),
-    ("Fluctuation of v₁'s overlap", "standard deviation over runs", {"fluctuation": "v₁"}),
-    ("Localisation of v₁", "weight of v₁ on its top sample", {"top_share_1": "v₁"}),
+    ("Spread of v₁'s overlap", "standard deviation over runs", {"fluctuation": "v₁"}),
+    ("Localisation of v₁", "weight of v₁ along one sample", {"top_share_1": "v₁"}),
 )
 """Title, vertical axis and measures of each panel with their names."""
 
@@ -271,7 +273,7 @@ def picture(reduced: pd.DataFrame) -> Picture:
     """Return the measures of `spectra_table` against α, with ±2 clustered standard errors."""
     said = "Hessian where e crosses the energy of the run's own twin"
     if "twins_at_rest" in reduced:
-        said += f", at rest in {_resting(reduced):.0%} of the runs, else at t = {T_TWIN:g}"
+        said += f", at rest in {100 * _resting(reduced):.0f} % of the runs, else at t = {T_TWIN:g}"
     said += f"; bars: {TWO_ERRORS}"
     if "gap_12" not in reduced:
         return Picture(said, ())
@@ -318,10 +320,12 @@ EXPERIMENT = Experiment(
     claims=claims,
     tables=tables,
     caption=(
-        "Gaps between the three lowest eigenvalues of the Hessian, overlaps of their vectors "
-        "with the signal, the fluctuation of the first overlap, and the weight of v₁ on a "
-        "single sample, where the energy of a run crosses its threshold ({sizes}). In the paper"
-        " only the first gap grows beyond the transition, and the fluctuation peaks at it."
+        "The Hessian at the moment when the energy of a run falls through its threshold energy, "
+        "against α, the number of samples for each unknown ({sizes}): gaps between its lowest "
+        "eigenvalues λ₁, λ₂ and λ₃, overlaps of the eigenvectors v₁ and v₂ and of the state with "
+        "the signal, the spread of v₁'s overlap over runs, and the weight of v₁ along a single "
+        "sample. In the paper only the first gap grows beyond the transition, and the spread of "
+        "the overlap peaks at it."
     ),
     source=THE_PAPER,
     scales=SCALES,

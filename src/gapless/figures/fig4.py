@@ -46,6 +46,8 @@ SIZES: dict[Scale, tuple[Size, ...]] = {
 }
 GOOD = of_paper([size.n for size in SIZES["paper"]], low=-CLOSE, high=CLOSE)
 """Runs over 1RSB, less one."""
+POWERS = ("", "²", "³", "⁴")
+"""Exponents of the moments."""
 FLOORS: dict[Scale, tuple[float, ...]] = {
     "smoke": (6.0, 14.0),
     "desk": _ALPHAS,
@@ -121,8 +123,8 @@ def claims(reduced: Thresholds) -> list[Claim]:
         return []
     judged = [
         _claim(
-            'The 1RSB ansatz is a good approximation of the energy ("reasonable, though not '
-            'perfect")',
+            "One step of replica symmetry breaking (1RSB) is a good approximation of the threshold "
+            "energy (“reasonable, though not perfect”)",
             "energy",
             at_n,
         )
@@ -130,8 +132,10 @@ def claims(reduced: Thresholds) -> list[Claim]:
         if (at_n := [p for p in found if p.n == n])
     ]
     largest = [p for p in found if p.n == max(p.n for p in found)]
-    for power, column in enumerate(MOMENTS, start=1):
-        statement = f"The moments of the labels agree nicely with 1RSB: E|ŷ|^{power}"
+    for power, column in zip(POWERS, MOMENTS, strict=True):
+        statement = (
+            f"E|ŷ|{power} of the fitted labels ŷ at the threshold energy agrees with 1RSB nicely"
+        )
         judged.append(_claim(statement, column, largest))
     return judged
 
@@ -145,7 +149,7 @@ def _claim(statement: str, column: str, found: list[Plateau]) -> Claim:
         parts.append(verdict(GOOD, excess, (excess - half, excess + half), size))
     runs = [p.measured[column] for p in found]
     ours = (
-        f"runs over 1RSB at N = {found[0].n}: "
+        f"N = {found[0].n}, runs above or below 1RSB: "
         + "; ".join(p.sentence(column) for p in found)
         + f" (95 %; at each α at least {min(r.size for r in runs)} runs on "
         f"{min(r.clusters for r in runs)} designs)"
@@ -154,7 +158,7 @@ def _claim(statement: str, column: str, found: list[Plateau]) -> Claim:
         drift = 100 * max(p.drift for p in found)
         ours += (
             f"; {_rest(found)}; energy lost in the second half of the time {drift:.2g} % at most; "
-            f"good is read as within {100 * CLOSE:g} %"
+            f"“good” is read as within {100 * CLOSE:g} %"
         )
     size = Sample(found[0].n, min(r.size for r in runs))
     return judged(statement, ours, *parts, size=size, of=GOOD)
@@ -192,7 +196,7 @@ def picture(reduced: Thresholds) -> Picture:
         Series("full RSB − 1RSB, marginal", floor, over, legend="", **full),
     ]
     moments = []
-    for index, (power, column) in enumerate(zip(("", "²", "³", "⁴"), MOMENTS, strict=True)):
+    for index, (power, column) in enumerate(zip(POWERS, MOMENTS, strict=True)):
         name = f"E|ŷ|{power}"
         moments += [
             Series(f"{name}, 1RSB", line, theory[column], style="lines", colour=index, legend=name),
@@ -316,9 +320,12 @@ EXPERIMENT = Experiment(
     claims=claims,
     tables=tables,
     caption=(
-        "Energy and moments of the labels where runs with shuffled labels come to rest, against"
-        " α, beside lines of the marginal 1RSB state ({sizes}). Where 1RSB is exact the points "
-        "approach the lines as N grows; the inset is the difference of the energies."
+        "Energy at which runs with shuffled labels come to rest (left) and moments of their "
+        "fitted labels ŷ (right) against α, the number of samples for each unknown ({sizes}), "
+        "beside lines of theory for N → ∞: marginal and lowest states with one step of replica "
+        "symmetry breaking (1RSB), and crosses for the exact lowest energy (full RSB). Where the "
+        "marginal 1RSB state is right the points approach its line as N grows; the inset is "
+        "their difference."
     ),
     source=THE_PAPER,
     scales=SCALES,

@@ -224,10 +224,17 @@ def claims(reduced: LateTimes) -> list[Claim]:
             f"{100 * half:.1f} % extrapolated"
         )
     ours = (
-        f"energy over 1RSB at the last time, an upper bound, and e∞ of one P: {'; '.join(texts)} "
-        "(95 % of sets, the window of the fit and the bias of P paths); is read as within 5 %"
+        f"energy over 1RSB at the last time, which is an upper bound, and in the limit of late "
+        f"times: {'; '.join(texts)} (95 %, with the window of the fit and the bias of a finite "
+        "number of paths); “is” is read as within 5 %"
     )
-    found = [judged("The threshold energy is that of 1RSB", ours, *parts)]
+    found = [
+        judged(
+            "The threshold energy is that of one step of replica symmetry breaking (1RSB)",
+            ours,
+            *parts,
+        )
+    ]
     for row in reduced.transition.to_dict("records"):
         over, half = row["alpha"] / ALPHA_BBP - 1, 1.96 * row["error"] / ALPHA_BBP
         part = verdict(NEAR, over, (over - half, over + half), Sample(inf, row["sets"]))
@@ -235,8 +242,9 @@ def claims(reduced: LateTimes) -> list[Claim]:
         none = "nowhere within the range of α"
         found.append(
             judged(
-                f"α_BBP = {ALPHA_BBP:g}",
-                f"{row['reading']}: {none if np.isnan(over) else read}; is read as within 5 %",
+                "At the threshold energy the outlier toward the signal appears at α_BBP = "
+                f"{ALPHA_BBP:g}",
+                f"{row['reading']}: {none if np.isnan(over) else read}; “at” is read as within 5 %",
                 part,
             )
         )
@@ -274,8 +282,13 @@ def picture(reduced: LateTimes) -> Picture:
         "shuffled labels, N = ∞; right: an infinitesimal overlap, put in at a waiting time",
         (
             (
-                Panel("Energy over 1RSB's", time, Axis("e/e₁RSB − 1", "log"), energies),
-                Panel("Share of the signal", time, Axis("m/|δw|", "log"), alignments),
+                Panel("Energy over 1RSB's", time, Axis("e/e(1RSB) − 1", "log"), energies),
+                Panel(
+                    "Share of the signal",
+                    time,
+                    Axis("share of the push, m/|δw|", "log"),
+                    alignments,
+                ),
             ),
         ),
     )
@@ -300,10 +313,12 @@ EXPERIMENT = Experiment(
     claims=claims,
     tables=tables,
     caption=(
-        "Energy above the 1RSB threshold against time, and what becomes of a small overlap with"
-        " the signal, by the dynamics at N = ∞ ({sizes}). An energy that stops above zero means"
-        " another threshold than 1RSB's; a share of the signal that levels off means that the "
-        "Hessian has an outlier."
+        "Left: energy e of runs with shuffled labels over the threshold energy of 1RSB theory, "
+        "against time, by the dynamics at N = ∞; right: what share of a small push toward the "
+        "signal, made at time t_w, still points to the signal (m/|δw| = 1: all of it) ({sizes}). "
+        "A curve on the left that stops above zero means a higher threshold energy than 1RSB's; "
+        "one on the right that levels off means that the Hessian has an outlier toward the "
+        "signal."
     ),
     source=THE_PAPER,
 )

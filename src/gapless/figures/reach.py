@@ -179,7 +179,10 @@ def _words(budget: float) -> str:
 
 
 def _logarithm(drift: pd.DataFrame, budget: float) -> Claim:
-    statement = f"Until ½ ln N exceeds the first gain, α at 50 % grows like ln N ({_words(budget)})"
+    statement = (
+        "At the N that are reached, the α at which half of the runs are solved grows like ln N "
+        f"({_words(budget)})"
+    )
     found = drift[(drift.budget == budget) & (drift.dof > 0)]
     if found.empty:
         return judged(statement, f"fewer than three N from {FROM} on", NOT_MEASURED)
@@ -202,7 +205,10 @@ def _logarithm(drift: pd.DataFrame, budget: float) -> Claim:
 
 
 def _below_limit(crossing: pd.DataFrame) -> Claim:
-    statement = "At every N reached, α at 50 % lies below its limit N → ∞, at each budget"
+    statement = (
+        "At every N that is reached, the α at which half of the runs are solved lies below its "
+        "limit N → ∞, for each time budget"
+    )
     parts, words, sizes = [], [], []
     for budget in BUDGETS:
         here = crossing[crossing.budget == budget].dropna()
@@ -293,7 +299,7 @@ def _times(times: pd.DataFrame) -> Panel:
         )
         for (alpha, sensing), here in groups
     ]
-    axes = Axis("½ ln N"), Axis("t", range=(0, None))
+    axes = Axis("½ ln N"), Axis("time t", range=(0, None))
     return Panel("Median time to solution", *axes, series, own_legend=True, size=(5.0, 4.6))
 
 
@@ -333,9 +339,10 @@ EXPERIMENT = Experiment(
     tables=tables,
     reads=READS,
     caption=(
-        "The α at which half of the runs are solved against N, for time budgets that grow like "
-        "log N, and the median time to solution against ½ ln N ({sizes}). The curves rise with "
-        "ln N as far as they are measured, and lie below the limits of infinite N."
+        "Left: the α at which half of the runs reach zero energy (solved, e ≤ 1e-8), against N, "
+        "for time budgets t = c log₂ N; right: the median time that this takes, against ½ ln N "
+        "({sizes}). The curves rise with ln N as far as they are measured, and lie below their "
+        "limits N → ∞ (dashed)."
     ),
     source=OWN,
     scales=SCALES,

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 from gapless.measure.crossing import CrossingPoint
-from gapless.page.panels import GREY, INK, Axis, Mark, Panel, Picture, Series, source_of
+from gapless.page.panels import GREY, INK, Axis, Mark, Marker, Panel, Picture, Series, source_of
 
 EIGENVALUES, EDGE, OUTLIER = 4, INK, 1
 """Colours, of both panels."""
+MARKERS: tuple[Marker, ...] = ("triangle-up", "circle", "circle-open")
+"""Of λ₁, of λ₂, and of all others."""
 
 
 def picture(
@@ -68,7 +70,7 @@ def _eigenvalues(reached: Sequence[tuple[int, dict[str, Any]]]) -> Panel:
         return Series(name, runs, y, style="markers", colour=colour, marker=marker)
 
     lowest = [
-        one(f"λ{_lowered(k)}", column, EIGENVALUES, "triangle-up" if k == 1 else "circle-open")
+        one(f"λ{_lowered(k)}", column, EIGENVALUES, MARKERS[min(k, len(MARKERS)) - 1])
         for k, column in enumerate(values.T, start=1)
     ]
     edges = one("theory: edge", [r["hessian_edge"] for _, r in reached], EDGE, "square")

@@ -2,15 +2,16 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from gapless.analyse.success import success_table
 from gapless.figures.experiment import Experiment, Scale
 from gapless.measure.design_point import sweep_points
 from gapless.measure.simulation import Simulation
 from gapless.page.panels import Axis, Panel, Picture, Series
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ALPHAS, RUNS = (6.0, 7.0, 8.0), {"smoke": 256, "desk": 4096, "paper": 100_000}
 """Default α, and number of runs by scale."""
@@ -20,7 +21,7 @@ ALPHAS, RUNS = (6.0, 7.0, 8.0), {"smoke": 256, "desk": 4096, "paper": 100_000}
 class Fractions:
     """Rows of `success_table`, and the number of failed runs of each α."""
 
-    table: pd.DataFrame
+    table: "pd.DataFrame"
     failed: dict[float, int]
 
     def rows(self) -> list[dict[Hashable, Any]]:
@@ -40,7 +41,7 @@ def points(scale: Scale, seed: int) -> list[Simulation]:
     return sweep_points(Simulation(n=64, alpha=ALPHAS[0], seed=seed), ALPHAS, RUNS[scale])
 
 
-def reduce(table: pd.DataFrame, runs: int | None = None, tolerance: float = 1e-8) -> Fractions:
+def reduce(table: "pd.DataFrame", runs: int | None = None, tolerance: float = 1e-8) -> Fractions:
     """Return the fractions; see `success_table`."""
     failed = table[table.outcome == "failed"].groupby("alpha").size()
     counts = {float(str(alpha)): int(count) for alpha, count in failed.items()}
@@ -65,7 +66,7 @@ def picture(reduced: Fractions) -> Picture:
     return Picture(f"N = {table.n.iloc[0]}; bars: 95 %", ((Panel("Runs", *axes, series),),))
 
 
-def tables(reduced: Fractions) -> list[tuple[str, pd.DataFrame]]:
+def tables(reduced: Fractions) -> "list[tuple[str, pd.DataFrame]]":
     """Return the fractions."""
     return [("Fractions, intervals (95 %) and gradients", reduced.table)]
 

@@ -60,11 +60,11 @@ def planted_border(
     of the run, has the Hessian with the border (b, c − μ), where d = ½ℓ″ and
 
         c = Σ d y²/N,   b = P Σ d ε y x/√N,   P = 1 − ŴŴᵀ,   ε = ±1 at random,
-        s = c − μ − bᵀ[P(M − μ)P]⁻¹b,   M = Σ d x xᵀ.
+        s = c − μ − bᵀ[P(M − μ)P]⁻¹b,   M = Σ d x xᵀ,
 
-    At a minimum s < 0 if and only if there is a descent direction with a component along the
-    signal. As N → ∞, s → φ(γ̄) − μ. The component of x along the signal is ε y/√N with an unknown
-    sign ε, since losses are even in y.
+    which are (P1) and (P2). At a minimum s < 0 if and only if there is a descent direction with a
+    component along the signal. As N → ∞, s → φ(γ̄) − μ (P3). The component of x along the signal is
+    ε y/√N with an unknown sign ε, since losses are even in y.
 
     Parameters
     ----------

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -47,13 +48,19 @@ def checkpoints_in(folder: Path | None) -> Iterator[None]:
         _folder.reset(token)
 
 
+@cache
+def _version() -> str:
+    # read from a file, and asked for by every point
+    return version("gapless")
+
+
 class Checkpoint:
     """The checkpoint of one point, in the folder of the context."""
 
     def __init__(self, point: Point) -> None:
         kind = f"{type(point).__module__}.{type(point).__qualname__}"
         # the version too: the arrays of another one may mean something else
-        name = sha256(f"{version('gapless')} {kind} {point.model_dump_json()}".encode())
+        name = sha256(f"{_version()} {kind} {point.model_dump_json()}".encode())
         folder = _folder.get()
         self.path = None if folder is None else folder / f"{name.hexdigest()[:16]}.checkpoint"
         # the digest stands in the file as well, since whoever renames a file changes its name alone

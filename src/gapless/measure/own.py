@@ -1,11 +1,11 @@
-"""Flows, spectra and minima of measurements of the user's own, with the records of drawn ones.
+"""Flows of measurements of the user's own, with the records of drawn ones.
 
 A point of this module has the SHA-256 of its arrays among its parameters, so that its address
 depends on their content; the arrays themselves are no parameters.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,9 @@ from gapless.algorithms.starts import Start, parse_start, start_states, warm_sta
 from gapless.arrays import Array
 from gapless.design import default_runs_per_design
 from gapless.files import write_durably
-from gapless.flow import FLOW, Solver, Trajectory, fit_norm, integrate
-from gapless.measure.border import LONGEST, BorderPoint
+from gapless.flow import FLOW, Solver, Trajectory, fit_norm
 from gapless.measure.point import finite
 from gapless.measure.simulation import RECORDS, Simulation
-from gapless.measure.spectrum import Moment, Spectra, spectra_of
-from gapless.measure.threshold import TwinThreshold, threshold_of
 from gapless.problem import OwnProblem, Problem
 from gapless.problem.own import digest_of
 
@@ -84,28 +81,6 @@ class OwnSimulation(Simulation):
         return self.records(own.problem, run, **columns)
 
 
-class OwnBorder(BorderPoint):
-    """Parameters of K runs to rest on the user's labels, with signals planted at their minima."""
-
-    digest: str
-    states: str
-    _own: OwnProblem = PrivateAttr()
-
-    @classmethod
-    def of(cls, own: OwnProblem, **parameters: Any) -> "OwnBorder":
-        """Return the point of a problem of the user's, with other parameters of `BorderPoint`."""
-        point = cls.model_validate(address_of(own) | parameters)
-        point._own = own
-        return point
-
-    def followed(self) -> tuple[Problem, Trajectory]:
-        """Return the problem and its runs to rest."""
-        own, run = fitted(
-            self._own, integrate(self._own.problem, self._own.start, LONGEST), LONGEST
-        )
-        return own.problem, run
-
-
 def fitted(
     own: OwnProblem, run: Trajectory, t_max: float, solver: Solver = FLOW
 ) -> tuple[OwnProblem, Trajectory]:
@@ -136,7 +111,7 @@ def of_labels(own: OwnProblem, labels: str) -> OwnProblem:
 
 
 def states_from(own: OwnProblem, start: Start) -> Float[Array, "K N"]:
-    """Return initial states: those of the data for ``random``, or as `Start` says."""
+    """Return initial states: those of the data for ``random``, or those of `Start`."""
     if start.kind == "random":
         return own.start
     if start.kind == "overlap" and own.problem.teacher is not None:
@@ -144,37 +119,6 @@ def states_from(own: OwnProblem, start: Start) -> Float[Array, "K N"]:
     if start.kind == "overlap":
         raise ValueError("start: the data have no teacher to overlap with; use random or spectral")
     return start_states(own.design, own.problem, start)
-
-
-def own_spectra(
-    own: OwnProblem, moment: Moment, labels: str = "teacher", **options: Any
-) -> Spectra:
-    """Return the spectra of the runs of a user's problem at a moment of their flow from its start.
-
-    The threshold energy is that of twins on the same labels in another order. `options` are those
-    of `gapless.measure.spectrum.spectra_of`.
-    """
-    chosen = of_labels(own, labels)
-
-    def twin() -> TwinThreshold:
-        return threshold_of(own.shuffled().problem, own.start)
-
-    ours = twin if labels == "teacher" else None
-    return spectra_of(chosen.problem, chosen.start, moment, chosen.design, ours, **options)
-
-
-def label_moments(spectra: Spectra) -> list[dict[str, dict[str, float]]]:
-    """Return E|ŷ|^k and E|y|^k, k = 1 … 4, of each run's labels at the state of its spectrum."""
-    problem, w = spectra.problem, spectra.state.w
-    laws = [problem.label_law(w, run) for run in range(problem.k)]
-    # a law of y alone: both labels are y
-    return [
-        {
-            "student": law.moments(),
-            "data": replace(law, student=law.teacher).moments(),
-        }
-        for law in laws
-    ]
 
 
 class ContinuedSimulation(Simulation):

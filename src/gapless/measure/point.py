@@ -107,7 +107,7 @@ class Point(BaseModel, ABC):
         # first, so that a `run` that is given counts
         given = {"run": np.arange(size)} | given
         # the schema's order and types, whatever was passed: parts of one store must be one table
-        arrays = [_column(given.get(field.name), field.type, size) for field in schema]
+        arrays = [column(given.get(field.name), field.type, size) for field in schema]
         return pa.Table.from_arrays(arrays, schema=schema)
 
     def failed(self, reason: str) -> pa.Table:
@@ -181,7 +181,8 @@ def _is_single(value: Any) -> bool:
     return value is None or isinstance(value, (str, bool, int, float, np.generic, pa.Scalar))
 
 
-def _column(value: Any, kind: pa.DataType, size: int) -> pa.Array | pa.ChunkedArray:
+def column(value: Any, kind: pa.DataType, size: int) -> pa.Array | pa.ChunkedArray:
+    """Return a column of `size` values, or of a single value for all rows, without pandas."""
     if value is None:
         return pa.nulls(size, kind)
     # a scalar holds what looks like a column, such as a list that is one value

@@ -73,7 +73,7 @@ def spectral_columns(
 def theory_of(
     law: LabelLaw, loss: Loss, alpha: float, labels: LabelKind, domain: Domain = SPHERE
 ) -> dict[str, float | bool]:
-    """Return edge and outlier that a law of labels implies, after −μ of that law (Eqs. 3–5).
+    """Return bulk edge and outlier of a law of labels, its μ subtracted (Eqs. 3–5).
 
     μ is zero in the domain without the sphere.
 

@@ -66,7 +66,9 @@ const Charts = (() => {
       hoverinfo: "skip", showlegend: false, legendgroup: entry(series)};
   }
 
-  // Shades on equal cells, as an image of one pixel a cell: the bundle has no heat map.
+  // Shades on equal cells, as an image of one pixel a cell: the bundle has no heat map. A cell of the upper limit has
+  // the opacity DARKEST (gapless.page.panels).
+  const DARKEST = 0.9;
   function image(heat) {
     const rows = heat.values, ink = colour(heat.colour);
     if (!painted.has(heat) || painted.get(heat).ink !== ink) {
@@ -83,6 +85,13 @@ const Charts = (() => {
     return {source: painted.get(heat).source, xref: "x", yref: "y", x: heat.x[0], y: heat.y[1], xanchor: "left", yanchor: "top",
       sizex: heat.x[1] - heat.x[0], sizey: heat.y[1] - heat.y[0], sizing: "stretch", layer: "below"};
   }
+
+  // Their colour bar: that of a trace without a point.
+  const bar = (heat, font) => ({type: "scatter", mode: "markers", x: [null], y: [null], showlegend: false, hoverinfo: "skip",
+    marker: {color: [heat.range[0]], cmin: heat.range[0], cmax: heat.range[1], showscale: true,
+      colorscale: [0, DARKEST].map((shade, i) => [i, colour(heat.colour) + Math.round(255 * shade).toString(16).padStart(2, "0")]),
+      colorbar: {title: {text: heat.name, side: "right", font}, tickfont: font, tickcolor: css("--line"), ticks: "outside", outlinecolor: css("--line"),
+        thickness: 12, xpad: 6, ypad: 0, nticks: 6, exponentformat: "power"}}});
 
   // Ends of an axis. Of one that is given by half the other is left to the numbers; a range with a null would not outlive a resize.
   function range(axis) {
@@ -181,6 +190,7 @@ const Charts = (() => {
       ...panel.series.filter(series => series.band).map(series => band(series, panel))];
     // an axis is drawn if a curve is on it
     if (panel.upper) traces.push({type: "scatter", x: [null], y: [null], xaxis: "x2", showlegend: false, hoverinfo: "skip"});
+    if (panel.heat) traces.push(bar(panel.heat, layout(panel).legend.font));
     said.forEach(one => seen.add(one));
     // what a reader has zoomed stays so while numbers change, until the scale is another
     return Plotly.react(place, traces, {...layout(panel), uirevision: place.scale ?? "given"}, config).then(() => follow(place));
@@ -321,5 +331,5 @@ const Charts = (() => {
   }
 
   dark.addEventListener("change", () => new Set([...drawn.keys()].map(place => place.closest(".charts"))).forEach(redraw));
-  return {draw, update, figure, shown, drawn};
+  return {draw, update, figure, shown, drawn, DARKEST};
 })();

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from string import Template
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from gapless.files import harmless
 from gapless.page.panels import Picture
+
+if TYPE_CHECKING:  # a page without tables is made sooner than pandas is loaded
+    import pandas as pd
 
 MOST_ROWS = 60
 """Largest number of rows of a table on a page; its CSV has all rows."""
@@ -62,7 +64,7 @@ class Download:
         )
 
 
-def csv_download(name: str, table: pd.DataFrame) -> Download:
+def csv_download(name: str, table: "pd.DataFrame") -> Download:
     """Return a table as CSV, with numbers of ten digits and no text that is a formula."""
     safe = table.rename(columns=lambda name: harmless(str(name)))
     for column in safe.select_dtypes(exclude="number"):
@@ -70,8 +72,10 @@ def csv_download(name: str, table: pd.DataFrame) -> Download:
     return Download(name, safe.to_csv(index=False, float_format="%.10g"))
 
 
-def points_table(picture: Picture) -> pd.DataFrame:
+def points_table(picture: Picture) -> "pd.DataFrame":
     """Return all points of all curves: panel, series, x, y, the interval's ends and its kind."""
+    import pandas as pd
+
     parts = [
         pd.DataFrame(
             {
@@ -91,7 +95,7 @@ def points_table(picture: Picture) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=pd.Index(names))
 
 
-def html_table(table: pd.DataFrame, caption: str) -> str:
+def html_table(table: "pd.DataFrame", caption: str) -> str:
     """Return a table of at most `MOST_ROWS` rows, which scrolls by keyboard."""
     head = "".join(f'<th scope="col">{html.escape(str(name))}</th>' for name in table.columns)
     body = "".join(
@@ -102,7 +106,8 @@ def html_table(table: pd.DataFrame, caption: str) -> str:
     note = f"<p>{more} more rows are in the CSV.</p>" if more > 0 else ""
     label = html.escape(caption)
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
+        f'<table class="numbers" style="--columns: {len(table.columns)}">'
         f"<caption>{label}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         f"</div>{note}"
     )

@@ -8,6 +8,7 @@ import io
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.transforms import offset_copy
 
 from gapless.files import write_durably
 from gapless.page.panels import (
+    DARKEST,
     GREY,
     PLAIN,
     Axis,
@@ -77,6 +80,8 @@ ROOM = 2.6
 """Inches for a legend beside its panel."""
 TEXT_HEIGHT = 1.0
 """Inches of a row of panels that titles, ticks and labels take, in type of 9.5 points."""
+BAR, BAR_TYPE = (1.02, 0.0, 0.03, 1.0), 6.0
+"""Place of a colour bar, as fractions of its panel; room of bar and ticks, in sizes of type."""
 PAGE_WIDTH = 10.4
 """Inches of a page's column: wider pictures are drawn at this width, so that type is one size."""
 
@@ -222,7 +227,8 @@ def _draw_panel(panel: Panel, axes: Axes, said: set[tuple[str, int]], small: boo
     if panel.heat is not None:
         _draw_heat(panel.heat, axes)
     _set_axes(panel, axes)
-    axes.set_title(_literal(panel.title), {"fontsize": (SMALLEST if small else 1) * type_size})
+    title = {"fontsize": (SMALLEST if small else 1) * type_size}
+    axes.set_title(_literal(panel.title), title, pad=_draw_legend(panel, axes))
     if panel.upper is not None:
         name, factor = panel.upper
         both = (lambda x: np.multiply(x, factor), lambda x: np.divide(x, factor))
@@ -232,12 +238,28 @@ def _draw_panel(panel: Panel, axes: Axes, said: set[tuple[str, int]], small: boo
         axes.set(xlabel="", ylabel="")
         axes.tick_params(labelsize=SMALLEST * type_size)
         axes.spines[["top", "right"]].set_visible(True)
+
+
+def _draw_legend(panel: Panel, axes: Axes) -> float:
+    """Draw the legend of the curves; return the points between panel and title."""
     handles, labels = axes.get_legend_handles_labels()
-    if labels:
-        where: Any = {"loc": panel.legend}
-        if panel.legend == "outside":
-            where = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)}
-        axes.legend(handles, labels, **where)
+    pad, type_size = mpl.rcParams["axes.titlepad"], mpl.rcParams["font.size"]
+    if not labels:
+        return pad
+    where: Any = {"loc": panel.legend}
+    if panel.legend == "outside":
+        where = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)}
+        if panel.heat is not None:
+            # a part of a figure serves as one, and matplotlib's types do not say so
+            figure: Any = axes.figure
+            beside = offset_copy(axes.transAxes, figure, BAR_TYPE * type_size / 72)
+            where["bbox_transform"] = beside
+    elif panel.legend == "above":
+        where = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2, "borderaxespad": 0}
+        where |= {"handlelength": 1.4, "columnspacing": 0.8, "handletextpad": 0.4}
+        pad += 1.5 * SMALL * type_size * ceil(len(labels) / 2)
+    axes.legend(handles, labels, **where)
+    return pad
 
 
 def _draw_series(series: Series, axes: Axes, legend: str) -> None:
@@ -299,18 +321,18 @@ def _draw_heat(heat: Heat, axes: Axes) -> None:
     colour = PALETTE[heat.colour % len(PALETTE)]
     # one colour of rising opacity stands on any page, light or dark
     shades = LinearSegmentedColormap.from_list("shades", [to_rgba(colour, 0), to_rgba(colour, 1)])
-    axes.imshow(
-        heat.shades,
-        cmap=shades,
-        vmin=0,
-        vmax=1,
-        extent=(*heat.x, *heat.y),
-        origin="lower",
-        aspect="auto",
-        interpolation="nearest",
-        zorder=0,
-    )
+    given: Any = dict(cmap=shades, vmin=0, vmax=1, origin="lower", aspect="auto")
+    given |= dict(interpolation="nearest", zorder=0)
+    axes.imshow(heat.shades, extent=(*heat.x, *heat.y), **given)
     axes.grid(visible=False)
+    # an image, for the cells of a colour bar of matplotlib's would show their seams in vector files
+    bar = axes.inset_axes(BAR)
+    bar.imshow(DARKEST * np.linspace(0, 1, 256)[:, None], extent=(0, 1, *heat.range), **given)
+    bar.set(xticks=(), ylabel=_literal(heat.name))
+    bar.yaxis.tick_right()
+    bar.yaxis.set_label_position("right")
+    bar.grid(visible=False)
+    bar.spines[:].set_visible(True)
 
 
 def _set_scales(panel: Panel, axes: Axes) -> None:

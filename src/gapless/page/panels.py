@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike
 TWO_ERRORS = "± 2 standard errors"
 INK, GREY = 6, 7
 """Indices into the palette of ink and grey, for marks and other parts that are no curves."""
+DARKEST = 0.9
+"""Opacity of a fully shaded cell."""
 
 Dash = Literal["solid", "dot", "dash", "dashdot"]
 Style = Literal["lines", "markers", "lines+markers"]
@@ -148,12 +150,12 @@ class Mark:
 
 @dataclass(frozen=True, eq=False)
 class Heat:
-    """Values on equal cells behind the curves, as shades of one colour.
+    """Values on equal cells behind the curves, as shades of one colour, with a colour bar.
 
     Parameters
     ----------
     name
-        Name of the density.
+        Label of the colour bar.
     x, y
         Outer ends of the cells.
     values : shape (rows, columns)
@@ -171,9 +173,9 @@ class Heat:
 
     @property
     def shades(self) -> np.ndarray:
-        """Opacity of each cell, from 0 to 0.9."""
+        """Opacity of each cell, from 0 to `DARKEST`."""
         low, high = self.range
-        return 0.9 * np.nan_to_num(np.clip((self.values - low) / (high - low), 0, 1))
+        return DARKEST * np.nan_to_num(np.clip((self.values - low) / (high - low), 0, 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +210,7 @@ class Panel:
     heat: Heat | None = None
     size: tuple[float, float] = (4.6, 3.5)
     inset: tuple[float, float, float, float] | None = None
-    legend: Literal["best", "lower right", "outside"] = "best"
+    legend: Literal["best", "lower right", "outside", "above"] = "best"
     own_legend: bool = False
     upper: tuple[str, float] | None = None
 

@@ -117,7 +117,7 @@ class ComplexProblem(Problem):
             return library(self.teacher).stack([self.teacher, times_i(self.teacher)], axis=1)
 
     def zero_modes(self, w: Float[Array, "K N"]) -> tuple[Float[Array, "K N"], ...]:
-        """Return iW, the direction of the global phase."""
+        """Return iW, the direction of the global phase, whose eigenvalue is zero at rest (C5)."""
         return (times_i(w),)
 
     @at_states("w")
@@ -127,12 +127,12 @@ class ComplexProblem(Problem):
 
     @at_states("w")
     def energy(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
-        """Return e = L/N = (1/2N) Σ ℓ(r, s)."""
+        """Return e = L/N = (1/2N) Σ ℓ(r, s), (C1)."""
         return self.loss.value(modulus(self.label_parts(w)), self.labels).sum(axis=1) / (2 * self.n)
 
     @at_states("w")
     def gradient(self, w: Float[Array, "K N"]) -> Float[Array, "K N"]:
-        """Return ∇L = ½ Σ (ℓ′(r, s)/r) ŷ x, as a state."""
+        """Return ∇L = ½ Σ (ℓ′(r, s)/r) ŷ x, as a state (docs/derivations/complex.md §1)."""
         both = self.label_parts(w)
         # ℓ′/r stays finite at r = 0, where ŷ has no phase
         slope = self.loss.across(modulus(both), self.labels) / 2
@@ -157,7 +157,7 @@ class ComplexProblem(Problem):
 
     @at_states("w")
     def multiplier(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
-        """Return μ = (1/2N) Σ ℓ′(r, s) r, Eq. 3."""
+        """Return μ = (1/2N) Σ ℓ′(r, s) r, Eq. 3 and (C1)."""
         return self._mu(modulus(self.label_parts(w)))
 
     @at_states("w")
@@ -220,7 +220,7 @@ class ComplexProblem(Problem):
     def hessian_product(
         self, w: Float[Array, "K N"], v: Float[Array, "K N"]
     ) -> Float[Array, "K N"]:
-        """Return H v, H = Σ (d_R aaᵀ + d_I bbᵀ) − μ 1; the phase iW is not projected out."""
+        """Return H v, H = Σ (d_R aaᵀ + d_I bbᵀ) − μ 1 (C4); the phase iW is not projected out."""
         return self.gram(*self.curvature(w))(v[:, None])[:, 0]
 
     @at_states("w", "teacher")

@@ -238,7 +238,7 @@ def _labels(y2: Any, y: Any, m: int, n: int) -> np.ndarray:
     """Return |y| in float64, (M,) or (K, M), from intensities or amplitudes."""
     if (y2 is None) == (y is None):
         what = "both are there" if y is not None else "neither is there"
-        raise ValueError(f"y2, y: {what}; give intensities as y2, or amplitudes as y")
+        raise ValueError(f"y2, y: {what}; name the intensities y2, or the amplitudes y")
     name, given = ("y2", y2) if y is None else ("y", y)
     found = real_kind(name, given)
     if found.ndim not in (1, 2) or found.shape[-1] != m or not found.size:

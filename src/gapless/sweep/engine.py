@@ -1,7 +1,8 @@
-"""Engines: this process, or workers any of which may die (`sweep.pool`, `sweep.cluster`).
+"""Engines of a sweep: this process, or workers that are replaced where they end.
 
-An engine takes tasks, of one experiment or of several, and a predicate `stopping` that it evaluates
-before each task; running tasks are finished. `drive` defines the guarantees of all crews.
+The workers are those of `sweep.pool` or `sweep.cluster`. An engine takes tasks, of one experiment
+or of several, and a predicate `stopping` that it evaluates before each task; running tasks are
+finished. `drive` defines the guarantees of all crews.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -106,7 +106,7 @@ class Worker:
             ) from None
 
     def end(self) -> int | None:
-        """Kill the process if it lives; return its exit code."""
+        """End the process if it is alive; return its exit code."""
         self.process.kill()
         self.process.join()
         self.connection.close()

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from gapless.measure import Point
 from gapless.measure.checkpoint import Checkpoint, checkpoints_in
+from gapless.measure.point import column
 from gapless.store import Store, reason_of
 from gapless.sweep.plan import Task
 
@@ -87,10 +88,7 @@ def _stamped(table: pa.Table, address: str, seconds: float) -> pa.Table:
         "wall_s": seconds / table.num_rows,
         "written_at": time.time(),
     }
-    stamp = [
-        pa.repeat(pa.scalar(common[field.name], field.type), table.num_rows)
-        for field in PROVENANCE_SCHEMA
-    ]
+    stamp = [column(common[field.name], field.type, table.num_rows) for field in PROVENANCE_SCHEMA]
     schema = pa.unify_schemas([PROVENANCE_SCHEMA, table.schema])
     return pa.Table.from_arrays([*stamp, *table.columns], schema=schema)
 

@@ -16,7 +16,7 @@ from gapless.labels import ComplexLabelLaw, LabelLaw
 from gapless.losses import Loss, check_consistent
 from gapless.quadrature import LEVELS, Level, error_of, half_gaussian_pair, half_modulus_pair
 from gapless.theory import bulk
-from gapless.theory.branch import marginal_curve
+from gapless.theory.branch import along_curve
 from gapless.theory.bulk import BulkEdge, Curvatures, Outlier
 from gapless.theory.measure import LabelMeasure, has_kink
 from gapless.theory.replica import curvatures_of
@@ -54,8 +54,9 @@ def bulk_edge(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None =
 def outlier(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None = None) -> Outlier:
     """Return the eigenvalue below the bulk along the signal and its overlap, None without one.
 
-    The result holds only while the student's overlap with the teacher vanishes; a run is compared
-    with it at |q| < 0.1 (docs/derivations/limits.md §4). ``gamma_bar`` is as in `bulk_edge`.
+    It solves φ(γ) = ψ(γ), Eq. 5, and (B4) is its overlap. The result holds only while the student's
+    overlap with the teacher vanishes; a run is compared with it at |q| < 0.1
+    (docs/derivations/limits.md §4). ``gamma_bar`` is as in `bulk_edge`.
     """
     return bulk.outlier(curvatures(law, loss, alpha), gamma_bar)
 
@@ -64,8 +65,9 @@ def outlier(law: LabelLaw, loss: Loss, alpha: float, gamma_bar: float | None = N
 def bulk_density(law: LabelLaw, loss: Loss, alpha: float, grid: np.ndarray) -> np.ndarray:
     """Return the density of eigenvalues of ½ Σ ∂²ℓ x xᵀ at ``grid``, shape of ``grid``.
 
-    The self-consistent Stieltjes equation is solved without an added imaginary part. The density
-    integrates to 1, or to α P(∂²ℓ ≠ 0) where that is below 1 and the other modes are zero modes.
+    The self-consistent Stieltjes equation (B10) is solved without an added imaginary part. The
+    density integrates to 1, or to α P(∂²ℓ ≠ 0) where that is below 1 and the other modes are zero
+    modes.
     """
     return bulk.density(curvatures(law, loss, alpha), grid)
 
@@ -149,7 +151,7 @@ def bbp_threshold(loss: Loss) -> BBPThreshold:
     """Return α_BBP in its three readings, each solved together with Eqs. 12 and 13.
 
     Where a reading is crossed more than once the largest α is returned, as in the paper. A call
-    takes about 0.3 s; the first one for a loss takes the time of `marginal_curve` as well.
+    takes about 0.2 s.
 
     Raises `NotConverged` with the last iterate.
     """
@@ -169,24 +171,25 @@ def _threshold_guesses(loss: Loss) -> dict[str, np.ndarray]:
     The curve is followed up to the last of these crossings. A reading that it does not cross is
     left out.
     """
-    curve = marginal_curve(loss)
     found: dict[str, np.ndarray] = {}
     before: dict[str, float] = {}
-    for k, (x, alpha) in enumerate(zip(curve.x, curve.alpha, strict=True)):
+    behind = np.zeros(2)
+    for x, alpha in along_curve(loss):
         # the sketch level is enough to see a change of sign; `_refine_threshold` makes the digits
         measure = measure_at(loss, x, LEVELS[0])
         for name in READINGS:
             if name in found:
                 continue
-            here = _reading(name, measure, float(alpha))
+            here = _reading(name, measure, alpha)
             # from large α on: positive above the transition, so the first change of sign is the
             # largest α
             if before.get(name, 0.0) > 0 >= here:
                 share = before[name] / (before[name] - here)
-                found[name] = (1 - share) * curve.x[k - 1] + share * x
+                found[name] = (1 - share) * behind + share * x
             before[name] = here
         if len(found) == len(READINGS):
             break
+        behind = x
     return found
 
 
@@ -239,7 +242,8 @@ class RandomStart:
 def bbp_at_random_start(loss: Loss, field: Field = "real") -> RandomStart:
     """Return the α above which the Hessian at a random student has an outlier along the signal.
 
-    With γ̄ = min(root of F = 1, pole), the condition φ(γ̄) = ψ(γ̄) is γ̄ E[d(1−y²)/(1+γ̄d)] = 1/α.
+    With γ̄ = min(root of F = 1, pole), the condition φ(γ̄) = ψ(γ̄) is γ̄ E[d(1−y²)/(1+γ̄d)] = 1/α
+    (B11).
 
     Parameters
     ----------

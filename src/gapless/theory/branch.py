@@ -5,7 +5,7 @@ Eqs. 12 and 13 divided by each other do not contain α: they define one curve in
 loss with small a): then one α has several states, and following arc length, not α, finds them all.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -78,12 +78,17 @@ def large_alpha_guess(loss: Loss, alpha: float) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def marginal_curve(loss: Loss) -> MarginalCurve:
-    """Return the curve from α = 1000 to its end: α = 1.05, or where it cannot be followed.
+    """Return the curve from α = 1000 to its end; see `along_curve`. It is cached by loss."""
+    points, alphas = zip(*along_curve(loss), strict=True)
+    return MarginalCurve(np.array(points), np.array(alphas))
+
+
+def along_curve(loss: Loss) -> Iterator[tuple[np.ndarray, float]]:
+    """Yield (log χ, log z) and α from α = 1000 to the end: α = 1.05, or where the curve is lost.
 
     The predictor is the parabola through the last three points, the corrector moves across the
     chord, and the step in (log χ, log z) is adaptive; the quadrature is that of the sketch level.
-    A point takes about three evaluations, and the curve of the quartic loss 0.15 s. It is cached by
-    loss.
+    A point takes about three evaluations, and the curve of the quartic loss 0.15 s.
 
     Raises `NotConverged` if there is no state at α = 1000.
     """
@@ -100,6 +105,7 @@ def marginal_curve(loss: Loss) -> MarginalCurve:
     guess = large_alpha_guess(loss, HIGHEST_ALPHA)
     start = solve_saddle(loss, marginal_state(HIGHEST_ALPHA), guess, level, tolerance=1e-8)
     points, alphas = [start.x], [HIGHEST_ALPHA]
+    yield points[-1], alphas[-1]
     # log α drops out of the difference of Eqs. 12 and 13. Both χ and z grow toward smaller α.
     gradient = start.jacobian[0] - start.jacobian[1]
     slope = float(np.linalg.norm(gradient))
@@ -133,12 +139,12 @@ def marginal_curve(loss: Loss) -> MarginalCurve:
         chord, slope = new_chord, new_slope
         points.append(found)
         alphas.append(new_alpha)
+        yield found, new_alpha
         # a branch that folds and runs back to large α has been seen once it is there
         if new_alpha < LOWEST_ALPHA or new_alpha > 2 * HIGHEST_ALPHA:
             break
         if turn < 0.01:
             step = min(1.5 * step, _LONGEST_STEP)
-    return MarginalCurve(np.array(points), np.array(alphas))
 
 
 def _unit(x: np.ndarray) -> np.ndarray:

@@ -4,9 +4,9 @@ x_m ~ N(0, 1/N) in N dimensions, m = 1 … αN, and weights d that depend on x o
 component y along one direction W*. In the project d = ∂²ℓ/∂ŷ²/2, so this is the Hessian of Eq. 4
 before μ is subtracted. With γ = lim tr(M − λ)⁻¹/N, which is α/λ in the letters of Eq. 5,
 
-    ψ(γ) = α E[d/(1+γd)] − 1/γ,   φ(γ) = α E[d y²/(1+γd)],   F(γ) = α E[(γd/(1+γd))²].
+    ψ(γ) = α E[d/(1+γd)] − 1/γ,   φ(γ) = α E[d y²/(1+γd)],   F(γ) = α E[(γd/(1+γd))²],
 
-ψ is −Ψ_α and φ is −Φ of Eq. 5; F = 1 is Eq. 6.
+which are (B1), (B3) and (B2). ψ is −Ψ_α and φ is −Φ of Eq. 5; F = 1 is Eq. 6.
 """
 
 from dataclasses import dataclass
@@ -56,15 +56,15 @@ class Curvatures:
         return -1 / lowest if lowest < 0 else inf
 
     def psi(self, gamma: float) -> float:
-        """Return ψ(γ) = α E[d/(1+γd)] − 1/γ, the eigenvalue λ at which lim tr(M − λ)⁻¹/N = γ."""
+        """Return ψ(γ) = α E[d/(1+γd)] − 1/γ, the eigenvalue λ where lim tr(M − λ)⁻¹/N = γ (B1)."""
         return self.alpha * float(self.weight @ (self.d / (1 + gamma * self.d))) - 1 / gamma
 
     def phi(self, gamma: float) -> float:
-        """Return φ(γ) = α E[d y²/(1+γd)], the counterpart of ψ along the direction W*."""
+        """Return φ(γ) = α E[d y²/(1+γd)], the counterpart of ψ along the direction W* (B3)."""
         return self.alpha * float(self.weight @ (self.d * self.y2 / (1 + gamma * self.d)))
 
     def marginality(self, gamma: float) -> float:
-        """Return F(γ) = α E[(γd/(1+γd))²] = 1 − γ² ψ′(γ); Eq. 6 is F = 1."""
+        """Return F(γ) = α E[(γd/(1+γd))²] = 1 − γ² ψ′(γ) (B2); Eq. 6 is F = 1."""
         ratio = gamma * self.d / (1 + gamma * self.d)
         return self.alpha * float(self.weight @ ratio**2)
 
@@ -118,7 +118,7 @@ class Outlier:
 def edge(curvatures: Curvatures, gamma_bar: float | None = None) -> BulkEdge:
     """Return the left bulk edge λ₋ = ψ(γ̄), Eqs. 5 and 6.
 
-    γ̄ is the root of F(γ) = α E[(γd/(1+γd))²] = 1 in (0, γ_pole), else γ_pole = −1/min d. With
+    γ̄ is the root of F(γ) = α E[(γd/(1+γd))²] = 1 (B2) in (0, γ_pole), else −1/min d. With
     d ≥ 0 and α P(d > 0) ≤ 1 there is neither: the spectrum then has (1 − α P(d > 0)) N zero modes
     and the edge is 0.
 
@@ -182,10 +182,10 @@ def outlier(curvatures: Curvatures, gamma_bar: float | None = None) -> Outlier:
     On (0, γ̄) ψ increases from −∞ and φ decreases, so they meet once iff ψ(γ̄) > φ(γ̄). The
     overlap follows from (M − λ)⁻¹ along W*, 1/(φ(γ(λ)) − λ): its residue is
 
-        |⟨v, W*⟩|²/N = 1/(1 − φ′(γ)/ψ′(γ)).
+        |⟨v, W*⟩|²/N = 1/(1 − φ′(γ)/ψ′(γ)),
 
-    It assumes labels that are symmetric under y → −y at fixed ŷ (student without overlap with
-    the teacher): docs/derivations/limits.md.
+    which is (B4). It assumes labels that are symmetric under y → −y at fixed ŷ (student without
+    overlap with the teacher): docs/derivations/limits.md §4.
     """
     bulk = edge(curvatures, gamma_bar)
     if not np.isfinite(bulk.gamma):
@@ -221,7 +221,7 @@ def density(curvatures: Curvatures, grid: np.ndarray) -> np.ndarray:
     """Return the bulk density ρ(λ) at ``grid``, before μ is subtracted.
 
     With u = −1/γ the self-consistent Stieltjes equation reads λ = u + α E[d u/(u−d)]. For each
-    real x there is one v ≥ 0 at which it is real, the root of α E[d²/((d−x)²+v²)] = 1, and
+    real x there is one v ≥ 0 at which it is real, the root of α E[d²/((d−x)²+v²)] = 1 (B10), and
     x ↦ λ(x + i v(x)) increases (docs/derivations/bbp.md §5): no branch has to be chosen and no
     imaginary part is added. Then ρ = Im γ/π = v/(π|u|²).
 
@@ -236,7 +236,7 @@ def density(curvatures: Curvatures, grid: np.ndarray) -> np.ndarray:
     reach = 4 * (1 + np.sqrt(slim.alpha)) ** 2 * float(np.abs(slim.d).max()) + np.abs(flat).max()
     # Known points of the increasing map; every round adds the best guess for each grid value.
     nodes = np.linspace(-reach, reach, 129)
-    values = _on_the_curve(slim, nodes)[0]
+    values, heights = _on_the_curve(slim, nodes)
     found, height = np.interp(flat, values, nodes), np.zeros(flat.size)
     # relative to λ, with a floor for λ = 0
     tolerance = 1e-11 * (np.abs(flat) + reach * 1e-4)
@@ -248,9 +248,11 @@ def density(curvatures: Curvatures, grid: np.ndarray) -> np.ndarray:
             # The map is flat just outside an edge, where false position alone would crawl.
             right = np.clip(np.searchsorted(values, flat[todo]), 1, values.size - 1)
             found[todo] = (nodes[right - 1] + nodes[right]) / 2
-        image, height[todo] = _on_the_curve(slim, found[todo])
+        near = np.interp(found[todo], nodes, heights)
+        image, height[todo] = _on_the_curve(slim, found[todo], near)
         order = np.argsort(np.concatenate([nodes, found[todo]]), kind="stable")
         nodes = np.concatenate([nodes, found[todo]])[order]
+        heights = np.concatenate([heights, height[todo]])[order]
         # the map increases; rounding must not undo it, or interpolation would fold
         values = np.maximum.accumulate(np.concatenate([values, image])[order])
         todo = todo[np.abs(image - flat[todo]) > tolerance[todo]]
@@ -288,13 +290,19 @@ def _essential_atoms(curvatures: Curvatures) -> Curvatures:
     return Curvatures(d, np.ones_like(d), weight, curvatures.alpha)
 
 
-def _on_the_curve(curvatures: Curvatures, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return λ(x + i v(x)) and v(x), computed in chunks whose temporaries take at most 30 MB."""
+def _on_the_curve(
+    curvatures: Curvatures, x: np.ndarray, near: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return λ(x + i v(x)) and v(x), computed in chunks whose temporaries take at most 30 MB.
+
+    `near` are guesses of v(x), zero where there is none.
+    """
+    near = np.zeros(x.shape) if near is None else near
     chunk = max(1, 4_000_000 // curvatures.d.size)
     images, heights = [], []
     for k in range(0, x.size, chunk):
         part = x[k : k + chunk]
-        v = _height(curvatures, part)
+        v = _height(curvatures, part, near[k : k + chunk])
         weight = curvatures.alpha * curvatures.weight * curvatures.d
         distance = part[:, None] - curvatures.d
         square = distance**2 + v[:, None] ** 2
@@ -310,11 +318,11 @@ def _on_the_curve(curvatures: Curvatures, x: np.ndarray) -> tuple[np.ndarray, np
     return np.concatenate(images), np.concatenate(heights)
 
 
-def _height(curvatures: Curvatures, x: np.ndarray) -> np.ndarray:
+def _height(curvatures: Curvatures, x: np.ndarray, near: np.ndarray) -> np.ndarray:
     """Return v(x) ≥ 0 with α E[d²/((d−x)²+v²)] = 1, 0 where no v solves it.
 
     The left side decreases in v and is at most α E d²/v², which bounds the root. Newton's method in
-    log v is safeguarded by bisection.
+    log v is safeguarded by bisection, and starts at `near` where that is positive.
     """
     mass = curvatures.alpha * curvatures.weight * curvatures.d**2
     square = (curvatures.d[None, :] - x[:, None]) ** 2
@@ -322,7 +330,8 @@ def _height(curvatures: Curvatures, x: np.ndarray) -> np.ndarray:
     top = float(np.sqrt(mass.sum()))
     low, high = np.full(x.shape, top * 1e-12), np.full(x.shape, top * (1 + 1e-12))
     inside = (1 / (square + low[:, None] ** 2)) @ mass > 1
-    v = np.where(inside, high, 0.0)
+    start = np.where(near > 0, np.clip(near, low, high), high)
+    v = np.where(inside, start, 0.0)
     rows = np.flatnonzero(inside)
     for _ in range(100):
         if rows.size == 0:

@@ -49,7 +49,7 @@ class GroundState:
 
 @dataclass(frozen=True, eq=False)
 class ComplexityCurve:
-    """Σ(e), with z as its parameter: dΣ/de = z.
+    """Σ(e), with z as its parameter: dΣ/de = z (R5).
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def _refine_ground_state(loss: Loss, alpha: float, guess: np.ndarray) -> GroundS
 def complexity_curve(
     loss: Loss, alpha: float, z: np.ndarray | None = None, points: int = 41
 ) -> ComplexityCurve:
-    """Return Σ(e) at ``alpha``, along increasing z.
+    """Return Σ(e) at ``alpha``, along increasing z (R5).
 
     Parameters
     ----------

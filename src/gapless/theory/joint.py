@@ -5,10 +5,10 @@ through the products Xᵀq of its forces. With E and Q orthonormal bases of both
 d = ½ℓ″ and γ, ψ, F of `gapless.theory.bulk`, an eigenvalue λ = ψ(γ) below the bulk has
 det K(γ) = 0, 0 < γ < γ̄, where
 
-    K(γ) = X_Eᵀ B X_E + γ X_Eᵀ B Q (1 − γ Qᵀ B Q)⁻¹ Qᵀ B X_E − ψ(γ) 1,   B = diag(d/(1+γd)).
+    K(γ) = X_Eᵀ B X_E + γ X_Eᵀ B Q (1 − γ Qᵀ B Q)⁻¹ Qᵀ B X_E − ψ(γ) 1,   B = diag(d/(1+γd)),
 
-`gapless.theory.bulk.outlier` is the case of one direction, W*, and no force. Derived in
-docs/derivations/joint.md.
+which are (J4) and (J5). `gapless.theory.bulk.outlier` is the case of one direction, W*, and no
+force (docs/derivations/joint.md).
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ class JointOutlier:
         Where det K(γ) = 0.
     along : (k,)
         Components of its unit eigenvector along the directions of E, up to a common sign; their
-        squares add up to at most one.
+        squares, (J7), add up to at most one.
     """
 
     value: float
@@ -73,7 +73,7 @@ def joint_spectrum(
     K falls as γ rises, so it has as many zeros below γ̄ as negative eigenvalues at γ̄. The
     components of an eigenvector along E are √(ψ′/(ψ′ + |g|²)) u, with K u = 0, |u| = 1 and
 
-        g = B X_E u − (1+γd)⁻¹ Q (1 − γQᵀBQ)⁻¹ QᵀB X_E u,   −uᵀK′u = ψ′ + |g|².
+        g = B X_E u − (1+γd)⁻¹ Q (1 − γQᵀBQ)⁻¹ QᵀB X_E u,   −uᵀK′u = ψ′ + |g|²  (J6).
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ class LabelMeasure:
         return float(self.y_weight @ np.einsum("ab,ab->a", self.weight, g))
 
     def kink(self) -> float:
-        """Return E_y[p(r=0|y) |V′(0⁺) − V′(0⁻)|]/2, the mass of the delta in ½∂²V/∂r².
+        """Return E_y[p(r=0|y) |V′(0⁺) − V′(0⁻)|]/2, the mass of the delta in ½∂²V/∂r² (B8).
 
         V′(0⁺) = ℓ′(h_min) = −2 h_min/χ because r(h_min) = 0.
         """
@@ -76,7 +76,7 @@ class LabelMeasure:
         return float(self.y_weight @ (density * 2 * self.h_min / self.chi))
 
     def law(self) -> LabelLaw:
-        """Return P(ŷ, y) folded to ŷ, y ≥ 0 (both signs of either are equally likely)."""
+        """Return P(ŷ, y) of the corrected Eq. 17, folded to ŷ, y ≥ 0: both signs are as likely."""
         teacher = np.broadcast_to(self.y[:, None], self.h.shape)
         weight = self.y_weight[:, None] * self.weight
         # lighter atoms lie so far in both tails that no average sees them
@@ -125,7 +125,8 @@ def onsets(loss: Loss, chi: float, state: Callable[[np.ndarray], np.ndarray]) ->
         if jacobian_at_zero(low) * jacobian_at_zero(high) < 0:
             root = root_between(jacobian_at_zero, low, high)
             # J(0, y) may vanish where nothing sets in: the state on both sides tells
-            if state(np.array([root * (1 + 1e-7)]))[0] != state(np.array([root * (1 - 1e-7)]))[0]:
+            below, above = state(root * np.array([1 - 1e-7, 1 + 1e-7]))
+            if below != above:
                 found.append(root)
                 continue
         for _ in range(50):
@@ -169,7 +170,7 @@ def support_end(start: np.ndarray, exponent: Callable[[np.ndarray], np.ndarray])
 
 
 def largest_root(loss: Loss, chi: float, y: np.ndarray) -> np.ndarray:
-    """Return h_min(y) ≥ 0, the largest root of r(h) = h + χ ℓ′(h, y)/2."""
+    """Return h_min(y) ≥ 0, the largest root of r(h) = h + χ ℓ′(h, y)/2 (R6)."""
     negative = _field(loss, chi, SCAN[None, :], y[:, None]) < 0
     if negative[:, -1].any():
         raise ValueError(

@@ -53,9 +53,9 @@ class ThresholdState:
     flags
         ``negative_complexity`` (Σ < 0: not a consistent state), ``below_ground_state`` (its
         energy lies below the 1RSB ground state's), ``kink_mass`` (the delta in ∂²V that Eq. 13
-        omits, which is the value of λ₋ − μ), ``multiplier_mismatch`` (λ₋ − μ as computed),
-        ``outer_replicon`` (α((χ+z)/z)² E_y[(⟨r²⟩_y − 1)²], at most 1 if states at overlap 0 are
-        stable), ``outer_unstable`` (the replicon is above 1) and ``other_branches`` (further
+        omits, which is the value of λ₋ − μ, (B8)), ``multiplier_mismatch`` (λ₋ − μ as computed),
+        ``outer_replicon`` (α((χ+z)/z)² E_y[(⟨r²⟩_y − 1)²], (T2), at most 1 if states at overlap 0
+        are stable), ``outer_unstable`` (the replicon is above 1) and ``other_branches`` (further
         marginal states at this α: χ, z, energy).
     error
         Estimated absolute error of each value, under the same keys.
@@ -91,13 +91,13 @@ def free_energy(measure: LabelMeasure, alpha: float) -> float:
 
 
 def energy(measure: LabelMeasure, alpha: float) -> float:
-    """Return e = (α/2) E ℓ at the minimisers, Eq. 1; it is ∂(zf)/∂z where Eq. 12 holds."""
+    """Return e = (α/2) E ℓ at the minimisers, Eq. 1; it is ∂(zf)/∂z where Eq. 12 holds (R4)."""
     # α/2: ½ of Eq. 1 and M/N; the mean runs over minimisers h, not over fields r
     return alpha / 2 * measure.mean(measure.value)
 
 
 def complexity(measure: LabelMeasure, alpha: float) -> float:
-    """Return Σ = z(e − f)."""
+    """Return Σ = z(e − f), the logarithm of the number of states over N (R5)."""
     # Σ = z² ∂f/∂z, so it vanishes where f is stationary in z: at the ground state
     return measure.z * (energy(measure, alpha) - free_energy(measure, alpha))
 

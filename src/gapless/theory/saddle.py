@@ -28,23 +28,24 @@ def measure_at(loss: Loss, x: np.ndarray, level: Level) -> LabelMeasure:
 
 
 def stationarity(measure: LabelMeasure) -> float:
-    """Return (χ(χ+z)/4) E[(∂V)²]; Eq. 12 is α times this = 1."""
+    """Return the left side of Eq. 12 over α, (χ(χ+z)/4) E[(∂V)²]: 1/α at a saddle point."""
     chi, z = measure.chi, measure.z
     # ∂V = ℓ′ at the minimiser, by the envelope theorem (replica.md §2)
     return chi * (chi + z) / 4 * measure.mean(measure.d1**2)
 
 
 def marginality(measure: LabelMeasure) -> float:
-    """Return E[(χ ∂²V/2)²] without the kink's delta; Eq. 13 is α times this = 1."""
+    """Return the left side of Eq. 13 over α, E[(χ ∂²V/2)²] without the delta of the kink."""
     # ∂²V = ℓ″/J and d = ℓ″/2, hence χ ∂²V/2 = χ d/J; the delta of a jump at field zero is left
     # out, as in the paper, and `LabelMeasure.kink` holds its mass
     return measure.mean((measure.chi * measure.d / measure.jacobian) ** 2)
 
 
 def outer_replicon(measure: LabelMeasure) -> float:
-    """Return ((χ+z)/z)² E_y[(⟨r²⟩_y − 1)²]; α times this above 1: states' overlap 0 is unstable.
+    """Return the left side of (T2) over α, ((χ+z)/z)² E_y[(⟨r²⟩_y − 1)²].
 
-    r is the field and ⟨⟩_y the 1RSB measure at y (docs/derivations/limits.md §1).
+    Above 1/α states at overlap 0 are unstable. r is the field and ⟨⟩_y the 1RSB measure at y
+    (docs/derivations/limits.md §1).
     """
     field = measure.h + measure.chi / 2 * measure.d1
     spread = np.einsum("ab,ab->a", measure.weight, field * field) - 1

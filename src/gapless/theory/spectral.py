@@ -20,8 +20,8 @@ def spectral_overlap(
 ) -> tuple[float, float]:
     """Return q = |⟨v, W*⟩|/√N of the top eigenvector of Σ T(y) x xᵀ as N → ∞, and its error.
 
-    The overlap is 0 where no eigenvalue leaves the bulk. Raises ``ValueError`` unless alpha is
-    positive.
+    It is (B4) for d = −T, and 0 where no eigenvalue leaves the bulk. Raises ``ValueError`` unless
+    alpha is positive.
     """
     check_field(field)
     # the change from one refinement to the next bounds the error of the finer
@@ -47,9 +47,9 @@ def best_overlap(alpha: float, field: Field = "real") -> float:
 
     It is 0 up to α = 1/2 (complex: 1), else the root of
 
-        α (1 − q²) E[(y² − 1)²/(1 + q²(y² − 1))] = 1.
+        α (1 − q²) E[(y² − 1)²/(1 + q²(y² − 1))] = 1,
 
-    Luo, Alghamdi and Lu (2018); derived in docs/derivations/baselines.md §1.
+    which is (A4): Luo, Alghamdi and Lu (2018); derived in docs/derivations/baselines.md §1.
     """
     alpha = ratio(alpha)
     check_field(field)

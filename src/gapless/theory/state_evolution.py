@@ -68,7 +68,7 @@ def _complex_square(s: float, noise: float, level: Level) -> float:
 
 
 def next_square(s: float, alpha: float, noise: float = 0.0, field: Field = "real") -> float:
-    """Return the squared overlap after one iteration, ŝ/(1 + ŝ) with ŝ = α E g²(s)."""
+    """Return the squared overlap after one iteration, ŝ/(1 + ŝ) with ŝ = α E g²(s) (A7)."""
     # prior N(0, 1): precision 1 + ŝ, so E ŵ² = ŝ/(1 + ŝ)
     known = alpha * score_square(s, noise, field)
     return known / (1 + known)
@@ -96,7 +96,7 @@ def state_evolution(
 
 
 def alpha_of_fixed_point(s: float, field: Field = "real") -> float:
-    """Return the α at which s = q² is a fixed point, noiseless: s/((1 − s) E g²(s))."""
+    """Return the α at which s = q² is a fixed point, noiseless: s/((1 − s) E g²(s)) (A8)."""
     return s / ((1 - s) * score_square(s, field=field))
 
 
@@ -131,7 +131,7 @@ def thresholds(field: Field = "real") -> Thresholds:
     """Return the thresholds of weak recovery, of message passing and of information.
 
     The uninformed branch of fixed points is α(s) of `alpha_of_fixed_point` from s = 0 up to the
-    maximum of α(s). At larger α the iteration converges to s = 1.
+    maximum of α(s), (A9) and (C8). At larger α the iteration converges to s = 1.
     """
     check_field(field)
     # α(s) rises from ½ to one maximum, near s = 0.85, and falls to 1 (baselines.md §3), of complex

@@ -12,6 +12,7 @@ from gapless.theory import ground_state
 from gapless.theory.full_rsb.maximum import maximise
 from gapless.theory.full_rsb.mesh import Resolution
 from gapless.theory.full_rsb.recursion import entropy, recursion
+from gapless.theory.roots import NotConverged
 
 
 @pytest.mark.parametrize(("loss", "alpha"), LOSSES)
@@ -56,3 +57,12 @@ def test_the_maximum_is_one_and_its_z_rises():
     # stationary in every rise of z: ∫_q^1 D dq = 0 at every q where z rises
     terms = entropy(of.mesh.step, first.z, first.chi)[1].sum()
     assert np.abs(np.cumsum(first.action.by_z[::-1])).max() < 1e-6 * terms
+
+
+def test_a_function_without_a_curvature_has_no_maximum_and_the_error_names_the_place():
+    one = ground_state(quartic, 10.0)
+    of = recursion(quartic, 10.0, Resolution(2, 1, 0.1, 60, 5), one.chi)
+    z = np.full(of.mesh.middle.size, one.z)
+    nothing = np.full((z.size + 1, z.size + 1), np.nan)
+    with pytest.raises(NotConverged, match=r"alpha=10, chi="):
+        maximise(of, z, one.chi, one.z, nothing)

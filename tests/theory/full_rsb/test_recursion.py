@@ -2,16 +2,17 @@
 
 from itertools import pairwise
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import quad
 
 from full_rsb_laws import FEW, LOSSES, SMALL, rising
-from gapless.losses import Loss, divided, normalised, quartic
+from gapless.losses import Loss, divided, loss_from_value, normalised, quartic
 from gapless.quadrature import LEVELS
 from gapless.theory import ground_state, replica
 from gapless.theory.full_rsb.mesh import Resolution
-from gapless.theory.full_rsb.recursion import entropy, recursion
+from gapless.theory.full_rsb.recursion import entropy, label_at, recursion
 from gapless.theory.measure import label_measure
 
 
@@ -106,3 +107,20 @@ def test_a_jump_at_another_field_is_refused():
     of = recursion(wells, 5.0, SMALL, 0.01)
     with pytest.raises(ValueError, match="field other than zero"):
         of.action(np.ones(of.mesh.step.size), 5.0)
+
+
+def _robust(yhat, y):
+    off = yhat**2 - y**2
+    return off**2 / (1 + jnp.sqrt(1 + off**2))
+
+
+@pytest.mark.parametrize("y", [1.9, 3.0, 5.0])
+def test_a_label_is_found_past_a_bend_of_its_field(y: float) -> None:
+    """r(h(place)) = place, also where Newton's steps leap to and fro across a bend of r."""
+    loss, chi = loss_from_value(_robust), 0.5273
+    place, teacher = np.linspace(0.01, 30.0, 997)[:, None], np.array([y])
+    label = label_at(loss, chi, place, teacher, np.zeros(1))
+    slope = 1 + chi / 2 * loss.d2(label, teacher)
+    found = label + chi / 2 * loss.d1(label, teacher)
+    # the label is exact to some units in its last place, which the slope of r enlarges
+    assert np.all(np.abs(found - place) <= 1e-13 * (1 + label) * np.abs(slope))

@@ -8,12 +8,12 @@ that is orthogonal to q_1 … q_{j−1}. For P samples in N = P/α dimensions, a
 variance one,
 
     X e_j = ξ_j + a_j q_j,   a_j² = |new part of Xᵀq_j|² ~ χ²(N − j),
-    ξ_j ~ N(0, 1) for each sample, in the directions orthogonal to q_1 … q_j
+    ξ_j ~ N(0, 1) for each sample, in the directions orthogonal to q_1 … q_j,
 
-(docs/derivations/dmft.md §2). The other N − j directions are never drawn. That is the law of
-gradient descent at N; `Ensemble.sampling` replaces some of its variables by their means, which
-reduces the distance from N = ∞. All objects are immutable: a method that draws a direction returns
-a longer X.
+which is (D4) (docs/derivations/dmft.md §2). The other N − j directions are never drawn. That is the
+law of gradient descent at N; `Ensemble.sampling` replaces some of its variables by their means,
+which reduces the distance from N = ∞. All objects are immutable: a method that draws a direction
+returns a longer X.
 """
 
 from collections.abc import Iterator, Sequence

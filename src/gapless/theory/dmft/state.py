@@ -10,9 +10,9 @@ obeys
 
     dδw/dt = Xᵀ(F′ X δw)/N + μ δw,   F′ = −½ ∂²ℓ/∂ŷ²,
 
-with an X of its own. A probe along the signal measures the growth of a small overlap, one along a
-random direction the response R(t, t_w). All objects are immutable: a method that draws a direction
-returns the system with that direction.
+which is (D5), with an X of its own. A probe along the signal measures the growth of a small
+overlap, one along a random direction the response R(t, t_w). All objects are immutable: a method
+that draws a direction returns the system with that direction.
 """
 
 from collections.abc import Sequence

@@ -65,6 +65,9 @@ def maximise(
         # dear, K + 1 gradients: callers hand down that of a coarser mesh where they have one
         hessian = _differences(of, x, unit, slope)
     for _ in range(MOST_STEPS):
+        # beside a place where f has no value there is no parabola
+        if not np.isfinite(hessian).all():
+            break
         move = _to_the_top(hessian, slope, LEAST - x[1:])
         # f rises by half of this to the top of its parabola
         if slope @ move <= 2 * enough:

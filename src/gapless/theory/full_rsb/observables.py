@@ -127,8 +127,9 @@ def _labels(found: Maximum, law: LabelLaw, kink: float) -> Labels:
 def profile(found: Maximum) -> dict[str, np.ndarray]:
     """Return λ and the conditions on a continuous z at the overlaps q_1 … q_{K−1} of a maximum.
 
-    ``d`` is D(q) = ½∫₀^q dq/λ² − (α/2) E∫Pφ′² = δf/δz(q), which vanishes where z is continuous;
-    ``replicon`` is αλ²E∫Pφ″², which is 1 there; ``multiplier`` is −αE∫Pφ″ − 1/λ, which is μ there.
+    ``d`` is D(q) = ½∫₀^q dq/λ² − (α/2) E∫Pφ′² = δf/δz(q), (F5), which vanishes where z is
+    continuous; ``replicon`` is αλ²E∫Pφ″², which is 1 there, (F6); ``multiplier`` is −αE∫Pφ″ − 1/λ,
+    which is μ there, (F7).
     The result has these, ``q`` and ``lambda``, each of shape (K − 1,).
     """
     of, action = found.of, found.action

@@ -1,10 +1,10 @@
 """Parisi's recursion at T = 0 for a step function z(q): f, its gradient, densities of the field.
 
     f[z, χ] = −½ ∫₀¹ dq/λ − α E_y φ_y(0, 0),   λ(q) = χ + ∫_q^1 z dq,
-    φ_k(h) = (1/z_k) ln E exp(z_k φ_{k+1}(h + √Δq_k x)),   φ_K(h) = −½ V_χ(h, y).
+    φ_k(h) = (1/z_k) ln E exp(z_k φ_{k+1}(h + √Δq_k x)),   φ_K(h) = −½ V_χ(h, y),
 
-The last step is integrated over the label, in which its integrand is smooth, and not over the
-field (docs/derivations/full-rsb.md §2, §5).
+which are (F1), (F2) and (F10). The last step is integrated over the label, in which its integrand
+is smooth, and not over the field (docs/derivations/full-rsb.md §2, §5).
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ class Action:
     value
         f.
     by_z : shape (K,)
-        ∂f/∂z_k = ∫ D(q) dq over step k.
+        ∂f/∂z_k = ∫ D(q) dq over step k, (F5).
     by_chi
         ∂f/∂χ = D(1).
     phi
@@ -153,7 +153,7 @@ class Recursion:
         """Return ln P_k at the nodes of the field, shape (n, A), for k = 1 … K − 1.
 
         P_{k+1}(h) = e^{z_k φ_{k+1}(h)} E[(P_k e^{−z_k φ_k})(h + √Δq_k x)] from P_0(h) = δ(h), each
-        normalised on the whole line.
+        normalised on the whole line (F4).
         """
         mesh, phi = self.mesh, action.phi
         _, gaussian = mesh.gaussian
@@ -194,7 +194,7 @@ def recursion(
 
 
 def entropy(step: np.ndarray, z: np.ndarray, chi: float) -> tuple[float, np.ndarray, float]:
-    """Return −½ ∫₀¹ dq/λ and its derivatives by z, shape (K,), and by χ."""
+    """Return −½ ∫₀¹ dq/λ of (F2) and its derivatives by z, shape (K,), and by χ."""
     rise = z * step
     # λ at the end of each step; `below` at its beginning, as λ falls with q
     above = chi + np.concatenate([np.cumsum(rise[:0:-1])[::-1], [0.0]])
@@ -255,18 +255,21 @@ def label_at(
     high = np.maximum(low, place) + 1.0
     while (short := excess(high) < 0).any():
         high = np.where(short, 2 * high, high)
-    h = high
-    for _ in range(80):
+    h, before, done = high, np.full(shape, np.inf), np.zeros(shape, bool)
+    for _ in range(120):
         value = excess(h)
         low, high = np.where(value < 0, h, low), np.where(value < 0, high, h)
         slope = 1 + chi / 2 * evaluate(loss.d2, h, y)
         newton = h - value / np.where(slope > 0, slope, np.inf)
         inside = (newton >= low) & (newton <= high) & (slope > 0)
-        # bisection where Newton leaves the bracket: r(h) may be flat near h_min
-        new = np.where(inside, newton, (low + high) / 2)
         # rounding of h itself: one more step would change nothing
-        settled = np.abs(new - h) <= 1e-14 * (1 + h)
-        h = new
-        if settled.all():
+        rounding = 1e-14 * (1 + h)
+        done |= (inside & (np.abs(newton - h) <= rounding)) | (high - low <= rounding)
+        if done.all():
             break
+        # bisection where Newton leaves the bracket, as where r(h) is flat near h_min, and where it
+        # leaps to and fro across a bend of r(h)
+        inside &= np.abs(value) <= before / 2
+        h = np.where(done, h, np.where(inside, newton, (low + high) / 2))
+        before = np.abs(value)
     return h

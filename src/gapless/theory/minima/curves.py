@@ -29,6 +29,8 @@ _NOBODY = 1e-9
 """Largest probability of labels at which a boundary 1 + γd = 0 is neglected."""
 _THIN_ALPHA = 1.5
 """α below which ω/γ is small; continuation below takes as long as from α = 1000 down to it."""
+DEEPEST = ("kappa", "complexity")
+"""Unknown and equation of the deepest minima, Σ = 0."""
 
 
 @dataclass(frozen=True)
@@ -232,9 +234,16 @@ def _curve(solved: list[Solved]) -> Curve:
     return Curve(tuple(s.at for s in solved), tuple(_border(s) for s in solved))
 
 
+def _continued(kind: Kind, above: Curve, ratio: float, end: float, *more: tuple[str, str]) -> Curve:
+    """Return a curve with the minima that follow its last point, to α = ``end``."""
+    below = _curve(followed(kind, kind.near(above.at[-1], *more), ratio, end, *more))
+    # both have the point in common
+    return Curve((*above.at, *below.at[1:]), (*above.border, *below.border[1:]))
+
+
 @lru_cache(maxsize=32)
-def most_numerous_curve(loss: Loss, annealed: bool, field: Field = "real") -> Curve:
-    """Return the most numerous minima (κ = 0) from α = 1000 down to 1.5.
+def most_numerous_to_ten(loss: Loss, annealed: bool, field: Field = "real") -> Curve:
+    """Return the most numerous minima (κ = 0) from α = 1000 down to 10.
 
     Raises ``ValueError`` if there are none at α = 1000.
     """
@@ -247,7 +256,18 @@ def most_numerous_curve(loss: Loss, annealed: bool, field: Field = "real") -> Cu
             f"loss: {loss.name} has no minima that the count resolves at α = {HIGHEST_ALPHA:g}, "
             "from where it is continued"
         ) from None
-    return _curve(followed(kind, first, 1 / 1.4, _THIN_ALPHA))
+    return _curve(followed(kind, first, 1 / 1.4, 10.0))
+
+
+@lru_cache(maxsize=32)
+def most_numerous_curve(loss: Loss, annealed: bool, field: Field = "real") -> Curve:
+    """Return the most numerous minima (κ = 0) from α = 1000 down to 1.5.
+
+    Raises ``ValueError`` if there are none at α = 1000.
+    """
+    above, kind = most_numerous_to_ten(loss, annealed, field), Kind(loss, annealed, field=field)
+    # where the first half ends before α = 10, so does the curve
+    return _continued(kind, above, 1 / 1.4, _THIN_ALPHA) if above.lowest == 10 else above
 
 
 @lru_cache(maxsize=32)
@@ -259,20 +279,27 @@ def thin_curve(loss: Loss, annealed: bool, field: Field = "real") -> Curve:
 
 
 @lru_cache(maxsize=32)
-def deepest_curve(loss: Loss, annealed: bool, field: Field = "real") -> Curve:
-    """Return the deepest minima (Σ = 0) along α, from 10 down to 2 and up to 100.
+def deepest_from_ten(loss: Loss, annealed: bool, field: Field = "real") -> Curve:
+    """Return the deepest minima (Σ = 0) along α, from 100 down to 10.
 
     Raises `NotConverged` if they are not found at α = 10.
     """
-    kind, pair = Kind(loss, annealed, field=field), ("kappa", "complexity")
+    kind = Kind(loss, annealed, field=field)
     # from α = 10, where the deepest minima are resolved for the losses that have any
     first = without_complexity(
-        kind, kind.near(most_numerous_curve(loss, annealed, field).guess(10.0))
+        kind, kind.near(most_numerous_to_ten(loss, annealed, field).guess(10.0))
     )
-    down = followed(kind, first, 1 / 1.3, 2.0, pair)
-    up = followed(kind, first, 1.3, 100.0, pair)
-    # in order of falling α; the first state is in both, and kept once
-    return _curve([*up[:0:-1], *down])
+    return _curve(followed(kind, first, 1.3, 100.0, DEEPEST)[::-1])
+
+
+@lru_cache(maxsize=32)
+def deepest_curve(loss: Loss, annealed: bool, field: Field = "real") -> Curve:
+    """Return the deepest minima (Σ = 0) along α, from 100 down to 2.
+
+    Raises `NotConverged` if they are not found at α = 10.
+    """
+    above, kind = deepest_from_ten(loss, annealed, field), Kind(loss, annealed, field=field)
+    return _continued(kind, above, 1 / 1.3, 2.0, DEEPEST)
 
 
 def at_alpha(kind: Kind, curve: Curve, alpha: float, *more: tuple[str, str]) -> Solved:
@@ -333,7 +360,7 @@ def without_complexity(kind: Kind, solved: Solved, sign: int = 1) -> Solved:
     # a secant in Σ: the start of Newton, whose steps κ limits
     kappa = float(np.interp(0, [below, above], [last.at.kappa, found[-2].at.kappa]))
     near = min(found[-2:], key=lambda one: abs(one.at.kappa - kappa))
-    ends = kind.near(near.at._replace(kappa=kappa), ("kappa", "complexity"))
+    ends = kind.near(near.at._replace(kappa=kappa), DEEPEST)
     # Newton may land on the other zero of Σ, on the far side of the most numerous minima
     if ends.at.kappa * sign < 0:
         raise NotConverged("minima with Σ = 0", ends.at._asdict(), np.zeros(1))
@@ -351,7 +378,7 @@ def _without_walk(kind: Kind, solved: Solved, sign: int) -> Solved | None:
             return None
         kappa = step * float(np.sqrt(solved.averages.complexity / fall))
         ahead = _ahead(solved.at, aside.at, kappa / step - 1)._replace(kappa=kappa)
-        ends = kind.near(ahead, ("kappa", "complexity"))
+        ends = kind.near(ahead, DEEPEST)
     except (NotConverged, ValueError):
         return None
     return ends if ends.at.kappa * sign > 0 else None

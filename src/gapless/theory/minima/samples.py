@@ -5,6 +5,7 @@ along the phase of ŷ and ½ℓ′/r across it, and the moduli of its labels hav
 """
 
 from collections.abc import Iterable
+from functools import reduce
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def curvature_functions(loss: Loss, field: Field) -> tuple[Pointwise, ...]:
 def inside(loss: Loss, field: Field, gamma: float, h: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return the mask of labels at which 1 + γd > 0 for every curvature."""
     functions = curvature_functions(loss, field)
-    return np.all([1 + gamma / 2 * evaluate(f, h, y) > 0 for f in functions], axis=0)
+    return reduce(np.logical_and, (1 + gamma / 2 * evaluate(f, h, y) > 0 for f in functions))
 
 
 def teacher_labels(

@@ -13,6 +13,7 @@ from gapless.quadrature import LEVELS, Level
 from gapless.theory.branch import HIGHEST_ALPHA
 from gapless.theory.measure import has_kink
 from gapless.theory.minima.curves import (
+    DEEPEST,
     Kind,
     along_kappa,
     at_alpha,
@@ -105,7 +106,7 @@ def minima(
 
     At most one of ``kappa``, ``energy`` and ``deepest`` is given; without any the minima are the
     most numerous ones, κ = 0. The first call for a loss follows them along α, which takes about
-    0.5 s, and 0.5 s more for the deepest ones; later calls take about 0.1 s.
+    0.2 s, and 0.3 s more for the deepest ones; later calls take about 0.1 s.
 
     Parameters
     ----------
@@ -159,7 +160,7 @@ def minima(
         found = _at_energy(kind, top, energy)
         return refined(kind, found.at, ("kappa", "energy"), energy=energy)
     if deepest:
-        return refined(kind, _deepest(kind, top).at, ("kappa", "complexity"))
+        return refined(kind, _deepest(kind, top).at, DEEPEST)
     return refined(kind, top.at)
 
 
@@ -270,7 +271,7 @@ def _at_kappa(kind: Kind, top: Solved, kappa: float) -> Solved:
 
 def _deepest(kind: Kind, top: Solved) -> Solved:
     """Return the minima with Σ = 0; raise ``ValueError`` with the range if not resolved."""
-    alpha, pair = top.at.alpha, ("kappa", "complexity")
+    alpha = top.at.alpha
     if kind.overlap:
         try:
             return without_complexity(kind, top)
@@ -284,9 +285,9 @@ def _deepest(kind: Kind, top: Solved) -> Solved:
     curve = deepest_curve(kind.loss, kind.annealed, kind.field)
     # beyond the kept curve the minima are followed from its end
     inside = min(max(alpha, curve.lowest), curve.at[0].alpha)
-    found = at_alpha(kind, curve, inside, pair)
+    found = at_alpha(kind, curve, inside, DEEPEST)
     if inside != alpha:
-        found = followed(kind, found, 1.3 if alpha > inside else 1 / 1.3, alpha, pair)[-1]
+        found = followed(kind, found, 1.3 if alpha > inside else 1 / 1.3, alpha, DEEPEST)[-1]
     if not np.isclose(found.at.alpha, alpha, rtol=1e-12):
         raise ValueError(
             f"alpha: the deepest minima of the {kind.loss.name} loss are resolved as far as "
@@ -321,11 +322,10 @@ def _at_energy(kind: Kind, top: Solved, energy: float) -> Solved:
 
 def _end(kind: Kind, top: Solved, sign: int) -> float:
     """Return the energy at which Σ = 0, or the last one resolved on the way to it."""
-    pair = ("kappa", "complexity")
     try:
         at = without_complexity(kind, top, sign).at
         # The energy is printed with six digits, and a starting point has three.
-        return newton(kind.refined(at, pair), at, LEVELS[1], 1e-8).averages.energy
+        return newton(kind.refined(at, DEEPEST), at, LEVELS[1], 1e-8).averages.energy
     except NotConverged:
         return walk_to_end(kind, top, sign)[-1].averages.energy
 

@@ -1,5 +1,6 @@
 """α_BBP of the minima: where φ(γ) = μ along their curves (docs/derivations/landscape.md §4)."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,16 @@ import numpy as np
 from gapless.flags import as_ever
 from gapless.inputs import Field, check_field
 from gapless.losses import Loss
-from gapless.theory.minima.curves import Curve, Kind, at_alpha, deepest_curve, most_numerous_curve
+from gapless.theory.minima.curves import (
+    DEEPEST,
+    Curve,
+    Kind,
+    at_alpha,
+    deepest_curve,
+    deepest_from_ten,
+    most_numerous_curve,
+    most_numerous_to_ten,
+)
 from gapless.theory.minima.states import Minima, check_countable, refined
 from gapless.theory.roots import NotConverged
 
@@ -70,12 +80,22 @@ def minima_threshold(
     check_field(field)
     kind = Kind(loss, annealed, field=field)
     try:
-        deepest = _crossing(kind, deepest_curve(loss, annealed, field), ("kappa", "complexity"))
+        deepest = _first_crossing(kind, (deepest_from_ten, deepest_curve), DEEPEST)
     # losses without a deepest curve may have a threshold of the most numerous minima
     except NotConverged:
         deepest = None
-    most_numerous = most_numerous_curve(loss, annealed, field)
-    return MinimaThreshold(_crossing(kind, most_numerous), deepest)
+    return MinimaThreshold(
+        _first_crossing(kind, (most_numerous_to_ten, most_numerous_curve)), deepest
+    )
+
+
+def _first_crossing(
+    kind: Kind, curves: Sequence[Callable[..., Curve]], *more: tuple[str, str]
+) -> Minima | None:
+    """Return the state with φ = μ at the largest α, of part of a curve or else of all of it."""
+    which = kind.loss, kind.annealed, kind.field
+    found = (_crossing(kind, curve(*which), *more) for curve in curves)
+    return next((state for state in found if state is not None), None)
 
 
 def _crossing(kind: Kind, curve: Curve, *more: tuple[str, str]) -> Minima | None:

@@ -1,0 +1,31 @@
+"""The verb `cache`: where compiled programs lie, how many there are, and their end."""
+
+import json
+
+import pytest
+
+from gapless import program_cache
+from gapless.cli import main
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    here = program_cache.machine_programs()
+    here.mkdir(parents=True)
+    for name in ("jit_a-cache", "jit_b-cache"):
+        (here / name).write_bytes(bytes(1000))
+    return here
+
+
+def test_the_folder_is_printed_alone(folder, capsys):
+    assert main(["cache", "--where"]) == 0
+    assert capsys.readouterr().out == f"{folder}\n"
+
+
+def test_programs_are_counted_and_deleted(folder, capsys):
+    for options, cleared, left in (([], False, 2), (["--clear"], True, 0)):
+        assert main(["cache", "--json", *options]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found == {"folder": str(folder), "programs": 2, "bytes": 2000, "cleared": cleared}
+        assert program_cache.programs()[0] == left
