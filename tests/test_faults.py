@@ -395,7 +395,19 @@ def test_a_folder_whose_name_ends_a_comment_gets_no_script(name, tmp_path, capsy
     assert name not in told
 
 
-@pytest.mark.parametrize("kind", [*faults.NO_FILES, "cut short", "flipped"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        # what no one reads to its end, and what reads like a cache
+        "FIFO",
+        "flipped",
+        *(
+            pytest.param(kind, marks=pytest.mark.slow)
+            for kind in [*faults.NO_FILES, "cut short"]
+            if kind != "FIFO"
+        ),
+    ],
+)
 def test_a_damaged_cache_is_made_anew(kind, tmp_path, monkeypatch, capsys):
     made = []
     monkeypatch.setattr(

@@ -59,6 +59,7 @@ def interrupted(process, seconds=5.0, may_be_done=False):
     return told
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_imports_and_compiled_loops_alike(tmp_path):
     for after in (0.0, 0.3, 6.0):
         process = begin(DEAF.split(), tmp_path)
@@ -66,7 +67,7 @@ def test_an_interrupt_ends_imports_and_compiled_loops_alike(tmp_path):
         assert interrupted(process).splitlines()[-1] == "interrupted"
 
 
-@pytest.mark.parametrize("workers", [[], ["--workers", "1"]])
+@pytest.mark.parametrize("workers", [[], pytest.param(["--workers", "1"], marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("unprinted")
 def test_an_interrupt_says_what_is_kept_and_the_same_command_goes_on(
     tmp_path, workers, monkeypatch, capsys

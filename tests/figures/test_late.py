@@ -55,7 +55,7 @@ def few(name: str) -> list:
     ]
 
 
-@pytest.mark.parametrize("name", ["late", "escape"])
+@pytest.mark.parametrize("name", [pytest.param("late", marks=pytest.mark.slow), "escape"])
 def test_a_figure_at_infinite_n_goes_from_points_to_page(name, tmp_path):
     figure, points = load(name), few(name)
     store = Store.open(tmp_path, {"experiment": name}, {})

@@ -106,7 +106,7 @@ def mine(tmp_path, monkeypatch, capsys, unprinted):
     sys.modules.pop("mine", None)
 
 
-@pytest.mark.parametrize("workers", [[], ["--workers", "2"]])
+@pytest.mark.parametrize("workers", [[], pytest.param(["--workers", "2"], marks=pytest.mark.slow)])
 def test_an_experiment_of_ones_own_is_measured_resumed_drawn_and_kept(mine, tmp_path, workers):
     reproduce = ["reproduce", "mine:MINE", "--out", "out", *workers]
     first = mine(*reproduce, "--json", BROKEN="3")

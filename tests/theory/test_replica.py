@@ -121,6 +121,7 @@ def test_large_alpha_decouples_the_labels():
     assert state.moments["2"] == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_printed_equations_by_nested_adaptive_quadrature():
     # Another variable (the field), explicit minimisation, QUADPACK; its own accuracy at this
     # tolerance is 3e-9, seen by asking it for more.
