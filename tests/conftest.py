@@ -4,14 +4,14 @@ import gc
 import os
 import signal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import hypothesis
-import jax
 import pytest
-from jaxtyping import install_import_hook
 
-from typechecker import check_shapes_alone
+from places import ROOT, TESTS
+
+if TYPE_CHECKING:
+    from gapless.page.panels import Picture
 
 ARRAYS = [
     "design",
@@ -24,26 +24,41 @@ ARRAYS = [
     "algorithms",
     "measure",
 ]
-check_shapes_alone()
-install_import_hook([f"gapless.{name}" for name in ARRAYS], "typechecker.checked")
-
-from gapless import program_cache  # noqa: E402
-from gapless.page.panels import Picture  # noqa: E402
-from gapless.threads import pin_threads  # noqa: E402
-from places import ROOT, TESTS  # noqa: E402
-from seeds import SHIFT, move_seeds  # noqa: E402
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # a shell that starts the tests in the background has them, and their children, hear nothing
     signal.signal(signal.SIGINT, signal.default_int_handler)
-pin_threads()
-program_cache.use()
-move_seeds()
-jax.config.update("jax_numpy_rank_promotion", "raise")
-hypothesis.settings.register_profile(
-    "gapless", deadline=None, derandomize=not SHIFT, max_examples=50
-)
-hypothesis.settings.load_profile("gapless")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare a process that runs tests; one that hands them to workers loads no arrays."""
+    if hasattr(config, "workerinput") or config.getoption("dist", "no") == "no":
+        prepare()
+
+
+def prepare() -> None:
+    """Check shapes, keep programs, move seeds; before anything imports `gapless`."""
+    import hypothesis
+    import jax
+    from jaxtyping import install_import_hook
+
+    from typechecker import check_shapes_alone
+
+    check_shapes_alone()
+    install_import_hook([f"gapless.{name}" for name in ARRAYS], "typechecker.checked")
+
+    from gapless import program_cache
+    from gapless.threads import pin_threads
+    from seeds import SHIFT, move_seeds
+
+    pin_threads()
+    program_cache.use()
+    move_seeds()
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+    hypothesis.settings.register_profile(
+        "gapless", deadline=None, derandomize=not SHIFT, max_examples=50
+    )
+    hypothesis.settings.load_profile("gapless")
 
 
 @pytest.fixture
@@ -58,7 +73,7 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 def unprinted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the files of a report's pictures empty: they take longer than the rest of a page."""
 
-    def touch(picture: Picture, *paths: Path, **how: Any) -> None:
+    def touch(picture: "Picture", *paths: Path, **how: Any) -> None:
         for path in paths:
             path.touch()
 
@@ -67,6 +82,8 @@ def unprinted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Reverse the order where seeds are moved: no test may depend on either. Keep what is there."""
+    from seeds import SHIFT
+
     if SHIFT:
         items.reverse()
     # modules and tests stay to the end: a full collection of garbage need not walk through them;
