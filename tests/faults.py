@@ -139,13 +139,13 @@ def a_copy(store: Store) -> Path:
 
 
 def truncated(store: Store) -> Path:
-    path = store.append(store.read().slice(0, 1))
+    path = store.append(store.read().slice(1, 1))  # a part is named by its content
     path.write_bytes(path.read_bytes()[:-200])
     return path
 
 
 def flipped(store: Store) -> Path:
-    path = store.append(store.read().slice(0, 1))
+    path = store.append(store.read().slice(2, 1))
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 4
     path.write_bytes(content)

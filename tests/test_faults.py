@@ -85,6 +85,21 @@ def store(tmp_path):
     return store
 
 
+def without_theory(monkeypatch) -> list[float]:
+    """Have explorers hold nothing of theory; return the list of α that they ask for."""
+    asked: list[float] = []
+
+    def state(loss, alpha: float) -> dict[str, float]:
+        asked.append(alpha)
+        return {"alpha": alpha}
+
+    monkeypatch.setattr(grid, "state_at", state)
+    monkeypatch.setattr(grid, "band_along", lambda loss, alphas: [{} for _ in alphas])
+    monkeypatch.setattr(grid, "threshold_readings", lambda loss: {})
+    monkeypatch.setattr(grid, "random_start", lambda loss: None)
+    return asked
+
+
 @pytest.fixture
 def quick(monkeypatch):
     """Figures 4 and 5 of a few records that take no time, theory and calibration that take none."""
@@ -96,9 +111,7 @@ def quick(monkeypatch):
     here = Calibration(start=1.0, compilation=1.0, speed=1e10, bytes=1e8)
     monkeypatch.setattr("gapless.sweep.calibrate", lambda plan: here)
     monkeypatch.setattr("gapless.store.upkeep.PAUSE_S", 0.0)
-    monkeypatch.setattr(grid, "state_at", lambda loss, alpha: {"alpha": alpha})
-    monkeypatch.setattr(grid, "threshold_readings", lambda loss: {})
-    monkeypatch.setattr(grid, "random_start", lambda loss: None)
+    without_theory(monkeypatch)
     monkeypatch.setattr("gapless.cli.explore.MOST_WORKERS", 1)  # others know of no patch
     monkeypatch.setattr("gapless.explore.runs.runs_at", lambda loss, n, alpha: [])
 
@@ -126,13 +139,14 @@ def sent(quick, computed, tmp_path, capsys, monkeypatch):
     return tmp_path / "sent"
 
 
-def try_verb(arguments: list, planted: Path, capsys, seconds: int = SECONDS) -> str:
-    """Run a verb that ends soon, names what was planted in one line, and has no traceback."""
+def try_verb(arguments: list, planted: list[Path], capsys, seconds: int = SECONDS) -> str:
+    """Run a verb that ends soon, names what was planted, each in a line, with no traceback."""
     capsys.readouterr()
     with soon(seconds):
         assert main(list(map(str, arguments))) == 0
     told = capsys.readouterr().err
-    assert [line for line in told.split("\n") if shown(planted) in line], told
+    for path in planted:
+        assert [line for line in told.split("\n") if shown(path) in line], told
     assert "Traceback" not in told
     return told
 
@@ -149,28 +163,20 @@ def verbs(folder: Path) -> dict[str, list]:
     }
 
 
-FEW = [
-    *("FIFO", "folder", "link to nowhere", "text", "2^40 bytes", "name with a line break"),
-    *("foreign table with address and run", "forged part with another key", "part of another spec"),
-    *("truncated part", "part with a flipped bit", "huge footer"),
-]
-"""Kinds of faulty parts that are noticed by different means."""
-
-
 @pytest.mark.parametrize(
-    "kind", [pytest.param(k, marks=[pytest.mark.slow] * (k not in FEW)) for k in faults.PARTS]
+    "kinds", [[*faults.PARTS], *(pytest.param([k], marks=pytest.mark.slow) for k in faults.PARTS)]
 )
-def test_a_faulty_part_is_named_and_left_alone(kind, sent, capsys, monkeypatch):
+def test_faulty_parts_are_named_and_left_alone(kinds, sent, capsys, monkeypatch):
     monkeypatch.setattr("gapless.report.write_report", lambda folder, own, **size: folder)
     store = Store(sent / "fig5")
     before = store.read()
-    planted = faults.PARTS[kind](store)
-    then = faults.state_of(planted)
+    planted = [faults.PARTS[kind](store) for kind in kinds]
+    then = [faults.state_of(path) for path in planted]
     for verb in ("status", "export", "reproduce --dry-run", "reproduce", "compact"):
         try_verb(verbs(sent)[verb], planted, capsys)
-    assert store.damaged() == [planted]
-    assert len(store.part_files()) == 2  # ours in one, and what is not ours
-    assert faults.state_of(planted) == then
+    assert set(store.damaged()) == set(planted)
+    assert len(store.part_files()) == 1 + len(planted)  # ours in one, and what is not ours
+    assert [faults.state_of(path) for path in planted] == then
     assert store.read().equals(before)
     assert before.num_rows == 12
 
@@ -196,7 +202,7 @@ def test_an_unreadable_part_is_named_and_left_alone(store, monkeypatch, capsys):
         return make_handle(path, *how, **more)
 
     monkeypatch.setattr(os, "open", refuse)
-    told = try_verb(["compact", store.path], planted, capsys)
+    told = try_verb(["compact", store.path], [planted], capsys)
     assert "Permission denied" in told
     assert planted.is_file()
     assert store.damaged() == [planted]
@@ -207,7 +213,7 @@ def test_an_unreadable_part_is_named_and_left_alone(store, monkeypatch, capsys):
 def test_damaged_notes_cost_no_record(kind, store, tmp_path, capsys):
     plants = faults.PROVENANCE | faults.PLANS
     planted = plants[kind](store)
-    try_verb(["status", tmp_path], planted, capsys)
+    try_verb(["status", tmp_path], [planted], capsys)
     with soon():
         assert Store.open(store.path, SPEC, {}).read().num_rows == 6
     if kind in faults.PLANS:  # the next run notes its plan anew, or tells that it cannot
@@ -409,12 +415,7 @@ def test_a_folder_whose_name_ends_a_comment_gets_no_script(name, tmp_path, capsy
     ],
 )
 def test_a_damaged_cache_is_made_anew(kind, tmp_path, monkeypatch, capsys):
-    made = []
-    monkeypatch.setattr(
-        grid, "state_at", lambda loss, alpha: made.append(alpha) or {"alpha": alpha}
-    )
-    monkeypatch.setattr(grid, "threshold_readings", lambda loss: {})
-    monkeypatch.setattr(grid, "random_start", lambda loss: None)
+    made = without_theory(monkeypatch)
     first = grid.theory_grid(quartic, (4.0, 6.0), cache=tmp_path)
     (file,) = tmp_path.iterdir()
     content = file.read_bytes()
@@ -436,9 +437,7 @@ def test_a_damaged_cache_is_made_anew(kind, tmp_path, monkeypatch, capsys):
 
 def test_a_cache_that_cannot_be_written_costs_no_page(tmp_path, monkeypatch, capsys):
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(grid, "state_at", lambda loss, alpha: {"alpha": alpha})
-    monkeypatch.setattr(grid, "threshold_readings", lambda loss: {})
-    monkeypatch.setattr(grid, "random_start", lambda loss: None)
+    without_theory(monkeypatch)
     assert grid.theory_grid(quartic, (4.0,), cache=tmp_path / "file")["alpha"] == [4.0]
     assert "cannot be kept" in capsys.readouterr().err
 
