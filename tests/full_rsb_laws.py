@@ -1,6 +1,7 @@
 """Losses, meshes and maxima that tests of full replica symmetry breaking share."""
 
 import numpy as np
+import pytest
 
 from gapless.losses import amplitude, normalised, quartic
 from gapless.theory import ground_state
@@ -8,7 +9,11 @@ from gapless.theory.full_rsb.maximum import maximise
 from gapless.theory.full_rsb.mesh import Resolution
 from gapless.theory.full_rsb.recursion import recursion
 
-LOSSES = [(quartic, 10.0), (normalised(1.0), 6.0), (amplitude, 6.0)]
+LOSSES = [
+    *((quartic, 10.0), (amplitude, 6.0)),
+    pytest.param(normalised(1.0), 6.0, marks=pytest.mark.slow),
+]
+"""With a corner, with a jump, and smooth."""
 SMALL = Resolution(uniform=3, per_halving=1, last=0.05, fields=90, order=7)
 COARSE_ENERGY = dict.fromkeys(("SKETCH", "ENERGY", "FEWER_STEPS", "MORE_NODES"), SMALL)
 """For `gapless.theory.full_rsb.state`: the floor's energy to 1e-3, in tenths of seconds."""

@@ -48,7 +48,10 @@ def test_a_loss_whose_minima_are_not_counted_keeps_its_other_readings(capsys):
 
 @pytest.mark.parametrize(
     "which",
-    [[], ["--kappa", "0.03"], ["--deepest"], ["--energy", "7.5", "--overlap", "0.1"]],
+    [
+        *([], ["--deepest"], ["--energy", "7.5", "--overlap", "0.1"]),
+        pytest.param(["--kappa", "0.03"], marks=pytest.mark.slow),
+    ],
 )
 def test_minima_print_every_value_with_its_error(capsys, which):
     state = answer(capsys, "theory", "minima", "--alpha", "10", *which)

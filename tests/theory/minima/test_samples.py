@@ -12,7 +12,9 @@ from gapless.theory.minima.samples import log_base
 from gapless.theory.minima.system import Averages
 
 
-@pytest.mark.parametrize(("loss", "alpha"), [(quartic, 6.0), (quartic, 20.0)])
+@pytest.mark.parametrize(
+    ("loss", "alpha"), [(quartic, 6.0), pytest.param(quartic, 20.0, marks=pytest.mark.slow)]
+)
 def test_the_complexity_is_the_count_of_its_law_by_definition(loss, alpha):
     state = minima(loss, alpha, field="complex")
     square = state.law.mean(lambda r, s: loss.d1(r, s) ** 2)

@@ -1,16 +1,21 @@
 """Minima by energy and overlap: definition, limits, independent routes, refinement, refusals."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
 from gapless.losses import amplitude, divided, loss_from_value, normalised, quartic
 from gapless.quadrature import LEVELS
 from gapless.theory import bulk_edge, complexity_curve, outlier, threshold_state
-from gapless.theory.minima import minima
+from gapless.theory.minima import minima as solved
 from gapless.theory.minima.curves import Kind
 from gapless.theory.minima.law import Multipliers
 from gapless.theory.minima.system import newton
 from gapless.theory.minima.values import state_values
+
+minima = cache(solved)
+"""States are solved once, whichever tests ask for them."""
 
 STATES = [
     (quartic, 2.0, {}),
@@ -36,7 +41,13 @@ def test_the_most_numerous_minima_at_alpha_10():
     assert state.moments["4"] == pytest.approx(1.671227, abs=5e-7)
 
 
-@pytest.mark.parametrize(("loss", "alpha", "which"), STATES[1:6])
+@pytest.mark.parametrize(
+    ("loss", "alpha", "which"),
+    [
+        *STATES[2:5],
+        *(pytest.param(*STATES[k], marks=pytest.mark.slow) for k in (1, 5)),
+    ],
+)
 def test_the_slope_of_the_complexity_is_kappa(loss, alpha, which):
     state = minima(loss, alpha, **which)
     same = {name: which[name] for name in ("overlap", "labels") if name in which}
@@ -177,9 +188,11 @@ def check_errors(loss, alpha, which):
 
 
 @pytest.mark.parametrize("which", [{}, {"kappa": 0.03}, {"kappa": -0.02, "labels": "annealed"}])
-def test_errors_are_honest_under_further_refinement(which):
-    check_errors(quartic, 9.0, which)
-    check_errors(normalised(0.3), 5.0, which)
+@pytest.mark.parametrize(
+    ("loss", "alpha"), [(quartic, 9.0), pytest.param(normalised(0.3), 5.0, marks=pytest.mark.slow)]
+)
+def test_errors_are_honest_under_further_refinement(loss, alpha, which):
+    check_errors(loss, alpha, which)
 
 
 @pytest.mark.slow

@@ -11,8 +11,13 @@ from gapless.theory.minima.system import EQUATIONS, Question, moved
 from gapless.theory.roots import root_between
 
 
-@pytest.mark.parametrize("annealed", [False, True])
-@pytest.mark.parametrize("overlap", [0.0, 0.3])
+@pytest.mark.parametrize(
+    ("annealed", "overlap"),
+    [
+        *((False, 0.0), (True, 0.3)),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in ((False, 0.3), (True, 0.0))),
+    ],
+)
 def test_the_jacobian_is_that_of_the_equations(annealed, overlap):
     # Away from any solution; central differences, step² times a third derivative.
     at = Multipliers(0.08, 0.0015, 0.02, 0.01, 0.02 if overlap else 0.0, 9.0)
