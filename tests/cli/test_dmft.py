@@ -6,7 +6,7 @@ import pytest
 
 from gapless.cli import main
 
-DMFT = ["dmft", "--alpha", "4", "--t-max", "0.1", "--step", "0.01", "--paths", "256"]
+DMFT = ["dmft", "--alpha", "4", "--t-max", "0.1", "--step", "0.01", "--paths", "128"]
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_the_verb_answers_in_json(capsys, tmp_path):
     assert answer["response"][0][0] == 1
     assert set(answer["error"]["energy"]) == {"paths", "steps"}
     assert answer["spectrum"]["t"][-1] == pytest.approx(0.1)
-    assert answer["dimension"] == 64
-    assert answer["bias"] == 1 / 64
+    assert answer["dimension"] == 32
+    assert answer["bias"] == 1 / 32
     assert picture.stat().st_size > 0
 
 
 def test_without_a_step_the_verb_follows_the_flow(capsys):
-    arguments = ["dmft", "--alpha", "4", "--t-max", "0.1", "--paths", "256", "--json"]
+    arguments = ["dmft", "--alpha", "4", "--t-max", "0.1", "--paths", "128", "--json"]
     assert main([*arguments, "--waiting", "none"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["step"] is None
@@ -67,7 +67,7 @@ def test_without_a_step_the_verb_follows_the_flow(capsys):
 
 
 def test_a_step_far_from_the_flow_is_told_beside_the_numbers(capsys):
-    assert main([*DMFT[:5], "--step", "0.08", "--paths", "256", "--json"]) == 0
+    assert main([*DMFT[:5], "--step", "0.08", "--paths", "128", "--json"]) == 0
     out, err = capsys.readouterr()
     assert "leave --step out" in err
     assert "leave --step out" in json.loads(out)["notes"][0]
