@@ -199,7 +199,7 @@ FORMS = {
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=[pytest.mark.slow] * (n not in ("root", "polynomial"))) for n in FORMS],
+    [pytest.param(n, marks=[pytest.mark.slow] * (n != "root")) for n in FORMS],
 )
 def test_float32_refuses_a_loss_whose_digits_cancel_and_takes_its_stable_form(name):
     cancelling, stable = (loss_from_value(form, name, -np.inf) for form in FORMS[name])

@@ -22,7 +22,7 @@ def test_the_command_answers_with_one_json_object(capsys) -> None:
             assert all(0 <= overlap <= 1 for overlap in run["overlap"])
 
 
-@pytest.mark.parametrize("labels", ["teacher", "shuffled"])
+@pytest.mark.parametrize("labels", [pytest.param("teacher", marks=pytest.mark.slow), "shuffled"])
 def test_the_threshold_says_how_many_are_at_rest(labels: str, capsys) -> None:
     """What was followed to rest says whether it came to rest: below 1e-10, or at t = 20."""
     arguments = f"spectrum --n 32 --alpha 8 --runs 4 --runs-per-design 4 --labels {labels}"

@@ -42,16 +42,17 @@ def few(name: str) -> list:
             for alpha in (8.0, 11.0, 14.0, 17.0)
             for replica in range(2)
         ]
-    common = dict(step=None, paths=128, seed=0, t_max=0.4, labels="teacher")
+    common = dict(step=None, paths=64, seed=0, t_max=0.4, labels="teacher")
+    alphas = (5.0, 5.01)  # both have M = 160, and so the same programs
     starts = [
         MeanField.model_validate(common | dict(alpha=alpha, replica=replica, overlap=overlap))
-        for alpha in (5.0, 9.0)
+        for alpha in alphas
         for replica in range(2)
         for overlap in (0.1, 0.3, 0.6)
     ]
     return [
         *starts,
-        *(Simulation(n=32, alpha=a, seed=0, runs=8, index=i) for a in (5, 9) for i in (0, 1)),
+        *(Simulation(n=32, alpha=a, seed=0, runs=8, index=i) for a in alphas for i in (0, 1)),
     ]
 
 

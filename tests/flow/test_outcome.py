@@ -13,7 +13,7 @@ from gapless.problem import draw_problem
 
 
 def test_outcomes():
-    design = Design(n=64, alpha=12, seed=0, runs=8)
+    design = Design(n=32, alpha=12, seed=0, runs=8)
     problem = draw_problem(design)
     assert set(integrate(problem, design.start(), 1.8).outcome) >= {Outcome.recovered}
     assert set(integrate(problem, design.start(), 1e-3).outcome) == {Outcome.time_out}

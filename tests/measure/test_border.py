@@ -15,7 +15,11 @@ from gapless.problem import Problem, draw_problem
 N, ALPHA, RUNS, SIGNS = 12, 10.0, 4, 6
 
 
-@pytest.fixture(params=[quartic, normalised(1.0)], ids=["quartic", "normalised"], scope="module")
+@pytest.fixture(
+    params=[quartic, pytest.param(normalised(1.0), marks=pytest.mark.slow)],
+    ids=["quartic", "normalised"],
+    scope="module",
+)
 def rest(request):
     """A float64 problem of few dimensions, its runs at rest, and signs."""
     design = Design(N, ALPHA, seed=3, runs=RUNS)

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
 
 import faults
@@ -239,6 +239,7 @@ def test_a_checkpoint_holds_no_code(file):
     assert Checkpoint(POINT).read() is None
 
 
+@settings(max_examples=20)  # up to four arrays each
 @given(
     st.dictionaries(
         st.text(max_size=5),

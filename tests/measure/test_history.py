@@ -102,7 +102,7 @@ def test_the_lowest_eigenvalue_and_its_overlap_are_predicted_through_the_escape(
             assert abs(others.mean() - theory) < error + 2 * directions / n
 
 
-@pytest.mark.parametrize("in_numpy", [True, False])
+@pytest.mark.parametrize("in_numpy", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_runs_are_followed_with_what_they_imply(in_numpy):
     design = Design(60, 6.0, 0, runs=2, in_numpy=in_numpy)
     problem = draw_problem(design, loss=quartic)

@@ -13,7 +13,7 @@ from gapless.problem import draw_problem
 SMALL: dict[str, Any] = dict(n=24, alpha=6, seed=5, runs=3)
 
 
-@pytest.mark.parametrize("sphere", [True, False])
+@pytest.mark.parametrize("sphere", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_without_noise_both_are_gradient_descent(sphere):
     """Whole batches, and temperature 0: the states of Euler's steps, up to their rounding."""
     common: dict[str, Any] = SMALL | dict(t_max=0.02, sphere=sphere, dtype="float64")

@@ -17,7 +17,7 @@ DESIGN = Design(n=24, alpha=4, seed=1, runs=3)
 
 
 def test_a_random_start_has_energy_2_alpha_and_multiplier_4_alpha():
-    alpha, design = 1.0, Design(n=1024, alpha=1.0, seed=5, runs=64)
+    alpha, design = 8.0, Design(n=256, alpha=8, seed=5, runs=32)
     problem, w = draw_problem(design), design.start()
     here = problem.evaluate(w)
     m, k = problem.m, design.k
@@ -36,7 +36,7 @@ def test_a_random_start_has_energy_2_alpha_and_multiplier_4_alpha():
 
 @pytest.mark.parametrize("kind", ["shuffled", "gaussian"])
 def test_labels_without_a_teacher_share_no_information_with_the_sensing_vectors(kind):
-    design = Design(n=256, alpha=8, seed=2, runs=8)
+    design = Design(n=256, alpha=8, seed=2, runs=32)
     problem = draw_problem(design, kind)
     # Σ_m y_m² ⟨x_m, W*⟩² / M is 1 for independent labels and 3 for the teacher's own
     field = np.asarray(design.teacher() @ problem.sensing.T, float)

@@ -15,11 +15,11 @@ from gapless.sweep import plan, run_in_process
 
 def test_a_half_finished_sweep_has_a_report(tmp_path):
     store = Store.open(tmp_path / "fig5", {"experiment": "fig5"}, {"version": "0"})
-    points = [Simulation(n=32, alpha=8.0, seed=0, index=i, runs=8) for i in range(2)]
+    points = [Simulation(n=16, alpha=6.0, seed=0, index=i, runs=2) for i in range(2)]
     run_in_process(plan(EXPERIMENT, points, store).tasks(), lambda receipt: None)
     text = write_report(tmp_path).read_text()
     assert "<svg" in text
-    assert "16 records" in text
+    assert "4 records" in text
     # nothing leaves the machine (what scripts do is seen in tests/test_browser.py)
     markup = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
     assert not re.search(r'(?:src|href)="(?:https?:)?//', markup)
@@ -32,7 +32,7 @@ def test_a_half_finished_sweep_has_a_report(tmp_path):
 def test_statements_are_not_judged_of_runs_of_another_loss(tmp_path):
     spec = {"experiment": "fig5", "scale": "smoke", "seed": 0}
     store = Store.open(tmp_path / "fig5", spec | {"loss": "normalised:a=0.5"}, {"version": "0"})
-    point = Simulation(n=32, alpha=8.0, seed=0, runs=8, loss="normalised:a=0.5")
+    point = Simulation(n=16, alpha=6.0, seed=0, runs=2, loss="normalised:a=0.5")
     run_in_process(plan(EXPERIMENT, [point], store).tasks(), lambda receipt: None)
     text = write_report(tmp_path).read_text()
     assert "are about another loss and are not judged" in text
