@@ -11,8 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from commands import FLOW
 from gapless.design import Design
-from gapless.flow import FLOW, AtEnergy, GradientFlow, Stop, integrate, numpy_is_sooner
+from gapless.flow import FLOW as STEPS
+from gapless.flow import AtEnergy, GradientFlow, Stop, integrate, numpy_is_sooner
 from gapless.losses import amplitude, loss_from_value, normalised, quartic
 from gapless.measure.design_point import points_of_few
 from gapless.measure.point import arrow, words
@@ -52,12 +54,12 @@ REST, ENERGY = Stop(), AtEnergy(1.0)
     [
         (quartic, REST),
         (amplitude, ENERGY),
-        (normalised(1.0), REST),
         *(
             pytest.param(*one, marks=pytest.mark.slow)
             for one in (
                 (quartic, ENERGY),
                 (amplitude, REST),
+                (normalised(1.0), REST),
                 (normalised(1.0), ENERGY),
             )
         ),
@@ -85,7 +87,7 @@ def test_spectra_in_numpy_are_the_compiled_ones() -> None:
         for in_numpy in (True, False)
     )
     for name in ("energy", "eigenvalues", "hessian_edge"):
-        # of the spectral width, of order ten: float32 and the steps of FLOW
+        # of the spectral width, of order ten: float32 and the steps of the flow
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-3, atol=1e-2, err_msg=name)
 
 
@@ -102,7 +104,7 @@ def test_runs_do_not_depend_on_how_many_share_their_design() -> None:
     few, many = (Simulation(n=32, alpha=6.0, seed=4, runs=k, save_at=(0.05,)) for k in (3, 7))
     found, expected = few.measure(), many.measure().slice(0, 3)
     assert found["runs"].to_pylist() == [3] * 3
-    for name, tolerance in (("overlap_start", 1e-6), ("energy_t", FLOW.tolerance)):
+    for name, tolerance in (("overlap_start", 1e-6), ("energy_t", STEPS.tolerance)):
         values = (np.array(table[name].to_pylist()) for table in (found, expected))
         np.testing.assert_allclose(*values, rtol=tolerance, atol=1e-6, err_msg=name)
 
@@ -123,6 +125,25 @@ def test_columns_are_those_of_arrow(kind: type) -> None:
     assert arrow(values).equals(pa.array(values))
     assert arrow(values, absent).equals(pa.array(values, mask=absent))
     assert words(["", "é", "trapped"]).equals(pa.array(["", "é", "trapped"]))
+
+
+LADDER = {
+    "from gapless.cli import main; main(['--help'])": "jax matplotlib pydantic scipy",
+    "import gapless.page.panels": "pandas matplotlib jax",
+    "import gapless.store, gapless.sweep": "jax pandas matplotlib scipy distributed",
+    f"main({FLOW})": "jax pandas scipy gapless.theory gapless.hessian",
+    "from gapless.figures import NAMES, load; [load(name) for name in NAMES]": "matplotlib",
+}
+"""What is asked for, one after the other, and what is not loaded by then."""
+
+
+def test_what_is_asked_for_loads_nothing_that_it_does_without() -> None:
+    lines = ["import sys"]
+    for code, heavy in LADDER.items():
+        lines += [code, f"found = set({heavy.split()}) & set(sys.modules)"]
+        lines += [f"assert not found, ({code!r}, found)"]
+    run = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 COUNT = """
@@ -151,7 +172,7 @@ WITHOUT_JAX = (
     "flow --n 32 --alpha 6 --runs 8",
     "flow --n 32 --alpha 6 --runs 4 --labels shuffled --start spectral --noise 0.01",
     "spectrum --n 32 --alpha 6 --runs 4",
-    "dmft --alpha 4 --t-max 0.2 --step 0.02 --paths 2000 --replicas 2",
+    "dmft --alpha 4 --t-max 0.2 --step 0.02 --paths 500 --replicas 2",
 )
 THEORY = ("theory threshold", "theory minima --alpha 10")
 COMPILED = {

@@ -156,7 +156,9 @@ run_on_workers(plan(EXPERIMENT, [Toy(number=1)], store).tasks(), 2, print)
 """
 
 
-@pytest.mark.parametrize("read", ["as a file", "from standard input"])
+@pytest.mark.parametrize(
+    "read", ["as a file", pytest.param("from standard input", marks=pytest.mark.slow)]
+)
 def test_a_script_without_a_guard_is_told_so_once(tmp_path, read):
     text = SCRIPT.format(tests=str(TESTS))
     (tmp_path / "script.py").write_text(text)

@@ -1,8 +1,6 @@
 """`gapless flow`: lists of runs by times."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 
@@ -122,13 +120,3 @@ def test_without_the_sphere_the_norm_is_answered_in_place_of_mu(capsys):
     assert not np.array(found["mu"]).any()
     assert main(arguments) == 0
     assert capsys.readouterr().out.split()[:4] == ["run", "energy", "overlap", "rho"]
-
-
-def test_a_few_runs_load_neither_compiler_nor_tables_nor_theory():
-    code = (
-        f"import sys; from gapless.cli import main; main({FLOW});"
-        "heavy = {'jax', 'pandas', 'scipy', 'gapless.theory', 'gapless.hessian'};"
-        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")

@@ -1,8 +1,5 @@
 """What a picture shows is plain numbers."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -22,17 +19,6 @@ def test_a_curve_has_columns_of_one_length():
         Series("a", [1, 2], [1, 2, 3])
     with pytest.raises(ValueError, match="one end"):
         Series("a", [1, 2], [1, 2], low=[0, 1])
-
-
-def test_pictures_are_plain_numbers_and_figures_load_no_drawing_library():
-    code = (
-        "import sys, gapless.page.panels\n"
-        "assert not {'pandas', 'matplotlib', 'jax'} & set(sys.modules)\n"
-        "from gapless.figures import NAMES, load\n"
-        "assert all(load(name) for name in NAMES)\n"
-        "assert 'matplotlib' not in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_source_names_what_the_records_have():

@@ -237,7 +237,7 @@ def test_an_orderly_interrupt_finishes_the_task_in_hand(tmp_path):
     assert len(store.present()) == 3  # the first task
 
 
-@pytest.mark.parametrize("workers", [None, 1])
+@pytest.mark.parametrize("workers", [pytest.param(None, marks=pytest.mark.slow), 1])
 def test_the_second_interrupt_ends_at_once(tmp_path, importable, workers):
     code = (
         "import sys; from gapless.cli.running import Engine, Sweep, run_sweeps\n"
@@ -265,13 +265,3 @@ def until(condition, seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def test_planning_and_looking_load_no_arrays():
-    code = (
-        "import sys, gapless.cli.main, gapless.store, gapless.sweep;"
-        "heavy = {'jax', 'pandas', 'matplotlib', 'scipy', 'distributed'} & set(sys.modules);"
-        "sys.exit(str(heavy) if heavy else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
