@@ -35,6 +35,25 @@ def velocity_rounding(problem: Problem) -> float:
     return 8 * float(np.finfo(problem.dtype).eps) * problem.alpha**0.5
 
 
+LIMITED = 100.0
+"""Largest h λ allowed by rounding at which a run counts as limited by it: half the stages."""
+LONG = 1000.0
+"""Remaining time, times λ, from which a run limited by rounding is continued in float64: over 150
+gradients, whatever their precision."""
+TRAPPED = 1e-3
+"""e/e(0) above which a slow run is trapped; below it the run may be close to a solution."""
+
+
+def limited_by_rounding(
+    problem: Problem, state: State, goal: Array
+) -> Bool[Array, " K"]:
+    """Return the mask of trapped runs whose steps rounding limits for a long time before `goal`."""
+    slow = _longest(problem, state) < LIMITED
+    far = (goal - state.t) * state.stiffness > LONG
+    # near a solution the rounding of the velocity is smaller than `velocity_rounding`
+    return slow & far & (state.energy > TRAPPED * state.energy_start)
+
+
 def _longest(problem: Problem, state: State) -> Float[Array, " K"]:
     """Return the largest h λ at which rounding errors are negligible.
 

@@ -10,6 +10,7 @@ from gapless.arrays import Array, library
 from gapless.flow.control import (
     energy_rounding,
     followed_stiffness,
+    limited_by_rounding,
     local_error,
     stages_and_length,
     time_lag,
@@ -17,12 +18,15 @@ from gapless.flow.control import (
 from gapless.flow.explicit import adams_bashforth_step, chebyshev_step, error_constant
 from gapless.flow.state import State, is_finite, select
 from gapless.inputs import number, whole
-from gapless.problem import Evaluation, Problem
+from gapless.problem import Evaluation, Problem, can_be_widened
 
 SAFETY = 1.2
 """Factor on the stiffness in the stability limit, because the power method converges from below."""
 NEAR = 1e-4
 """Value of 1 − |q| below which a run is close to the signal, at 1 % of the radius from it."""
+NEAR_REST = 1e-3
+"""Tolerance of runs that are continued in float64. Their remaining distance is less than 2e-2 of
+the radius, and stability limits their steps at either tolerance."""
 MOST_COUNTED = 10**9
 """Largest number of steps, which are counted in 32 bits."""
 
@@ -68,6 +72,18 @@ class Solver(ABC):
         xp = library(state.running)
         del problem
         return xp.zeros_like(state.running)
+
+    def limited_by_rounding(
+        self, problem: Problem, state: State, goal: Array
+    ) -> Bool[Array, " K"]:
+        """Return the mask of runs that are continued in float64."""
+        xp = library(state.running)
+        del problem, goal
+        return xp.zeros_like(state.running)
+
+    def near_rest(self) -> "Solver":
+        """Return the solver of runs that are continued in float64 until they are at rest."""
+        return self
 
     @abstractmethod
     def time(self, state: State) -> np.ndarray:
@@ -131,6 +147,18 @@ class GradientFlow(Solver):
             return super().in_linear_regime(problem, state)
         near = 1 - problem.overlap(state.w) < NEAR
         return (state.energy <= self.linear_below) & near
+
+    def limited_by_rounding(
+        self, problem: Problem, state: State, goal: Array
+    ) -> Bool[Array, " K"]:
+        """Return the mask of runs that are continued in float64, if the problem can be."""
+        if not can_be_widened(problem):
+            return super().limited_by_rounding(problem, state, goal)
+        return limited_by_rounding(problem, state, goal)
+
+    def near_rest(self) -> "GradientFlow":
+        """Return this solver with a tolerance of at most `NEAR_REST`."""
+        return replace(self, tolerance=min(self.tolerance, NEAR_REST))
 
     def first(self, here: Evaluation) -> Float[Array, " K"]:
         """Return a small first step size, which moves W by √tolerance/10 of the radius."""
