@@ -71,14 +71,14 @@ def follow(
     """Step every running run to `time` exactly (to the nearest whole step if steps are fixed).
 
     The products of a batch are computed for ended runs as well. With `shrink`, the active runs
-    continue in a smaller batch when enough runs have ended. Trapped runs whose steps rounding
-    limits are continued in float64. The linearised flow continues the runs that are in the linear
-    regime about the signal.
+    continue in a smaller batch when enough runs have ended. Trapped runs near rest are continued in
+    float64, where rounding does not limit their steps. The linearised flow continues the runs that
+    are in the linear regime about the signal.
     """
     sizes = _smaller(problem, len(carried.state.t)) if shrink else ()
     carried = _in_batches(problem, carried, time, solver, stop, sizes)
     if can_be_widened(problem):
-        carried = _in_float64(problem, carried, time, solver, stop)
+        carried = _to_rest(problem, carried, time, solver, stop)
     if not solver.linear_below:
         return carried
     # the linear flow ends where a stepped run would: one criterion for both
@@ -141,10 +141,10 @@ def _in_batches(
     return map_columns(partial(_with_rows, rows), carried, part)
 
 
-def _in_float64(
+def _to_rest(
     problem: Problem, carried: LoopState, time: float, solver: Solver, stop: Stopping
 ) -> LoopState:
-    """Step the trapped runs whose steps rounding limits to `time` in float64.
+    """Step the trapped runs near rest to `time` in float64.
 
     In float32 a step near rest moves W by the rounding of the velocity times h, so that runs take
     ever shorter steps; this is most of the way to rest (docs/benchmarks.md, Late times).
@@ -152,7 +152,7 @@ def _in_float64(
     state = carried.state.on_host()
     goal = np.asarray(time, state.t.dtype)
     left = state.running & solver.unfinished(state, goal)
-    rows = np.flatnonzero(left & solver.limited_by_rounding(problem, state, goal))
+    rows = np.flatnonzero(left & solver.is_near_rest(problem, state, goal))
     if not len(rows):
         return carried
     # in NumPy: a few runs take it less time than a second program takes to compile
@@ -224,7 +224,7 @@ def _active(
 ) -> Bool[Array, " K"]:
     # ended for good, come to the goal, left to the linear flow or to float64: reasons not to step
     elsewhere = solver.in_linear_regime(problem, state)
-    elsewhere |= solver.limited_by_rounding(problem, state, goal)
+    elsewhere |= solver.is_near_rest(problem, state, goal)
     return state.running & solver.unfinished(state, goal) & ~elsewhere
 
 

@@ -37,13 +37,13 @@ def unpickled(kind: type[P], *parts: Any) -> P:
 
 
 def can_be_widened(problem: Any) -> bool:
-    """Return whether the runs of a problem in float32 can be continued by `widened`.
+    """Return whether the runs of a problem can be continued by `widened`.
 
-    That is so on a CPU, for an X that is stored in float32, and a loss that computes in NumPy.
+    That is so on a CPU, for an X in float32 or float64, and a loss that computes in NumPy.
     """
-    narrow = problem.dtype == "float32" and problem.sensing.dtype == np.float32
-    # an accelerator is slow in float64, and X would leave it
-    return narrow and computes_in_numpy(problem.loss) and (problem.in_numpy or on_cpu())
+    # an accelerator is slow in float64, and X would leave it; NumPy widens float16 slowly
+    here = problem.in_numpy or on_cpu()
+    return here and problem.sensing.dtype != np.float16 and computes_in_numpy(problem.loss)
 
 
 def widened(problem: P) -> P:
