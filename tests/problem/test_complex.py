@@ -38,7 +38,11 @@ def turned(w, angle):
 
 
 @pytest.mark.parametrize(
-    ("design", "loss"), [(COMPILED, quartic), *((IN_NUMPY, loss) for loss in LOSSES)]
+    ("design", "loss"),
+    [
+        *((IN_NUMPY, loss) for loss in LOSSES),
+        pytest.param(COMPILED, quartic, marks=pytest.mark.slow),
+    ],
 )
 def test_all_quantities_are_those_of_complex_arithmetic(design, loss):
     problem, state = drawn(design, loss)

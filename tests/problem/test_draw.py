@@ -28,9 +28,9 @@ def test_a_random_start_has_energy_2_alpha_and_multiplier_4_alpha():
     assert abs(float(here.energy.mean()) - 2 * alpha) < 4 * 128**0.5 * error
     assert abs(float(here.mu.mean()) - 4 * alpha) < 4 * 1280**0.5 * error
     # tr H/N → 4α − μ: the trace is ½ Σ ℓ″|x|² − Nμ, and |x|² → 1
-    curvature = quartic.d2(problem.student_labels(w), problem.labels) / 2
-    row = (problem.sensing**2).sum(axis=1)
-    trace = (curvature * row[None, :]).sum(axis=1) / problem.n - here.mu
+    curvature = quartic.d2(np.asarray(problem.student_labels(w)), np.asarray(problem.labels)) / 2
+    row = (np.asarray(problem.sensing) ** 2).sum(axis=1)
+    trace = (curvature * row[None, :]).sum(axis=1) / problem.n - np.asarray(here.mu)
     assert abs(float((trace + here.mu).mean()) - 4 * alpha) < 4 * 320**0.5 * error
 
 
