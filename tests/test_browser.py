@@ -354,7 +354,8 @@ def test_the_alpha_slider_moves_by_keyboard_and_takes_the_runs_along(browser, ex
 
 PARTS = """([slider, value, place]) => {
   const plots = [...document.querySelectorAll(`#${place} .plot`)];
-  const parts = it => [".scatterlayer path", ".shapelayer path", ".annotation", ".imagelayer image"].map(
+  const kinds = [".scatterlayer path", ".shapelayer path", ".annotation", ".imagelayer image"];
+  const parts = it => kinds.map(
     kind => [...it.querySelectorAll(kind)].filter(one => one.getAttribute("d") !== "").map(one => {
       const {left, top, right, bottom} = one.getBoundingClientRect();
       return [left, top, right, bottom, one.getTotalLength ? one.getTotalLength() : 0];

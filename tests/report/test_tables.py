@@ -84,7 +84,8 @@ def test_cells_are_digits_or_words():
 
 
 def test_what_is_the_same_in_all_rows_is_said_once():
-    table = pd.DataFrame({"n": [64] * 3, "alpha": [1.0, 2, 3], "x": [0.1, 0.2, 0.3], "e": [None] * 3})
+    columns = {"n": [64] * 3, "alpha": [1.0, 2, 3], "x": [0.1, 0.2, 0.3], "e": [None] * 3}
+    table = pd.DataFrame(columns)
     text = html_table(table, "a table")
     assert "In all rows: N: 64. Without a value in any row: e." in text
     assert _rows(text)[0][0] == ["α = M/N", "x"]

@@ -22,6 +22,7 @@ from gapless.page.panels import Picture
 if TYPE_CHECKING:  # a page without tables is made sooner than pandas is loaded
     import pandas as pd
 
+
 @cache
 def asset(name: str) -> str:
     """Return the text of a file of this package."""

@@ -7,6 +7,7 @@ what is the same in all rows is a sentence above the table.
 import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import floor, isfinite, log10
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ MOST_COLUMNS = 9
 MOST_KEYS = 3
 """Largest number of leading columns that a block repeats."""
 ROUNDING = 1e-12
-"""Numbers of this size are what rounding leaves of zero."""
+"""Largest residue of rounding: a smaller number is shown as zero."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def html_table(table: "pd.DataFrame", caption: str) -> str:
     # blocks of nearly equal size
     count = max(1, -(-len(rest) // size))
     ends = [round(len(rest) * k / count) for k in range(count + 1)]
-    blocks = [[*keys, *rest[a:b]] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    blocks = [[*keys, *rest[a:b]] for a, b in pairwise(ends)]
     more = len(table) - MOST_ROWS
     note = f"<p>{more} more rows are in the CSV.</p>" if more > 0 else ""
     titles = [caption, *(f"{caption}, continued ({k})" for k in range(2, count + 1))]
