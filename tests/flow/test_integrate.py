@@ -111,7 +111,7 @@ def test_a_start_is_a_direction_whatever_its_length():
             integrate(problem, bad, 0.1)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 def test_a_problem_is_computed_in_its_own_precision_whatever_the_global_flag(dtype):
     design = Design(n=32, alpha=6, seed=0, runs=4)
     found = []
