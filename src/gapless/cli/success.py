@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -127,6 +128,9 @@ def success(
     experiment = figure.EXPERIMENT
     spec = template.model_dump(exclude={"alpha", "index"}, exclude_none=True, mode="json")
     spec = {"experiment": experiment.name, "version": experiment.version, **spec}
+    if engine.workers is not None:
+        # this process waits while its workers compute
+        Thread(target=_load_for_records, daemon=True).start()
     with scratch_folder() as scratch:
         folder = scratch / "success" if out is None else out
         sweep = Sweep(experiment, points, folder, spec)
@@ -159,6 +163,12 @@ def success(
         sys.stdout.write(table_text(list(courses.SHOWN.values()), courses.cells(timed.times)))
     else:
         sys.stdout.write(_summary(rows))
+
+
+def _load_for_records() -> None:
+    """Load what the statistics of records need."""
+    import pandas  # noqa: F401
+    import scipy.special  # noqa: F401
 
 
 SHOWN = {

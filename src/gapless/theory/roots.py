@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from math import copysign, inf
 
 import numpy as np
 
 MOST_STEPS = 10_000
 """Largest number of steps to a root in a bracket; halving any interval of float64 takes 2,200."""
+ROUNDING = 2e-15
+"""Relative accuracy of a root in a bracket."""
 
 
 class NotConverged(RuntimeError):
@@ -32,14 +34,65 @@ def root_between(function: Callable[[float], float], low: float, high: float) ->
     """Return the root of ``function`` in [low, high], to round-off (Brent's method).
 
     Raises ``ValueError`` unless the ends differ in sign, and where the function is NaN.
-    """
-    # here: its import takes as long as a state of theory, and many commands look for no root
-    from scipy.optimize import brentq
 
-    # relative accuracy only: the roots here span many orders of magnitude, and so may a bracket,
-    # which bisection then halves more often than SciPy's default of 100
-    options: dict[str, Any] = {"xtol": 1e-300, "rtol": 2e-15, "maxiter": MOST_STEPS}
-    return float(cast(float, brentq(function, low, high, **options)))
+    Source: R. P. Brent, "Algorithms for Minimization without Derivatives" (1973), chapter 4, with
+    the steps of `scipy.optimize.brentq`, whose import takes five times as long as a state of
+    theory.
+    """
+    before, here = float(low), float(high)
+    f_before, f_here = _at(function, before), _at(function, here)
+    if f_before == 0:
+        return before
+    if f_here != 0 and (f_before < 0) == (f_here < 0):
+        raise ValueError("the function must have different signs at the ends")
+    other, f_other, last, step = before, f_before, here - before, here - before
+    for _ in range(MOST_STEPS):
+        if f_before != 0 and f_here != 0 and (f_before < 0) != (f_here < 0):
+            # the root is between the last two
+            other, f_other = before, f_before
+            last = step = here - before
+        if abs(f_other) < abs(f_here):
+            before, here, other = here, other, here
+            f_before, f_here, f_other = f_here, f_other, f_here
+        # relative accuracy only: the roots here span many orders of magnitude
+        close = (1e-300 + ROUNDING * abs(here)) / 2
+        half = (other - here) / 2
+        if f_here == 0 or abs(half) < close:
+            return here
+        towards = half
+        if abs(last) > close and abs(f_here) < abs(f_before):
+            towards = _interpolated((before, f_before), (here, f_here), (other, f_other))
+        # no faster than by halves: then halve
+        if 2 * abs(towards) < min(abs(last), 3 * abs(half) - close):
+            last, step = step, towards
+        else:
+            last = step = half
+        before, f_before = here, f_here
+        here += step if abs(step) > close else copysign(close, half)
+        f_here = _at(function, here)
+    raise RuntimeError(f"no root to round-off in {MOST_STEPS} steps, last iterate {here}")
+
+
+def _at(function: Callable[[float], float], x: float) -> float:
+    found = float(function(x))
+    if found != found:
+        raise ValueError(f"the function is NaN at {x:g}")
+    return found
+
+
+def _interpolated(
+    before: tuple[float, float], here: tuple[float, float], other: tuple[float, float]
+) -> float:
+    """Return the step from `here` to the root of a parabola in f, or of a line; inf if none."""
+    (x, f), (x_before, f_before), (x_other, f_other) = here, before, other
+    try:
+        if x_before == x_other:
+            return -f * (x - x_before) / (f - f_before)
+        slope, across = (f_before - f) / (x_before - x), (f_other - f) / (x_other - x)
+        numerator = -f * (f_other * across - f_before * slope)
+        return numerator / (across * slope * (f_other - f_before))
+    except ZeroDivisionError:
+        return inf
 
 
 @dataclass(frozen=True, eq=False)
