@@ -4,7 +4,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -17,6 +16,7 @@ from gapless.cli.shared import (
     Whole,
     check_memory,
     check_writable,
+    load_meanwhile,
     numbers,
     print_json,
     save_picture,
@@ -130,7 +130,7 @@ def success(
     spec = {"experiment": experiment.name, "version": experiment.version, **spec}
     if engine.workers is not None:
         # this process waits while its workers compute
-        Thread(target=_load_for_records, daemon=True).start()
+        load_meanwhile("pandas", "scipy.special")
     with scratch_folder() as scratch:
         folder = scratch / "success" if out is None else out
         sweep = Sweep(experiment, points, folder, spec)
@@ -163,12 +163,6 @@ def success(
         sys.stdout.write(table_text(list(courses.SHOWN.values()), courses.cells(timed.times)))
     else:
         sys.stdout.write(_summary(rows))
-
-
-def _load_for_records() -> None:
-    """Load what the statistics of records need."""
-    import pandas  # noqa: F401
-    import scipy.special  # noqa: F401
 
 
 SHOWN = {
