@@ -266,6 +266,16 @@ def is_built_in(loss: Loss) -> bool:
     return loss.name.partition(":")[0] in _FAMILIES and parse_loss(loss.name) is loss
 
 
+@lru_cache(maxsize=256)
+def computes_in_numpy(loss: Loss) -> bool:
+    """Return whether value and derivative of a loss are NumPy's for arrays of NumPy.
+
+    Derivatives of a user's loss are JAX's.
+    """
+    one = np.ones((1, 1))
+    return all(isinstance(f(one, one), np.ndarray) for f in (loss.value, loss.d1))
+
+
 _FAMILIES: dict[str, Callable[..., Loss]] = {
     "quartic": lambda: quartic,
     "normalised": normalised,

@@ -6,7 +6,6 @@ The functions depend on the states of K runs alone; the solver decides on the st
 import numpy as np
 
 from gapless.arrays import Array, choose, library
-from gapless.chebyshev import MAX_STAGES
 from gapless.flow.explicit import error_constant, stable_length
 from gapless.flow.state import State
 from gapless.problem import Evaluation, Problem
@@ -14,6 +13,9 @@ from gapless.shapes import Bool, Float, Int
 
 POWER_EVERY = 8
 """Steps between two iterations of the power method, after the first four."""
+LONG_STEP = 30.0
+"""h λ, that of eight stages, above which the power method iterates after every step. A run makes
+few such steps, and one that is unstable by a stiffness that has grown multiplies the speed."""
 
 
 def energy_rounding(problem: Problem, energy: Float[Array, " K"]) -> Float[Array, " K"]:
@@ -35,6 +37,24 @@ def velocity_rounding(problem: Problem) -> float:
     return 8 * float(np.finfo(problem.dtype).eps) * problem.alpha**0.5
 
 
+SLOW = 1e-7
+"""|∇L − μW|²/M below which rounding in float32 limits steps to h λ < 100, by `_longest`."""
+LONG = 1000.0
+"""Remaining time, times λ, from which a slow run is continued in float64: over 150 gradients,
+whatever their precision."""
+TRAPPED = 1e-3
+"""e/e(0) above which a slow run is trapped; below it the run may be close to a solution."""
+
+
+def is_near_rest(problem: Problem, state: State, goal: Array) -> Bool[Array, " K"]:
+    """Return the mask of trapped runs that are slow, a long time before `goal`."""
+    # per sample: the rounding of the velocity goes like √α
+    slow = state.speed2 < SLOW * problem.alpha
+    far = (goal - state.t) * state.stiffness > LONG
+    # near a solution the rounding of the velocity is smaller than `velocity_rounding`
+    return slow & far & (state.energy > TRAPPED * state.energy_start)
+
+
 def _longest(problem: Problem, state: State) -> Float[Array, " K"]:
     """Return the largest h λ at which rounding errors are negligible.
 
@@ -48,7 +68,12 @@ def _longest(problem: Problem, state: State) -> Float[Array, " K"]:
 
 
 def stages_and_length(
-    problem: Problem, state: State, stiffness: Array, remaining: Array, active: Array
+    problem: Problem,
+    state: State,
+    stiffness: Array,
+    remaining: Array,
+    active: Array,
+    most_stages: int,
 ) -> tuple[Int[Array, ""], Float[Array, " K"], Bool[Array, " K"]]:
     """Return the number of stages, the step sizes, and a mask of the last steps before the goal.
 
@@ -58,7 +83,7 @@ def stages_and_length(
     """
     xp = library(stiffness)
     # 1 stands for Adams–Bashforth, which takes one gradient as Euler's method would
-    counts = xp.arange(1, MAX_STAGES + 1)
+    counts = xp.arange(1, most_stages + 1)
     # one row for each number of stages
     each, h_before, length = counts[:, None], state.h_before[None], state.length[None]
     # accuracy, stability and rounding are bounds of three kinds: the least decides; `_longest` is
@@ -91,7 +116,9 @@ def followed_stiffness(
     xp = library(active)
     # the batch renews together: runs that have ended do not count
     steps = xp.where(active, state.steps, 0).max()
-    due = (steps % POWER_EVERY == 0) | (steps < 4)
+    # after a step of many stages too: the product is a small part of its price
+    long = xp.where(active, state.h_before * state.stiffness, 0).max() > LONG_STEP
+    due = (steps % POWER_EVERY == 0) | (steps < 4) | long
     direction, stiffness = choose(
         due,
         lambda: power_iteration(problem, state),

@@ -6,12 +6,12 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from gapless.arrays import Array, compiled, jax, library, on_cpu, repeat_while
+from gapless.arrays import Array, compiled, library, on_cpu, repeat_while
 from gapless.flow.linearised import finish
 from gapless.flow.solvers import Solver
 from gapless.flow.state import State
-from gapless.flow.stops import LoopState, Stopping, cubic, recorded_levels
-from gapless.problem import Problem
+from gapless.flow.stops import LoopState, Stopping, cubic, map_columns, recorded_levels
+from gapless.problem import Problem, can_be_widened, widened
 from gapless.sensing import product_operations
 from gapless.shapes import Bool, Float, Int
 
@@ -71,11 +71,14 @@ def follow(
     """Step every running run to `time` exactly (to the nearest whole step if steps are fixed).
 
     The products of a batch are computed for ended runs as well. With `shrink`, the active runs
-    continue in a smaller batch when enough runs have ended. The linearised flow continues the runs
-    that are in the linear regime about the signal.
+    continue in a smaller batch when enough runs have ended. Trapped runs near rest are continued in
+    float64, where rounding does not limit their steps. The linearised flow continues the runs that
+    are in the linear regime about the signal.
     """
     sizes = _smaller(problem, len(carried.state.t)) if shrink else ()
     carried = _in_batches(problem, carried, time, solver, stop, sizes)
+    if can_be_widened(problem):
+        carried = _to_rest(problem, carried, time, solver, stop)
     if not solver.linear_below:
         return carried
     # the linear flow ends where a stepped run would: one criterion for both
@@ -99,10 +102,8 @@ def _gradients_per_call(problem: Problem, runs: int) -> int:
 def _smaller(problem: Problem, runs: int) -> tuple[int, ...]:
     """Return the sizes to which a batch of ``runs`` runs shrinks."""
     if problem.in_numpy:
-        # transforms cost the same for every run, and no size is compiled; products with a matrix
-        # of few runs cost nearly what those of all do
-        halvings = range(1, runs.bit_length()) if problem.of_transforms else ()
-        return tuple(runs >> i for i in halvings)
+        # no size is compiled
+        return tuple(runs >> i for i in range(1, runs.bit_length()))
     # a size takes XLA ten seconds to compile for a GPU, and saves it little
     if not on_cpu():
         return ()
@@ -134,14 +135,45 @@ def _in_batches(
     # those that still go, filled up with others; in NumPy, since it is done once
     # stable: runs keep their order, so that results do not depend on the sort
     rows = np.argsort(~np.asarray(active), kind="stable")[:least]
-    part = jax.tree.map(lambda column: np.asarray(column)[rows], carried)
+    part = map_columns(lambda column: np.asarray(column)[rows], carried)
     # X is shared and stays where it is: only labels, teachers and states are copied
     part = _in_batches(problem.of_runs(rows), part, time, solver, stop, tuple(smaller))
-    return jax.tree.map(partial(_with_rows, rows), carried, part)
+    return map_columns(partial(_with_rows, rows), carried, part)
+
+
+def _to_rest(
+    problem: Problem, carried: LoopState, time: float, solver: Solver, stop: Stopping
+) -> LoopState:
+    """Step the trapped runs near rest to `time` in float64.
+
+    In float32 a step near rest moves W by the rounding of the velocity times h, so that runs take
+    ever shorter steps; this is most of the way to rest (docs/benchmarks.md, Late times).
+    """
+    state = carried.state.on_host()
+    goal = np.asarray(time, state.t.dtype)
+    left = state.running & solver.unfinished(state, goal)
+    rows = np.flatnonzero(left & solver.is_near_rest(problem, state, goal))
+    if not len(rows):
+        return carried
+    # in NumPy: a few runs take it less time than a second program takes to compile
+    wide = widened(problem.of_runs(rows))
+    part = map_columns(lambda column: _widened(np.asarray(column)[rows]), carried)
+    with wide.computing():
+        # measured again: an energy below the true one by rounding would reject every step
+        w = wide.domain.retract(part.state.w)
+        state = part.state.moved(w, wide.evaluate(w))
+        part = part._replace(state=state._replace(gradients=state.gradients + 1))
+        sizes = _smaller(wide, len(rows))
+        part = _in_batches(wide, part, time, solver.near_rest(), stop, sizes)
+    return map_columns(partial(_with_rows, rows), carried, part)
+
+
+def _widened(column: np.ndarray) -> np.ndarray:
+    return column.astype(np.float64) if column.dtype.kind == "f" else column
 
 
 def _with_rows(rows: np.ndarray, column: Array, new: Array) -> np.ndarray:
-    """Return a copy of a column with the given rows replaced."""
+    """Return a copy of a column with the given rows replaced, in the column's precision."""
     found = np.array(column)
     found[rows] = new
     return found
@@ -190,8 +222,10 @@ def _some_steps(
 def _active(
     problem: Problem, state: State, goal: Float[Array, ""], solver: Solver
 ) -> Bool[Array, " K"]:
-    # ended for good, come to the goal, or left to the linear flow: three reasons not to step
-    return state.running & solver.unfinished(state, goal) & ~solver.in_linear_regime(problem, state)
+    # ended for good, come to the goal, left to the linear flow or to float64: reasons not to step
+    elsewhere = solver.in_linear_regime(problem, state)
+    elsewhere |= solver.is_near_rest(problem, state, goal)
+    return state.running & solver.unfinished(state, goal) & ~elsewhere
 
 
 def _note_passages(old: State, new: State, levels: Array) -> State:

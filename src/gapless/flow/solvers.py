@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gapless.arrays import Array, library
+from gapless.chebyshev import MAX_STAGES, USUAL_STAGES
 from gapless.flow.control import (
     energy_rounding,
     followed_stiffness,
+    is_near_rest,
     local_error,
     stages_and_length,
     time_lag,
@@ -16,13 +18,16 @@ from gapless.flow.control import (
 from gapless.flow.explicit import adams_bashforth_step, chebyshev_step, error_constant
 from gapless.flow.state import State, is_finite, select
 from gapless.inputs import number, whole
-from gapless.problem import Evaluation, Problem
+from gapless.problem import Evaluation, Problem, can_be_widened
 from gapless.shapes import Bool, Float
 
 SAFETY = 1.2
 """Factor on the stiffness in the stability limit, because the power method converges from below."""
 NEAR = 1e-4
 """Value of 1 − |q| below which a run is close to the signal, at 1 % of the radius from it."""
+OF_WAY = 0.02
+"""Largest error of a step relative to the way h |V| that it makes, for runs close to rest. Their
+remaining distance is less than the tolerance, which would leave the time of rest undetermined."""
 MOST_COUNTED = 10**9
 """Largest number of steps, which are counted in 32 bits."""
 
@@ -69,6 +74,16 @@ class Solver(ABC):
         del problem
         return xp.zeros_like(state.running)
 
+    def is_near_rest(self, problem: Problem, state: State, goal: Array) -> Bool[Array, " K"]:
+        """Return the mask of runs that are continued in float64 by `near_rest`."""
+        xp = library(state.running)
+        del problem, goal
+        return xp.zeros_like(state.running)
+
+    def near_rest(self) -> "Solver":
+        """Return the solver of runs that are continued in float64 until they are at rest."""
+        return self
+
     @abstractmethod
     def time(self, state: State) -> np.ndarray:
         """Return the time t of each run."""
@@ -105,6 +120,10 @@ class GradientFlow(Solver):
     max_steps
         Number of steps after which a run times out. A run to rest takes a few thousand steps; a
         flow that takes more than the default is too stiff to end within hours.
+    to_rest
+        Whether the error of a step is in addition at most `OF_WAY` of its way h |V|, with which
+        steps of up to `MAX_STAGES` stages are accurate. Trapped runs are followed so in float64
+        from where rounding limits the steps of float32 (`gapless.flow.control.is_near_rest`).
 
     Raises
     ------
@@ -115,6 +134,7 @@ class GradientFlow(Solver):
     tolerance: float = 2e-2
     linear_below: float = 0.0
     max_steps: int = 10_000
+    to_rest: bool = False
 
     def __post_init__(self) -> None:
         number("tolerance", self.tolerance, above=0)
@@ -131,6 +151,16 @@ class GradientFlow(Solver):
             return super().in_linear_regime(problem, state)
         near = 1 - problem.overlap(state.w) < NEAR
         return (state.energy <= self.linear_below) & near
+
+    def is_near_rest(self, problem: Problem, state: State, goal: Array) -> Bool[Array, " K"]:
+        """Return the mask of runs near rest, if the problem can be widened."""
+        if self.to_rest or not can_be_widened(problem):
+            return super().is_near_rest(problem, state, goal)
+        return is_near_rest(problem, state, goal)
+
+    def near_rest(self) -> "GradientFlow":
+        """Return this solver with errors relative to the way of a step, and more stages."""
+        return replace(self, to_rest=True)
 
     def first(self, here: Evaluation) -> Float[Array, " K"]:
         """Return a small first step size, which moves W by √tolerance/10 of the radius."""
@@ -158,7 +188,10 @@ class GradientFlow(Solver):
         direction, stiffness, products = followed_stiffness(problem, state, active)
         remaining = goal - state.t
         # after the stiffness, by which the lengths of all methods are bounded
-        stages, h, last = stages_and_length(problem, state, SAFETY * stiffness, remaining, active)
+        most = MAX_STAGES if self.to_rest else USUAL_STAGES
+        stages, h, last = stages_and_length(
+            problem, state, SAFETY * stiffness, remaining, active, most
+        )
         # both are computed, and one is taken: what a compiled loop takes is data, not control flow
         one = adams_bashforth_step(state.w, state.velocity, h, state.before, state.h_before)
         # with one stage this makes no product
@@ -171,7 +204,7 @@ class GradientFlow(Solver):
         constant = error_constant(stages, h, state.h_before)
         error = local_error(state, here, h, constant)
         # the whole error counts here, its part along the flow too, which the clock takes below
-        share = xp.linalg.norm(error, axis=1) / self.tolerated(state)
+        share = xp.linalg.norm(error, axis=1) / self.tolerated(state, h)
         finite = is_finite(here) & xp.isfinite(share)
         descends = here.energy <= state.energy + energy_rounding(problem, state.energy)
         # along the exact flow de/dt = −|∇L − μW|²/N ≤ 0: a rise beyond rounding is an error
@@ -200,7 +233,7 @@ class GradientFlow(Solver):
             finite=state.finite & ~(stuck & ~finite),
         )
 
-    def tolerated(self, state: State) -> Float[Array, " K"]:
+    def tolerated(self, state: State, h: Float[Array, " K"]) -> Float[Array, " K"]:
         """Return the largest norm of an accepted step's error.
 
         It is `tolerance` √N √(e/e(0)) plus the rounding error of W. The last factor is the distance
@@ -211,4 +244,7 @@ class GradientFlow(Solver):
         # near a solution e is quadratic in the distance, hence the root
         scale = xp.sqrt(xp.maximum(state.energy, 0) / state.energy_start)
         epsilon = float(np.finfo(state.w.dtype).eps)
-        return (self.tolerance * scale + 8 * epsilon) * state.w.shape[1] ** 0.5
+        bound = self.tolerance * scale
+        if self.to_rest:
+            bound = xp.minimum(bound, OF_WAY * h * xp.sqrt(state.speed2))
+        return (bound + 8 * epsilon) * state.w.shape[1] ** 0.5

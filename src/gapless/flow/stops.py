@@ -1,8 +1,9 @@
 """Stopping criteria of runs: at rest, below an energy, or exactly at one."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,6 +44,14 @@ class LoopState(NamedTuple):
 
     state: State
     bracket: Bracket | None = None
+
+
+def map_columns(function: Callable[..., Any], *carried: LoopState) -> LoopState:
+    """Return the state with the columns function(column of the first state, of the second, …)."""
+    state = State(*map(function, *(one.state for one in carried)))
+    if carried[0].bracket is None:
+        return LoopState(state)
+    return LoopState(state, Bracket(*map(function, *(_bracket(one) for one in carried))))
 
 
 class Stopping(ABC):

@@ -118,10 +118,19 @@ def _product(v: Float[Array, "p N"], x: Float[Array, "M N"]) -> Float[Array, "p 
 
 
 def _blocks(x: np.ndarray, dtype: Any, entries: int = ENTRIES_PER_BLOCK) -> Iterator[np.ndarray]:
-    """Yield the rows of x in NumPy, block by block, in a precision."""
+    """Yield the rows of x in NumPy, block by block, in a precision.
+
+    A block that is widened is valid until the next one.
+    """
     rows = max(1, entries // x.shape[1])
+    # one buffer: memory that is new for each block costs as much as the product with a vector
+    buffer = None if x.dtype == dtype else np.empty((min(rows, len(x)), x.shape[1]), dtype)
     for first in range(0, len(x), rows):
-        yield x[first : first + rows].astype(dtype, copy=False)
+        block = x[first : first + rows]
+        if buffer is not None:
+            buffer[: len(block)] = block
+            block = buffer[: len(block)]
+        yield block
 
 
 def times(r: Float[Array, "p M"], x: SensingMatrix) -> Float[Array, "p N"]:
@@ -242,8 +251,9 @@ def _at_once(
     flat, first = v.reshape(k * p, n), 0
     sums, totals = np.zeros((k, p), v.dtype), np.zeros_like(flat)
     few = 1 < k * p <= FEW and n >= PIECES_FROM
-    # a quarter: the second-level cache holds it for the second product with each piece
-    for block in _blocks(x, v.dtype, ENTRIES_PER_BLOCK // 4 if few else ENTRIES_PER_BLOCK):
+    # 1 MiB: the second-level cache holds it for the second product with each piece
+    small = 2**20 // v.dtype.itemsize
+    for block in _blocks(x, v.dtype, small if few or k * p == 1 else ENTRIES_PER_BLOCK):
         pieces = _pieces(block, k * p) if few else [block]
         if few:
             images = np.concatenate([flat @ piece.T for piece in pieces], axis=1)

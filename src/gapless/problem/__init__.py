@@ -9,6 +9,7 @@ from gapless.precision import Dtype, precision
 from gapless.problem.complex import ComplexProblem, as_complex, as_real, check_real, complex_problem
 from gapless.problem.draw import LabelKind, check_noise, draw_problem
 from gapless.problem.own import OwnProblem, problem_from_arrays
+from gapless.problem.parts import can_be_widened, widened
 from gapless.problem.problem import Problem
 from gapless.problem.states import FARTHEST, Evaluation
 
@@ -22,10 +23,12 @@ __all__ = [
     "Problem",
     "as_complex",
     "as_real",
+    "can_be_widened",
     "check_noise",
     "check_real",
     "complex_problem",
     "draw_problem",
     "precision",
     "problem_from_arrays",
+    "widened",
 ]

@@ -1,11 +1,13 @@
-"""Problems made of parts that need no look: by compiled functions, by pickles, of some runs."""
+"""Problems made of parts that need no look: by compiled functions, by pickles, in float64."""
 
 from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from gapless.arrays import jax, jnp, when_loaded
-from gapless.losses import Loss
+import numpy as np
+
+from gapless.arrays import jax, jnp, on_cpu, when_loaded
+from gapless.losses import Loss, computes_in_numpy
 from gapless.precision import precision_of
 from gapless.sensing import converted
 
@@ -32,6 +34,27 @@ def unpickled(kind: type[P], *parts: Any) -> P:
     with precision_of(given[1]):
         sensing, labels, teacher = (None if a is None else converted(a, jnp.asarray) for a in given)
     return made(kind, sensing, labels, teacher, loss, has_signal=has_signal, sphere=sphere)
+
+
+def can_be_widened(problem: Any) -> bool:
+    """Return whether the runs of a problem can be continued by `widened`.
+
+    That is so on a CPU, for an X in float32 or float64, and a loss that computes in NumPy.
+    """
+    # an accelerator is slow in float64, and X would leave it; NumPy widens float16 slowly
+    here = problem.in_numpy or on_cpu()
+    return here and problem.sensing.dtype != np.float16 and computes_in_numpy(problem.loss)
+
+
+def widened(problem: P) -> P:
+    """Return a problem in float64, in NumPy; X stays as it is stored, and is widened by blocks."""
+    given: Any = problem
+    found = given.at_once()
+    labels, teacher = (
+        None if a is None else np.asarray(a, np.float64) for a in (found.labels, found.teacher)
+    )
+    others = {"has_signal": found.has_signal, "sphere": found.sphere}
+    return made(type(given), found.sensing, labels, teacher, found.loss, **others)
 
 
 def registered(kind: type[P]) -> type[P]:

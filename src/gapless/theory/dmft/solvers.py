@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gapless.chebyshev import MAX_STAGES, coefficient_table, stability_and_error
+from gapless.chebyshev import USUAL_STAGES, coefficient_table, stability_and_error
 from gapless.inputs import number
 from gapless.theory import bulk
 from gapless.theory.dmft.sensing import Vector
@@ -104,13 +104,13 @@ class GradientFlow:
         shortest = SHORTEST / system.dynamics.unit
         while step_size >= shortest:
             # longer than this no number of stages is stable
-            h = min(step_size, beta[MAX_STAGES] / start.stiffness)
+            h = min(step_size, beta[USUAL_STAGES] / start.stiffness)
             # a goal within rounding is met now, not by a step of rounding
             last = start.t + h * (1 + 1e-9) >= goal
             h = goal - start.t if last else h
             # the fewest stages with β(s) ≥ h λ, since each costs a gradient
             stages = max(2, int(np.searchsorted(beta[2:], h * start.stiffness)) + 2)
-            system, vectors = _chebyshev(system, here, h, min(stages, MAX_STAGES))
+            system, vectors = _chebyshev(system, here, h, min(stages, USUAL_STAGES))
             after = start.moved(system, vectors, float(goal) if last else start.t + h)
             # what a step has drawn stays drawn, be it accepted or not
             system = after.system
