@@ -335,8 +335,9 @@ def test_the_alpha_slider_shows_the_theory_there(browser, explorer):
 
 
 def _caught_up(page) -> None:
-    """Wait for the panels that have come into view."""
+    """Wait for plotly's drawing of the panels that have come into view or have moved."""
     page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))")
+    page.wait_for_function("!Charts.waiting()")
 
 
 def test_the_alpha_slider_moves_by_keyboard_and_takes_the_runs_along(browser, explorer):
@@ -351,27 +352,44 @@ def test_the_alpha_slider_moves_by_keyboard_and_takes_the_runs_along(browser, ex
         assert "α = 18 " in page.locator("#run-origin").inner_text()
 
 
-def test_lines_that_move_stand_where_a_panel_drawn_anew_has_them(browser, explorer):
+PARTS = """([slider, value, place]) => {
+  const plots = [...document.querySelectorAll(`#${place} .plot`)];
+  const kinds = [".scatterlayer path", ".shapelayer path", ".annotation", ".imagelayer image"];
+  const parts = it => kinds.map(
+    kind => [...it.querySelectorAll(kind)].filter(one => one.getAttribute("d") !== "").map(one => {
+      const {left, top, right, bottom} = one.getBoundingClientRect();
+      return [left, top, right, bottom, one.getTotalLength ? one.getTotalLength() : 0];
+    }));
+  const real = Plotly.react;
+  let drawn = 0;
+  Plotly.react = (...all) => { drawn += 1; return real(...all); };
+  const it = document.getElementById(slider);
+  it.value = value;
+  it.dispatchEvent(new Event("input"));
+  Plotly.react = real;
+  const moved = plots.map(parts);
+  plots.forEach(one => Charts.draw(one, one.panel));
+  return [drawn, moved, plots.map(parts)];
+}"""
+
+
+@pytest.mark.parametrize(("slider", "place"), [("alpha", "theory"), ("time", "run")])
+def test_what_moves_stands_where_a_panel_drawn_anew_has_it(browser, explorer, slider, place):
     with opened(browser, explorer[2], "light") as page:
-        page.locator("#theory .plot").nth(3).scroll_into_view_if_needed()
+        # all panels in view
+        page.set_viewport_size({"width": 1200, "height": 3200})
         _caught_up(page)
-        counted = "Plotly.react = (real => (...all) => { window.drawn += 1; return real(...all); })"
-        page.evaluate(f"window.drawn = 0; {counted}(Plotly.react); null")
-        _set(page, "alpha", 0)
-        _set(page, "alpha", len(ALPHAS) - 1)
-        # of six panels the curves of two depend on α; runs out of view are not drawn
-        assert page.evaluate("window.drawn") <= 4 + 2 * len(RUN_ALPHAS)
-        lines = (
-            "[...document.querySelectorAll('#theory .plot')[3]"
-            ".querySelectorAll('.shapelayer path')]"
-            ".flatMap(line => line.getAttribute('d').match(/[\\d.]+/g).map(Number))"
-        )
-        moved = page.evaluate(lines)
-        page.evaluate(
-            "{const it = document.querySelectorAll('#theory .plot')[3];"
-            "Charts.draw(it, {...it.panel, series: [...it.panel.series]})}"
-        )
-        np.testing.assert_allclose(moved, page.evaluate(lines), atol=0.01)
+        draws = []
+        # at the last α an outlier has come: one more line is plotly's to draw
+        for value in (1, 2, 3):
+            drawn, moved, anew = page.evaluate(PARTS, [slider, value, place])
+            draws.append(drawn)
+            for panel, again in zip(moved, anew, strict=True):
+                for parts, others in zip(panel, again, strict=True):
+                    # a pixel: plotly rounds the places of names to pixels, and leaves out points of
+                    # a curve that are nearer to their neighbours
+                    np.testing.assert_allclose(parts, others, atol=1.0, rtol=2e-3)
+        assert min(draws) == 0
 
 
 def test_axes_stand_still_while_alpha_moves(browser, explorer):

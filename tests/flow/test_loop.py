@@ -80,8 +80,8 @@ def test_a_widened_problem_is_the_one_drawn_in_float64(kind):
     here, there = wide.evaluate(w), narrow.evaluate(w.astype(np.float32))
     assert here.velocity.dtype == np.float64
     # float32: sums of M and N terms of order one
-    scale = np.finfo(np.float32).eps * design.m
-    np.testing.assert_allclose(there.velocity, here.velocity, atol=scale)
+    scale = float(np.finfo(np.float32).eps) * design.m
+    np.testing.assert_allclose(np.asarray(there.velocity), np.asarray(here.velocity), atol=scale)
     if kind == "gaussian":
         # X is stored in float32 and widened by blocks: the products are those of X in float64
         other = draw_problem(design, dtype="float64")

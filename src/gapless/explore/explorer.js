@@ -17,12 +17,14 @@
   const least = values => known(values).reduce((a, b) => Math.min(a, b), Infinity);
   const most = values => known(values).reduce((a, b) => Math.max(a, b), -Infinity);
 
+  // a text that stands is not laid out again
+  const say = (place, text) => { if (place.textContent !== text) place.textContent = text; };
   function numbers(place, items) {
     // names stand, values change: a screen reader is not sent back to the start
     if (place.children.length !== items.length) place.innerHTML = items.map(() => "<div><dt></dt><dd></dd></div>").join("");
     items.forEach(([name, value], i) => {
-      place.children[i].firstChild.textContent = name;
-      place.children[i].lastChild.textContent = typeof value === "string" ? value : shown(value);
+      say(place.children[i].firstChild, name);
+      say(place.children[i].lastChild, typeof value === "string" ? value : shown(value));
     });
   }
 

@@ -31,7 +31,7 @@ from gapless.measure.threshold import AT_REST, T_TWIN
 from gapless.page.panels import GREY, INK, Axis, Heat, Mark, Panel, Picture, Series
 
 SIZES: dict[Scale, tuple[int, int, int, int]] = {
-    "smoke": (512, 1, 8, 21),
+    "smoke": (768, 1, 8, 21),
     "desk": (2048, 2, 16, 61),
     "paper": (2048, 16, 16, 201),
 }

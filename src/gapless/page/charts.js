@@ -196,9 +196,19 @@ const Charts = (() => {
     return Plotly.react(place, traces, {...layout(panel), uirevision: place.scale ?? "given"}, config).then(() => follow(place));
   }
 
-  // Panels out of view are not drawn again before they come into view, or are printed: a slider moves those that are seen.
+  // Plotly draws panels out of view when they come into view or are printed, and those that move when the slider rests,
+  // one at a time, so that the next step of the slider need not wait for all of them.
+  const REST_MS = 200;
   const unseen = new WeakSet(), late = new Map();
+  let resting = 0;
   const catchUp = place => { if (late.has(place)) draw(place, late.get(place)); };
+  const waiting = () => [...late.keys()].find(place => !unseen.has(place));
+  function drawWaiting() {
+    const place = waiting();
+    if (!place) return;
+    catchUp(place);
+    resting = setTimeout(drawWaiting);
+  }
   const watcher = new IntersectionObserver(entries => entries.forEach(({target, isIntersecting}) => {
     if (!isIntersecting) return unseen.add(target);
     unseen.delete(target);
@@ -206,35 +216,78 @@ const Charts = (() => {
   }), {rootMargin: "150px"});
   addEventListener("beforeprint", () => [...late.keys()].forEach(catchUp));
 
-  // Draw a panel again; where its very curves are drawn already and lines without a name have moved, or the shades
-  // have changed, those alone are touched: plotly takes as long for one line as for the whole panel.
+  // Draw a panel with other numbers. Plotly takes as long for one line as for the whole panel: where the axes and the
+  // legend stand still, the parts that change are moved, unless a reader points at plotly's numbers.
   function update(place, given) {
-    if (unseen.has(place)) return late.set(place, given);
-    if (!touch(place, drawn.get(place), given)) draw(place, given);
-  }
-
-  function touch(place, before, given) {
-    const alike = before.series === given.series && before.title === given.title && before.marks.length === given.marks.length
-      && ["x", "y"].every(name => before[name].range.every((end, i) => end === given[name].range[i]))
-      && (before.heat === given.heat || (before.heat && given.heat))
-      && before.marks.every((mark, i) => mark.value === given.marks[i].value || !(mark.name || given.marks[i].name));
-    if (!alike || place.scale === "log" || given.x.scale !== "linear" || given.y.scale !== "linear") return false;
-    given.marks.forEach((mark, i) => {
-      if (mark.value === before.marks[i].value) return;
-      const line = place.querySelector(`.shapelayer path[data-index="${i}"]`), axis = place._fullLayout[`${mark.axis}axis`];
-      const at = axis._offset + axis.r2p(mark.value);
-      const [x0, y0, x1, y1] = line.getAttribute("d").match(/-?[\d.]+/g);
-      line.setAttribute("d", mark.axis === "x" ? `M${at},${y0}L${at},${y1}` : `M${x0},${at}L${x1},${at}`);
-      // plotly's own record of it, for what is drawn next
-      for (const one of [place.layout.shapes[i], place._fullLayout.shapes[i]]) one[`${mark.axis}0`] = one[`${mark.axis}1`] = mark.value;
-    });
-    if (before.heat !== given.heat) {
-      const shades = image(given.heat).source;
-      place.querySelector(".imagelayer image").setAttribute("href", shades);
-      place.layout.images[0].source = place._fullLayout.images[0].source = shades;
-    }
+    late.set(place, given);
+    if (unseen.has(place)) return;
+    if (place.matches(":hover, :focus") || !move(place, drawn.get(place), given)) return draw(place, given);
     drawn.set(place, given);
     place.panel = given;
+    clearTimeout(resting);
+    resting = setTimeout(drawWaiting, REST_MS);
+  }
+
+  // Whether all that differs between two panels is in numbers within known axes.
+  function still(before, given) {
+    const same = (one, other, names) => names.every(name => one[name] === other[name]);
+    const entries = panel => [...new Set(panel.series.map(entry))].join();
+    return before.title === given.title && !before.heat === !given.heat
+      && before.marks.length === given.marks.length && before.series.length === given.series.length
+      && [given.x, given.y].every((axis, k) => axis.scale === "linear" && axis.name === [before.x, before.y][k].name
+        && axis.range.every((end, i) => end === [before.x, before.y][k].range[i]))
+      && given.marks.every((mark, i) => same(mark, before.marks[i], ["name", "axis", "until"]))
+      && (before.series.every((series, i) => series === given.series[i])
+        || [...given.x.range, ...given.y.range].every(end => end !== null) && entries(before) === entries(given)
+          && given.series.every((series, i) => !series.low && same(series, before.series[i], ["style", "marker", "dash", "width", "steps", "fill"])));
+  }
+
+  // Move what differs between two panels; false where plotly has to draw it, all of it.
+  function move(place, before, given) {
+    if (place.scale === "log" || !still(before, given) || !place._fullData.every(one => one.visible === true)) return false;
+    if (!given.series.every((series, i) => series === before.series[i] || moveCurve(place, i, before.series[i], series))) return false;
+    let named = -1;
+    for (const [i, mark] of given.marks.entries()) {
+      if (mark.name) named += 1;
+      if (mark.value === before.marks[i].value) continue;
+      const axis = place._fullLayout[`${mark.axis}axis`], along = axis.r2p(mark.value), at = axis._offset + along;
+      const line = place.querySelector(`.shapelayer path[data-index="${i}"]`);
+      const [x0, y0, x1, y1] = line.getAttribute("d").match(/-?[\d.]+/g);
+      line.setAttribute("d", mark.axis === "x" ? `M${at},${y0}L${at},${y1}` : `M${x0},${at}L${x1},${at}`);
+      if (!mark.name) continue;
+      const name = place.querySelector(`.annotation[data-index="${named}"]`);
+      // there is no name at a line that is off the axis
+      if (!name || along < 0 || along > axis._length) return false;
+      const moved = along - axis.r2p(place.layout.annotations[named][mark.axis]);
+      name.setAttribute("transform", mark.axis === "x" ? `translate(${moved},0)` : `translate(0,${moved})`);
+    }
+    if (before.heat !== given.heat) place.querySelector(".imagelayer image").setAttribute("href", image(given.heat).source);
+    return true;
+  }
+
+  // Move a curve, with its points and its shade down to zero; false where it has not the elements for that.
+  function moveCurve(place, i, before, series) {
+    const {xaxis, yaxis} = place._fullLayout, group = place.querySelector(`.trace${place._fullData[i].uid}`);
+    const stretches = [[]];
+    series.x.forEach((x, k) => x === null || series.y[k] === null ? stretches.push([])
+      : stretches[stretches.length - 1].push([xaxis.c2p(x), yaxis.c2p(series.y[k])]));
+    const known = stretches.filter(points => points.length), recoloured = before.colour !== series.colour;
+    const [line, ...more] = group.querySelectorAll(".js-line"), [shade, ...shades] = group.querySelectorAll(".js-fill");
+    const dots = group.querySelectorAll(".points path"), at = known.flat();
+    if (series.style !== "markers" && !line || series.fill && (!shade || recoloured)) return false;
+    if (series.style !== "lines" && (dots.length !== at.length || recoloured)) return false;
+    const text = points => points.map(([x, y], k) => series.steps && k ? `H${x}V${y}` : `${k ? "L" : ""}${x},${y}`).join("");
+    if (line) {
+      line.setAttribute("d", known.map(points => `M${text(points)}`).join(""));
+      more.forEach(other => other.setAttribute("d", ""));
+      if (recoloured) line.style.stroke = colour(series.colour);
+    }
+    if (series.fill) {
+      const zero = yaxis.c2p(0);
+      shade.setAttribute("d", known.map(points => `M${points[points.length - 1][0]},${zero}L${points[0][0]},${zero}L${text(points)}`).join(""));
+      shades.forEach(other => other.setAttribute("d", ""));
+    }
+    dots.forEach((dot, k) => dot.setAttribute("transform", `translate(${at[k]})`));
     return true;
   }
 
@@ -289,6 +342,7 @@ const Charts = (() => {
     button.textContent = "SVG";
     button.setAttribute("aria-label", `${panel.title}: save as SVG`);
     button.addEventListener("click", () => {
+      catchUp(place);
       const {title} = place.panel, {width, height} = place._fullLayout;
       const more = {width, height: height + 30, paper_bgcolor: css("--card"), title: {text: title, font: {size: 14}, automargin: true, yref: "container"}};
       Plotly.downloadImage({data: place.data, layout: {...place.layout, ...more}}, {format: "svg", width, height: height + 30,
@@ -331,5 +385,5 @@ const Charts = (() => {
   }
 
   dark.addEventListener("change", () => new Set([...drawn.keys()].map(place => place.closest(".charts"))).forEach(redraw));
-  return {draw, update, figure, shown, drawn, DARKEST};
+  return {draw, update, figure, shown, drawn, waiting, DARKEST};
 })();

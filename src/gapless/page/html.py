@@ -22,9 +22,6 @@ from gapless.page.panels import Picture
 if TYPE_CHECKING:  # a page without tables is made sooner than pandas is loaded
     import pandas as pd
 
-MOST_ROWS = 60
-"""Largest number of rows of a table on a page; its CSV has all rows."""
-
 
 @cache
 def asset(name: str) -> str:
@@ -93,31 +90,3 @@ def points_table(picture: Picture) -> "pd.DataFrame":
     ]
     names = ["panel", "series", "x", "y", "low", "high", "interval"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=pd.Index(names))
-
-
-def html_table(table: "pd.DataFrame", caption: str) -> str:
-    """Return a table of at most `MOST_ROWS` rows, which scrolls by keyboard."""
-    head = "".join(f'<th scope="col">{html.escape(str(name))}</th>' for name in table.columns)
-    body = "".join(
-        "<tr>" + "".join(_cell(value) for value in row) + "</tr>"
-        for row in table.head(MOST_ROWS).itertuples(index=False, name=None)
-    )
-    more = len(table) - MOST_ROWS
-    note = f"<p>{more} more rows are in the CSV.</p>" if more > 0 else ""
-    label = html.escape(caption)
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
-        f'<table class="numbers" style="--columns: {len(table.columns)}">'
-        f"<caption>{label}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        f"</div>{note}"
-    )
-
-
-def _cell(value: Any) -> str:
-    if value is None or (isinstance(value, float) and value != value):
-        return '<td class="number">–</td>'
-    if isinstance(value, float):
-        return f'<td class="number">{value:.4g}</td>'
-    if isinstance(value, int):
-        return f'<td class="number">{value}</td>'
-    return f"<td>{html.escape(str(value))}</td>"

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from gapless.amounts import duration, memory
 from gapless.files import shown, tell
-from gapless.page.html import html_table
+from gapless.report.tables import html_table
 from gapless.store import Store, StoreError, status
 
 SHOWN_ROWS = 50

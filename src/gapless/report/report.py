@@ -23,9 +23,10 @@ from gapless.figures.success import EXPERIMENT as SUCCESS
 from gapless.files import reason, shown, tell, write_durably
 from gapless.interrupts import deaf_children
 from gapless.losses import recorded_loss
-from gapless.page.html import as_json, assemble, csv_download, html_table, points_table
+from gapless.page.html import as_json, assemble, csv_download, points_table
 from gapless.page.panels import PLAIN, Picture, Print, source_of
 from gapless.report.records import COST, faults, origin, plain_records
+from gapless.report.tables import html_table
 from gapless.report.words import bars, caption, commands, counted
 from gapless.store import Store, StoreError, stores_in
 from gapless.threads import pin_threads
