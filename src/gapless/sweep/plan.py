@@ -12,8 +12,6 @@ from gapless.store import Store, passes
 
 TASK_FLOPS = 1e11
 """Floating-point operations of a task: seconds of one core, so that little is lost by a kill."""
-TASK_SHARE = 1 / 8
-"""Share of a small sweep in a task, so that its workers end at about the same time."""
 LEAST_TIME_LIMIT = 600.0
 """Shortest time limit of a task in seconds: many compilations, on a busy machine."""
 LEAST_SPEED = 5e8
@@ -91,16 +89,16 @@ class Plan:
         return max((cost.bytes for cost in self.costs), default=0.0)
 
     def tasks(self) -> Iterator[Task]:
-        """Yield the missing points in order, in tasks of `TASK_FLOPS` or `TASK_SHARE` of them.
+        """Yield the missing points in order, in tasks of about `TASK_FLOPS`.
 
         Raises ``ValueError`` if the plan was made without a store, which the records need.
         """
         bundle: list[Point] = []
-        flops, enough = 0.0, min(TASK_FLOPS, TASK_SHARE * self.flops)
+        flops = 0.0
         for point, cost in zip(self.missing, self.costs, strict=True):
             bundle.append(point)
             flops += cost.flops
-            if flops >= enough:
+            if flops >= TASK_FLOPS:
                 yield self._task(bundle, flops)
                 bundle, flops = [], 0.0
         if bundle:
