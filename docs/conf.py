@@ -6,6 +6,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent / "src")]
 
+import jaxtyping  # noqa: E402, F401  loaded first, so that the reference shows the shapes of arrays
+
 from gapless import __doc__ as about  # noqa: E402
 
 project = "gapless"

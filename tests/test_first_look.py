@@ -193,6 +193,27 @@ def test_a_first_look_loads_no_compiler(tmp_path: Path) -> None:
     assert programs_of(WITHOUT_JAX, tmp_path) == dict.fromkeys(WITHOUT_JAX, 0)
 
 
+LOADED = """
+import sys
+from gapless.cli import main
+assert main(sys.argv[1].split()) == 0
+print("loaded:", *(name for name in sys.argv[2:] if name in sys.modules), file=sys.stderr)
+"""
+# each takes as long as the runs of a first look; SciPy finds the roots of the threshold energy
+SLOW_TO_LOAD = ("jaxtyping", "asyncio", "pandas", "pyarrow.compute", "jax")
+
+
+def test_a_picture_of_runs_loads_matplotlib_alone(tmp_path: Path) -> None:
+    command = f"flow --n 16 --alpha 6 --runs 2 --plot {tmp_path}/f.png"
+    run = subprocess.run(
+        [sys.executable, "-c", LOADED, command, "matplotlib", *SLOW_TO_LOAD],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stderr.splitlines()[-1].split() == ["loaded:", "matplotlib"]
+
+
 @pytest.mark.slow
 def test_a_verb_compiles_a_program_for_each_thing_that_it_does(tmp_path: Path) -> None:
     counted = programs_of([*THEORY, "cache", *COMPILED], tmp_path)

@@ -13,7 +13,6 @@ PDEs", J. Comput. Appl. Math. 88 (1998) 315–326, Eqs. 2.1–2.8.
 from functools import cache
 
 import numpy as np
-from numpy.polynomial import chebyshev
 
 MAX_STAGES = 24
 """Largest number of stages in the table; the stable h λ per gradient is 6 times that of descent."""
@@ -56,9 +55,12 @@ def _chebyshev(s: int) -> tuple[float, float, np.ndarray]:
     """Return w₀, w₁ = T_s′/T_s″ and T_j, T_j′, T_j″, T_j‴ at w₀ for j = 0 … s, (4, s + 1)."""
     # beyond 1, so that |T_s(w₀)| > 1 and every stiff component is damped
     w0 = 1 + DAMPING / s**2
-    t = np.array(
-        [[chebyshev.chebval(w0, chebyshev.chebder(u, m)) for u in np.eye(s + 1)] for m in range(4)]
-    )
+    t = np.zeros((4, s + 1))
+    t[0, :2], t[1, 1] = (1, w0), 1
+    # T_{j+1} = 2w T_j − T_{j−1}, differentiated m times
+    for j in range(1, s):
+        t[:, j + 1] = 2 * w0 * t[:, j] - t[:, j - 1]
+        t[1:, j + 1] += (2, 4, 6) * t[:-1, j]
     return w0, t[1, s] / t[2, s], t
 
 

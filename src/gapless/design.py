@@ -15,7 +15,6 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
-from jaxtyping import Float, Float32
 
 from gapless.amounts import memory
 from gapless.arrays import Array, jnp
@@ -32,6 +31,7 @@ from gapless.sensing import (
     in_ensemble,
     stored_numbers,
 )
+from gapless.shapes import Float, Float32
 
 ROWS_PER_BLOCK = 512
 """Number of sensing vectors per block; each block is drawn with a key of its own."""

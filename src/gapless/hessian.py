@@ -11,7 +11,6 @@ from typing import Literal
 
 import numpy as np
 import scipy.linalg
-from jaxtyping import Float
 
 from gapless.arrays import Array, at_once, compiled, jax, jnp, library, pytree
 from gapless.flags import as_ever
@@ -26,6 +25,7 @@ from gapless.linalg import (
 from gapless.precision import checked_key, precision
 from gapless.problem import Problem
 from gapless.sensing import TransformSensing, unscaled
+from gapless.shapes import Float
 
 ROWS_PER_UPDATE = 4096
 """Sensing vectors that enter the dense matrix at once: bounds the memory of their scaled copy."""

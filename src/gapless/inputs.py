@@ -6,6 +6,7 @@ begins with the argument's name and states the condition. Nothing is rounded, wr
 """
 
 import operator
+import sys
 from math import inf, isfinite
 from typing import Any, Literal, get_args
 
@@ -118,7 +119,8 @@ def shaped(name: str, value: Any, shape: tuple[int | None, ...] | None, letters:
 
 def real_kind(name: str, value: Any) -> Any:
     """Return ``value`` as an array of a real type, without checking its entries."""
-    if isinstance(value, np.ma.MaskedArray):
+    # not loaded for the question alone
+    if "numpy.ma" in sys.modules and isinstance(value, np.ma.MaskedArray):
         raise ValueError(f"{name}: is a masked array; fill or drop the masked entries")
     try:
         found = value if hasattr(value, "dtype") and hasattr(value, "shape") else np.asarray(value)

@@ -25,11 +25,11 @@ from math import log2
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from gapless.arrays import Array, is_traced, jax, library, pytree
 from gapless.draws import at_once
 from gapless.inputs import shaped
+from gapless.shapes import Float, Int
 
 Ensemble = Literal["gaussian", "fast", "orthogonal", "signs", "unit-norm"]
 OF_TRANSFORMS: tuple[Ensemble, ...] = ("fast", "orthogonal")

@@ -3,9 +3,8 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from jaxtyping import Float
-
 from gapless.arrays import Array, compiled, library
+from gapless.shapes import Float
 
 
 def normalise(w: Float[Array, "K N"]) -> Float[Array, "K N"]:

@@ -100,6 +100,8 @@ def forget_settings() -> None:
         os.environ["XLA_FLAGS"] = " ".join(flags)
     # the first process on a GPU takes three quarters of its memory by default, and workers share it
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    # plugins of pydantic run code of other packages, and looking for them takes time
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     columns = os.environ.get("COLUMNS", "")
     if not (columns.isascii() and columns.isdecimal() and int(columns) >= NARROWEST):
         os.environ.pop("COLUMNS", None)

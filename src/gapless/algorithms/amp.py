@@ -8,7 +8,6 @@ Barbier et al. (2019), arXiv 1708.03395; docs/derivations/baselines.md §2.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from gapless.arrays import Array, compiled, jax, jnp
 from gapless.channels import (
@@ -22,6 +21,7 @@ from gapless.linalg import times, times_transpose
 from gapless.precision import precision
 from gapless.problem import ComplexProblem, Problem, check_noise
 from gapless.problem.complex import modulus
+from gapless.shapes import Float
 
 SMALLEST_VARIANCE = 1e-10
 """Floor of the estimate's variance V, below which it is dominated by rounding."""

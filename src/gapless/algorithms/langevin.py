@@ -1,13 +1,12 @@
 """Langevin dynamics at a temperature: the flow with thermal noise."""
 
-from jaxtyping import Float, Int
-
 from gapless.algorithms.sgd import MOST_STEPS, finite_states
 from gapless.arrays import Array, compiled, jax, jnp
 from gapless.flags import as_ever
 from gapless.inputs import number, whole
 from gapless.precision import checked_key, precision
 from gapless.problem import Problem, check_real
+from gapless.shapes import Float, Int
 
 
 @as_ever()

@@ -1,13 +1,13 @@
 """Mini-batch gradient descent, on the sphere or without it."""
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from gapless.arrays import Array, compiled, jax, jnp
 from gapless.flags import as_ever
 from gapless.inputs import number, whole
 from gapless.precision import checked_key, precision
 from gapless.problem import Problem, check_real
+from gapless.shapes import Float, Int
 
 MOST_STEPS = 2**31 - 1
 

@@ -5,7 +5,6 @@ stand in `gapless.channels`.
 """
 
 import numpy as np
-from jaxtyping import Float
 
 from gapless.arrays import Array, jax, jnp
 from gapless.channels import Preprocessing, preprocessing
@@ -15,6 +14,7 @@ from gapless.linalg import Eigenpairs, Gram, PhasedGram, WeightedGram, extreme_e
 from gapless.precision import checked_key, precision
 from gapless.problem import Problem
 from gapless.sensing import unscaled
+from gapless.shapes import Float
 
 DENSE_UP_TO = 512
 """Largest N at which the matrices are formed: LAPACK is faster than compiling Lanczos there."""

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
 
 from gapless.algorithms.spectral import spectral_estimate
 from gapless.arrays import Array, at_once, compiled, jnp, library
@@ -14,6 +13,7 @@ from gapless.inputs import number, real_array, shaped
 from gapless.linalg import times_i
 from gapless.precision import precision_of
 from gapless.problem import Problem
+from gapless.shapes import Float
 from gapless.sphere import normalise, tangent
 
 Kind = Literal["random", "spectral", "overlap"]

@@ -10,10 +10,10 @@ from math import nan
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from gapless.measure.landscape import MINIMA
+from gapless.shapes import Float
 from gapless.theory.roots import root_between
 
 

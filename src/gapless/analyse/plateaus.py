@@ -13,15 +13,18 @@ its error combines the larger of their standard errors and half of their differe
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from gapless.analyse.statistics import ClusteredMean, clustered_mean, weighted_line
 from gapless.flow import Outcome
 from gapless.losses import Loss, recorded_loss
 from gapless.measure.simulation import MOMENTS
 from gapless.theory import NotConverged, ground_state, threshold_state
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXPONENTS = (1.0, 2 / 3)
 """Powers k of 1/N."""
@@ -129,7 +132,7 @@ class Plateau:
         return f"α = {self.alpha:g}: {excess:+.1f}{error} %"
 
 
-def plateaus(table: pd.DataFrame) -> list[Plateau]:
+def plateaus(table: "pd.DataFrame") -> list[Plateau]:
     """Return the plateaus of all (N, M), in order; failed runs are left out."""
     # failed and infinite runs have no plateau; runs that are still moving have one, within `drift`
     good = table[~table.outcome.isin([Outcome.failed, Outcome.not_finite])]
@@ -164,13 +167,15 @@ def plateaus(table: pd.DataFrame) -> list[Plateau]:
     return found
 
 
-def plateau_limits(found: Sequence[Plateau]) -> pd.DataFrame:
+def plateau_limits(found: Sequence[Plateau]) -> "pd.DataFrame":
     """Return a table of e∞ with its error and the 1RSB energy, for α with two sizes or more.
 
     Columns: α, number of sizes, largest size and the energy there with its standard error, e∞ for
     each exponent, their mean with its error, the 1RSB energy, and the relative excess of e∞ over it
     with its error, in percent.
     """
+    import pandas as pd  # a picture of runs asks for a prediction alone
+
     rows = []
     for alpha in sorted({p.alpha for p in found}):
         here = sorted((p for p in found if p.alpha == alpha), key=lambda p: p.n)

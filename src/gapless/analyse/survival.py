@@ -24,11 +24,11 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int
 
 from gapless.analyse.statistics import clustered_line
 from gapless.analyse.success import success_column
 from gapless.flow import Outcome
+from gapless.shapes import Bool, Float, Int
 
 Event = Literal["solved", "rest", "interpolated"]
 EVENTS: tuple[Event, ...] = get_args(Event)

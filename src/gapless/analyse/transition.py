@@ -26,13 +26,13 @@ from math import hypot, nan, sqrt
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import fminbound
 from scipy.special import chdtrc, logit
 
 from gapless.analyse.statistics import Line, weighted_line
 from gapless.analyse.success import recovered
+from gapless.shapes import Float
 
 LEVELS = (0.5, 0.9)
 RESAMPLES = 400

@@ -24,6 +24,7 @@ from gapless.cli.shared import (
     Whole,
     check_memory,
     check_writable,
+    load_meanwhile,
     meter,
     numbers,
     outcome_table,
@@ -165,6 +166,8 @@ def flow(
         runs = runs or (1 if states is None else len(states.w))
         points = _drawn_points(runs, runs_per_design, states, save_at, kept | drawn)
     records, ends = [], []
+    if plot is not None:
+        load_meanwhile("gapless.page.image", "gapless.figures.trajectories")
     with meter("flow", len(points)) as progress, checkpoints_in(checkpoint):
         for here in points:
             found, state = _measured(here, progress.advance, keep=save_state is not None)

@@ -6,9 +6,11 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, Token
@@ -138,6 +140,18 @@ def save_picture(
         from gapless.page.image import save
 
         save(picture(*shown), path, size=size)
+
+
+def load_meanwhile(*modules: str) -> None:
+    """Import modules in a thread, while this process waits or is in a product of matrices."""
+
+    def load() -> None:
+        # what cannot be imported is reported where it is used
+        with suppress(ImportError):
+            for module in modules:
+                import_module(module)
+
+    Thread(target=load, daemon=True).start()
 
 
 class Meter:

@@ -16,6 +16,7 @@ from gapless.cli.shared import (
     Whole,
     check_memory,
     check_writable,
+    load_meanwhile,
     numbers,
     print_json,
     save_picture,
@@ -127,6 +128,9 @@ def success(
     experiment = figure.EXPERIMENT
     spec = template.model_dump(exclude={"alpha", "index"}, exclude_none=True, mode="json")
     spec = {"experiment": experiment.name, "version": experiment.version, **spec}
+    if engine.workers is not None:
+        # this process waits while its workers compute
+        load_meanwhile("pandas", "scipy.special")
     with scratch_folder() as scratch:
         folder = scratch / "success" if out is None else out
         sweep = Sweep(experiment, points, folder, spec)

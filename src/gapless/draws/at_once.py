@@ -8,7 +8,8 @@ SC 2011; of erf⁻¹: M. Giles, "Approximating the erfinv function", GPU Computi
 from math import ceil, log
 
 import numpy as np
-from jaxtyping import Float, Float32, UInt32
+
+from gapless.shapes import Float, Float32, UInt32
 
 Key = UInt32[np.ndarray, "... 2"]
 

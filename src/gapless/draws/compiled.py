@@ -3,10 +3,10 @@
 from functools import partial
 
 import numpy as np
-from jaxtyping import Float, Float32, Int, UInt32
 
 from gapless.arrays import Array, compiled, jax, jnp
 from gapless.flags import GENERATOR, as_ever
+from gapless.shapes import Float, Float32, Int, UInt32
 
 Key = UInt32[np.ndarray, "... 2"]
 """Keys are made in NumPy, because a few folds are not worth a compilation."""

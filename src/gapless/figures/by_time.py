@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 
 from gapless.analyse.survival import Event, band, lifetimes, thirds, time_table
 from gapless.page.panels import Axis, Panel, Picture, Series
+from gapless.shapes import Float
 
 GRID = 200
 """Times at which a curve is drawn."""

@@ -4,12 +4,12 @@ The functions depend on the states of K runs alone; the solver decides on the st
 """
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from gapless.arrays import Array, choose, library
 from gapless.flow.explicit import error_constant, stable_length
 from gapless.flow.state import State
 from gapless.problem import Evaluation, Problem
+from gapless.shapes import Bool, Float, Int
 
 POWER_EVERY = 8
 """Steps between two iterations of the power method, after the first four."""

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 
-from jaxtyping import Float, Int
-
 from gapless.arrays import Array, library, repeat
 from gapless.chebyshev import MAX_STAGES, coefficient_table, stability_and_error
+from gapless.shapes import Float, Int
 
 States = Float[Array, "K N"]
 Field = Callable[[States], States]

@@ -8,7 +8,6 @@ from abc import abstractmethod
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float
 
 from gapless.arrays import Array, library
 from gapless.flow.explicit import Method, euler
@@ -16,6 +15,7 @@ from gapless.flow.solvers import MOST_COUNTED, Solver
 from gapless.flow.state import State, select
 from gapless.inputs import number
 from gapless.problem import Evaluation, Problem
+from gapless.shapes import Bool, Float
 from gapless.sphere import dot
 
 

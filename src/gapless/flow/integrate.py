@@ -6,7 +6,6 @@ from math import log2
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from gapless.arrays import Array, library
 from gapless.flow.fixed_steps import GradientDescent
@@ -18,6 +17,7 @@ from gapless.flow.stops import STRICTEST, Stopping, recorded_levels
 from gapless.flow.units import in_units
 from gapless.inputs import number
 from gapless.problem import Problem
+from gapless.shapes import Float
 
 FLOW = GradientFlow()
 """The flow at the default tolerance."""

@@ -11,7 +11,6 @@ remaining decay, for which the steps of the flow take several gradients per deca
 from functools import partial
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from gapless.arrays import Array, compiled, jax, jnp
 from gapless.flow.control import energy_rounding
@@ -19,6 +18,7 @@ from gapless.flow.solvers import NEAR
 from gapless.flow.state import State, select
 from gapless.linalg import Gram, krylov
 from gapless.problem import Problem
+from gapless.shapes import Float, Int
 from gapless.sphere import Domain
 
 LANCZOS_STEPS = 12

@@ -5,7 +5,6 @@ from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from gapless.arrays import Array, compiled, library, on_cpu, repeat_while
 from gapless.flow.linearised import finish
@@ -14,6 +13,7 @@ from gapless.flow.state import State
 from gapless.flow.stops import LoopState, Stopping, cubic, map_columns, recorded_levels
 from gapless.problem import Problem, can_be_widened, widened
 from gapless.sensing import product_operations
+from gapless.shapes import Bool, Float, Int
 
 Program = TypeVar("Program", bound=Callable[..., Any])
 

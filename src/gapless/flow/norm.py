@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from gapless.arrays import Array
 from gapless.flow.integrate import FLOW, Observables, Trajectory, integrate
@@ -20,6 +19,7 @@ from gapless.flow.state import State
 from gapless.flow.stops import STRICTEST, Stop
 from gapless.flow.units import loss_scale
 from gapless.problem import OwnProblem, Problem
+from gapless.shapes import Float
 
 MOST_ROUNDS = 30
 """Each round multiplies the error by about 2.6/α for a Gaussian X, and extrapolation does better:

@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float
 
 from gapless.arrays import Array, library
 from gapless.chebyshev import MAX_STAGES, USUAL_STAGES
@@ -20,6 +19,7 @@ from gapless.flow.explicit import adams_bashforth_step, chebyshev_step, error_co
 from gapless.flow.state import State, is_finite, select
 from gapless.inputs import number, whole
 from gapless.problem import Evaluation, Problem, can_be_widened
+from gapless.shapes import Bool, Float
 
 SAFETY = 1.2
 """Factor on the stiffness in the stability limit, because the power method converges from below."""

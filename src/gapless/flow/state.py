@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from gapless.arrays import Array, library
 from gapless.problem import Evaluation
+from gapless.shapes import Bool, Float, Int
 
 
 class State(NamedTuple):

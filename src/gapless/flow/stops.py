@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
 
 from gapless.arrays import Array, library, pytree
 from gapless.flow.outcome import REST_SPEED2, ZERO_ENERGY
@@ -14,6 +13,7 @@ from gapless.flow.solvers import Solver
 from gapless.flow.state import State, select
 from gapless.inputs import number
 from gapless.problem import Problem
+from gapless.shapes import Bool, Float
 
 Scalar = float | Float[Array, ""]
 

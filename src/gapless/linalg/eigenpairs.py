@@ -3,7 +3,6 @@
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from gapless.arrays import Array, compiled, jax, jnp
 from gapless.inputs import number, whole
@@ -19,6 +18,7 @@ from gapless.linalg.lanczos import (
 )
 from gapless.linalg.products import Operator
 from gapless.precision import precision_of
+from gapless.shapes import Float
 
 Scalar = float | Float[Array, ""]
 

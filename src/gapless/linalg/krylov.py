@@ -7,7 +7,6 @@ Lanczos quadrature", SIAM J. Matrix Anal. Appl. 38 (2017) 1075-1099.
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from gapless.arrays import Array
 from gapless.inputs import real_array, whole
@@ -22,6 +21,7 @@ from gapless.linalg.lanczos import (
 )
 from gapless.linalg.products import Operator
 from gapless.precision import precision_of
+from gapless.shapes import Float
 
 
 class Quadrature(NamedTuple):

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from gapless.arrays import Array, compiled, jnp, lax
 from gapless.inputs import real_array
 from gapless.linalg.products import Operator
 from gapless.precision import precision_of
+from gapless.shapes import Float
 
 
 class Process(NamedTuple):

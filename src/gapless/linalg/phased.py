@@ -11,10 +11,10 @@ so X is stored once, (M, 2N), and a product with a complex vector is one with tw
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from gapless.arrays import Array, library, pytree
 from gapless.linalg.products import times, times_transpose
+from gapless.shapes import Float
 
 
 def times_i(v: Float[Array, "... N"]) -> Float[Array, "... N"]:

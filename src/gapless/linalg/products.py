@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from gapless.arrays import Array, compiled, jax, jnp, lax, library, on_cpu, pytree
 from gapless.inputs import shaped
 from gapless.precision import precision_of
 from gapless.sensing import ScaledSensing, SensingMatrix, TransformSensing, unscaled
+from gapless.shapes import Float
 
 Operator = Callable[[Float[Array, "K p N"]], Float[Array, "K p N"]]
 """K symmetric operators on p vectors each; a pytree (`jax.tree_util.Partial`), so that a compiled

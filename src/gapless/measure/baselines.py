@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float
 
 from gapless.algorithms import amp, langevin, parse_start, sgd, start_states, warm_states
 from gapless.arrays import Array
@@ -17,6 +16,7 @@ from gapless.measure.message_passing import AMP_ITERATIONS, AMP_START
 from gapless.measure.noisy import BATCHES, LANGEVIN_RATE, SGD_RATE, TEMPERATURE
 from gapless.measure.point import Cost
 from gapless.problem import Problem, draw_problem
+from gapless.shapes import Float
 
 NOISE = 0.1
 

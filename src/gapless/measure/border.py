@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import scipy.linalg
-from jaxtyping import Float
 
 from gapless.arrays import Array
 from gapless.flow import Trajectory, integrate
@@ -22,6 +21,7 @@ from gapless.measure.point import Cost, finite
 from gapless.measure.threshold import at_rest
 from gapless.problem import Problem, check_real, draw_problem
 from gapless.sensing import unscaled
+from gapless.shapes import Float
 from gapless.theory.bbp import bulk_edge, curvatures
 
 SIGNS = 16

@@ -12,11 +12,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from gapless.arrays import Array
 from gapless.flow import State, integrate
 from gapless.problem import Problem, check_real
+from gapless.shapes import Float
 from gapless.theory.joint import JointSpectrum, joint_spectrum
 
 NEW = 1e-2

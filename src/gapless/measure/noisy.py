@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float
 from pydantic import model_validator
 
 from gapless.algorithms import langevin, parse_start, sgd, start_states
@@ -20,6 +19,7 @@ from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint, gradient_o
 from gapless.measure.point import Cost, finite
 from gapless.problem import Dtype, LabelKind, Problem, check_noise, draw_problem
 from gapless.sensing import check_storage, stored_numbers
+from gapless.shapes import Float
 
 SGD_RATE, LANGEVIN_RATE, TEMPERATURE = 1e-3, 1e-3, 0.2
 """Default rates, and temperature. SGD is stable for rate × (M/B) × |x|² d ≲ 2, and d reaches 100 at

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float
 from pydantic import PrivateAttr
 
 from gapless.algorithms.starts import Start, parse_start, start_states, warm_states
@@ -24,6 +23,7 @@ from gapless.measure.point import finite
 from gapless.measure.simulation import RECORDS, Simulation
 from gapless.problem import OwnProblem, Problem
 from gapless.problem.own import digest_of
+from gapless.shapes import Float
 
 FACTORS = ("norm", "misfit", "energy_data")
 OWN_RECORDS = pa.schema([*RECORDS, *(pa.field(name, pa.float64()) for name in FACTORS)])

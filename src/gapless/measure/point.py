@@ -172,7 +172,7 @@ def _bitmap(values: np.ndarray) -> pa.Buffer:
 
 def counted(values: Any) -> pa.Array:
     """Return a column of counts, null where a count is negative (a level that is not reached)."""
-    values = np.asarray(values)
+    values = np.asarray(values, np.int64)
     # integers have no NaN: −1 stands for "never" in passages
     return arrow(values, values < 0)
 
@@ -192,11 +192,11 @@ def column(value: Any, kind: pa.DataType, size: int) -> pa.Array | pa.ChunkedArr
     if isinstance(value, str):
         return pa.repeat(words([value])[0], size)
     if _is_single(value):
-        return _of_kind(arrow(np.full(size, value)), kind)
+        return _of_kind(np.full(size, value), kind)
     if isinstance(value, (pa.Array, pa.ChunkedArray)):
         return _of_kind(value, kind)
     if _is_vector(value):
-        return _of_kind(arrow(value), kind)
+        return _of_kind(value, kind)
     if kind == pa.string() and all(isinstance(one, str) for one in value):
         return words([str(one) for one in value])
     # lists of unequal lengths: concatenated, with offsets, without an object a number
@@ -208,9 +208,19 @@ def column(value: Any, kind: pa.DataType, size: int) -> pa.Array | pa.ChunkedArr
     return pa.array(list(value), kind)
 
 
-def _of_kind(column: Any, kind: pa.DataType) -> Any:
-    # a cast loads Arrow's functions
-    return column if column.type == kind else column.cast(kind)
+WIDER = {pa.int64(): np.int64, pa.float64(): np.float64}
+"""Types that hold every number of narrower ones, and their names in NumPy."""
+
+
+def _of_kind(values: Any, kind: pa.DataType) -> Any:
+    """Return numbers or a column as a column of another type."""
+    if isinstance(values, np.ndarray):
+        wider = WIDER.get(kind)
+        # widened here: a cast loads Arrow's functions, a tenth of a worker's first point
+        if wider is not None and values.itemsize < 8 and np.can_cast(values.dtype, wider):
+            values = values.astype(wider)
+        values = arrow(values)
+    return values if values.type == kind else values.cast(kind)
 
 
 def _is_vector(value: Any) -> bool:

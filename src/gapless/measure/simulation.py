@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float
 from pydantic import model_validator
 
 from gapless.algorithms.starts import parse_start, start_states
@@ -33,6 +32,7 @@ from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint, gradient_o
 from gapless.measure.point import Cost, counted, finite
 from gapless.problem import Dtype, LabelKind, Problem, check_noise, draw_problem
 from gapless.sensing import check_storage, is_plain, stored_numbers
+from gapless.shapes import Float
 
 MOMENTS = ("moment_abs", "moment_2", "moment_3", "moment_4")
 """Columns of E|ŷ|^k, k = 1 … 4, over the M labels of one run (Fig. 4, right)."""

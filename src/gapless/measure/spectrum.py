@@ -6,7 +6,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float
 
 from gapless.arrays import Array
 from gapless.design import Design
@@ -16,6 +15,7 @@ from gapless.measure.point import arrow, finite, words
 from gapless.measure.spectra import density_columns, spectral_columns
 from gapless.measure.threshold import T_TWIN, TwinThreshold, at_rest, threshold_of
 from gapless.problem import LabelKind, Problem, draw_problem
+from gapless.shapes import Float
 
 Kind = Literal["random", "threshold", "time", "energy"]
 

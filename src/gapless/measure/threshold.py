@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from gapless.arrays import Array
 from gapless.design import Design
 from gapless.flow import Outcome, integrate
 from gapless.losses import Loss, quartic
 from gapless.problem import Dtype, Problem, draw_problem
+from gapless.shapes import Float
 
 T_TWIN = 20.0
 """Time at which the energy of a twin that is not at rest is taken."""

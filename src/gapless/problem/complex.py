@@ -9,7 +9,6 @@ W itself, |W|² = N.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Complex, Float
 
 from gapless.arrays import Array, library
 from gapless.inputs import Field
@@ -28,6 +27,7 @@ from gapless.problem.parts import registered
 from gapless.problem.problem import Problem
 from gapless.problem.states import Evaluation, at_states
 from gapless.sensing import unscaled
+from gapless.shapes import Complex, Float
 from gapless.sphere import dot
 
 HALF = 0.5**0.5

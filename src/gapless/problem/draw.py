@@ -3,7 +3,6 @@
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float
 
 from gapless.arrays import Array
 from gapless.design import Design
@@ -14,6 +13,7 @@ from gapless.precision import Dtype, precision
 from gapless.problem.complex import ComplexProblem, label_parts, modulus
 from gapless.problem.parts import made
 from gapless.problem.problem import Problem
+from gapless.shapes import Float
 
 LabelKind = Literal["teacher", "shuffled", "gaussian"]
 HIGHEST_NOISE = 1e30

@@ -14,7 +14,6 @@ from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from gapless.arrays import Array, jax
 from gapless.design import Design
@@ -25,6 +24,7 @@ from gapless.problem.complex import ComplexProblem, as_complex
 from gapless.problem.parts import made
 from gapless.problem.problem import Problem
 from gapless.sensing import ScaledSensing
+from gapless.shapes import Float
 
 NormFrom = Literal["teacher", "given", "labels"]
 RANK_UP_TO = 1024

@@ -12,7 +12,6 @@ from math import log2
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from gapless.arrays import Array, at_once, is_traced, jnp, library
 from gapless.flags import as_ever
@@ -39,6 +38,7 @@ from gapless.precision import Dtype, precision
 from gapless.problem.parts import made, registered, unpickled
 from gapless.problem.states import Evaluation, at_states, checked_states
 from gapless.sensing import SensingMatrix, TransformSensing, converted, is_plain, unscaled
+from gapless.shapes import Float, Int
 from gapless.sphere import SPACE, SPHERE, Domain, cosine, dot
 
 

@@ -5,10 +5,10 @@ from functools import wraps
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from gapless.arrays import Array, is_traced
 from gapless.inputs import real_array, real_kind, shaped
+from gapless.shapes import Float
 
 Method = Callable[..., Any]
 FARTHEST = 1e4

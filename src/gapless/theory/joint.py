@@ -17,9 +17,9 @@ from math import inf
 
 import numpy as np
 import scipy.linalg
-from jaxtyping import Float
 
 from gapless.inputs import real_array
+from gapless.shapes import Float
 from gapless.theory import bulk
 from gapless.theory.roots import root_between
 

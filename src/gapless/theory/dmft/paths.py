@@ -13,8 +13,9 @@ from numbers import Integral
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float32
 from scipy.special import ndtri
+
+from gapless.shapes import Float32
 
 Sampling = Literal["sobol", "random"]
 """Kind of the random numbers. ``sobol``: scrambled Sobol points for y and the first fields, with

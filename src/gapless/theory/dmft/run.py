@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
 
 from gapless.flags import as_ever
+from gapless.shapes import Float
 from gapless.theory.dmft.paths import Ensemble
 from gapless.theory.dmft.solution import Snapshot, Solution
 from gapless.theory.dmft.solvers import Solver

@@ -21,8 +21,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64
 
+from gapless.shapes import Float, Float32, Float64
 from gapless.theory.dmft.paths import Ensemble
 
 BLOCK = 64

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Float32
 
 from gapless.labels import LabelLaw
+from gapless.shapes import Float, Float32
 from gapless.theory import bulk
 from gapless.theory.bbp import bulk_edge, curvatures
 from gapless.theory.dmft.paths import Ensemble

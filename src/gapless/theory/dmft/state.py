@@ -21,10 +21,10 @@ from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float32
 
 from gapless.inputs import number
 from gapless.losses import Loss, check_consistent, quartic
+from gapless.shapes import Float32
 from gapless.theory.dmft.paths import Ensemble
 from gapless.theory.dmft.sensing import Sensing, Vector
 from gapless.theory.measure import evaluate

@@ -14,10 +14,10 @@ T steps take O(T³) operations, products of rows with the matrices C and R, and 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from gapless.flags import as_ever
 from gapless.inputs import number
+from gapless.shapes import Float
 from gapless.theory.spiked.model import SpikedModel
 
 LONGEST_STEP = 0.15

@@ -13,10 +13,10 @@ with m(t_w) = K(t_w, t_w) = 1 along the signal, and m = 0 in a random direction.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from gapless.flags import as_ever
 from gapless.inputs import number
+from gapless.shapes import Float
 from gapless.theory.spiked.dynamics import SpikedFlow, trapezoid, until
 
 
