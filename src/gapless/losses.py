@@ -268,10 +268,7 @@ def is_built_in(loss: Loss) -> bool:
 
 @lru_cache(maxsize=256)
 def computes_in_numpy(loss: Loss) -> bool:
-    """Return whether value and derivative of a loss are NumPy's for arrays of NumPy.
-
-    Derivatives of a user's loss are JAX's.
-    """
+    """Return whether ℓ and ℓ′ of NumPy's arrays are NumPy's; derivatives of a user's are JAX's."""
     one = np.ones((1, 1))
     return all(isinstance(f(one, one), np.ndarray) for f in (loss.value, loss.d1))
 
