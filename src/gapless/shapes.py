@@ -1,7 +1,7 @@
 """Kinds and shapes of arrays in annotations: jaxtyping's names where jaxtyping is loaded.
 
-The tests load jaxtyping first, and it checks the shapes at every call. A command loads it not, for
-it takes as long as all of NumPy: there an annotation is the type of the array alone.
+The tests load jaxtyping first, and it checks the shapes at every call. A command does not load
+it, since it takes as long as NumPy: there an annotation is the type of the array alone.
 """
 
 import sys

@@ -9,6 +9,7 @@ from gapless.flow import (
     SWEEP,
     GradientDescent,
     GradientFlow,
+    Stop,
     integrate,
     loop,
 )
@@ -87,3 +88,22 @@ def test_a_widened_problem_is_the_one_drawn_in_float64(kind):
         other = draw_problem(design, dtype="float64")
         yhat = w @ np.asarray(other.sensing, float).T
         np.testing.assert_allclose(wide.student_labels(w), yhat, atol=1e-12)
+
+
+def test_runs_near_rest_come_closer_than_float32_can():
+    """Rounding of float32, 8 ε √α, would keep the squared speed above 1e-13."""
+    design = Design(n=32, alpha=4, seed=0, runs=2, in_numpy=True)
+    run = integrate(
+        draw_problem(design, "shuffled"), design.start(), 400.0, stop=Stop(speed2=1e-16)
+    )
+    assert run.at_rest.all()
+
+
+def test_a_run_near_a_noisy_signal_comes_to_rest():
+    """It is left by the linear flow, and then slow: it must not be left to no one."""
+    design = Design(n=32, alpha=10, seed=0, runs=2, in_numpy=True)
+    problem = draw_problem(design, noise=1e-6)
+    assert problem.teacher is not None
+    start = np.asarray(problem.teacher) + 1e-3 * np.asarray(design.start())
+    run = integrate(problem, start, 400.0, solver=SWEEP)
+    assert (run.at_rest | (run.stopped_at == 400.0)).all()

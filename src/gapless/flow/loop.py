@@ -76,9 +76,7 @@ def follow(
     are in the linear regime about the signal.
     """
     sizes = _smaller(problem, len(carried.state.t)) if shrink else ()
-    carried = _in_batches(problem, carried, time, solver, stop, sizes)
-    if can_be_widened(problem):
-        carried = _to_rest(problem, carried, time, solver, stop)
+    carried = _stepped(problem, carried, time, solver, stop, sizes)
     if not solver.linear_below:
         return carried
     # the linear flow ends where a stepped run would: one criterion for both
@@ -87,7 +85,22 @@ def follow(
     carried = carried._replace(state=state)
     # a run whose minimum is not the signal goes on by steps
     if left:
-        carried = _in_batches(problem, carried, time, solver.divisible(), stop, sizes)
+        carried = _stepped(problem, carried, time, solver.divisible(), stop, sizes)
+    return carried
+
+
+def _stepped(
+    problem: Problem,
+    carried: LoopState,
+    time: float,
+    solver: Solver,
+    stop: Stopping,
+    sizes: tuple[int, ...],
+) -> LoopState:
+    """Step the runs to `time`, those near rest in float64."""
+    carried = _in_batches(problem, carried, time, solver, stop, sizes)
+    if can_be_widened(problem):
+        carried = _to_rest(problem, carried, time, solver, stop)
     return carried
 
 
