@@ -238,7 +238,8 @@ class GradientFlow(Solver):
 
         It is `tolerance` √N √(e/e(0)) plus the rounding error of W. The last factor is the distance
         to a solution relative to that of the start, so the error is relative to the remaining
-        distance.
+        distance. With `to_rest` the first term is at most
+        `OF_WAY` h |V|, the way of the step.
         """
         xp = library(state.energy)
         # near a solution e is quadratic in the distance, hence the root
