@@ -53,8 +53,9 @@ def border(
     data
         File of your own X and y2 or y instead of N and α, as in `gapless flow --help`.
     runs
-        Runs at each α, 192 by default; those that are not at rest at t = 400 are left out. With
-        --data 16 by default, or as many as its file has.
+        Runs at each α, 192 by default; those that are not at rest at t = 1500/s are left out, where
+        s is the scale of the loss, 1 for quartic. With --data 16 by default, or as many as its file
+        has.
     seed
         The same seed gives the same numbers, whatever the workers.
     loss

@@ -201,7 +201,7 @@ def tables(found: list[Border]) -> list[tuple[str, pd.DataFrame]]:
 EXPERIMENT = Experiment(
     name="border",
     title="Planted border: where minima lose stability toward a signal",
-    version=1,
+    version=2,
     points=points,
     reduce=reduce,
     picture=picture,

@@ -12,10 +12,10 @@ import pyarrow as pa
 import scipy.linalg
 
 from gapless.arrays import Array
-from gapless.flow import Trajectory, integrate
+from gapless.flow import Trajectory, integrate, loss_scale
 from gapless.hessian import hessian_matrix
 from gapless.inputs import real_array
-from gapless.losses import name_for_runs, parse_loss
+from gapless.losses import Loss, name_for_runs, parse_loss
 from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint
 from gapless.measure.point import Cost, finite
 from gapless.measure.threshold import at_rest
@@ -26,9 +26,10 @@ from gapless.theory.bbp import bulk_edge, curvatures
 
 SIGNS = 16
 """Draws of the labels' signs at each minimum; each costs one solve with the factorised matrix."""
-LONGEST = 400.0
-"""Largest time of a run to rest. At α = 12 the median time of rest is 11 at N = 128 and 24 at
-N = 256, and that of the slowest of 16 runs is 70."""
+LONGEST = 1500.0
+"""Largest time of a run to rest, in units of 1/s of the loss (`loss_scale`; 1 for the quartic one).
+In these units the median time of rest is 24 for the quartic loss (α = 12, N = 256) and 200 for the
+normalised one, a = 1 (α = 5, N = 1024), whose slowest of 48 runs needs 650."""
 GRADIENTS = 80.0
 """Gradients of a run to rest per unit of α: 49 at N = 256 and 73 at N = 512, as measured at α = 12;
 more than half of them are made in float64."""
@@ -113,6 +114,11 @@ def planted_border(
     return found | {"schur": diagonal - np.einsum("sn,ns->s", border, solved)}
 
 
+def longest(loss: Loss) -> float:
+    """Return the largest time of a run to rest on a loss: `LONGEST`/s."""
+    return LONGEST / loss_scale(loss)
+
+
 class BorderPoint(DesignPoint):
     """Parameters of K runs to rest on shuffled labels, with signals planted at their minima."""
 
@@ -129,7 +135,7 @@ class BorderPoint(DesignPoint):
         """Return the problem and its runs to rest."""
         # shuffled, not gaussian: the labels that a run with a teacher has, but with no signal in X
         problem = draw_problem(self.design, "shuffled", parse_loss(self.loss))
-        return problem, integrate(problem, self.design.start(), LONGEST)
+        return problem, integrate(problem, self.design.start(), longest(problem.loss))
 
     def measure(self) -> pa.Table:
         """Return the records of `RECORDS`, one per run."""

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import PrivateAttr
 
 from gapless.flow import Trajectory, integrate
-from gapless.measure.border import LONGEST, BorderPoint
+from gapless.measure.border import BorderPoint, longest
 from gapless.measure.own import address_of, fitted, of_labels
 from gapless.measure.spectrum import Moment, Spectra, spectra_of
 from gapless.measure.threshold import TwinThreshold, threshold_of
@@ -29,9 +29,8 @@ class OwnBorder(BorderPoint):
 
     def followed(self) -> tuple[Problem, Trajectory]:
         """Return the problem and its runs to rest."""
-        own, run = fitted(
-            self._own, integrate(self._own.problem, self._own.start, LONGEST), LONGEST
-        )
+        problem, t_max = self._own.problem, longest(self._own.problem.loss)
+        own, run = fitted(self._own, integrate(problem, self._own.start, t_max), t_max)
         return own.problem, run
 
 
