@@ -1,6 +1,8 @@
 """Where records come from."""
 
 import subprocess
+import sys
+from types import SimpleNamespace
 
 from gapless.sweep import work
 from hostile import NOWHERE
@@ -32,3 +34,12 @@ def test_a_commit_is_that_of_our_own_source_or_none(monkeypatch, tmp_path):
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         monkeypatch.setenv(name, NOWHERE)
         assert work.commit() == ours
+
+
+def test_the_device_is_that_of_the_measurement(monkeypatch):
+    """A sweep opens its store before the first point loads JAX."""
+    monkeypatch.delitem(sys.modules, "jax", raising=False)
+    assert work.provenance()["device"].startswith("cpu ")
+    gpu = SimpleNamespace(platform="gpu", device_kind="H100")
+    monkeypatch.setitem(sys.modules, "jax", SimpleNamespace(devices=lambda: [gpu]))
+    assert work.provenance()["device"].startswith("gpu H100 ")

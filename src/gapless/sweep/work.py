@@ -93,17 +93,18 @@ def _stamped(table: pa.Table, address: str, seconds: float) -> pa.Table:
     return pa.Table.from_arrays([*stamp, *table.columns], schema=schema)
 
 
-@cache
 def provenance() -> dict[str, str | None]:
     """Return version, commit (of a source checkout) and device of this process."""
-    # a process whose experiment has not loaded JAX computes without it
+    # looked up at each call: a process whose experiment has not loaded JAX computes without it, and
+    # the first measurement may load it
     jax = sys.modules.get("jax")
     device = f"{jax.devices()[0].platform} {jax.devices()[0].device_kind}" if jax else "cpu"
-    return {
-        "version": version("gapless"),
-        "commit": commit(),
-        "device": f"{device} {platform.machine()}",
-    }
+    return {**_source(), "device": f"{device} {platform.machine()}"}
+
+
+@cache
+def _source() -> dict[str, str | None]:
+    return {"version": version("gapless"), "commit": commit()}
 
 
 def commit() -> str | None:
