@@ -16,7 +16,7 @@ from gapless.flow import Trajectory, integrate, loss_scale
 from gapless.hessian import hessian_matrix
 from gapless.inputs import real_array
 from gapless.losses import Loss, name_for_runs, parse_loss
-from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint
+from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint, gradient_operations
 from gapless.measure.point import Cost, finite
 from gapless.measure.threshold import at_rest
 from gapless.problem import Problem, check_real, draw_problem
@@ -30,9 +30,9 @@ LONGEST = 1500.0
 """Largest time of a run to rest, in units of 1/s of the loss (`loss_scale`; 1 for the quartic one).
 In these units the median time of rest is 24 for the quartic loss (α = 12, N = 256) and 200 for the
 normalised one, a = 1 (α = 5, N = 1024), whose slowest of 48 runs needs 650."""
-GRADIENTS = 80.0
-"""Gradients of a run to rest per unit of α: 49 at N = 256 and 73 at N = 512, as measured at α = 12;
-more than half of them are made in float64."""
+GRADIENTS = 48.0
+"""Gradients of a run to rest per √N: 500, 770 and 1,100 at N = 128, 256 and 512 for the quartic
+loss at α = 10 and 14, and 1,100 for the normalised one, a = 1, at N = 512, α = 5."""
 
 RECORDS = pa.schema(
     DESIGN_COLUMNS
@@ -177,8 +177,7 @@ class BorderPoint(DesignPoint):
     def cost(self) -> Cost:
         """Return the expected cost of the point: its flow to rest and a dense matrix per run."""
         design = self.design
-        # two products with X a gradient, of two operations a matrix element each
-        way = 4.0 * design.k * design.m * design.n * GRADIENTS * self.alpha
+        way = gradient_operations(design) * GRADIENTS * self.n**0.5
         # λ₁ by 4/3 N³ operations, at a third of a product's speed
         matrix = design.k * (design.m * self.n**2 + 5.0 * self.n**3)
         memory = 4.0 * (2.0 * design.m * design.n + 6.0 * design.k * design.m) + 32.0 * self.n**2
