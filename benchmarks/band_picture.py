@@ -1,9 +1,9 @@
 """The figure `band` with the runs of Figure 4 and the sets of `late` that are kept in docs/results.
 
 `python benchmarks/band_picture.py` computes the states at the desk scale's α, takes the energies of
-docs/results/fig4_desk.csv, fig4_desk_limits.csv and dmft_late.csv, and writes band_desk.png and
-band_desk.csv beside them; it prints where minima at these energies lose stability. What took 25 and
-75 CPU minutes to run is not run again.
+docs/results/fig4_desk.csv (N = 256, 512), fig4_large.csv (N = 1024, 2048) and dmft_late.csv, and
+writes band_desk.png, band_desk.csv and the limits N → ∞, fig4_large_limits.csv, beside them; it
+prints where minima at these energies lose stability. What took hours to run is not run again.
 """
 
 from pathlib import Path
@@ -17,6 +17,7 @@ import pandas as pd
 from scipy.stats import t
 
 from gapless.analyse.landscape import Band
+from gapless.analyse.plateaus import energy_limits
 from gapless.figures.band import EXPERIMENT, SIZES, Landscape, Source, source_of, tables
 from gapless.measure.landscape import LandscapePoint
 from gapless.page.image import save
@@ -26,19 +27,23 @@ RESULTS = Path(__file__).parent.parent / "docs" / "results"
 
 def kept_energies(band: Band) -> list[Source]:
     """Return the energies at which descent ends, of the tables that are kept."""
-    runs = pd.read_csv(RESULTS / "fig4_desk.csv")
+    desk, large = (pd.read_csv(RESULTS / f"fig4_{scale}.csv") for scale in ("desk", "large"))
+    # the designs of desk scale at N = 1024 are some of those of large
+    runs = pd.concat([desk[desk.n < 1024], large[large.n >= 1024]])
     runs = runs[runs.quantity == "energy"]
     # the tables hold 95 % intervals, with Student's quantile of the designs
     error = runs.half_width_95 / t.isf(0.025, runs.designs - 1)
-    runs = runs.assign(energy=runs["mean"], error=error)
+    runs = runs.assign(energy=runs["mean"], error=error, energy_1rsb=runs.theory)
     found = [
         source_of(band, f"runs, N = {n}", float(str(n)), int(here.runs.min()), here)
         for n, here in runs[["n", "runs", "alpha", "energy", "error"]].groupby("n")
     ]
-    limits = pd.read_csv(RESULTS / "fig4_desk_limits.csv")
-    limits = limits.assign(energy=limits.limit, error=limits.limit_error)
-    columns = ["alpha", "energy", "error"]
-    found.append(source_of(band, "runs, N → ∞", np.inf, 0, limits[columns]))
+    limits = energy_limits(runs)
+    limits.to_csv(RESULTS / "fig4_large_limits.csv", index=False, float_format="%.6f")
+    limits = limits[["alpha", "limit", "limit_error"]].set_axis(
+        ["alpha", "energy", "error"], axis=1
+    )
+    found.append(source_of(band, "runs, N → ∞", np.inf, 0, limits))
     late = pd.read_csv(RESULTS / "dmft_late.csv")
     # only sets without a probe are followed to the last time
     ends = late[np.isclose(late.t, late.t.max())]

@@ -168,8 +168,26 @@ def plateaus(table: "pd.DataFrame") -> list[Plateau]:
 
 
 def plateau_limits(found: Sequence[Plateau]) -> "pd.DataFrame":
+    """Return the `energy_limits` of plateaus."""
+    import pandas as pd  # a picture of runs asks for a prediction alone
+
+    energies = [(p, p.measured["energy"]) for p in found]
+    columns = ("n", "alpha", "energy", "error", "energy_1rsb")
+    rows = [(p.n, p.alpha, e.mean, e.standard_error, p.theory.energy) for p, e in energies]
+    return energy_limits(pd.DataFrame(rows, columns=pd.Index(columns)))
+
+
+def energy_limits(energies: "pd.DataFrame") -> "pd.DataFrame":
     """Return a table of e∞ with its error and the 1RSB energy, for α with two sizes or more.
 
+    Parameters
+    ----------
+    energies
+        Columns ``n``, ``alpha``; ``energy`` and ``error``, mean and standard error of runs;
+        ``energy_1rsb``, that of the marginal 1RSB state.
+
+    Returns
+    -------
     Columns: α, number of sizes, largest size and the energy there with its standard error, e∞ for
     each exponent, their mean with its error, the 1RSB energy, and the relative excess of e∞ over it
     with its error, in percent.
@@ -177,26 +195,24 @@ def plateau_limits(found: Sequence[Plateau]) -> "pd.DataFrame":
     import pandas as pd  # a picture of runs asks for a prediction alone
 
     rows = []
-    for alpha in sorted({p.alpha for p in found}):
-        here = sorted((p for p in found if p.alpha == alpha), key=lambda p: p.n)
-        energy = [p.measured["energy"] for p in here]
+    for alpha, here in energies.groupby("alpha"):
+        here = here.sort_values("n")
+        n, mean, error = (here[name].to_numpy(float) for name in ("n", "energy", "error"))
         # of designs; without it a size has no weight
-        error = np.array([e.standard_error for e in energy])
         if len(here) < 2 or not np.isfinite(error).all():
             continue
-        n, mean = np.array([p.n for p in here], float), np.array([e.mean for e in energy])
         # both laws: which correction is right is not known, and their difference enters the error
         fits = [weighted_line(n**-k, mean, error) for k in EXPONENTS]
         limits = [fit.parameters[0] for fit in fits]
         # theory at the largest size, whose M/N is nearest to α
-        limit, theory = float(np.mean(limits)), here[-1].theory.energy
+        limit, theory = float(np.mean(limits)), float(here.energy_1rsb.iloc[-1])
         # half of the difference: the mean of two limits is off by no more if one of them is right
         both = float(np.hypot(max(f.errors[0] for f in fits), abs(limits[0] - limits[1]) / 2))
         rows.append(
             {
                 "alpha": alpha,
                 "sizes": len(here),
-                "largest_n": here[-1].n,
+                "largest_n": int(n[-1]),
                 "energy": mean[-1],
                 "standard_error": error[-1],
                 **{f"limit_{k:.2g}": v for k, v in zip(EXPONENTS, limits, strict=True)},
