@@ -106,6 +106,13 @@ def test_all_parts_of_a_statement_must_hold():
     assert judged("a", "b", "agrees", "cannot tell").verdict == "cannot tell"
 
 
+@pytest.mark.parametrize(("n", "words"), [(4096, "N = 4096"), (1048576, "N = 1,048,576")])
+def test_a_size_is_told_with_all_its_digits(n, words):
+    stated = Statement(low=0, least_n=n)
+    claim = judged("anything", "", size=Sample(n, 12), of=stated)
+    assert claim.size == f"{words}, 12 runs; stated of {words.replace('=', '≥')}"
+
+
 def test_no_interval_of_a_fraction_ends_within_it():
     for count in range(1, 40):
         for hits in range(count + 1):

@@ -69,10 +69,10 @@ class Statement:
     def sizes(self) -> str:
         """Sizes of the statement, in words."""
         if self.least_n == self.largest_n:
-            return f"N = {self.least_n:g}"
+            return f"N = {_counted(self.least_n)}"
         if self.largest_n == inf:
-            return f"N ≥ {self.least_n:g}" if self.least_n > 0 else "every N"
-        return f"N = {self.least_n:g} to {self.largest_n:g}"
+            return f"N ≥ {_counted(self.least_n)}" if self.least_n > 0 else "every N"
+        return f"N = {_counted(self.least_n)} to {_counted(self.largest_n)}"
 
 
 def of_paper(sizes: Sequence[int], low: float = -inf, high: float = inf) -> Statement:
@@ -167,7 +167,12 @@ def judged(
     told = (
         []
         if size is None
-        else [f"N = {size.n:g}, {size.runs} {'run' if size.runs == 1 else 'runs'}"]
+        else [f"N = {_counted(size.n)}, {size.runs} {'run' if size.runs == 1 else 'runs'}"]
     )
     told += [] if of is None else [f"stated of {of.sizes}"]
     return Claim(statement, MINUS.sub("−", ours), together(*parts), "; ".join(told))
+
+
+def _counted(n: float) -> str:
+    """Return an N with all its digits: six of a million are a power of ten."""
+    return f"{n:,.0f}" if n >= 1e6 else f"{n:g}"
