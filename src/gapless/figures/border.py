@@ -41,7 +41,7 @@ SIZES: dict[Scale, dict[str, tuple[Size, ...]]] = {
             Size(512, alphas, 16, 16),
             Size(1024, alphas, designs, 16),
         )
-        # some runs of the control end at saddles: a design more, for 96 minima
+        # a run of the control may end at a saddle: a design more, for 96 minima
         for loss, alphas, designs in ((QUARTIC, _QUARTIC, 6), (CONTROL, _CONTROL, 7))
     },
     "paper": {
