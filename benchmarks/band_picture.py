@@ -25,21 +25,23 @@ from gapless.page.image import save
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
 
 
-def kept_energies(band: Band) -> list[Source]:
-    """Return the energies at which descent ends, of the tables that are kept."""
+def kept_runs() -> pd.DataFrame:
+    """Return the energies of runs by N and α, of the tables that are kept."""
     desk, large = (pd.read_csv(RESULTS / f"fig4_{scale}.csv") for scale in ("desk", "large"))
     # the designs of desk scale at N = 1024 are some of those of large
     runs = pd.concat([desk[desk.n < 1024], large[large.n >= 1024]])
     runs = runs[runs.quantity == "energy"]
     # the tables hold 95 % intervals, with Student's quantile of the designs
     error = runs.half_width_95 / t.isf(0.025, runs.designs - 1)
-    runs = runs.assign(energy=runs["mean"], error=error, energy_1rsb=runs.theory)
+    return runs.assign(energy=runs["mean"], error=error, energy_1rsb=runs.theory)
+
+
+def kept_energies(band: Band, runs: pd.DataFrame, limits: pd.DataFrame) -> list[Source]:
+    """Return the energies at which descent ends: of runs, their limits, and the sets of `late`."""
     found = [
         source_of(band, f"runs, N = {n}", float(str(n)), int(here.runs.min()), here)
         for n, here in runs[["n", "runs", "alpha", "energy", "error"]].groupby("n")
     ]
-    limits = energy_limits(runs)
-    limits.to_csv(RESULTS / "fig4_large_limits.csv", index=False, float_format="%.6f")
     limits = limits[["alpha", "limit", "limit_error"]].set_axis(
         ["alpha", "energy", "error"], axis=1
     )
@@ -60,7 +62,10 @@ def main() -> None:
     points = [LandscapePoint(alpha=alpha, levels=size.levels) for alpha in size.alphas]
     states = pd.concat([point.measure().to_pandas() for point in points])
     band = Band.of(states)
-    found = Landscape(states, band, kept_energies(band))
+    runs = kept_runs()
+    limits = energy_limits(runs)
+    limits.to_csv(RESULTS / "fig4_large_limits.csv", index=False, float_format="%.6f")
+    found = Landscape(states, band, kept_energies(band, runs, limits))
     save(EXPERIMENT.picture(found), RESULTS / "band_desk.png")
     (_, table), (_, ends), (_, lost) = tables(found)
     table.to_csv(RESULTS / "band_desk.csv", index=False, float_format="%.9g")

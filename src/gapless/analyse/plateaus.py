@@ -180,6 +180,9 @@ def plateau_limits(found: Sequence[Plateau]) -> "pd.DataFrame":
 def energy_limits(energies: "pd.DataFrame") -> "pd.DataFrame":
     """Return a table of e∞ with its error and the 1RSB energy, for α with two sizes or more.
 
+    e(N) = e∞ + b N^(−k) is fitted for each k of `EXPONENTS`, 1 and 2/3, with weights 1/error².
+    Energies are e = L/N.
+
     Parameters
     ----------
     energies

@@ -115,7 +115,7 @@ def planted_border(
 
 
 def longest(loss: Loss) -> float:
-    """Return the largest time of a run to rest on a loss: `LONGEST`/s."""
+    """Return the largest time of a run to rest on a loss ℓ: `LONGEST`/s, in units of Eq. 2."""
     return LONGEST / loss_scale(loss)
 
 
