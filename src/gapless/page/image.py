@@ -15,6 +15,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import get_registered_canvas_class
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
@@ -74,7 +75,7 @@ MARKERS = {
     "hexagon": "h",
     "x-thin-open": "x",
 }
-UNDATED: Any = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+UNDATED: Any = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 """Metadata without the date, with which the same numbers give the same bytes."""
 ROOM = 2.6
 """Inches for a legend beside its panel."""
@@ -109,11 +110,18 @@ def save(picture: Picture, *paths: Path, dpi: float = 150, size: Print = PLAIN) 
     with _own_style(size):
         figure = render(picture, size)
         for path in paths:
-            sink, kind = io.BytesIO(), path.suffix.lower()
-            figure.savefig(sink, format=kind[1:], dpi=dpi, metadata=UNDATED.get(kind))
+            sink = io.BytesIO()
+            _write(figure, sink, path.suffix.lower()[1:], dpi)
             write_durably(path, sink.getbuffer())
             # panels stay where the first file has them: placing them takes half of the time
             figure.set_layout_engine("none")
+
+
+def _write(figure: Figure, sink: io.BytesIO, kind: str, dpi: float = 100) -> None:
+    """Write a figure as `Figure.savefig` does, which draws it twice to have it once."""
+    figure.dpi = dpi  # vector files leave their own behind
+    canvas: Any = get_registered_canvas_class(kind)(figure)
+    getattr(canvas, f"print_{kind}")(sink, metadata=UNDATED.get(kind))
 
 
 def inline_svg(picture: Picture, name: str, title: str) -> str:
@@ -122,12 +130,15 @@ def inline_svg(picture: Picture, name: str, title: str) -> str:
     `name` is put before all its ids, for several inline pictures must not share one. Its share of
     `PAGE_WIDTH` is the variable ``--share`` of its style, by which type is of one size on a page.
     """
-    text, size = io.StringIO(), Print(min(PAGE_WIDTH, _natural_width(picture)))
+    sink, size = io.BytesIO(), Print(min(PAGE_WIDTH, _natural_width(picture)))
     # outlines: a browser has its own fonts, whose letters would run into each other
     with _own_style(size, **{"svg.fonttype": "path"}):
         figure = render(picture, size)
-        figure.savefig(text, format="svg", metadata=UNDATED[".svg"], transparent=True)
-    svg = text.getvalue()
+        insets = [inset for axes in figure.axes for inset in axes.child_axes]
+        for part in (figure, *figure.subfigs, *figure.axes, *insets):
+            part.patch.set_facecolor("none")
+        _write(figure, sink, "svg")
+    svg = sink.getvalue().decode()
     share = figure.get_figwidth() / PAGE_WIDTH
     head = f'<svg role="img" aria-label="{html.escape(title)}" style="--share: {share:.4f}"'
     svg = svg[svg.index("<svg") :].replace("<svg", head, 1)
