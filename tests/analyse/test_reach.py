@@ -72,6 +72,18 @@ def test_runs_to_rest_are_a_curve_of_their_own():
     assert (paired.alpha_y < paired.alpha_x).all()
 
 
+def test_runs_with_a_longer_limit_are_counted_only_where_the_shorter_one_ends():
+    table = with_ensemble(_records(designs=4))
+    both = pd.concat([table, table.assign(t_max=2 * table.t_max)], ignore_index=True)
+    found, alone = half_solved(both, (0.3, 0.6, 1.2)), half_solved(table, (0.3, 0.6))
+    pd.testing.assert_frame_equal(found[found.budget < 1].reset_index(drop=True), alone)
+    # no run is solved later, so the longer limit finds the same runs
+    last = found[found.budget == 1.2].assign(budget=0.6)
+    pd.testing.assert_frame_equal(
+        last.reset_index(drop=True), alone[alone.budget == 0.6].reset_index(drop=True)
+    )
+
+
 def test_failed_runs_are_no_runs():
     table = with_ensemble(_records(designs=4))
     failed = table.assign(outcome="failed", **{"t_1e-8": np.nan})

@@ -45,7 +45,8 @@ def half_solved(table: pd.DataFrame, budgets: Sequence[float]) -> pd.DataFrame:
     table
         Records of `gapless.measure.simulation`, from `with_ensemble`.
     budgets
-        c of t ≤ c log₂ N. Runs that were stopped earlier say nothing of it, and are left out.
+        c of t ≤ c log₂ N. Runs that were stopped earlier say nothing of it, and are left out. Where
+        an N has several limits that suffice, the runs with the shortest of them count.
 
     Returns
     -------
@@ -58,10 +59,10 @@ def half_solved(table: pd.DataFrame, budgets: Sequence[float]) -> pd.DataFrame:
     good = table[table.outcome != "failed"]
     for sensing, of_ensemble in good.groupby("sensing"):
         for budget in (*budgets, np.inf):
-            # the runs to rest are other runs of the same designs: never both in one curve
-            resting = of_ensemble.t_max >= TO_REST
-            long = of_ensemble.t_max >= budget * np.log2(of_ensemble.n) - 1e-9
-            here = of_ensemble[resting if np.isinf(budget) else long & ~resting]
+            limit = TO_REST if np.isinf(budget) else budget * np.log2(of_ensemble.n)
+            long = of_ensemble[of_ensemble.t_max >= limit - 1e-9]
+            # other limits are other runs of the same designs: never two in one curve
+            here = long[long.t_max == long.groupby("n").t_max.transform("min")]
             if here.empty:
                 continue
             passage = here[success_column(1e-8)].astype(float)

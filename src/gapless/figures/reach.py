@@ -94,6 +94,10 @@ SIZES: dict[Scale, tuple[Curve, ...]] = {
         Curve(65536, "fast", _HUGE, 4, 32, 0.6),
         Curve(262144, "fast", _HUGE, 4, 16, 0.6),
         Curve(1048576, "fast", _HUGE, 4, 4, 0.6),
+        # twice as long, at the α nearest to one half
+        Curve(65536, "fast", (7.0, 8.0), 4, 16),
+        Curve(262144, "fast", (7.5, 8.5), 4, 16),
+        Curve(1048576, "fast", (8.0, 9.0), 4, 4),
         *(Curve(n, "gaussian", _RESTING, 8, 64, np.inf) for n in (64, 128, 256, 512)),
     ),
     "paper": (
