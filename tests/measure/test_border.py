@@ -7,8 +7,8 @@ import pytest
 from gapless.design import Design
 from gapless.flow import integrate
 from gapless.hessian import hessian_matrix
-from gapless.losses import normalised, quartic
-from gapless.measure.border import RECORDS, BorderPoint, planted_border
+from gapless.losses import divided, normalised, quartic
+from gapless.measure.border import RECORDS, BorderPoint, longest, planted_border
 from gapless.precision import precision
 from gapless.problem import Problem, draw_problem
 
@@ -94,6 +94,11 @@ def test_signs_of_another_shape_are_named(rest):
     problem, run, signs = rest
     with pytest.raises(ValueError, match="signs"):
         planted_border(problem, run.state.w, 0, signs[:, 1:])
+
+
+def test_runs_of_a_loss_of_another_unit_last_as_many_units_of_time():
+    for loss in (quartic, normalised(0.5)):
+        assert longest(divided(loss, 4.0)) == 4 * longest(loss)
 
 
 def test_every_run_has_a_record_and_minima_have_all_columns():
