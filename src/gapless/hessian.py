@@ -30,8 +30,8 @@ from gapless.shapes import Float
 ROWS_PER_UPDATE = 4096
 """Sensing vectors that enter the dense matrix at once: bounds the memory of their scaled copy."""
 DENSE_BELOW = 1536
-"""Up to this N `lowest_eigenpairs` forms matrices when the choice is left to it: for one run and
-for a batch the routes cross between 1024 and 2048 (`docs/results/eigenpairs.md`)."""
+"""Up to this N `lowest_eigenpairs` forms matrices when the choice is left to it: the routes
+cross between 1024 and 2048 (`docs/results/eigenpairs.md`)."""
 POWER_STEPS = 30
 """Power iterations behind the spectral width of the dense route: good to a few per cent."""
 CANDIDATES = 8

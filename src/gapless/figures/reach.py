@@ -346,7 +346,7 @@ EXPERIMENT = Experiment(
         "Left: the α at which half of the runs reach zero energy (solved, e ≤ 1e-8), against N, "
         "for time budgets t = c log₂ N; right: the median time that this takes, against ½ ln N "
         "({sizes}). The curves rise with ln N as far as they are measured, and lie below their "
-        "limits N → ∞ (dashed)."
+        "limits N → ∞ at the most numerous minima (dashed)."
     ),
     source=OWN,
     scales=SCALES,

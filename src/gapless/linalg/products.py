@@ -263,7 +263,7 @@ def _by_transforms(
 
 
 def _transformed_at_once(m: int) -> int:
-    """Return how many vectors are transformed at a time in NumPy."""
+    """Return the number of vectors that are transformed at a time in NumPy."""
     return next((vectors for vectors, largest in TRANSFORMED if m <= largest), 1)
 
 

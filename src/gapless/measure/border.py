@@ -28,7 +28,7 @@ SIGNS = 16
 """Draws of the labels' signs at each minimum; each costs one solve with the factorised matrix."""
 LONGEST = 1500.0
 """Largest time of a run to rest, in units of 1/s of the loss (`loss_scale`; 1 for the quartic one).
-In these units the median time of rest is 24 for the quartic loss (α = 12, N = 256) and 200 for the
+In these units the median time of rest is 21 for the quartic loss (α = 12, N = 256) and 200 for the
 normalised one, a = 1 (α = 5, N = 1024), whose slowest of 9,520 runs needs 890."""
 GRADIENTS = 48.0
 """Gradients of a run to rest per √N: 500, 770 and 1,100 at N = 128, 256 and 512 for the quartic
