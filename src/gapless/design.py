@@ -154,11 +154,6 @@ class Design:
         children = (self.n, self.m, self.index, crc32(path.encode()))
         return at_once.key(self.seed, children)
 
-    def run_keys(self, name: str) -> Array:
-        """Return the K keys of the child `name`, one per run."""
-        keys = at_once.fold_in(self._key(name), np.arange(self.k, dtype=np.uint32))
-        return keys if self.in_numpy else compiled.wrapped(keys)
-
     def sensing_matrix(self, dtype: str = "float32") -> SensingMatrix:
         """Draw the sensing matrix X: rows of unit norm on average.
 

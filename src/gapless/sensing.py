@@ -256,7 +256,9 @@ def in_ensemble(ensemble: Ensemble, block: Float[Array, "B N"]) -> Float[Array, 
         )
     if ensemble == "unit-norm":
         return block / xp.linalg.norm(block, axis=1, keepdims=True)
-    return block
+    if ensemble == "gaussian":
+        return block
+    raise ValueError(f"sensing: a {ensemble} X has no entries to be drawn")
 
 
 def draw_transforms(

@@ -180,7 +180,6 @@ def test_a_measurement_that_is_none_is_a_failure_with_its_reason(mine):
         (["mine:NOTHING"], "not an Experiment"),
         (["nowhere:MINE"], "nowhere"),
         (["mine"], "module:NAME"),
-        (["rivals"], "baselines"),
     ],
 )
 def test_what_is_no_experiment_of_ones_own_is_one_line(mine, names, words):

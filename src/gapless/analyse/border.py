@@ -10,7 +10,6 @@ curves of two N are therefore compared with each other:
 whose curves cross at α_c for any p.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import nan
@@ -20,12 +19,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
-from gapless.analyse.statistics import clustered_mean
+from gapless.analyse.statistics import clustered_mean, resampled_error
 
 RESAMPLES = 200
 """Bootstrap resamples; their spread has a relative error of 1/√(2·200), 5 %."""
-MOST_LOST = 0.1
-"""Largest share of resampled curves without a crossing for which a bootstrap error is given."""
 
 
 def minima_table(records: pd.DataFrame) -> pd.DataFrame:
@@ -138,16 +135,10 @@ def transitions(minima: pd.DataFrame, *, seed: int = 0) -> list[Transition]:
     for i, (small, large) in enumerate(pairwise(curves)):
         alpha, level = _crossing(small, large)
         spread = [_crossing(one[i], one[i + 1])[0] for one in drawn]
-        found.append(Transition((small.n, large.n), alpha, _spread(spread), level))
+        found.append(Transition((small.n, large.n), alpha, resampled_error(spread), level))
     if len(curves) > 2:
         found.append(_joint(curves, drawn))
     return found
-
-
-def _spread(values: Sequence[float]) -> float:
-    good = np.array(values)[np.isfinite(values)]
-    enough = len(good) > 1 and len(good) >= (1 - MOST_LOST) * len(values)
-    return float(good.std(ddof=1)) if enough else nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,7 +223,7 @@ def _crossing(small: _Curve, large: _Curve) -> tuple[float, float]:
 
 def _joint(curves: list[_Curve], drawn: list[list[_Curve]]) -> Transition:
     (alpha, offset), chi2, dof = _fit(curves)
-    spread = _spread([_fit(one)[0][0] for one in drawn])
+    spread = resampled_error([_fit(one)[0][0] for one in drawn])
     sizes = tuple(curve.n for curve in curves)
     return Transition(sizes, alpha, spread, float(ndtr(offset)), chi2, dof)
 

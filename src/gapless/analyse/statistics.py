@@ -1,10 +1,14 @@
 """Fractions and means of runs with cluster-robust errors: K runs share one design."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, nan, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+MOST_LOST = 0.1
+"""Largest share of bootstrap resamples without a value for which an error is given."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,16 @@ class Fraction:
     def interval(self) -> tuple[float, float]:
         """Both ends of the interval."""
         return self.low, self.high
+
+
+def resampled_error(values: Sequence[float] | np.ndarray) -> float:
+    """Return the standard deviation of a number over bootstrap resamples.
+
+    NaN where more than `MOST_LOST` of the resamples have no such number.
+    """
+    good = np.asarray(values)[np.isfinite(values)]
+    enough = len(good) > 1 and len(good) >= (1 - MOST_LOST) * len(values)
+    return float(good.std(ddof=1)) if enough else nan
 
 
 def intraclass_correlation(successes: np.ndarray, sizes: np.ndarray, group: np.ndarray) -> float:

@@ -30,7 +30,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.optimize import fminbound
 from scipy.special import chdtrc, logit
 
-from gapless.analyse.statistics import Line, weighted_line
+from gapless.analyse.statistics import Line, resampled_error, weighted_line
 from gapless.analyse.success import recovered
 from gapless.shapes import Float
 
@@ -143,17 +143,11 @@ def crossings(
                     n=int(here.n.iloc[0]),
                     level=level,
                     alpha=centre,
-                    statistical=_spread(spread) if known else nan,
+                    statistical=resampled_error(spread) if known else nan,
                     interpolation=abs(centre - straight),
                 )
             )
     return found
-
-
-def _spread(values: np.ndarray) -> float:
-    """Return the standard deviation; NaN where a tenth of the resampled curves miss the level."""
-    good = values[np.isfinite(values)]
-    return float(good.std(ddof=1)) if len(good) > 0.9 * len(values) else nan
 
 
 def _inside(successes, runs):

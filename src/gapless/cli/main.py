@@ -101,12 +101,16 @@ def _complain(message: str, tokens: list[str]) -> int:
     verb = next((token for token in tokens if token in {n for n in app if n.isalpha()}), "")
     line = " ".join(message.split())
     # the library says `alpha: must be …`; here the name is that of the option
-    if (names := re.match(r"([a-z]\w*(?:, [a-z]\w*)*):", line)) and names[1] not in POSITIONAL:
-        options = ", ".join("--" + name.replace("_", "-") for name in names[1].split(", "))
+    if names := re.match(r"([a-z]\w*(?:, [a-z]\w*)*):", line):
+        options = ", ".join(map(_option, names[1].split(", ")))
         line = options + line[names.end(1) :]
     command = f"gapless {verb}".strip()
     sys.stderr.write(f"{command}: {line} (see {command} --help)\n")
     return 2
+
+
+def _option(name: str) -> str:
+    return name if name in POSITIONAL else "--" + name.replace("_", "-")
 
 
 def _said(error: ValueError) -> str:

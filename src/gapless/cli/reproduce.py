@@ -93,7 +93,11 @@ def reproduce(
         names = tuple(experiment.name for experiment in experiments)
     if without := [e.name for e in experiments if scale not in e.scales]:
         if "all" not in given:
-            raise ValueError(f"figures, scale: {', '.join(without)} has no points at this scale")
+            known = next(", ".join(e.scales) for e in experiments if e.name in without)
+            raise ValueError(
+                f"figures, scale: {', '.join(without)} has no points at this scale; choose from "
+                f"{known}"
+            )
         experiments = [e for e in experiments if e.name not in without]
         names = tuple(experiment.name for experiment in experiments)
     planned = {e.name: e.points_of(scale, seed, loss) for e in experiments}

@@ -320,7 +320,7 @@ def _print_state(record: dict[str, Any]) -> None:
 
 
 def _digits(row: list[Any]) -> list[Any]:
-    """Return a value with the digits that its error leaves significant, at most ten."""
+    """Return a row with ten digits of its value and one of its error."""
     name, value, error = row
     shown = f"{value:.10g}" if isinstance(value, float) else value
     return [name, shown, None if error is None else f"{error:.0e}"]

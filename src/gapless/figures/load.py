@@ -26,8 +26,6 @@ NAMES = (
 
 _OWN = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)")
 _FOLDER = re.compile(r"\w[\w.:+-]{0,99}")
-RENAMED = {"rivals": "baselines"}
-"""Figures that have another name now."""
 
 
 def load(name: str) -> Experiment:
@@ -39,8 +37,6 @@ def load(name: str) -> Experiment:
     """
     if name in NAMES:
         return import_module(f"gapless.figures.{name}").EXPERIMENT
-    if name in RENAMED:
-        raise ValueError(f"figures: {name!r} is called {RENAMED[name]} now; give that name")
     own = _OWN.fullmatch(name)
     if own is None:
         raise ValueError(

@@ -56,7 +56,7 @@ class FixedSteps(Solver):
     def divisible(self) -> "FixedSteps":
         """Raise ``ValueError``: there are no states between two steps."""
         raise ValueError(
-            "solver: gradient descent has no states between its steps; use GradientFlow to stop "
+            "solver: steps of one length have no states between them; use GradientFlow to stop "
             "at an energy"
         )
 

@@ -219,7 +219,7 @@ def _some_steps(
         active = active_in(carried)
         new = solver.step(problem, carried.state, stop.goal(carried, goal), active)
         new = _note_passages(carried.state, new, levels)
-        # gradients are what takes time, and steps take from one to twelve of them
+        # gradients are what takes time, and steps take from one to some two dozen of them
         made += (new.gradients - carried.state.gradients).max()
         return stop.judge(problem, carried, new, active), made
 

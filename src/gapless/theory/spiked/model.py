@@ -12,7 +12,7 @@ See docs/derivations/spiked.md.
 """
 
 from dataclasses import dataclass
-from math import exp, inf, log, pi, sqrt
+from math import exp, inf, log, sqrt
 
 import numpy as np
 
@@ -98,11 +98,6 @@ class SpikedModel:
         if self.distance <= 0:
             return 0.0
         return sqrt(1 - self.noise / self.spike**2)
-
-    @property
-    def edge_time(self) -> float:
-        """τ = (2π·2Q″(1)^{3/2})^(−1/3): at marginal states the response falls like (t/τ)^(−3/2)."""
-        return (4 * pi * self.noise**1.5) ** (-1 / 3)
 
 
 def transition(p: int, delta_p: float) -> float:
