@@ -1,6 +1,9 @@
 """The figure of readings on a model whose transition is known, from points to tables."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 
 from gapless.figures import calibration, load
 from gapless.page.image import render
@@ -8,7 +11,9 @@ from gapless.store import Store
 from gapless.sweep import plan, run_in_process
 
 
-def test_points_become_readings_with_their_bias(tmp_path):
+def test_points_become_readings_with_their_bias(tmp_path, monkeypatch):
+    # the measured zero lies where the models end, at x = 5.5
+    monkeypatch.setitem(calibration.READ, "gain", (12.6, 0.38))
     figure = load("calibration")
     points = figure.points("smoke", 0)
     assert points == figure.points("smoke", 1)
@@ -37,3 +42,11 @@ def test_the_distance_of_phase_retrieval_is_that_of_its_minima():
     place, slope = calibration.rate_slope()
     assert 11 < place < 13.5  # between the most numerous minima's and the deepest ones'
     assert 0.1 < slope < 0.4
+
+
+def test_the_energies_of_descent_are_those_of_figure_4():
+    """Their errors are those of the slope, so that a better table must be taken over."""
+    results = Path(__file__).parents[2] / "docs/results"
+    for row in pd.read_csv(results / "fig4_large_limits.csv").to_dict("records"):
+        if row["alpha"] in calibration.DESCENT:
+            assert abs(calibration.DESCENT[row["alpha"]] - row["limit"]) < row["limit_error"] / 4

@@ -72,9 +72,9 @@ PURE_P_SPIN = {"smoke": 16.0, "desk": 60.0, "paper": 146.0}
 """Last time of the model without a matrix, whose threshold energy is known."""
 STEP = {"smoke": 0.05, "desk": 0.04, "paper": 0.04}
 
-DESCENT = {10.0: 7.415, 12.0: 9.837, 14.0: 12.156}
-"""e∞ of phase-retrieval runs, docs/results/fig4_desk_limits.csv."""
-SLOPE_ERROR = 0.06
+DESCENT = {10.0: 7.412, 12.0: 9.740, 14.0: 12.229}
+"""e∞ of phase-retrieval runs, docs/results/fig4_large_limits.csv."""
+SLOPE_ERROR = 0.043
 """Relative error of `rate_slope` that the errors of these energies make."""
 T_LATE = 16.0
 """Last time of the probes of phase retrieval in the figure `late`."""
