@@ -84,3 +84,19 @@ def test_both_precisions_see_the_same_instances(dtype):
 def test_values_out_of_range_are_named(change, name):
     with pytest.raises(ValueError, match=f"^{name}: "):
         Design(**(dict(n=48, alpha=12.5, seed=3) | change))
+
+
+def test_half_a_sample_is_rounded_up():
+    """M = ⌊αN + ½⌋, and not to the even number."""
+    assert [Design(n=5, alpha=alpha, seed=0).m for alpha in (0.5, 0.7)] == [3, 4]
+
+
+def test_complex_sensing_vectors_are_other_draws_than_real_ones():
+    real, parts = (
+        np.asarray(Design(n=16, alpha=4, seed=0, field=field).sensing_matrix())
+        for field in ("real", "complex")
+    )
+    assert parts.size == 2 * real.size
+    for scale in (1, 2**0.5):
+        # a few of two million pairs are equal by chance
+        assert np.isin(np.float32(real / scale), parts).mean() < 0.01

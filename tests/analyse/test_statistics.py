@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import binomtest
 
 from gapless.analyse.statistics import (
+    clustered_line,
     clustered_mean,
     clustered_std,
     intraclass_correlation,
@@ -134,3 +135,13 @@ def test_the_error_of_a_standard_deviation_is_that_of_gaussian_samples() -> None
     values = np.random.default_rng(2).standard_normal(400)
     deviation, error = clustered_std(values, np.arange(400))
     assert error == pytest.approx(deviation / 800**0.5, rel=0.35)
+
+
+def test_repeating_every_run_within_its_cluster_leaves_the_slope_and_its_error() -> None:
+    rng = np.random.default_rng(2)
+    x, y = rng.standard_normal((2, 20))
+    once = clustered_line(x, y, np.arange(20))
+    again = clustered_line(*(np.repeat(a, 7) for a in (x, y, np.arange(20))))
+    assert (again.slope, again.slope_error) == pytest.approx(
+        (once.slope, once.slope_error), rel=1e-12
+    )

@@ -65,3 +65,10 @@ def test_starting_at_the_solution_is_recovery():
     assert problem.teacher is not None
     run = integrate(problem, problem.teacher, 1.0)
     assert set(run.outcome) == {Outcome.recovered}
+
+
+def test_a_run_has_recovered_within_one_part_in_a_million_of_the_signal():
+    none = np.zeros(2, bool)
+    told = dict(overlap=np.array([1 - 0.9e-6, 1 - 1.1e-6]), has_signal=True, finite=~none)
+    found = outcomes(**told, zero=none, at_rest=none, stopped=none)
+    assert found == (Outcome.recovered, Outcome.time_out)

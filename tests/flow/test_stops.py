@@ -137,3 +137,13 @@ def test_rest_is_approached_at_the_rates_of_the_hessian() -> None:
     slack = solver.tolerance / levels[-1] ** 0.5
     assert (lost >= (1 - slack) * rate(late) * time).all()
     assert (lost <= (1 + slack) * rate(early) * time).all()
+
+
+def test_recovered_runs_end_where_rounding_keeps_them_above_the_strictest_criterion() -> None:
+    """At this size labels of float32 leave twice 1e-8/N, which no run would reach."""
+    design = Design(n=1024, alpha=12, seed=0, runs=2, in_numpy=True)
+    problem = draw_problem(design)
+    run = integrate(problem, design.start(), 6.0)
+    assert set(run.outcome) == {Outcome.recovered}
+    assert 1e-8 / problem.n < float(Stop().energy_for(problem))
+    assert (run.stopped_at < 5.0).all()
