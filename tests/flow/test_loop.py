@@ -136,3 +136,36 @@ def test_the_clock_takes_the_error_along_the_flow():
     both = np.isfinite(loose) & np.isfinite(exact)
     assert both.sum() > 32
     assert abs(np.median(loose[both] / exact[both] - 1)) < 3e-3
+
+
+def _cuts(problem, start, t_max, monkeypatch):
+    """Return the states between two calls of the loop, and where the runs end."""
+    monkeypatch.setattr(loop, "MOST_GRADIENTS_PER_CALL", 20)
+    cuts = []
+    whole = integrate(problem, start, t_max, on_save=lambda now: cuts.append(now()))
+    assert len(cuts) > 4
+    assert not any(cut.saved for cut in cuts[:-1])
+    return cuts[1:-1:3], whole
+
+
+@pytest.mark.parametrize("in_numpy", [True, False])
+def test_what_is_resumed_between_two_save_times_ends_as_if_never_cut(in_numpy, monkeypatch):
+    """Also from a batch that has shrunk."""
+    design = Design(n=128, alpha=6, seed=0, runs=64, in_numpy=in_numpy)
+    problem, start = draw_problem(design), design.start()
+    cuts, whole = _cuts(problem, start, 2.0, monkeypatch)
+    for cut in cuts:
+        again = integrate(problem, start, 2.0, resume=cut)
+        for one, other in zip(again.state, whole.state, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_what_is_resumed_near_rest_ends_in_the_same_minima(monkeypatch):
+    """There the runs are in float64, and their states are kept in float32."""
+    design = Design(n=128, alpha=6, seed=0, runs=8, in_numpy=True)
+    problem, start = draw_problem(design, "shuffled"), design.start()
+    cuts, whole = _cuts(problem, start, 30.0, monkeypatch)
+    for cut in cuts:
+        again = integrate(problem, start, 30.0, resume=cut)
+        assert again.outcome == whole.outcome
+        np.testing.assert_allclose(again.end.energy, whole.end.energy, rtol=1e-5)

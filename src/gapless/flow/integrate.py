@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import log2
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gapless.arrays import Array, library
+from gapless.flow import loop
 from gapless.flow.fixed_steps import GradientDescent
-from gapless.flow.loop import follow, initial_state
 from gapless.flow.outcome import ZERO_ENERGY, Outcome, outcomes
 from gapless.flow.solvers import GradientFlow, Solver
 from gapless.flow.state import State
-from gapless.flow.stops import STRICTEST, Stopping, recorded_levels
+from gapless.flow.stops import STRICTEST, LoopState, Stopping, recorded_levels
 from gapless.flow.units import in_units
 from gapless.inputs import number
 from gapless.problem import Problem
@@ -132,7 +133,7 @@ def integrate(
     observe: Observe | None = None,
     progress: Progress | None = None,
     resume: IntegrationState | None = None,
-    on_save: Callable[[IntegrationState], None] | None = None,
+    on_save: Callable[[Callable[[], IntegrationState]], None] | None = None,
 ) -> Trajectory:
     """Integrate Ẇ = −∇L + μW (Eq. 2) from `start` until `t_max`.
 
@@ -160,7 +161,8 @@ def integrate(
     resume
         State of an earlier call with the same arguments, from which this call resumes.
     on_save
-        Function of the `IntegrationState`, called after each save time.
+        Called after each save time, and about once a second on the way to it, with a function that
+        returns the `IntegrationState`.
 
     Raises
     ------
@@ -180,7 +182,7 @@ def integrate(
     nearest_time, solver = solver.nearest_time, stop.suited(solver.in_time_of(scale))
     # the precision of the problem, whatever JAX's flag: a float64 problem stays one
     with problem.computing():
-        state = initial_state(problem, problem.array(start), solver)
+        state = loop.initial_state(problem, problem.array(start), solver)
         first = _values(problem, state, scale)
         saved: list[Observables] = []
         if resume is not None:
@@ -189,6 +191,12 @@ def integrate(
             state = State(*map(library(state.w).asarray, resume.state))
             first, saved = resume.start, list(resume.saved)
         carried = stop.init(state)
+
+    def pause(now: Callable[[], LoopState]) -> None:
+        if on_save is not None:
+            on_save(lambda: IntegrationState(now().state, first, list(saved)))
+
+    follow = partial(loop.follow, pause=None if on_save is None else pause)
     observed = []
     for time in times[len(saved) :]:
         with problem.computing():
@@ -200,8 +208,7 @@ def integrate(
         if observe is not None and here is not None:
             observed.append(observe(time, here))
         # after `observe`: a checkpoint says that its save time is done
-        if on_save is not None:
-            on_save(IntegrationState(carried.state, first, saved))
+        pause(lambda done=carried: done)
         if progress is not None:
             progress(time, int(np.asarray(carried.state.running).sum()))
     with problem.computing():

@@ -16,6 +16,8 @@ from gapless.sensing import product_operations
 from gapless.shapes import Bool, Float, Int
 
 Program = TypeVar("Program", bound=Callable[..., Any])
+Pause = Callable[[Callable[[], LoopState]], None]
+"""Called between two calls of the compiled loop, with a function that returns the state so far."""
 
 OPERATIONS_PER_CALL = 3e10
 """Operations after which a compiled loop returns, about one second. Interrupts are handled between
@@ -67,6 +69,7 @@ def follow(
     stop: Stopping,
     *,
     shrink: bool = False,
+    pause: Pause | None = None,
 ) -> LoopState:
     """Step every running run to `time` exactly (to the nearest whole step if steps are fixed).
 
@@ -76,7 +79,7 @@ def follow(
     are in the linear regime about the signal.
     """
     sizes = _smaller(problem, len(carried.state.t)) if shrink else ()
-    carried = _stepped(problem, carried, time, solver, stop, sizes)
+    carried = _stepped(problem, carried, time, solver, stop, sizes, pause)
     if not solver.linear_below:
         return carried
     # the linear flow ends where a stepped run would: one criterion for both
@@ -85,7 +88,7 @@ def follow(
     carried = carried._replace(state=state)
     # a run whose minimum is not the signal goes on by steps
     if left:
-        carried = _stepped(problem, carried, time, solver.divisible(), stop, sizes)
+        carried = _stepped(problem, carried, time, solver.divisible(), stop, sizes, pause)
     return carried
 
 
@@ -96,11 +99,12 @@ def _stepped(
     solver: Solver,
     stop: Stopping,
     sizes: tuple[int, ...],
+    pause: Pause | None,
 ) -> LoopState:
     """Step the runs to `time`, those near rest in float64."""
-    carried = _in_batches(problem, carried, time, solver, stop, sizes)
+    carried = _in_batches(problem, carried, time, solver, stop, sizes, pause)
     if can_be_widened(problem):
-        carried = _to_rest(problem, carried, time, solver, stop)
+        carried = _to_rest(problem, carried, time, solver, stop, pause)
     return carried
 
 
@@ -132,6 +136,7 @@ def _in_batches(
     solver: Solver,
     stop: Stopping,
     sizes: tuple[int, ...],
+    pause: Pause | None,
 ) -> LoopState:
     """Step the runs to `time`, with the active runs in successively smaller batches."""
     # 0: with no size left to shrink to, the loop runs while any run is on its way
@@ -143,6 +148,8 @@ def _in_batches(
         left = np.flatnonzero(active)
         if len(left) <= least:
             break
+        if pause is not None:
+            pause(lambda here=carried: here)
     if not len(left):
         return carried
     # those that still go, filled up with others; in NumPy, since it is done once
@@ -150,12 +157,25 @@ def _in_batches(
     rows = np.argsort(~np.asarray(active), kind="stable")[:least]
     part = map_columns(lambda column: np.asarray(column)[rows], carried)
     # X is shared and stays where it is: only labels, teachers and states are copied
-    part = _in_batches(problem.of_runs(rows), part, time, solver, stop, tuple(smaller))
+    pause = _pause_of(rows, carried, pause)
+    part = _in_batches(problem.of_runs(rows), part, time, solver, stop, tuple(smaller), pause)
     return map_columns(partial(_with_rows, rows), carried, part)
 
 
+def _pause_of(rows: np.ndarray, carried: LoopState, pause: Pause | None) -> Pause | None:
+    """Return the pause of a part of the runs, which reports all of them."""
+    if pause is None:
+        return None
+    return lambda part: pause(lambda: map_columns(partial(_with_rows, rows), carried, part()))
+
+
 def _to_rest(
-    problem: Problem, carried: LoopState, time: float, solver: Solver, stop: Stopping
+    problem: Problem,
+    carried: LoopState,
+    time: float,
+    solver: Solver,
+    stop: Stopping,
+    pause: Pause | None,
 ) -> LoopState:
     """Step the trapped runs near rest to `time` in float64.
 
@@ -177,7 +197,8 @@ def _to_rest(
         state = part.state.moved(w, wide.evaluate(w))
         part = part._replace(state=state._replace(gradients=state.gradients + 1))
         sizes = _smaller(wide, len(rows))
-        part = _in_batches(wide, part, time, solver.near_rest(), stop, sizes)
+        pause = _pause_of(rows, carried, pause)
+        part = _in_batches(wide, part, time, solver.near_rest(), stop, sizes, pause)
     return map_columns(partial(_with_rows, rows), carried, part)
 
 

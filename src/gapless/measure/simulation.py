@@ -262,7 +262,7 @@ def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Probl
         solver=point.solver,
         save_at=point.save_at or None,
         progress=progress,
-        on_save=lambda now: checkpoint.write(_packed(now)) if checkpoint.due else None,
+        on_save=lambda now: checkpoint.write(_packed(now())) if checkpoint.due else None,
     )
     # one that does not fit costs its own time alone: the runs then start from t = 0
     if (found := checkpoint.read()) is not None:
@@ -275,8 +275,10 @@ def simulate(point: Simulation, progress: Progress | None = None) -> tuple[Probl
 
 def _packed(integration: IntegrationState) -> dict[str, np.ndarray]:
     """Return an integration as arrays by name, for a checkpoint."""
-    # stacked: as many arrays, and as long a header, however many save times there are
-    saved = Observables(*(np.stack(c, axis=1) for c in zip(*integration.saved, strict=True)))
+    # stacked: as many arrays, and as long a header, however many save times there are, or none
+    k = len(integration.state.t)
+    columns = [[getattr(one, name) for one in integration.saved] for name in Observables._fields]
+    saved = Observables(*(np.reshape(column, (-1, k)).T for column in columns))
     parts = {"state": integration.state, "start": integration.start, "saved": saved}
     return {
         f"{part}.{name}": np.asarray(value)
