@@ -1,4 +1,4 @@
-"""Checkpoints of long simulations: what is killed resumes from a minute before.
+"""Checkpoints of long simulations: a killed one resumes from a minute before.
 
     DIR/checkpoints/ADDRESS.checkpoint    state and values recorded so far; removed when the point's
                                           records are stored
