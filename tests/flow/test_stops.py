@@ -147,3 +147,21 @@ def test_recovered_runs_end_where_rounding_keeps_them_above_the_strictest_criter
     assert set(run.outcome) == {Outcome.recovered}
     assert 1e-8 / problem.n < float(Stop().energy_for(problem))
     assert (run.stopped_at < 5.0).all()
+
+
+@pytest.mark.parametrize(("n", "alpha", "seed"), [(16, 6.0, 14), (32, 8.0, 4), (16, 6.0, 83)])
+def test_a_crossing_later_than_the_step_that_passed_it_is_found(n, alpha, seed) -> None:
+    """A long step's clock is off by its error, and its bracket closed before the crossing."""
+    design = Design(n, alpha, seed=seed, runs=8, in_numpy=True)
+    target = integrate(draw_problem(design, "shuffled"), design.start(), 100.0).end.energy
+    found = integrate(draw_problem(design), design.start(), 100.0, stop=AtEnergy(target))
+    assert found.crossed.sum() >= 7
+    assert (np.abs(found.end.energy - target)[found.crossed] < 1.01e-3).all()
+
+
+def test_small_energies_are_met_to_a_relative_tolerance(problem) -> None:
+    for energy in (1e-2, 1e-5, 1e-8):
+        crossing = to_energy(problem, energy)
+        assert crossing.crossed.sum() >= 8
+        met = crossing.end.energy[crossing.crossed]
+        np.testing.assert_allclose(met, energy, rtol=1.1e-3)

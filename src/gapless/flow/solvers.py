@@ -223,8 +223,8 @@ class GradientFlow(Solver):
             h_before=h,
             steps=state.steps + 1,
         )
-        # the clock no longer moves: not finite however short the step
-        stuck = active & (state.t + shorter <= state.t)
+        # the clock no longer moves, or is no number: not finite however short the step
+        stuck = active & ~(state.t + shorter > state.t)
         return select(keep, moved, state._replace(length=shorter))._replace(
             direction=direction,
             stiffness=stiffness,

@@ -151,8 +151,10 @@ class AtEnergy(Stopping):
 
     A step that ends below the energy is rejected and repeated with the size at which the cubic
     through both ends (with the exact slopes de/dt = −|∇L − μW|²/N) has the energy, until
-    |e − energy| ≤ tolerance. Since e only decreases, the bracket always contains the crossing; each
-    trial shrinks it by one per cent at least.
+    |e − energy| ≤ tolerance. Since e only decreases, the bracket contains the crossing of the steps
+    that are tried; each trial shrinks it by one per cent at least. A bracket that has closed above
+    the energy, after steps with other errors than the one that passed it, is opened again. A
+    crossing that the clock cannot resolve ends the run above the energy.
 
     Parameters
     ----------
@@ -160,7 +162,8 @@ class AtEnergy(Stopping):
         Target L/N, one number or one for each run. A run that starts below it, or whose target
         is not finite, ends at its start.
     tolerance
-        Largest |e − energy|, in units of the loss's scale s.
+        Largest |e − energy|, in units of the loss's scale s; where the energy is less than s,
+        relative to it.
     speed2
         |∇L − μW|²/N below which the run is at rest and ends without a crossing, in units of s².
 
@@ -219,8 +222,9 @@ class AtEnergy(Stopping):
         del problem
         old, bracket = carried.state, _bracket(carried)
         # below the window: the longer step is taken back
-        past = active & (new.energy < bracket.target - self.tolerance)
-        there = active & ~past & (new.energy <= bracket.target + self.tolerance)
+        window = self._window(bracket.target)
+        past = active & (new.energy < bracket.target - window)
+        there = active & ~past & (new.energy <= bracket.target + window)
         state = select(active & ~past, new, old)
         at_rest = active & (state.speed2 < self.speed2)
         state = state._replace(
@@ -230,11 +234,16 @@ class AtEnergy(Stopping):
         )
         bracket = bracket._replace(
             # the last overshoot is the nearest one: goals lie before it from then on
-            below=xp.where(past, new.t, bracket.below),
+            # without the correction of the clock, which shorter steps to a goal do not have
+            below=xp.where(past, old.t + new.h_before, bracket.below),
             energy_below=xp.where(past, new.energy, bracket.energy_below),
             speed2_below=xp.where(past, new.speed2, bracket.speed2_below),
         )
-        return LoopState(state, bracket._replace(goal=_next_goal(state, bracket)))
+        goal = _next_goal(state, bracket)
+        closed = xp.isfinite(bracket.below) & ~(goal > state.t)
+        state = state._replace(running=state.running & ~(closed & past))
+        below, goal = (xp.where(closed, xp.inf, one) for one in (bracket.below, goal))
+        return LoopState(state, bracket._replace(below=below, goal=goal))
 
     def energy_for(self, problem: Problem) -> Scalar:
         """Return −∞, because the linearised flow does not stop at an energy of one run."""
@@ -248,7 +257,10 @@ class AtEnergy(Stopping):
         target = xp.asarray(self.energy, state.energy.dtype)
         # one that started below ended at once, but did not come to the energy
         from_above = state.energy_start > target
-        return ~state.running & from_above & (state.energy <= target + self.tolerance)
+        return ~state.running & from_above & (state.energy <= target + self._window(target))
+
+    def _window(self, target: Float[Array, " K"]) -> Float[Array, " K"]:
+        return self.tolerance * library(target).clip(target, 0, 1)
 
 
 STRICTEST = Stop()
