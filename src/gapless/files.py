@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
+from math import isfinite
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
@@ -158,6 +159,15 @@ def shown(text: object) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)
     )
+
+
+def jsonable(value: Any) -> Any:
+    """Return a value with null for the numbers that JSON lacks, NaN and ±∞."""
+    if isinstance(value, dict):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item) for item in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def harmless(text: str) -> str:

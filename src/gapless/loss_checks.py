@@ -124,7 +124,7 @@ def check_traced(name: str, functions: Functions, dtype: str) -> None:
         try:
             with jax.enable_x64(dtype == "float64"):
                 found = jax.eval_shape(function, label, label)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ValueError(_no_arithmetic(name, what, error)) from None
         if getattr(found, "shape", None) != (2, 3) or found.dtype != dtype:
             kind = f"{found.dtype}{list(found.shape)}" if hasattr(found, "dtype") else type(found)
@@ -212,7 +212,7 @@ def _labels(lowest: float, highest: float) -> tuple[np.ndarray, np.ndarray]:
     return yhat, np.minimum(y, FARTHEST_TEACHER * rng.uniform(0.5, 1, PAIRS))
 
 
-def _no_arithmetic(name: str, what: str, error: Exception) -> str:
+def _no_arithmetic(name: str, what: str, error: BaseException) -> str:
     reason = " ".join(str(error).split())[:200]
     return (
         f"loss: {name} must be elementwise arithmetic on arrays, value(yhat, y), made of "
@@ -225,7 +225,7 @@ def _at(what: str, name: str, function: Pointwise, yhat: np.ndarray, y: np.ndarr
     try:
         with np.errstate(all="ignore"):
             found = np.asarray(function(yhat, y))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(_no_arithmetic(name, what, error)) from None
     if found.dtype.kind not in "fiu":
         raise ValueError(f"loss: the {what} of {name} must be real numbers, not {found.dtype}")

@@ -1,6 +1,7 @@
 """Measurements of the user's own at the command line: recovered, continued, or refused."""
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,29 @@ def folder_of_arrays(folder: Path) -> str:
     return "."
 
 
+def member(content: bytes):
+    """Return the writer of a file whose y2 is no array."""
+
+    def write(folder: Path) -> str:
+        npz(y2=None)(folder)
+        with zipfile.ZipFile(folder / "d.npz", "a") as file:
+            file.writestr("y2", content)
+        return "d.npz"
+
+    return write
+
+
+def beside(content: bytes):
+    """Return the writer of a folder with an X and a file y2.npy of this content."""
+
+    def write(folder: Path) -> str:
+        np.save(folder / "X.npy", X)
+        (folder / "y2.npy").write_bytes(content)
+        return "X.npy"
+
+    return write
+
+
 OBJECTS = np.array([1.0, None] * (M // 2), object)
 V73 = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(128) + b"\x89HDF\r\n\x1a\n" + bytes(64)
 WRONG: dict[str, tuple[Callable[[Path], str], str]] = {
@@ -138,6 +162,17 @@ WRONG: dict[str, tuple[Callable[[Path], str], str]] = {
     "teacher vanishes": (npz(teacher=0 * SIGNAL), "teacher: a row vanishes"),
     "start not finite": (npz(start=np.full((1, N), np.nan)), "start: entry [0, 0]"),
     "start of another shape": (npz(start=X), "runs"),
+    "labels too large": (npz(y2=1e220 * Y2), "y2: has labels of up to"),
+    "norm of another unit": (npz(norm=1e-300), "norm: the labels are"),
+    "teacher of another unit": (npz(teacher=1e200 * SIGNAL), "teacher: has entries of up to"),
+    "start too long": (npz(start=np.full((1, N), 1e200)), "start: has entries of up to"),
+    "X of rank 0": (npz(X=np.float64(1)), "X: the shape must be (M, N)"),
+    "no array": (member(b"text"), "holds no array in y2"),
+    "a header cut off": (
+        written("X.npy", b"\x93NUMPY\x01\x00\x10\x00" + b"{'descr': (".ljust(16)),
+        "cannot be read",
+    ),
+    "y2 damaged beside X": (beside(b""), "y2.npy, which is damaged"),
     "norm negative": (npz(norm=-1.0), "norm: must be one positive number"),
     "no file": (lambda folder: "none.npz", "No such file"),
     "folder": (folder_of_arrays, "is of no known kind"),
@@ -188,6 +223,7 @@ def test_a_wrong_file_is_one_line_that_names_the_array(what, tmp_path, monkeypat
         ("spectrum --runs-per-design 2", "--runs-per-design: goes with drawn problems"),
         ("spectrum --lowest 11", "--lowest: must lie between 1 and n=10"),
         ("border --alpha 3", "--alpha: goes with drawn problems"),
+        ("border --runs-per-design 3", "--runs-per-design: goes with drawn problems"),
         ("border --workers 2", "--workers: goes with drawn problems"),
     ],
 )
@@ -335,3 +371,37 @@ def test_json_of_data_is_one_object(patterns, capsys):
     assert found["norm_from"] == "teacher"
     assert found["sensing"] is None
     assert len(found["sha256"]) == 64
+
+
+def test_one_start_in_a_file_is_one_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    npz(start=np.ones(N))(tmp_path)
+    assert main(["spectrum", "--data", "d.npz", "--at", "random", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["runs"]) == 1
+
+
+def test_states_of_a_mat_file_may_be_of_one_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    scipy.io.savemat("w.mat", {"w": np.ones((1, 16))})
+    drawn = ["flow", "--n", "16", "--alpha", "6", "--start", "w.mat"]
+    assert main([*drawn, "--t-max", "0.01"]) == 0
+    np.savez("w.npz", w=np.ones((1, 16)) + 1j)
+    capsys.readouterr()
+    assert main([*drawn[:-1], "w.npz"]) == 2
+    assert "has complex states" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--plot", "--save-state"])
+def test_a_file_that_cannot_be_written_costs_no_number(option, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("gapless.page.image.write_durably", full)
+    monkeypatch.setattr("gapless.measure.own.write_durably", full)
+    name = "a.png" if option == "--plot" else "a.npz"
+    assert main(["flow", "--n", "8", "--alpha", "3", option, name, "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert len(json.loads(out)["energy"]) == 1
+    assert f"{option}: cannot write {name} (No space left on device)" in err

@@ -91,3 +91,10 @@ def test_without_the_sphere_the_spectrum_is_the_same_before_mu(capsys) -> None:
             shift
         ] * 3
         assert off["hessian_edge"] - on["hessian_edge"] == shift
+
+
+@pytest.mark.parametrize("energy", ["nan", "inf", "-1"])
+def test_a_threshold_energy_is_a_number(energy, capsys):
+    given = ["spectrum", "--n", "16", "--alpha", "6", f"--threshold-energy={energy}"]
+    assert main(given) == 2
+    assert "--threshold-energy: must be" in capsys.readouterr().err

@@ -68,7 +68,8 @@ def test_starting_at_the_solution_is_recovery():
 
 
 def test_a_run_has_recovered_within_one_part_in_a_million_of_the_signal():
-    none = np.zeros(2, bool)
-    told = dict(overlap=np.array([1 - 0.9e-6, 1 - 1.1e-6]), has_signal=True, finite=~none)
-    found = outcomes(**told, zero=none, at_rest=none, stopped=none)
+    none, overlap = np.zeros(2, bool), np.array([1 - 0.9e-6, 1 - 1.1e-6])
+    found = outcomes(
+        overlap=overlap, has_signal=True, zero=none, at_rest=none, stopped=none, finite=~none
+    )
     assert found == (Outcome.recovered, Outcome.time_out)

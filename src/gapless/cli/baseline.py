@@ -90,13 +90,13 @@ def amp(
     given = dict(n=n, alpha=alpha, seed=seed, runs=runs_per_design, sensing=sensing)
     given |= dict(start=start, noise=noise, dtype=dtype, iterations=iterations)
     point, records = _measured(AMPPoint, given, runs, plot)
-    save_picture(plot, size, picture, records)
     if as_json:
         more = {"state_evolution": exact(records[0]).tolist()}
         more |= {"energy": [record["energy"] for record in records]}
         print_json(_answer(point, records, more, ("overlap", "variance")))
     else:
         sys.stdout.write(outcome_table(records, ("energy", "overlap", "variance")))
+    save_picture(plot, size, picture, records)
 
 
 @app.command
@@ -261,7 +261,6 @@ def _noisy(
     from gapless.figures.trajectories import picture
 
     point, records = _measured(kind, given, runs, plot)
-    save_picture(plot, size, picture, records)
     if as_json:
         more = {"t": records[0]["t"], "steps": point.steps}
         columns = ("energy", "overlap", "mu", "rho")
@@ -270,6 +269,7 @@ def _noisy(
         # on the sphere ρ is 1, and off it μ is 0
         shown = ("energy", "overlap", "mu" if point.sphere else "rho", "steps")
         sys.stdout.write(outcome_table(records, shown))
+    save_picture(plot, size, picture, records)
 
 
 def _measured(kind: Any, given: dict[str, Any], runs: int, plot: Path | None) -> tuple[Any, Any]:

@@ -85,6 +85,7 @@ def border(
             workers=engine.workers,
             scheduler=engine.scheduler,
             shard=engine.shard,
+            runs_per_design=runs_per_design,
         )
         own = own_problem(data, parse_loss(loss), runs, seed, default_runs=RUNS_PER_DESIGN)
         point = OwnBorder.of(own)

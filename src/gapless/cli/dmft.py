@@ -138,11 +138,11 @@ def dmft(
             "errors from paths do not cover; raise --paths"
         )
         sys.stderr.write(f"dmft: {notes[-1]}\n")
-    save_picture(plot, size, picture, point, estimate)
     if as_json:
         print_json(answer(point, estimate, fine, notes))
     else:
         sys.stdout.write(_summary(point.labels, estimate))
+    save_picture(plot, size, picture, point, estimate)
 
 
 def _speed() -> float:

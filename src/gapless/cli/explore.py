@@ -51,6 +51,7 @@ def explore(
     as_json
         Print one JSON object.
     """
+    from gapless.design import Design
     from gapless.explore import (
         PARTS_BESIDE,
         SIZES,
@@ -65,6 +66,8 @@ def explore(
     from gapless.losses import parse_loss
 
     losses, alphas = [parse_loss(name) for name in loss], numbers(alpha, "alpha")
+    for one in alphas:
+        Design(n=min(SIZES), alpha=one, seed=0)
     if dir is not None and not dir.is_dir():
         raise ValueError(f"dir: {dir} is no folder; give one that reproduce made, or none")
     if not 0 <= port < 65536:

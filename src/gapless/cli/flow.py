@@ -176,12 +176,6 @@ def flow(
         for here in points:
             Checkpoint(here).discard()
     records = records[:runs]
-    if save_state is not None:
-        saved(save_state, ends, runs)
-    if plot is not None:
-        from gapless.figures.trajectories import picture
-
-        save_picture(plot, size, picture, records, field)
     if as_json:
         print_json(_answer(points[0], records, str(file or points[0].start)) | origin)
     else:
@@ -190,6 +184,13 @@ def flow(
         shown = ("energy", "overlap", "mu" if sphere else "rho", *units, "stopped_at", "gradients")
         text = outcome_table(records, shown)
         sys.stdout.write(text + ("" if own is None else sentence(own)))
+    # files last: a full disk costs no number
+    if save_state is not None:
+        saved(save_state, ends, runs)
+    if plot is not None:
+        from gapless.figures.trajectories import picture
+
+        save_picture(plot, size, picture, records, field)
 
 
 def _own_point(own, save_at: str | None, kept: dict):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gapless.cli.shared import check_memory
+from gapless.cli.shared import check_memory, written
 from gapless.files import shown
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def states_in(path: Path) -> GivenStates:
     w = found.get("w", found.get("start"))
     if w is None:
         raise ValueError(f"start: {shown(path)} has no array w; give what --save-state wrote")
+    # a file .mat has no matrix of one row
+    w = w[None] if w.ndim == 1 else w
     if w.ndim != 2 or w.dtype.kind not in "fiuc" or not np.isfinite(w).all() or not w.size:
         raise ValueError(
             f"start: w of {shown(path)} must hold finite numbers, (K, N), not {w.dtype}{w.shape}"
@@ -72,6 +74,11 @@ def check_states(states: GivenStates, runs: int, n: int, runs_per_design: int | 
         raise ValueError(
             f"start: {shown(states.path)} has states of shape {states.w.shape}, and {runs} runs "
             f"need ({runs}, {n}); change --runs or --n"
+        )
+    if states.w.dtype.kind == "c":
+        raise ValueError(
+            f"start: {shown(states.path)} has complex states, which go with --data and "
+            "--field complex; give real ones"
         )
     if not states.w.any(axis=1).all():
         raise ValueError(f"start: a state of {shown(states.path)} vanishes; give directions")
@@ -127,8 +134,8 @@ def own_problem(
         _check_field(x, field)
         if states is not None:
             arrays["start"] = states.w
-        rows = [one for name, one in arrays.items() if name in ("y", "y2", "start")]
-        if runs is None and all(one.ndim < 2 for one in rows):
+        rows = [one for name, one in arrays.items() if name in ("y", "y2")]
+        if runs is None and "start" not in arrays and all(one.ndim < 2 for one in rows):
             runs = default_runs
         _check_size(x, runs)
         in_numpy = False if x.shape[-1:] > (compiled_from,) else None
@@ -151,7 +158,7 @@ def _check_field(x: np.ndarray, field: str) -> None:
 
 def _check_size(x: np.ndarray, runs: int | None) -> None:
     """Raise ``ValueError`` if X and the labels of all runs do not fit into memory."""
-    labels = 10.0 * x.itemsize * (runs or 1) * len(x)
+    labels = 10.0 * x.itemsize * (runs or 1) * len(np.atleast_1d(x))
     # what is mapped from a file need not stay in memory
     check_memory(labels + (0 if isinstance(x, np.memmap) else x.nbytes), "runs", "--runs")
 
@@ -189,4 +196,5 @@ def saved(path: Path, states: "Sequence[SavedState]", runs: int) -> None:
     parts = [vars(state) for state in states]
     names = [name for name in parts[0] if all(part[name] is not None for part in parts)]
     joined = {name: np.concatenate([part[name] for part in parts])[:runs] for name in names}
-    SavedState(**joined).save(path)
+    with written("save_state", path):
+        SavedState(**joined).save(path)

@@ -103,6 +103,8 @@ def reproduce(
     planned = {e.name: e.points_of(scale, seed, loss) for e in experiments}
     if empty := [name for name, points in planned.items() if not points]:
         raise ValueError(f"figures, scale: {', '.join(empty)} has no points at this scale")
+    if dry_run and print_slurm is not None:
+        raise ValueError("dry_run, print_slurm: print different things; give one of the two")
     if dry_run or print_slurm is not None:
         stores = {name: Store(folder / name) for name in planned}
         points = {name: shard(planned[name], *engine.part) for name in planned}

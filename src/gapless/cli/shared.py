@@ -17,6 +17,7 @@ from cyclopts import Parameter, Token
 
 from gapless import machine
 from gapless.amounts import duration, memory
+from gapless.files import jsonable, reason
 from gapless.page.panels import Print
 
 if TYPE_CHECKING:
@@ -73,18 +74,8 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 def print_json(answer: dict[str, Any]) -> None:
     """Print one JSON object on stdout; numbers that are not finite become null."""
-    json.dump(_plain(answer), sys.stdout, allow_nan=False)
+    json.dump(jsonable(answer), sys.stdout, allow_nan=False)
     sys.stdout.write("\n")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 def check_memory(
@@ -139,7 +130,19 @@ def save_picture(
     if path is not None:
         from gapless.page.image import save
 
-        save(picture(*shown), path, size=size)
+        with written("plot", path):
+            save(picture(*shown), path, size=size)
+
+
+@contextmanager
+def written(option: str, path: Path) -> Iterator[None]:
+    """Raise ``ValueError`` that names the option if the file cannot be written in the block."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(
+            f"{option}: cannot write {path} ({reason(error)}); give another file"
+        ) from None
 
 
 def load_meanwhile(*modules: str) -> None:

@@ -29,6 +29,7 @@ from gapless.cli.shared import (
     save_picture,
     table_text,
 )
+from gapless.inputs import number
 from gapless.page.panels import PLAIN
 
 RUNS = 8
@@ -139,7 +140,7 @@ def spectrum(
     if threshold_energy is not None:
         if moment.kind != "threshold":
             raise ValueError("threshold_energy: goes with --at threshold; or use --at energy:7")
-        moment = Moment("energy", threshold_energy)
+        moment = Moment("energy", number("threshold_energy", threshold_energy, 0))
     states = None if start is None else states_in(start)
     chosen, own, origin = parse_loss(loss), None, {}
     if data is not None:
@@ -153,7 +154,7 @@ def spectrum(
             field=field,
         )
         points, runs = [CrossingPoint.model_validate(shape_of(own))], own.problem.k
-        check_lowest(lowest, own.problem.n)
+        check_lowest(lowest, own.problem.dimension)
         origin = about(own, data)
     else:
         check_drawn(n, alpha)
@@ -181,18 +182,19 @@ def spectrum(
             first += here.design.k
             progress.advance(1)
     records = records[:runs]
-    if save_state is not None:
-        saved(save_state, ends, runs)
-    if plot is not None:
-        from gapless.figures.spectrum import picture
-
-        save_picture(plot, size, picture, records, points[0], str(moment), labels)
     if as_json:
         answer = _answer(points[0], str(moment), labels, records, deflate_radial, sphere)
         print_json(answer | origin | ({} if start is None else {"start": str(start)}))
     else:
         text = _summary(records, labels, points[0].loss)
         sys.stdout.write(text + ("" if own is None else sentence(own)))
+    # files last: a full disk costs no number
+    if save_state is not None:
+        saved(save_state, ends, runs)
+    if plot is not None:
+        from gapless.figures.spectrum import picture
+
+        save_picture(plot, size, picture, records, points[0], str(moment), labels)
 
 
 def _drawn_points(drawn: dict, runs: int, moment, lowest: int) -> list:

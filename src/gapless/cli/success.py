@@ -22,6 +22,7 @@ from gapless.cli.shared import (
     save_picture,
     table_text,
 )
+from gapless.files import tell
 from gapless.interrupts import scratch_folder
 from gapless.page.panels import PLAIN, source_of
 
@@ -137,6 +138,9 @@ def success(
         (measured,) = run_sweeps([sweep], engine, scratch=out is None)
         measured.check()
         records = measured.store.read().to_pandas()
+    if records.empty:
+        # a part of a job array that has more parts than there are points
+        return print_json({"rows": []}) if as_json else tell("no points in this part")
     addresses = {experiment.address(point) for point in points}
     records = records[records.address.isin(addresses)]
     fractions = figure.reduce(records, runs, tolerance)
@@ -145,10 +149,6 @@ def success(
     from gapless.figures import by_time as courses
 
     timed = courses.courses(first_runs(records, runs), tolerance) if by_time else None
-    if plot is not None:
-        drawn = figure.picture(fractions) if timed is None else courses.picture(timed)
-        # reduced tables keep neither loss nor seed
-        save_picture(plot, size, lambda: replace(drawn, source=source_of(records)))
     if as_json:
         answer = template.model_dump(exclude={"alpha", "index", "save_at"}, mode="json")
         answer |= {
@@ -163,6 +163,11 @@ def success(
         sys.stdout.write(table_text(list(courses.SHOWN.values()), courses.cells(timed.times)))
     else:
         sys.stdout.write(_summary(rows))
+    if plot is not None:
+        drawn = figure.picture(fractions) if timed is None else courses.picture(timed)
+        # reduced tables keep neither loss nor seed
+        save_picture(plot, size, lambda: replace(drawn, source=source_of(records)))
+    return None
 
 
 SHOWN = {

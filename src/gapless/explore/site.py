@@ -1,6 +1,7 @@
 """The explorer's page, and the server that shows it on this machine alone."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
@@ -41,11 +42,13 @@ class _Page(BaseHTTPRequestHandler):
         """Send the page at /, and 404 elsewhere."""
         found = self.path.partition("?")[0] in ("/", "/index.html")
         content = self.content if found else b"not found"
-        self.send_response(200 if found else 404)
-        self.send_header("Content-Type", "text/html; charset=utf-8" if found else "text/plain")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        # a client may go away at any moment
+        with suppress(ConnectionError):
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Type", "text/html; charset=utf-8" if found else "text/plain")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing."""

@@ -30,6 +30,10 @@ PAPER = GradientDescent(2e-4)
 """The paper's gradient descent: learning rate 2e-4."""
 
 
+LATEST = 1e30
+"""Largest time budget: float32 holds it, and its products with rates."""
+
+
 class Observables(NamedTuple):
     """Recorded values of K runs: NumPy arrays, (K,) at one time or (K, T)."""
 
@@ -174,6 +178,9 @@ def integrate(
     """
     # all of the input is judged before anything is computed
     times, t_max = check_times(t_max, save_at), float(t_max)
+    for name, given, kind in (("solver", solver, Solver), ("stop", stop, Stopping)):
+        if not isinstance(given, kind):
+            raise ValueError(f"{name}: must be a {kind.__name__} of gapless.flow, not {given!r}")
     solver.check(t_max)
     start, has_signal = checked_start(problem, start), problem.has_signal
     # from here on in units of the loss, energies and times alike
@@ -278,7 +285,11 @@ def checked_start(problem: Problem, start: Float[Array, "K N"] | np.ndarray) -> 
 def check_times(t_max: float, save_at: Sequence[float] | np.ndarray | None) -> list[float]:
     """Return the save times as floats, `t_max` alone for None; ``ValueError`` if invalid."""
     t_max = number("t_max", t_max, above=0)
-    times = [t_max] if save_at is None else [float(t) for t in save_at]
+    if t_max > LATEST:
+        raise ValueError(f"t_max: must be at most {LATEST:g}, not {t_max:g}; runs rest long before")
+    if save_at is not None and np.ndim(save_at) != 1:
+        raise ValueError("save_at: must be a sequence of times")
+    times = [t_max] if save_at is None else [number("save_at", t) for t in save_at]
     if not times or not np.isfinite(times).all() or times[0] < 0 or times[-1] > t_max:
         raise ValueError(f"save_at: times must lie between 0 and t_max={t_max:g}")
     if (np.diff(times) <= 0).any():

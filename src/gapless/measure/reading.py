@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from stat import S_ISREG
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -52,10 +53,16 @@ def read_arrays(path: Path, names: Iterable[str] = NAMES) -> dict[str, np.ndarra
     except _Refusal as error:
         raise ValueError(f"{shown(path)} {error}") from None
     # what a damaged file makes a reader raise; none of it may be more than a line
-    except (OSError, EOFError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise ValueError(f"{shown(path)} cannot be read ({reason(error)}); write it anew") from None
     except (MemoryError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{shown(path)} cannot be read ({reason(error)})") from None
+
+
+_DAMAGED = (
+    *(OSError, EOFError, ValueError, LookupError, TypeError, OverflowError, SyntaxError),
+    *(TokenError, zipfile.BadZipFile),
+)
 
 
 class _Refusal(ValueError):
@@ -87,13 +94,25 @@ def _read_npy(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
         beside = path.with_name(f"{name}.npy")
         if beside.exists():
             _check_regular(beside)
-            found[name] = _plain(name, lambda b=beside: np.load(b, allow_pickle=False))
+            found[name] = _beside(name, beside)
     return found
+
+
+def _beside(name: str, path: Path) -> np.ndarray:
+    try:
+        return _plain(name, lambda: np.load(path, allow_pickle=False))
+    except _Refusal:
+        raise
+    except _DAMAGED as error:
+        raise _Refusal(f"stands beside {shown(path)}, which is damaged ({reason(error)})") from None
 
 
 def _plain(name: str, load: Callable[[], np.ndarray]) -> np.ndarray:
     try:
-        return load()
+        found = load()
+        if not isinstance(found, np.ndarray):
+            raise _Refusal(f"holds no array in {name}; write it anew by numpy.savez")
+        return found
     except ValueError as error:
         # numpy takes every file without its magic string for a pickle
         if "pickled" in str(error):

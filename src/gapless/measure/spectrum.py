@@ -163,7 +163,7 @@ def spectra_of(
     densities
         Whether the density of the first run that reached the moment is computed.
     """
-    check_lowest(lowest, problem.n)
+    check_lowest(lowest, problem.dimension)
     labels: LabelKind = "shuffled" if twin is None else "teacher"
     found = _at(problem, start, moment, twin)
     spectra = spectral_columns(

@@ -33,6 +33,8 @@ gradients take."""
 ENTRIES_PER_LOOK = 2**22
 LARGEST_NORM = 1e15
 """Largest row norm, and one over the smallest: float32 then holds all sums over samples."""
+LARGEST_LENGTH = 1e100
+"""Largest label and length of a vector, and one over the smallest: float64 then holds squares."""
 KINDS_OF_X = "float64, float32 or float16"
 
 
@@ -165,6 +167,7 @@ def problem_from_arrays(
         For arrays of other shapes or kinds, entries that are not finite, negative intensities, an X
         of deficient rank; the message names the array and the remedy.
     """
+    x = x if hasattr(x, "shape") else np.asarray(x)
     m, n = shaped("X", x, (None, None), "(M, N)").shape
     matrix, field = _kind_of_x(x)
     labels, size = _labels(y2, y, m, n), matrix.shape[1]
@@ -179,6 +182,7 @@ def problem_from_arrays(
     length, source = _norms(norm, signal, labels, rows.norm, n, k)
     length = np.broadcast_to(length, (k,)).copy()
     labels = np.broadcast_to(labels, (k, m)) * (n**0.5 / (rows.norm * length))[:, None]
+    _check_order(labels, source)
     if signal is not None:
         signal = (
             np.broadcast_to(signal, (k, size))
@@ -221,6 +225,8 @@ def shared(array: np.ndarray) -> Array:
 def _kind_of_x(x: Any) -> tuple[np.ndarray, Field]:
     """Return X as an array of a floating type, without a copy if it is real, and its field."""
     if np.dtype(getattr(x, "dtype", float)).kind == "c":
+        if isinstance(x, np.ma.MaskedArray):
+            raise ValueError("X: is masked; give plain numbers, without masked samples")
         whole = np.asarray(x)
         # ŷ = A w is ⟨ā, w⟩: the problem's rows are those of the conjugate
         return np.concatenate([np.real(whole), -np.imag(whole)], axis=1), "complex"
@@ -260,6 +266,8 @@ def _labels(y2: Any, y: Any, m: int, n: int) -> np.ndarray:
     # their mean square is the estimate of ρ²
     if not np.atleast_2d(values).any(axis=1).all():
         raise ValueError(f"{name}: all labels of a run vanish; they must come from a signal")
+    # squares of the intensities' roots are the intensities
+    _check_size(name, np.atleast_2d(values).max(axis=1), "labels of up to")
     return values
 
 
@@ -342,7 +350,15 @@ def _states(name: str, given: Any, n: int, field: Field) -> np.ndarray:
     found = np.asarray(real_array(name, shaped(name, found, (None, n), "(K, N)")), float)
     if not found.any(axis=1).all():
         raise ValueError(f"{name}: a row vanishes; it must be a direction")
+    _check_size(name, np.abs(found).max(axis=1), "entries of up to")
     return found
+
+
+def _check_size(name: str, largest: np.ndarray, what: str) -> None:
+    """Raise ``ValueError`` for numbers whose squares float64 does not hold."""
+    wrong = ~((largest < LARGEST_LENGTH) & (largest > 1 / LARGEST_LENGTH))
+    if wrong.any():
+        raise ValueError(f"{name}: has {what} {largest[wrong][0]:.3g}; change its unit")
 
 
 def _number_of_runs(
@@ -364,6 +380,18 @@ def _number_of_runs(
         shown = ", ".join(f"{name} {size}" for name, size in sizes.items())
         raise ValueError(f"{', '.join(sizes)}: must have one number of runs, not {shown}")
     return next(iter(sizes.values()), 1)
+
+
+def _check_order(labels: np.ndarray, source: NormFrom) -> None:
+    """Raise ``ValueError`` for labels over the expected ones that float32 cannot hold."""
+    largest = labels.max(axis=1)
+    wrong = ~((largest < LARGEST_NORM) & (largest > 1 / LARGEST_NORM))
+    if wrong.any():
+        name = {"given": "norm", "teacher": "teacher", "labels": "labels"}[source]
+        raise ValueError(
+            f"{name}: the labels are {largest[wrong][0]:.3g} times those of a signal of this norm; "
+            "change its unit"
+        )
 
 
 def _norms(

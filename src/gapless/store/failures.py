@@ -26,7 +26,7 @@ _PASSING = re.compile(
 )
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """Return the text of an exception that a record stores as its reason.
 
     Exceptions of `ENVIRONMENT` begin with their class's name in Python, which `passes` reads.

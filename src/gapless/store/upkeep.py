@@ -13,7 +13,16 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from gapless.files import TEMPORARY, flush_folder, harmless, reason, shown, tell, write_durably
+from gapless.files import (
+    TEMPORARY,
+    flush_folder,
+    harmless,
+    jsonable,
+    reason,
+    shown,
+    tell,
+    write_durably,
+)
 from gapless.store.failures import Failure, failures, outcomes
 from gapless.store.parts import read_part
 from gapless.store.records import KEY, REASON, find_conflicts, sort_records
@@ -203,4 +212,4 @@ def _flat(table: pa.Table) -> pa.Table:
 def _text(value: Any) -> str | None:
     if value is None:
         return None
-    return harmless(value) if isinstance(value, str) else json.dumps(value, default=str)
+    return harmless(value) if isinstance(value, str) else json.dumps(jsonable(value), default=str)

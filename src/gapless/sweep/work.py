@@ -44,7 +44,8 @@ def work(task: Task) -> Receipt:
             begun = time.perf_counter()
             try:
                 table = _measured(point)
-            except Exception as error:  # a failed point is a record, never the end of a sweep
+            # a failed point is a record, never the end of a sweep
+            except (Exception, SystemExit) as error:
                 failed += 1
                 table = point.failed(reason_of(error))
             tables.append(_stamped(table, address, time.perf_counter() - begun))
