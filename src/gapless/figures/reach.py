@@ -95,9 +95,9 @@ SIZES: dict[Scale, tuple[Curve, ...]] = {
         Curve(262144, "fast", _HUGE, 4, 16, 0.6),
         Curve(1048576, "fast", _HUGE, 4, 4, 0.6),
         # twice as long, at the α nearest to one half
-        Curve(65536, "fast", (7.0, 8.0), 4, 16),
-        Curve(262144, "fast", (7.5, 8.5), 4, 16),
-        Curve(1048576, "fast", (8.0, 9.0), 4, 4),
+        Curve(65536, "fast", (6.0, 7.0, 8.0), 4, 16),
+        Curve(262144, "fast", (6.5, 7.5, 8.5), 4, 16),
+        Curve(1048576, "fast", (7.0, 8.0, 9.0), 4, 4),
         *(Curve(n, "gaussian", _RESTING, 8, 64, np.inf) for n in (64, 128, 256, 512)),
     ),
     "paper": (
