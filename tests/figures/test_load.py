@@ -79,6 +79,16 @@ def of(name, kind):
     return replace(MINE, name=name, points=lambda scale, seed: [kind(number=i) for i in range(5)])
 
 
+class Exits(Throw):
+    def measure(self):
+        raise SystemExit(5)
+
+
+NOT_POINTS = replace(MINE, name="not", points=lambda scale, seed: [1, 2])
+NO_LIST = replace(MINE, name="no", points=lambda scale, seed: None)
+UNVERSIONED = replace(MINE, name="un", version=None)
+UNNAMED = replace(MINE, name=5)
+EXITS = of("exits", Exits)
 EMPTY, WRONG = of("empty", Nothing), of("wrong", Wrong)
 ROWS, OTHER = of("rows", Rows), of("other", Other)
 NUMBER = 3
@@ -160,6 +170,7 @@ def test_a_measurement_that_is_none_is_a_failure_with_its_reason(mine):
         "EMPTY": "no rows",
         "WRONG": "ArrowInvalid",
         "ROWS": "self.table()",
+        "EXITS": "5",
         "OTHER": "width not in the schema",
     }
     for name, reason in reasons.items():
@@ -176,6 +187,10 @@ def test_a_measurement_that_is_none_is_a_failure_with_its_reason(mine):
         (["mine:FAKE"], "fig1"),
         (["mine:UP"], "../up"),
         (["mine:NONE"], "no points"),
+        (["mine:NOT_POINTS"], "points of not must be Points, not 1"),
+        (["mine:NO_LIST"], "points of no cannot be made"),
+        (["mine:UNVERSIONED"], "version of mine:UNVERSIONED"),
+        (["mine:UNNAMED"], "the name 5"),
         (["mine:NUMBER"], "not an Experiment"),
         (["mine:NOTHING"], "not an Experiment"),
         (["nowhere:MINE"], "nowhere"),

@@ -126,7 +126,7 @@ class Experiment(Generic[R]):
 
         Raises ``ValueError`` for a figure that has none, and for a loss that does not exist.
         """
-        found = list(self.points(scale, seed))
+        found = self._points(scale, seed)
         if loss is None:
             return found
         if not self.takes_loss:
@@ -134,9 +134,21 @@ class Experiment(Generic[R]):
         # validated again: a loss may not be computed in the precision of a point
         return [type(point).model_validate(dict(point) | {"loss": loss}) for point in found]
 
+    def _points(self, scale: Scale, seed: int) -> list[Point]:
+        try:
+            found = list(self.points(scale, seed))
+        except ValueError:
+            raise
+        except Exception as error:  # what a function of the user's raises
+            why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise ValueError(f"figures: points of {self.name} cannot be made ({why})") from None
+        if wrong := [one for one in found if not isinstance(one, Point)]:
+            raise ValueError(f"figures: points of {self.name} must be Points, not {wrong[0]!r}")
+        return found
+
     def other_loss(self, scale: Scale, seed: int, loss: str | None) -> str | None:
         """Return the loss, or None where it is the figure's own, under whichever of its names."""
-        own = list(self.points(scale, seed))
+        own = self._points(scale, seed)
         return None if self.points_of(scale, seed, loss) == own else loss
 
     def address(self, point: Point) -> str:

@@ -56,7 +56,10 @@ def _own_experiment(module: str, attribute: str) -> Experiment:
     found = getattr(home, attribute, None)
     if not isinstance(found, Experiment):
         raise ValueError(f"figures: {module}:{attribute} is not an Experiment")
-    if found.name in NAMES or not _FOLDER.fullmatch(found.name):
+    if not (isinstance(found.version, int) and found.version > 0):
+        raise ValueError(f"figures: version of {module}:{attribute} must be 1, 2, 3, …")
+    is_text = isinstance(found.name, str)
+    if not is_text or found.name in NAMES or not _FOLDER.fullmatch(found.name):
         raise ValueError(
             f"figures: the name {found.name!r} of {module}:{attribute} must be one of your own "
             "that can name a folder"
