@@ -23,6 +23,7 @@ from gapless import theory
 from gapless.channels import preprocessing, trimmed, weak_optimal
 from gapless.design import Design
 from gapless.draws import at_once
+from gapless.flow import integrate
 from gapless.generalisation import generalisation_error
 from gapless.labels import LabelLaw
 from gapless.losses import (
@@ -170,6 +171,12 @@ for what, bad in STATES.items():
     case(f"sgd: {what}", alg.sgd, PROBLEM, bad, key=KEY, rate=0.01, batch=4, steps=1)
 case("hessian_product at 1e30", PROBLEM.hessian_product, 1e30 * W, W)
 case("langevin: 1e30", alg.langevin, PROBLEM, 1e30 * W, key=KEY, temperature=0.1, rate=0.1, steps=1)
+
+for name, named in {
+    "save_at no list": {"save_at": 0.05}, "save_at text": {"save_at": ["a"]},
+    "t_max beyond float32": {"t_max": 1e39}, "solver": {"solver": "flow"}, "stop": {"stop": 1e-8},
+}.items():  # fmt: skip
+    case(f"integrate: {name}", integrate, PROBLEM, W, **({"t_max": 0.1} | named))
 
 for run in (2, 99, -3, 1.5, True, "0", None, np.nan, np.array([0, 1]), 2**70):
     for name, call in {

@@ -1,7 +1,5 @@
 """Runs stopped where they cross an energy, and states on the way."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -111,16 +109,6 @@ def test_descent_has_no_states_between_its_steps(problem) -> None:
 def test_wrong_requests_name_the_parameter(name, arguments, problem) -> None:
     with pytest.raises(ValueError, match=name):
         to_energy(problem, **arguments)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("save_at", 0.05), ("save_at", ["a"]), ("t_max", 1e39), ("solver", "flow"), ("stop", 1e-8)],
-)
-def test_what_is_no_argument_of_integrate_is_named(name, value, problem) -> None:
-    given: dict[str, Any] = {"t_max": 0.1, name: value}
-    with pytest.raises(ValueError, match=f"^{name}: "):
-        integrate(problem, DESIGN.start(), **given)
 
 
 @pytest.mark.slow

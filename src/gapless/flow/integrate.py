@@ -31,7 +31,7 @@ PAPER = GradientDescent(2e-4)
 
 
 LATEST = 1e30
-"""Largest time budget: float32 holds it, and its products with rates."""
+"""Largest time budget in units of the loss: float32 holds it, and its products with rates."""
 
 
 class Observables(NamedTuple):
@@ -185,6 +185,8 @@ def integrate(
     start, has_signal = checked_start(problem, start), problem.has_signal
     # from here on in units of the loss, energies and times alike
     problem, scale = in_units(problem)
+    if t_max * scale > LATEST:
+        raise ValueError(f"t_max: must be at most {LATEST / scale:g}; runs rest long before")
     stop = stop.in_units_of(scale)
     nearest_time, solver = solver.nearest_time, stop.suited(solver.in_time_of(scale))
     # the precision of the problem, whatever JAX's flag: a float64 problem stays one
@@ -285,8 +287,6 @@ def checked_start(problem: Problem, start: Float[Array, "K N"] | np.ndarray) -> 
 def check_times(t_max: float, save_at: Sequence[float] | np.ndarray | None) -> list[float]:
     """Return the save times as floats, `t_max` alone for None; ``ValueError`` if invalid."""
     t_max = number("t_max", t_max, above=0)
-    if t_max > LATEST:
-        raise ValueError(f"t_max: must be at most {LATEST:g}, not {t_max:g}; runs rest long before")
     if save_at is not None and np.ndim(save_at) != 1:
         raise ValueError("save_at: must be a sequence of times")
     times = [t_max] if save_at is None else [number("save_at", t) for t in save_at]

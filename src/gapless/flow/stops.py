@@ -259,7 +259,7 @@ class AtEnergy(Stopping):
         from_above = state.energy_start > target
         return ~state.running & from_above & (state.energy <= target + self._window(target))
 
-    def _window(self, target: Float[Array, " K"]) -> Float[Array, " K"]:
+    def _window(self, target: Array) -> Array:
         return self.tolerance * library(target).clip(target, 0, 1)
 
 
