@@ -26,7 +26,7 @@ def border(
     runs: Whole | None = None,
     seed: Whole = 0,
     loss: str = "quartic",
-    runs_per_design: Whole = RUNS_PER_DESIGN,
+    runs_per_design: Whole | None = None,
     out: Path | None = None,
     engine: Engine = HERE,
     as_json: Json = False,
@@ -61,7 +61,7 @@ def border(
     loss
         quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
     runs_per_design
-        K, the number of runs that share one sensing matrix.
+        K, the number of runs that share one sensing matrix; 16 by default.
     out
         Folder of the records; the same command resumes the computation.
     as_json
@@ -95,7 +95,7 @@ def border(
     check_drawn(n, alpha)
     runs = RUNS if runs is None else runs
     alphas = numbers(alpha or "", "alpha")
-    k = min(runs, runs_per_design)
+    k = min(runs, RUNS_PER_DESIGN if runs_per_design is None else runs_per_design)
     template = BorderPoint.model_validate(
         dict(n=n, alpha=max(alphas), seed=seed, runs=k, loss=loss)
     )
