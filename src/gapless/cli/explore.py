@@ -66,6 +66,7 @@ def explore(
     from gapless.losses import parse_loss
 
     losses, alphas = [parse_loss(name) for name in loss], numbers(alpha, "alpha")
+    # before the workers start: an α without a sample would cost all that they compute
     for one in alphas:
         Design(n=min(SIZES), alpha=one, seed=0)
     if dir is not None and not dir.is_dir():

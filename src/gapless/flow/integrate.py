@@ -107,7 +107,7 @@ class CannotResume(ValueError):
 
 
 class IntegrationState(NamedTuple):
-    """State of an integration at a save time, from which `integrate` resumes.
+    """State of an integration at a save time or on the way to one, from which `integrate` resumes.
 
     The state is in units of the loss (`gapless.flow.units`), so that it is restored bit by bit.
     """
@@ -115,6 +115,7 @@ class IntegrationState(NamedTuple):
     state: State
     start: Observables
     saved: list[Observables]
+    """Values at the save times that are done."""
 
 
 Progress = Callable[[float, int], None]
@@ -203,9 +204,10 @@ def integrate(
 
     def pause(now: Callable[[], LoopState]) -> None:
         if on_save is not None:
+            # a copy: the list grows, and the caller may keep what it was given
             on_save(lambda: IntegrationState(now().state, first, list(saved)))
 
-    follow = partial(loop.follow, pause=None if on_save is None else pause)
+    follow = partial(loop.follow, pause=pause)
     observed = []
     for time in times[len(saved) :]:
         with problem.computing():

@@ -233,13 +233,15 @@ class AtEnergy(Stopping):
             running=state.running & ~there & ~at_rest,
         )
         bracket = bracket._replace(
-            # the last overshoot is the nearest one: goals lie before it from then on
-            # without the correction of the clock, which shorter steps to a goal do not have
+            # the last overshoot is the nearest one: goals lie before it from then on. In the clock
+            # without the correction that a long step has and a step to a goal has not
             below=xp.where(past, old.t + new.h_before, bracket.below),
             energy_below=xp.where(past, new.energy, bracket.energy_below),
             speed2_below=xp.where(past, new.speed2, bracket.speed2_below),
         )
         goal = _next_goal(state, bracket)
+        # no time is left between the state and the overshoot: after a step that was taken the
+        # crossing lies later, and after one that was taken back the clock cannot resolve it
         closed = xp.isfinite(bracket.below) & ~(goal > state.t)
         state = state._replace(running=state.running & ~(closed & past))
         below, goal = (xp.where(closed, xp.inf, one) for one in (bracket.below, goal))

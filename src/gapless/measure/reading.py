@@ -28,6 +28,11 @@ NAMES = ("X", "y2", "y", "teacher", "start", "norm")
 NEWER_MAT = b"MATLAB 7.3"
 HDF5 = b"\x89HDF\r\n\x1a\n"
 ROWS_PER_BATCH = 4096
+_DAMAGED = (
+    *(OSError, EOFError, ValueError, LookupError, TypeError, OverflowError, SyntaxError),
+    *(TokenError, zipfile.BadZipFile),
+)
+"""Errors that a damaged file makes a reader raise."""
 
 
 def read_arrays(path: Path, names: Iterable[str] = NAMES) -> dict[str, np.ndarray]:
@@ -52,17 +57,11 @@ def read_arrays(path: Path, names: Iterable[str] = NAMES) -> dict[str, np.ndarra
         return reader(path, tuple(names))
     except _Refusal as error:
         raise ValueError(f"{shown(path)} {error}") from None
-    # what a damaged file makes a reader raise; none of it may be more than a line
+    # none of it may be more than a line
     except _DAMAGED as error:
         raise ValueError(f"{shown(path)} cannot be read ({reason(error)}); write it anew") from None
     except (MemoryError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{shown(path)} cannot be read ({reason(error)})") from None
-
-
-_DAMAGED = (
-    *(OSError, EOFError, ValueError, LookupError, TypeError, OverflowError, SyntaxError),
-    *(TokenError, zipfile.BadZipFile),
-)
 
 
 class _Refusal(ValueError):

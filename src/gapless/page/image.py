@@ -118,7 +118,7 @@ def save(picture: Picture, *paths: Path, dpi: float = 150, size: Print = PLAIN) 
 
 
 def _write(figure: Figure, sink: io.BytesIO, kind: str, dpi: float = 100) -> None:
-    """Write a figure as `Figure.savefig` does, which draws it twice to have it once."""
+    """Write a figure as `Figure.savefig` does, with one drawing where that makes two."""
     figure.dpi = dpi  # vector files leave their own behind
     canvas: Any = get_registered_canvas_class(kind)(figure)
     getattr(canvas, f"print_{kind}")(sink, metadata=UNDATED.get(kind))

@@ -266,7 +266,6 @@ def _labels(y2: Any, y: Any, m: int, n: int) -> np.ndarray:
     # their mean square is the estimate of ρ²
     if not np.atleast_2d(values).any(axis=1).all():
         raise ValueError(f"{name}: all labels of a run vanish; they must come from a signal")
-    # squares of the intensities' roots are the intensities
     _check_size(name, np.atleast_2d(values).max(axis=1), "labels of up to")
     return values
 
