@@ -11,6 +11,7 @@ from gapless.algorithms import spectral_estimate
 from gapless.design import Design
 from gapless.draws import at_once
 from gapless.hessian import hessian_matrix, lowest_eigenpairs, top_sample_share
+from gapless.linalg import products as products_of_many
 from gapless.linalg import through_rows, times, times_transpose
 from gapless.losses import amplitude, normalised, quartic
 from gapless.measure.border import planted_border
@@ -127,20 +128,23 @@ def test_more_runs_leave_the_first_as_they_were():
 
 
 @pytest.mark.parametrize(("runs", "each"), [(2, 3), (5, 3), (11, 1), (2, 9)])
-def test_products_of_linalg_are_those_of_the_matrix_in_both_libraries(runs, each):
-    """In NumPy some runs are transformed at a time, which none of these counts divides."""
+def test_products_of_linalg_are_those_of_the_matrix_in_both_libraries(runs, each, monkeypatch):
+    """In NumPy runs are transformed and samples weighed by parts, whose sizes divide no count."""
+    monkeypatch.setattr(products_of_many, "WEIGHED", 100)
     x = draw_transforms(KEY, "fast", 60, 20, "float32")
     matrix, v, d = np.asarray(x), vectors(runs, each, 20), vectors(runs, 60)
-    expected = np.einsum("kpm,mn->kpn", v @ matrix.T * d[:, None], matrix)
+    images = v @ matrix.T
+    expected = np.einsum("kpm,mn->kpn", images * d[:, None], matrix)
 
     def products(x, block, weight):
-        _, both = through_rows(lambda image, d: (image, image * d), x, weight, block)
-        return both, times_transpose(block[0], x), times(weight, x)
+        sums, both = through_rows(lambda image, d: (image, image * d), x, weight, block)
+        return sums, both, times_transpose(block[0], x), times(weight, x)
 
     compiled = x.map(jnp.asarray)
     for library, given, compute in ((np, x, products), (jnp, compiled, jax.jit(products))):
         block, weight = library.asarray(v, "float32"), library.asarray(d, "float32")
-        found, labels, combined = compute(given, block, weight)
+        sums, found, labels, combined = compute(given, block, weight)
+        np.testing.assert_allclose(sums, images.sum(axis=2), atol=5e-5)
         np.testing.assert_allclose(found, expected, atol=2e-5)
         np.testing.assert_allclose(labels, v[0] @ matrix.T, atol=1e-5)
         np.testing.assert_allclose(combined, d @ matrix, atol=1e-5)

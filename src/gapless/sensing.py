@@ -121,11 +121,11 @@ class TransformSensing:
             image = _put(image, self.place, _scaled(spectrum, self.singular_values))
         return _transform(_scaled(_transform(_scaled(image, self.middle)), self.outer))
 
-    def times(self, r: Float[Array, "... M"]) -> Float[Array, "... N"]:
-        """Return r X."""
+    def times(self, r: Float[Array, "... M"], *, ours: bool = False) -> Float[Array, "... N"]:
+        """Return r X; r may be overwritten if it is `ours`."""
         xp, (m, n) = library(r), self.shape
         # Cᵀ is the inverse of C, and all factors come in reverse order
-        image = _scaled(_inverse(_scaled(_inverse(r, ours=False), self.outer)), self.middle)
+        image = _scaled(_inverse(_scaled(_inverse(r, ours=ours), self.outer)), self.middle)
         if m < n:
             spectrum = xp.zeros((*r.shape[:-1], n), r.dtype)
             spectrum = _put(spectrum, self.place, _scaled(image, self.singular_values))

@@ -38,6 +38,9 @@ A batch that the caches hold is faster; ms a run of a gradient at α = 7.5, all 
 time (the least of 3 to 40, in turns): N = 1024, K = 32: 0.30, 0.23, 0.24, 0.46; 4096: 1.33, 0.89,
 0.97, 1.56; 16,384: 4.9, 4.3, 4.2, 4.6; 65,536, K = 16: 22.5, 21.4, 21.0, 26.4; 262,144, K = 8: 140,
 127, 132, 122."""
+WEIGHED = 2**16
+"""Number of products with an X of transforms in one call of a loss, in NumPy: its intermediate
+arrays then stay in the caches, and no new memory is asked for."""
 TALL_UNTIL = 4
 """Smallest N/K at which labels ŷ are computed as X Wᵀ, (M, K), and not as W Xᵀ, (K, M).
 GFLOP/s of a gradient by the two (AVX-512): N = 256, K = 16: 190, 158; 64: 207, 193; 128: 193, 205;
@@ -257,9 +260,18 @@ def _by_transforms(
     weigh: Weigh, x: TransformSensing, samples: Array, v: Array
 ) -> tuple[Array, Array]:
     """Return the sums of `through_rows` for an X by its transforms, all vectors in one batch."""
-    cost, weight = weigh(x.times_transpose(v), samples[:, None])
-    # in NumPy losses may answer in float64
-    return cost.sum(axis=2).astype(v.dtype), x.times(weight.astype(v.dtype))
+    images = x.times_transpose(v)
+    if library(v) is not np:
+        cost, weight = weigh(images, samples[:, None])
+        return cost.sum(axis=2), x.times(weight)
+    sums, step = np.zeros(v.shape[:2], v.dtype), max(1, WEIGHED // (v.shape[0] * v.shape[1]))
+    for first in range(0, samples.shape[1], step):
+        some = slice(first, first + step)
+        cost, weight = weigh(images[:, :, some], samples[:, None, some])
+        sums += cost.sum(axis=2)
+        # in the place of the products, and in their precision: losses may answer in float64
+        images[:, :, some] = weight
+    return sums, x.times(images, ours=True)
 
 
 def _transformed_at_once(m: int) -> int:
