@@ -18,7 +18,7 @@ from scipy.stats import t
 
 from gapless.analyse.landscape import Band
 from gapless.analyse.plateaus import energy_limits
-from gapless.figures.band import EXPERIMENT, SIZES, Landscape, Source, source_of, tables
+from gapless.figures.band import EXPERIMENT, SIZES, EndOfDescent, Landscape, source_of, tables
 from gapless.measure.landscape import LandscapePoint
 from gapless.page.image import save
 
@@ -36,7 +36,7 @@ def kept_runs() -> pd.DataFrame:
     return runs.assign(energy=runs["mean"], error=error, energy_1rsb=runs.theory)
 
 
-def kept_energies(band: Band, runs: pd.DataFrame, limits: pd.DataFrame) -> list[Source]:
+def kept_energies(band: Band, runs: pd.DataFrame, limits: pd.DataFrame) -> list[EndOfDescent]:
     """Return the energies at which descent ends: of runs, their limits, and the sets of `late`."""
     found = [
         source_of(band, f"runs, N = {n}", float(str(n)), int(here.runs.min()), here)

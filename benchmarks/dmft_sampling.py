@@ -12,7 +12,7 @@ pin_threads()
 import numpy as np
 
 from gapless.losses import quartic
-from gapless.theory.dmft import Dynamics, Ensemble, GradientDescent, solve
+from gapless.theory.dmft import Dynamics, GradientDescent, PathDraws, solve
 
 SETS = 24
 NAMES = ("energy", "mu", "correlation_0")
@@ -24,7 +24,7 @@ def curves(paths: int, sampling: str = "sobol", step: float = 0.01, residual: fl
     for replica in range(SETS):
         one = solve(
             Dynamics(quartic, 10.0),
-            Ensemble(paths, 7, replica, sampling),
+            PathDraws(paths, 7, replica, sampling),
             GradientDescent(step),
             (0.0, 0.2, 1.0),
             residual=residual,

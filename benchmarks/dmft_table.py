@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from gapless.losses import quartic
-from gapless.theory.dmft import Dynamics, Ensemble, GradientDescent, combine, solve
+from gapless.theory.dmft import Dynamics, GradientDescent, PathDraws, combine, solve
 
 OUT, PATHS, SETS = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 LABELS, _, START = sys.argv[4].partition(":")
@@ -29,7 +29,7 @@ dynamics = Dynamics(quartic, 10.0, labels, overlap, waiting)
 times = 0.01 * np.arange(101)
 theory = combine(
     [
-        solve(dynamics, Ensemble(PATHS, 1, index), GradientDescent(0.01), times)
+        solve(dynamics, PathDraws(PATHS, 1, index), GradientDescent(0.01), times)
         for index in range(SETS)
     ]
 )

@@ -22,7 +22,7 @@ from gapless.losses import Loss, parse_loss
 from gapless.measure.history import History, snapshot_times
 from gapless.measure.spectra import theory_of
 from gapless.problem import draw_problem
-from gapless.theory.dmft import Dynamics, Ensemble, GradientFlow, Run
+from gapless.theory.dmft import Dynamics, GradientFlow, PathDraws, Run
 from gapless.theory.dmft.hessian import hessian_spectrum
 
 
@@ -95,7 +95,7 @@ def at_infinity(
     """
     dynamics = Dynamics(loss, alpha, "teacher", overlap)
     times = np.linspace(0.0, 1.0, 201)
-    run = Run.begin(dynamics, Ensemble(paths, 0, replica), GradientFlow(), times)
+    run = Run.begin(dynamics, PathDraws(paths, 0, replica), GradientFlow(), times)
     rows = []
     while not run.is_finished and run.state.signed_overlap < levels[-1]:
         near = np.abs(run.state.signed_overlap - levels).min() < 0.06

@@ -6,8 +6,8 @@ from scipy import stats
 from gapless.losses import Loss, quartic
 from gapless.theory.dmft import (
     Dynamics,
-    Ensemble,
     GradientDescent,
+    PathDraws,
     solve,
 )
 
@@ -26,7 +26,7 @@ bounded = Loss(
 
 def descent(alpha, step, steps, paths=2048, replica=0, loss=quartic, **more):
     dynamics, times = Dynamics(loss, alpha, **more), step * np.arange(steps + 1)
-    return solve(dynamics, Ensemble(paths, 0, replica), GradientDescent(step), times)
+    return solve(dynamics, PathDraws(paths, 0, replica), GradientDescent(step), times)
 
 
 def finished(run):

@@ -31,13 +31,13 @@ ROUNDING = 2e-6
 @pytest.mark.parametrize(("n", "alpha", "runs"), SHAPES)
 def test_draws_in_numpy_are_the_compiled_ones(n: int, alpha: float, runs: int) -> None:
     design = Design(n, alpha, seed=3, index=1, runs=runs)
-    at_once = Design(n, alpha, seed=3, index=1, runs=runs, in_numpy=True)
+    in_numpy = Design(n, alpha, seed=3, index=1, runs=runs, in_numpy=True)
     for name in ("sensing_matrix", "teacher", "start", "gaussian_labels", "label_noise"):
-        found, expected = getattr(at_once, name)(), np.asarray(getattr(design, name)())
+        found, expected = getattr(in_numpy, name)(), np.asarray(getattr(design, name)())
         assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
         np.testing.assert_allclose(found, expected, rtol=ROUNDING, atol=1e-7, err_msg=name)
     labels = np.asarray(design.gaussian_labels())
-    np.testing.assert_array_equal(at_once.shuffle(labels), np.asarray(design.shuffle(labels)))
+    np.testing.assert_array_equal(in_numpy.shuffle(labels), np.asarray(design.shuffle(labels)))
 
 
 def test_a_block_that_reaches_past_the_end_leaves_the_rows_before_it() -> None:
@@ -71,7 +71,7 @@ def test_the_flow_in_numpy_is_the_compiled_one(loss, stop) -> None:
     solver, times = GradientFlow(tolerance=1e-3), [0.05, 0.1, 0.2]
     expected, found = (
         integrate(one, design.start(), 0.2, solver=solver, stop=stop, save_at=times)
-        for one in (problem, problem.at_once())
+        for one in (problem, problem.to_numpy())
     )
     assert found.outcome == expected.outcome
     np.testing.assert_array_equal(found.gradients, expected.gradients)

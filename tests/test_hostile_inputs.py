@@ -22,7 +22,7 @@ import gapless.linalg as lin
 from gapless import theory
 from gapless.channels import preprocessing, trimmed, weak_optimal
 from gapless.design import Design
-from gapless.draws import at_once
+from gapless.draws import by_numpy
 from gapless.flow import integrate
 from gapless.generalisation import generalisation_error
 from gapless.labels import LabelLaw
@@ -314,7 +314,7 @@ case("warm_states: twice the same", alg.warm_states, TEACHER, TEACHER, 0.3)
 BAD_T = preprocessing("weak", 1.0).__class__("bad", lambda y: y / 0.0, ())
 case("spectral_estimate: transform", alg.spectral_estimate, PROBLEM, key=KEY, transform=BAD_T)
 
-FAST = draw_transforms(at_once.key(0, ()), "fast", M, N, "float64")
+FAST = draw_transforms(by_numpy.key(0, ()), "fast", M, N, "float64")
 case("Design: sensing", Design, N, 3, 0, sensing="sparse")
 for name, change in {
     "singular_values": {"singular_values": FAST.singular_values[1:]},

@@ -9,7 +9,7 @@ import pytest
 
 from gapless.algorithms import spectral_estimate
 from gapless.design import Design
-from gapless.draws import at_once
+from gapless.draws import by_numpy
 from gapless.hessian import hessian_matrix, lowest_eigenpairs, top_sample_share
 from gapless.linalg import products as products_of_many
 from gapless.linalg import through_rows, times, times_transpose
@@ -28,7 +28,7 @@ from gapless.sensing import (
 )
 from sampling import SIGMAS
 
-KEY = at_once.key(0, (1,))
+KEY = by_numpy.key(0, (1,))
 # more samples than dimensions, fewer, as many, and lengths that are prime
 SHAPES = [(120, 24), (17, 24), (24, 24), (101, 23)]
 ROUNDING = 1e-12  # of float64 over a few transforms of some hundred numbers
@@ -175,7 +175,7 @@ def test_a_problem_takes_an_operator_from_outside():
 def test_an_evaluation_is_that_of_the_matrix_in_the_precision_of_the_problem(loss):
     design = Design(n=24, alpha=5, seed=0, runs=3, in_numpy=True, sensing="fast")
     fast = draw_problem(design, "shuffled", loss)
-    dense = replace(fast, sensing=np.asarray(fast.sensing)).at_once()
+    dense = replace(fast, sensing=np.asarray(fast.sensing)).to_numpy()
     w = design.start()
     for one, other in zip(fast.evaluate(w), dense.evaluate(w), strict=True):
         assert one.dtype == other.dtype == "float32"

@@ -144,7 +144,7 @@ def library(array: Any) -> Any:
     return np if isinstance(array, np.ndarray | np.generic) else jnp
 
 
-def at_once(function: Callable[..., Any]) -> Callable[..., Any]:
+def uncompiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the original function of a `compiled` one, for NumPy arrays."""
     return vars(function)["__wrapped__"]
 

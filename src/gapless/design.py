@@ -18,7 +18,7 @@ import numpy as np
 
 from gapless.amounts import memory
 from gapless.arrays import Array, jnp
-from gapless.draws import at_once, compiled
+from gapless.draws import by_jax, by_numpy
 from gapless.flags import as_ever
 from gapless.inputs import Field, check_field, number, whole
 from gapless.sensing import (
@@ -140,19 +140,19 @@ class Design:
 
     @property
     def _draws(self) -> Any:
-        return at_once if self.in_numpy else compiled
+        return by_numpy if self.in_numpy else by_jax
 
     def key(self, name: str) -> Array:
         """Return the key of the child `name`: seed → N → M → design → name."""
         # N and M, not α: designs of one shape are one, however α was written
         key = self._key(name)
-        return key if self.in_numpy else compiled.wrapped(key)
+        return key if self.in_numpy else by_jax.wrapped(key)
 
-    def _key(self, name: str) -> at_once.Key:
+    def _key(self, name: str) -> by_numpy.Key:
         # a name of its own: complex draws of one shape are no real ones with others appended
         path = name if self.field == "real" else f"complex {name}"
         children = (self.n, self.m, self.index, crc32(path.encode()))
-        return at_once.key(self.seed, children)
+        return by_numpy.key(self.seed, children)
 
     def sensing_matrix(self, dtype: str = "float32") -> SensingMatrix:
         """Draw the sensing matrix X: rows of unit norm on average.
@@ -171,7 +171,7 @@ class Design:
             if self.in_numpy:
                 dense[first : first + ROWS_PER_BLOCK] = block
             else:
-                dense = compiled.placed(dense, block, first)
+                dense = by_jax.placed(dense, block, first)
         return dense
 
     def sensing_blocks(self) -> Iterator[Float32[Array, "B N"]]:
@@ -222,8 +222,8 @@ class Design:
     def signs(self, run: int, count: int) -> Float32[np.ndarray, "S M"]:
         """Draw `count` vectors of signs ±1, one sign for each label of a run."""
         # in NumPy on both routes: they are made once, and cost little
-        own = at_once.fold_in(self._key("signs"), np.array(run, np.uint32))
-        drawn = at_once.bits(own, 0, count * self.m) & np.uint32(1)
+        own = by_numpy.fold_in(self._key("signs"), np.array(run, np.uint32))
+        drawn = by_numpy.bits(own, 0, count * self.m) & np.uint32(1)
         return (2 * drawn.astype(np.float32) - 1).reshape(count, self.m)
 
     def shuffle(self, labels: Float[Array, "K M"]) -> Float[Array, "K M"]:

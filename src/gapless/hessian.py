@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import scipy.linalg
 
-from gapless.arrays import Array, at_once, compiled, jax, jnp, library, pytree
+from gapless.arrays import Array, compiled, jax, jnp, library, pytree, uncompiled
 from gapless.flags import as_ever
 from gapless.inputs import number, real_array, shaped, whole
 from gapless.linalg import (
@@ -95,7 +95,7 @@ def hessian_operator(
     w = problem.states(w)
     with problem.computing():
         # compiled apart: what returns X from a compiled function copies it
-        curvature, mu = (at_once(_curvature) if problem.in_numpy else _curvature)(problem, w)
+        curvature, mu = (uncompiled(_curvature) if problem.in_numpy else _curvature)(problem, w)
         if problem.in_numpy:  # where losses may answer in float64
             curvature, mu = curvature.astype(problem.dtype), mu.astype(problem.dtype)
         if not (np.isfinite(mu).all() and np.isfinite(curvature).all()):
@@ -134,7 +134,7 @@ def hessian_matrix(
     # in NumPy: nothing is compiled for products that are made once
     state = np.asarray(problem.states(w))[run : run + 1]
     # of one run, so that the labels of the others are not computed for it
-    one = problem.at_once().of_runs(np.array([run]))
+    one = problem.to_numpy().of_runs(np.array([run]))
     operator = hessian_operator(one, state, deflate_radial=deflate_radial)
     deflated: list[Deflated] = []
     while isinstance(operator, Deflated):
@@ -318,7 +318,7 @@ def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[
     if isinstance(problem.sensing, TransformSensing):
         return _top_of_transforms(problem.sensing.map(np.asarray), np.asarray(vectors))
     if problem.in_numpy:
-        return at_once(_top_sample_share)(problem, vectors)
+        return uncompiled(_top_sample_share)(problem, vectors)
     with precision(problem.dtype):
         return _top_sample_share(problem, vectors)
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from gapless.arrays import Array, is_traced, jax, library, pytree
-from gapless.draws import at_once
+from gapless.draws import by_numpy
 from gapless.inputs import shaped
 from gapless.shapes import Float, Int
 
@@ -142,8 +142,8 @@ class TransformSensing:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Return X as a matrix: N transforms, and M N numbers."""
         del copy
-        at_once = self.map(np.asarray)
-        columns = at_once.times_transpose(np.eye(self.shape[1], dtype=self.dtype))
+        in_numpy = self.map(np.asarray)
+        columns = in_numpy.times_transpose(np.eye(self.shape[1], dtype=self.dtype))
         return np.ascontiguousarray(columns.T, dtype)
 
 
@@ -262,10 +262,10 @@ def in_ensemble(ensemble: Ensemble, block: Float[Array, "B N"]) -> Float[Array, 
 
 
 def draw_transforms(
-    key: at_once.Key, ensemble: Ensemble, m: int, n: int, dtype: str
+    key: by_numpy.Key, ensemble: Ensemble, m: int, n: int, dtype: str
 ) -> TransformSensing:
     """Draw the X of an ensemble of transforms from children 0 … 4 of a key; in NumPy."""
-    children = at_once.fold_in(key, np.arange(5, dtype=np.uint32))
+    children = by_numpy.fold_in(key, np.arange(5, dtype=np.uint32))
     rank = min(m, n)
     if ensemble == "orthogonal":
         singular = np.full(rank, (m / rank) ** 0.5)
@@ -309,13 +309,13 @@ def gaussian_singular_values(m: int, n: int) -> Float[np.ndarray, " R"]:
     return np.sqrt(squared * (m / squared.sum()))
 
 
-def _order(key: at_once.Key, count: int) -> Int[np.ndarray, " count"]:
+def _order(key: by_numpy.Key, count: int) -> Int[np.ndarray, " count"]:
     """Return the numbers below `count` in random order."""
-    return at_once.permuted(key, np.arange(count, dtype=float)[None])[0].astype(np.int32)
+    return by_numpy.permuted(key, np.arange(count, dtype=float)[None])[0].astype(np.int32)
 
 
-def _signs(key: at_once.Key, count: int) -> Float[np.ndarray, " count"]:
-    return 1.0 - 2.0 * (at_once.bits(key, 0, count) & np.uint32(1))
+def _signs(key: by_numpy.Key, count: int) -> Float[np.ndarray, " count"]:
+    return 1.0 - 2.0 * (by_numpy.bits(key, 0, count) & np.uint32(1))
 
 
 def _transform(v: Array) -> Array:

@@ -28,8 +28,8 @@ _LIBRARIES = sys.stdlib_module_names | {"gapless"}
 
 
 @dataclass(frozen=True)
-class Source:
-    """Source text of one module.
+class ModuleText:
+    """ModuleText text of one module.
 
     Parameters
     ----------
@@ -61,11 +61,11 @@ class Program:
     module
         Name of the requested module.
     sources
-        Source texts by name; the module's own is among them.
+        ModuleText texts by name; the module's own is among them.
     """
 
     module: str
-    sources: dict[str, Source]
+    sources: dict[str, ModuleText]
 
     @property
     def digest(self) -> str:
@@ -128,21 +128,21 @@ def loaded(module: str, digest: str) -> ModuleType | None:
     return _loaded.get((module, digest))
 
 
-def _stands(source: Source) -> bool:
+def _stands(source: ModuleText) -> bool:
     try:
         return source.path.read_bytes() == source.text
     except OSError:
         return False
 
 
-def _found(module: str) -> Source:
+def _found(module: str) -> ModuleText:
     """Return the text of the requested module, from the current folder or Python's search path."""
     if module == "__main__":
         raise ValueError("loss: __main__ is no module that can be read again; put it in a file")
     here = Path(os.getcwd(), *module.split("."))
     for path, package in ((here / "__init__.py", True), (here.with_name(f"{here.name}.py"), False)):
         if path.is_file():
-            return Source(path, path.read_bytes(), package)
+            return ModuleText(path, path.read_bytes(), package)
     spec = _spec(module)
     if spec is None:
         raise ValueError(f"loss: cannot import {module}: no such module here or installed")
@@ -151,7 +151,7 @@ def _found(module: str) -> Source:
     return source
 
 
-def _own(name: str, module: str) -> Source | None:
+def _own(name: str, module: str) -> ModuleText | None:
     """Return the text of an imported module of the user's; None for a library's module."""
     top = name.partition(".")[0]
     if top != module.partition(".")[0]:
@@ -181,12 +181,12 @@ def _spec(name: str) -> importlib.machinery.ModuleSpec | None:
     return spec
 
 
-def _text_of(spec: importlib.machinery.ModuleSpec) -> Source | None:
+def _text_of(spec: importlib.machinery.ModuleSpec) -> ModuleText | None:
     if not spec.origin or not spec.origin.endswith(".py"):
         return None
     path = Path(spec.origin)
     package = spec.submodule_search_locations is not None
-    return Source(path, path.read_bytes(), package) if path.is_file() else None
+    return ModuleText(path, path.read_bytes(), package) if path.is_file() else None
 
 
 def _is_library(path: Path) -> bool:
@@ -202,7 +202,7 @@ def _parents(module: str) -> list[str]:
     return [".".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
-def _imports(module: str, source: Source) -> list[str]:
+def _imports(module: str, source: ModuleText) -> list[str]:
     """Return the names of all modules that a text imports, at its top or inside functions."""
     try:
         tree = ast.parse(source.text)
@@ -225,7 +225,7 @@ def _imports(module: str, source: Source) -> list[str]:
 class _Text(importlib.machinery.SourceFileLoader):
     """Loader of a module from text in memory, without a cache of byte code."""
 
-    def __init__(self, name: str, source: Source) -> None:
+    def __init__(self, name: str, source: ModuleText) -> None:
         super().__init__(name, str(source.path))
         self._text = source.text
 
@@ -238,7 +238,7 @@ class _Text(importlib.machinery.SourceFileLoader):
 class _Texts:
     """Finder of the modules of a program in its texts."""
 
-    def __init__(self, sources: dict[str, Source]) -> None:
+    def __init__(self, sources: dict[str, ModuleText]) -> None:
         self._sources = sources
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
@@ -255,7 +255,7 @@ class _Texts:
 
 
 @contextmanager
-def _served(sources: dict[str, Source]) -> Iterator[None]:
+def _served(sources: dict[str, ModuleText]) -> Iterator[None]:
     """Import the modules of a program from its texts.
 
     Modules that were imported before are restored afterwards. The others stay, for imports inside

@@ -195,7 +195,7 @@ def test_without_the_sphere_axes_are_arbitrary_and_lengths_are_not():
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(48, 48)))[0]
     turned = Problem(
         free.sensing @ turn, free.labels, free.teacher @ turn, free.loss, sphere=False
-    ).at_once()
+    ).to_numpy()
     start = 0.7 * FREE.start().astype(float)
     here = integrate(free, start, 0.05)
     there = integrate(turned, start @ turn, 0.05)

@@ -96,7 +96,7 @@ def test_every_copy_of_a_problem_has_its_domain():
     free = draw_problem(DESIGN, sphere=False)
     copies = [
         free.of_runs(np.array([0, 2])),
-        free.at_once(),
+        free.to_numpy(),
         free.in_units_of(2.0),
         free.for_loops(),
     ]

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from gapless.algorithms.spectral import spectral_estimate
-from gapless.arrays import Array, at_once, compiled, jnp, library
+from gapless.arrays import Array, compiled, jnp, library, uncompiled
 from gapless.channels import preprocessing
 from gapless.design import Design
 from gapless.inputs import number, real_array, shaped
@@ -125,7 +125,7 @@ def warm_states(
     in_numpy = library(teacher) is np is library(random)
     with np.errstate(all="ignore") if in_numpy else precision_of(teacher, random):
         if in_numpy:
-            found = at_once(_warm_states)(teacher, random, overlap)
+            found = uncompiled(_warm_states)(teacher, random, overlap)
         else:
             found = _warm_states(jnp.asarray(teacher), jnp.asarray(random), overlap)
         if not np.isfinite(np.asarray(found)).all():

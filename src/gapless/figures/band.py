@@ -105,7 +105,7 @@ def points(scale: Scale, seed: int) -> list[LandscapePoint | MeanField | Simulat
 
 
 @dataclass(frozen=True)
-class Source:
+class EndOfDescent:
     """Energies at which descent ends, from one source.
 
     Parameters
@@ -134,7 +134,7 @@ class Landscape:
 
     states: pd.DataFrame
     band: Band | None = None
-    sources: list[Source] = field(default_factory=list)
+    sources: list[EndOfDescent] = field(default_factory=list)
 
 
 def reduce(table: pd.DataFrame) -> Landscape:
@@ -147,10 +147,10 @@ def reduce(table: pd.DataFrame) -> Landscape:
     return Landscape(states, band, [source_of(band, *one) for one in _energies(good)])
 
 
-def source_of(band: Band, name: str, n: float, size: int, energies: pd.DataFrame) -> Source:
+def source_of(band: Band, name: str, n: float, size: int, energies: pd.DataFrame) -> EndOfDescent:
     """Return a source of energies (columns ``alpha``, ``energy``, ``error``) within the band."""
     placed = in_the_band(band, energies)
-    return Source(name, n, size, placed, *loses_stability(band, placed))
+    return EndOfDescent(name, n, size, placed, *loses_stability(band, placed))
 
 
 def _energies(table: pd.DataFrame) -> list[tuple[str, float, int, pd.DataFrame]]:
@@ -272,20 +272,20 @@ def _states(found: Landscape, band: Band) -> list[Series]:
     return drawn
 
 
-def _markers(source: Source, index: int) -> dict[str, Any]:
+def _markers(source: EndOfDescent, index: int) -> dict[str, Any]:
     markers = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon")
     marker = markers[index % len(markers)]
     return dict(style="markers", colour=INK, marker=marker, legend=source.name)
 
 
-def _placed(source: Source, index: int) -> Series:
+def _placed(source: EndOfDescent, index: int) -> Series:
     rows = source.placed
     over, half = -rows.below.to_numpy(float), 2 * rows.error.to_numpy(float)
     ends = over - half, over + half, TWO_ERRORS
     return Series(source.name, rows.alpha, over, *ends, **_markers(source, index))
 
 
-def _stability(source: Source, index: int) -> Series:
+def _stability(source: EndOfDescent, index: int) -> Series:
     rows = source.placed
     border, half = rows.border.to_numpy(float), 2 * rows.border_error.to_numpy(float)
     ends = border - half, border + half, TWO_ERRORS

@@ -38,8 +38,8 @@ NONE = 1e-4
 
 
 @dataclass(frozen=True)
-class Curve:
-    """One curve: N, its α and the least number of runs at each; K, where it is not that of N."""
+class SizeByRuns:
+    """One N: its α and the least number of runs at each; K, where it is not that of N."""
 
     n: int
     alphas: tuple[float, ...]
@@ -55,41 +55,41 @@ def _alphas(first: float, last: float, count: int) -> tuple[float, ...]:
 _SMOKE = (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 11.0, 14.0)
 _DESK = (4.0, 5.0, 5.5, 6.0, 6.5, 7.0, 7.5, 8.0, 9.0, 10.0, 12.0, 14.0)
 _LARGE = (5.5, 6.0, 6.5, 7.0, 7.5, 8.0, 9.0, 14.0)
-SIZES: dict[Scale, tuple[Curve, ...]] = {
+SIZES: dict[Scale, tuple[SizeByRuns, ...]] = {
     "smoke": (
-        Curve(64, _SMOKE, 128, 64),
-        Curve(128, _SMOKE, 128, 64),
-        Curve(256, _SMOKE, 32, 32),
-        Curve(512, _SMOKE, 16, 16),
+        SizeByRuns(64, _SMOKE, 128, 64),
+        SizeByRuns(128, _SMOKE, 128, 64),
+        SizeByRuns(256, _SMOKE, 32, 32),
+        SizeByRuns(512, _SMOKE, 16, 16),
     ),
     "desk": (
-        Curve(64, _DESK, 100_000),
-        Curve(128, _DESK, 50_000),
-        Curve(256, _DESK, 20_000),
-        Curve(512, _DESK, 5_000),
-        Curve(1024, _DESK, 1_000),
+        SizeByRuns(64, _DESK, 100_000),
+        SizeByRuns(128, _DESK, 50_000),
+        SizeByRuns(256, _DESK, 20_000),
+        SizeByRuns(512, _DESK, 5_000),
+        SizeByRuns(1024, _DESK, 1_000),
     ),
     "large": (
-        Curve(64, _DESK, 10_000),
-        Curve(128, _DESK, 10_000),
-        Curve(256, _DESK, 5_000),
-        Curve(512, _DESK, 2_000),
-        Curve(1024, _DESK, 1_000),
-        Curve(2048, _LARGE, 1_024),
-        Curve(4096, _LARGE, 512),
+        SizeByRuns(64, _DESK, 10_000),
+        SizeByRuns(128, _DESK, 10_000),
+        SizeByRuns(256, _DESK, 5_000),
+        SizeByRuns(512, _DESK, 2_000),
+        SizeByRuns(1024, _DESK, 1_000),
+        SizeByRuns(2048, _LARGE, 1_024),
+        SizeByRuns(4096, _LARGE, 512),
     ),
     "paper": (
-        Curve(64, _alphas(2, 16, 29), 100_000),
-        Curve(128, _alphas(2, 16, 29), 100_000),
-        Curve(256, _alphas(2, 16, 29), 50_000),
-        Curve(512, _alphas(2, 16, 29), 50_000),
-        Curve(1024, _alphas(2, 16, 29), 20_000),
-        Curve(2048, _alphas(2, 16, 29), 10_000),
-        Curve(4096, _alphas(2, 16, 29), 10_000),
+        SizeByRuns(64, _alphas(2, 16, 29), 100_000),
+        SizeByRuns(128, _alphas(2, 16, 29), 100_000),
+        SizeByRuns(256, _alphas(2, 16, 29), 50_000),
+        SizeByRuns(512, _alphas(2, 16, 29), 50_000),
+        SizeByRuns(1024, _alphas(2, 16, 29), 20_000),
+        SizeByRuns(2048, _alphas(2, 16, 29), 10_000),
+        SizeByRuns(4096, _alphas(2, 16, 29), 10_000),
     ),
 }
 
-PAPER_NS = [curve.n for curve in SIZES["paper"]]
+PAPER_NS = [size.n for size in SIZES["paper"]]
 
 
 def points(scale: Scale, seed: int) -> list[Simulation]:

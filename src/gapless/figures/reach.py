@@ -48,7 +48,7 @@ ALPHAS_OF_RATE = (13.0, 14.0, 15.0, 16.0, 17.0, 18.0, 20.0)
 
 
 @dataclass(frozen=True)
-class Curve:
+class SizeByBudget:
     """One N: the ensemble of X, its α, and at each the number of designs and runs on a design.
 
     `budget` is the largest c that the runs are given; infinite: they are followed to rest.
@@ -72,41 +72,41 @@ _SMALL = (4.0, 4.5, 5.0, 5.5, 6.0, 6.5, 7.0, 8.0, 9.0, 10.0, 12.0)
 _LARGE = (5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 14.0)
 _HUGE = (6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 14.0)
 _RESTING = (3.5, 4.0, 4.5, 5.0, 5.5, 6.0)
-SIZES: dict[Scale, tuple[Curve, ...]] = {
+SIZES: dict[Scale, tuple[SizeByBudget, ...]] = {
     "smoke": (
-        Curve(64, "gaussian", _SMOKE, 2, 32),
-        Curve(128, "gaussian", _SMOKE, 2, 16),
-        Curve(256, "fast", _SMOKE, 2, 6),
+        SizeByBudget(64, "gaussian", _SMOKE, 2, 32),
+        SizeByBudget(128, "gaussian", _SMOKE, 2, 16),
+        SizeByBudget(256, "fast", _SMOKE, 2, 6),
     ),
     "desk": (
-        *(Curve(n, "gaussian", _SMALL, 8, 64) for n in (64, 128, 256, 512)),
-        Curve(1024, "gaussian", _SMALL, 4, 64),
-        Curve(4096, "fast", _LARGE, 2, 64),
-        *(Curve(n, "gaussian", _RESTING, 8, 64, np.inf) for n in (64, 128, 256)),
+        *(SizeByBudget(n, "gaussian", _SMALL, 8, 64) for n in (64, 128, 256, 512)),
+        SizeByBudget(1024, "gaussian", _SMALL, 4, 64),
+        SizeByBudget(4096, "fast", _LARGE, 2, 64),
+        *(SizeByBudget(n, "gaussian", _RESTING, 8, 64, np.inf) for n in (64, 128, 256)),
     ),
     "large": (
-        *(Curve(n, "gaussian", _SMALL, 16, 64) for n in (64, 128, 256, 512)),
-        Curve(1024, "gaussian", _SMALL, 12, 64),
-        Curve(2048, "gaussian", _LARGE, 8, 64),
-        Curve(4096, "gaussian", _LARGE, 6, 64),
-        Curve(4096, "fast", _LARGE, 4, 64),
-        Curve(16384, "fast", _HUGE, 4, 32),
-        Curve(65536, "fast", _HUGE, 4, 32, 0.6),
-        Curve(262144, "fast", _HUGE, 4, 16, 0.6),
-        Curve(1048576, "fast", _HUGE, 4, 4, 0.6),
+        *(SizeByBudget(n, "gaussian", _SMALL, 16, 64) for n in (64, 128, 256, 512)),
+        SizeByBudget(1024, "gaussian", _SMALL, 12, 64),
+        SizeByBudget(2048, "gaussian", _LARGE, 8, 64),
+        SizeByBudget(4096, "gaussian", _LARGE, 6, 64),
+        SizeByBudget(4096, "fast", _LARGE, 4, 64),
+        SizeByBudget(16384, "fast", _HUGE, 4, 32),
+        SizeByBudget(65536, "fast", _HUGE, 4, 32, 0.6),
+        SizeByBudget(262144, "fast", _HUGE, 4, 16, 0.6),
+        SizeByBudget(1048576, "fast", _HUGE, 4, 4, 0.6),
         # twice as long, at the α nearest to one half
-        Curve(65536, "fast", (6.0, 7.0, 8.0), 4, 16),
-        Curve(262144, "fast", (6.5, 7.5, 8.5), 4, 16),
-        Curve(1048576, "fast", (7.0, 8.0, 9.0), 4, 4),
-        *(Curve(n, "gaussian", _RESTING, 8, 64, np.inf) for n in (64, 128, 256, 512)),
+        SizeByBudget(65536, "fast", (6.0, 7.0, 8.0), 4, 16),
+        SizeByBudget(262144, "fast", (6.5, 7.5, 8.5), 4, 16),
+        SizeByBudget(1048576, "fast", (7.0, 8.0, 9.0), 4, 4),
+        *(SizeByBudget(n, "gaussian", _RESTING, 8, 64, np.inf) for n in (64, 128, 256, 512)),
     ),
     "paper": (
-        *(Curve(n, "gaussian", _SMALL, 64, 64) for n in (64, 128, 256, 512, 1024)),
-        *(Curve(n, "gaussian", _LARGE, 32, 64) for n in (2048, 4096)),
-        Curve(4096, "fast", _LARGE, 32, 64),
-        *(Curve(n, "fast", _HUGE, 16, 32) for n in (16384, 65536, 262144)),
-        Curve(1048576, "fast", _HUGE, 16, 8),
-        *(Curve(n, "gaussian", _RESTING, 32, 64, np.inf) for n in (64, 128, 256, 512, 1024)),
+        *(SizeByBudget(n, "gaussian", _SMALL, 64, 64) for n in (64, 128, 256, 512, 1024)),
+        *(SizeByBudget(n, "gaussian", _LARGE, 32, 64) for n in (2048, 4096)),
+        SizeByBudget(4096, "fast", _LARGE, 32, 64),
+        *(SizeByBudget(n, "fast", _HUGE, 16, 32) for n in (16384, 65536, 262144)),
+        SizeByBudget(1048576, "fast", _HUGE, 16, 8),
+        *(SizeByBudget(n, "gaussian", _RESTING, 32, 64, np.inf) for n in (64, 128, 256, 512, 1024)),
     ),
 }
 
@@ -115,18 +115,18 @@ def points(scale: Scale, seed: int) -> list[Simulation]:
     """Return the designs of every N and α of a scale, first designs first."""
     return [
         Simulation(
-            n=curve.n,
+            n=size.n,
             alpha=alpha,
             seed=seed,
             index=index,
-            runs=curve.runs,
-            t_max=curve.t_max,
-            sensing=curve.sensing,
+            runs=size.runs,
+            t_max=size.t_max,
+            sensing=size.sensing,
             in_numpy=in_numpy(scale),
         )
-        for curve in SIZES[scale]
-        for index in range(curve.designs)
-        for alpha in curve.alphas
+        for size in SIZES[scale]
+        for index in range(size.designs)
+        for alpha in size.alphas
     ]
 
 

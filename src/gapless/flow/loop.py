@@ -34,7 +34,7 @@ SMALLEST_BATCH = 16
 """Number of runs below which a product with X costs nearly the same for any number of runs."""
 
 
-def _at_once_in_numpy(**options: Any) -> Callable[[Program], Program]:
+def _compiled_unless_in_numpy(**options: Any) -> Callable[[Program], Program]:
     """Return a decorator that compiles a function, except for problems in NumPy."""
 
     def decorate(function: Program) -> Program:
@@ -52,7 +52,7 @@ def _at_once_in_numpy(**options: Any) -> Callable[[Program], Program]:
     return decorate
 
 
-@_at_once_in_numpy(static_argnames="solver")
+@_compiled_unless_in_numpy(static_argnames="solver")
 def initial_state(problem: Problem, start: Float[Array, "K N"], solver: Solver) -> State:
     """Return the state at t = 0 of runs from `start`, which is put into the domain."""
     # what is called a start may be as long as a unit vector (`Problem.states`)
@@ -213,7 +213,7 @@ def _with_rows(rows: np.ndarray, column: Array, new: Array) -> np.ndarray:
     return found
 
 
-@_at_once_in_numpy(static_argnames=("solver", "least"))
+@_compiled_unless_in_numpy(static_argnames=("solver", "least"))
 def _some_steps(
     problem: Problem,
     carried: LoopState,

@@ -251,7 +251,7 @@ def through_rows(
         sums, totals = (np.concatenate(part) for part in zip(*parts, strict=True))
         return sums, totals
     if library(v) is np is library(x):
-        return _at_once(weigh, x, samples, v)
+        return _through_blocks(weigh, x, samples, v)
     with precision_of(v):
         return _through_rows(weigh, x, samples, v)
 
@@ -279,7 +279,7 @@ def _transformed_at_once(m: int) -> int:
     return next((vectors for vectors, largest in TRANSFORMED if m <= largest), 1)
 
 
-def _at_once(
+def _through_blocks(
     weigh: Weigh, x: np.ndarray, samples: np.ndarray, v: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the sums of `through_rows`, in NumPy."""

@@ -65,7 +65,7 @@ class CrossingPoint(DesignPoint):
         object.__setattr__(self, "loss", name_for_runs(self.loss, "float32"))
 
     @property
-    def at_once(self) -> bool:
+    def computed_in_numpy(self) -> bool:
         """Whether the runs are followed in NumPy."""
         return self.in_numpy or transforms_in_numpy(self.sensing, parse_loss(self.loss))
 

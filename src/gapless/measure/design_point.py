@@ -76,10 +76,12 @@ class DesignPoint(Point):
         """Design of the runs."""
         # drawn anew by whoever asks: a point is parameters, and travels to workers
         shape = self.n, self.alpha, self.seed, self.index, self.runs
-        return Design(*shape, in_numpy=self.at_once, sensing=self.sensing, field=self.field)
+        return Design(
+            *shape, in_numpy=self.computed_in_numpy, sensing=self.sensing, field=self.field
+        )
 
     @property
-    def at_once(self) -> bool:
+    def computed_in_numpy(self) -> bool:
         """Whether the runs are computed in NumPy, by request or because it is faster."""
         return self.in_numpy
 
@@ -90,7 +92,7 @@ class DesignPoint(Point):
 
     def priced(self, flops: float, size: float, program: Hashable = None) -> Cost:
         """Return the cost for a number of operations and bytes; NumPy needs no program."""
-        if self.design.of_transforms and self.at_once:
+        if self.design.of_transforms and self.computed_in_numpy:
             return Cost(flops, size)
         if self.in_numpy:
             return Cost(NUMPY_IS_SLOWER * flops, size)

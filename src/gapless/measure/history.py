@@ -55,7 +55,7 @@ class History:
         Raises ``ValueError`` as `Problem.of_runs` does, and for states of other shapes.
         """
         index = problem.run_index(run)
-        one = problem.at_once().of_runs(np.array([index]))
+        one = problem.to_numpy().of_runs(np.array([index]))
         empty = cls(one, np.zeros((0, one.n)), np.zeros((0, one.m)), np.zeros((0, one.m)))
         signal = [np.asarray(one.teacher)[0]] if one.has_signal and one.teacher is not None else []
         first = np.asarray(problem.states(start))[index]

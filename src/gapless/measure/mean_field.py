@@ -14,9 +14,9 @@ from gapless.measure.checkpoint import Checkpoint
 from gapless.measure.point import Cost, Point
 from gapless.theory.dmft import (
     Dynamics,
-    Ensemble,
     GradientDescent,
     GradientFlow,
+    PathDraws,
     Run,
     Solution,
 )
@@ -111,7 +111,7 @@ class MeanField(Point):
             )
         # losses and paths have checks of their own: refused here, not after minutes on a worker
         _ = self.dynamics
-        self.ensemble.check_dimension(self.alpha)
+        self.draws.check_dimension(self.alpha)
         return self
 
     @property
@@ -144,9 +144,9 @@ class MeanField(Point):
         return Dynamics(loss, self.alpha, self.labels, self.overlap, waiting)
 
     @property
-    def ensemble(self) -> Ensemble:
+    def draws(self) -> PathDraws:
         """Sampled paths."""
-        return Ensemble(self.paths, self.seed, self.replica, self.sampling)
+        return PathDraws(self.paths, self.seed, self.replica, self.sampling)
 
     @property
     def bytes(self) -> float:
@@ -224,7 +224,7 @@ def solution_of(point: MeanField, progress: Callable[[float], object] = lambda _
     `progress` is called with increments of `MeanField.traffic`. Raises `Unstable`.
     """
     checkpoint = Checkpoint(point)
-    run = Run.begin(point.dynamics, point.ensemble, point.solver, point.save_at)
+    run = Run.begin(point.dynamics, point.draws, point.solver, point.save_at)
     if (found := checkpoint.read()) is not None:
         try:
             run = run.with_packed(found)

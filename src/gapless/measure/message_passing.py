@@ -101,7 +101,7 @@ class AMPPoint(DesignPoint):
         estimate = np.asarray(found.estimate)
         whole_runs = np.asarray(np.isfinite(estimate).all(axis=1) & estimate.any(axis=1))
         state = normalise(np.where(whole_runs[:, None], estimate, np.asarray(start)))
-        energy = np.asarray(problem.at_once().energy(state), float)
+        energy = np.asarray(problem.to_numpy().energy(state), float)
         overlap = found.overlap[:, -1]
         ended = outcomes(
             overlap=overlap,

@@ -123,7 +123,7 @@ class NoisyDescent(DesignPoint):
             self.design, self.labels, loss, self.dtype, self.noise, sphere=self.sphere
         )
         # values are computed in NumPy: they are few, and a program more would be compiled
-        look = problem.at_once()
+        look = problem.to_numpy()
         begun = start_states(self.design, problem, parse_start(self.start))
         w: States = look.domain.retract(look.array(begun))
         edges = np.unique(np.linspace(0, self.steps, SAVES + 1).round().astype(int))

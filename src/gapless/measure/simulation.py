@@ -145,11 +145,11 @@ class Simulation(DesignPoint):
         # the Krylov step is compiled: in NumPy steps alone take 0.3 to 0.9 of its time (N = 128 to
         # 512, 16 to 64 runs, α = 5, 8, 12), and a dozen of XLA's transforms cost more than it saves
         few = self.design.dimension < KRYLOV_FROM
-        steps_alone = few or self.at_once or self.design.of_transforms
+        steps_alone = few or self.computed_in_numpy or self.design.of_transforms
         return SWEEP.divisible() if steps_alone else SWEEP
 
     @property
-    def at_once(self) -> bool:
+    def computed_in_numpy(self) -> bool:
         """Whether the runs are computed in NumPy."""
         return self.in_numpy or transforms_in_numpy(self.sensing, parse_loss(self.loss))
 

@@ -49,7 +49,7 @@ def can_be_widened(problem: Any) -> bool:
 def widened(problem: P) -> P:
     """Return a problem in float64, in NumPy; X stays as it is stored, and is widened by blocks."""
     given: Any = problem
-    found = given.at_once()
+    found = given.to_numpy()
     labels, teacher = (
         None if a is None else np.asarray(a, np.float64) for a in (found.labels, found.teacher)
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gapless.arrays import Array, at_once, is_traced, jnp, library
+from gapless.arrays import Array, is_traced, jnp, library, uncompiled
 from gapless.flags import as_ever
 from gapless.inputs import (
     Field,
@@ -166,7 +166,7 @@ class Problem:
 
     @property
     def in_numpy(self) -> bool:
-        """Whether the arrays are NumPy's: of a design drawn in NumPy (`at_once`)."""
+        """Whether the arrays are NumPy's: of a design drawn in NumPy (`to_numpy`)."""
         return isinstance(self.labels, np.ndarray)
 
     @property
@@ -248,7 +248,7 @@ class Problem:
         known = {one.name: getattr(self, one.name) for one in fields(self) if one.init}
         return made(type(self), **known | parts)
 
-    def at_once(self) -> "Problem":
+    def to_numpy(self) -> "Problem":
         """Return this problem in NumPy, where nothing is compiled; X is not looked at again."""
         parts = {name: getattr(self, name) for name in ("sensing", "labels", "teacher")}
         known = {k: v if v is None else converted(v, np.asarray) for k, v in parts.items()}
@@ -375,7 +375,7 @@ class Problem:
     def _overlap_with(
         self, w: Float[Array, "K N"], teacher: Float[Array, "K N"]
     ) -> Float[Array, " K"]:
-        return (at_once(cosine) if self.in_numpy else cosine)(w, teacher)
+        return (uncompiled(cosine) if self.in_numpy else cosine)(w, teacher)
 
     @as_ever(loading=False)
     def overlap(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gapless.losses import normalised
-from gapless.theory.dmft import Dynamics, Ensemble, GradientDescent, Run
+from gapless.theory.dmft import Dynamics, GradientDescent, PathDraws, Run
 from gapless.theory.dmft.hessian import hessian_spectrum
 from sampling import SIGMAS
 from spectra import completions
@@ -14,7 +14,7 @@ from spectra import completions
 def test_matrices_with_the_history_of_the_paths_have_the_outlier(overlap, time):
     alpha, paths = 8.0, 2048
     dynamics = Dynamics(normalised(1.0), alpha, "teacher", overlap)
-    run = Run.begin(dynamics, Ensemble(paths, 3), GradientDescent(0.02), [0.0, time])
+    run = Run.begin(dynamics, PathDraws(paths, 3), GradientDescent(0.02), [0.0, time])
     while not run.is_finished:
         run = run.advanced()
     found = hessian_spectrum(run.state)

@@ -10,8 +10,8 @@ from dmft_laws import bounded
 from gapless.losses import quartic
 from gapless.theory.dmft import (
     Dynamics,
-    Ensemble,
     GradientDescent,
+    PathDraws,
     solve,
 )
 
@@ -23,7 +23,7 @@ def test_more_paths_fluctuate_less_like_their_root():
         np.std(
             [
                 solve(
-                    Dynamics(bounded, 4.0), Ensemble(paths, 0, r, "random"), solver, times
+                    Dynamics(bounded, 4.0), PathDraws(paths, 0, r, "random"), solver, times
                 ).energy[-1]
                 for r in range(sets)
             ],
@@ -48,12 +48,12 @@ def test_more_paths_fluctuate_less_like_their_root():
 )
 def test_paths_that_say_nothing_of_infinite_dimension_are_refused(paths, alpha, words):
     with pytest.raises(ValueError, match=words[0]) as caught:
-        solve(Dynamics(quartic, alpha), Ensemble(paths, 0), GradientDescent(0.1), [0, 0.1])
+        solve(Dynamics(quartic, alpha), PathDraws(paths, 0), GradientDescent(0.1), [0, 0.1])
     assert all(word in str(caught.value) for word in words)
 
 
 def test_replicas_and_streams_do_not_share_numbers():
-    one = Ensemble(128, 0, 0)
+    one = PathDraws(128, 0, 0)
     for other in (one.normal(1, 3), replace(one, replica=1).normal(0, 3)):
         assert not np.array_equal(one.normal(0, 3), other)
-    np.testing.assert_array_equal(one.normal(0, 3), Ensemble(128, 0, 0).normal(0, 3))
+    np.testing.assert_array_equal(one.normal(0, 3), PathDraws(128, 0, 0).normal(0, 3))

@@ -9,9 +9,9 @@ from gapless.losses import Loss, amplitude, parse_loss, quartic
 from gapless.theory.dmft import (
     RESIDUAL,
     Dynamics,
-    Ensemble,
     GradientDescent,
     GradientFlow,
+    PathDraws,
     Run,
     solve,
 )
@@ -45,7 +45,7 @@ def marchenko_pastur(alpha):
 def descent_on_what_was_drawn(system, step, steps):
     """Gradient descent in float64 on the X of a run: e, μ, w, and each probe's δw, by state."""
     dynamics, y = system.dynamics, system.y.astype(float)
-    n = system.ensemble.paths / dynamics.alpha
+    n = system.draws.paths / dynamics.alpha
     x, *others = map(images, system.sensing)
     w, m = np.zeros(len(x)), dynamics.overlap
     w[:2] = (m, np.sqrt(1 - m**2)) if dynamics.labels == "teacher" else (1, 0)
@@ -80,8 +80,8 @@ def test_a_run_is_descent_on_the_matrix_that_it_draws(loss, labels, sampling):
     step, steps, overlap = 0.01, 12, 0.4 if labels == "teacher" else 0.0
     dynamics = Dynamics(loss, 3.0, labels, overlap, (0.0, 5 * step))
     times = step * np.arange(steps + 1)
-    ensemble = Ensemble(1024, 0, 0, sampling)
-    run = finished(Run.begin(dynamics, ensemble, GradientDescent(step), times, 0.0))
+    draws = PathDraws(1024, 0, 0, sampling)
+    run = finished(Run.begin(dynamics, draws, GradientDescent(step), times, 0.0))
     found, states = run.solution, descent_on_what_was_drawn(run.state.system, step, steps)
     scale = found.energy[0], found.mu[0]
     for k, (energy, mu, w, probes) in enumerate(states):
@@ -121,7 +121,7 @@ def test_a_quadratic_loss_is_power_iteration_on_a_wishart_matrix():
 def test_a_step_changes_no_state_but_makes_another():
     run = Run.begin(
         Dynamics(quartic, 4.0, waiting=(0.0, 0.02)),
-        Ensemble(256, 0),
+        PathDraws(256, 0),
         GradientDescent(0.02),
         0.02 * np.arange(4),
     )
@@ -150,9 +150,9 @@ def test_drawing_as_needed_is_descent_in_finite_dimension(loss):
     paths, saved = round(alpha * n), np.array([2, 5, 10, 20])
     times, theory = step * np.append(0, saved), []
     for replica in range(sets):
-        ensemble = Ensemble(paths, 0, replica, "random")
+        draws = PathDraws(paths, 0, replica, "random")
         solver = GradientDescent(step)
-        one = solve(Dynamics(loss, alpha), ensemble, solver, times, residual=0.0)
+        one = solve(Dynamics(loss, alpha), draws, solver, times, residual=0.0)
         theory.append([one.energy[1:], one.mu[1:], one.correlation_0[1:]])
     rng = np.random.default_rng(1)
     x = rng.standard_normal((sets, paths, n))
@@ -249,7 +249,7 @@ def test_a_loss_times_a_number_is_the_same_dynamics_on_another_clock(solver, pow
     faster = GradientDescent(2**-7 / c) if isinstance(solver, GradientDescent) else solver
     times = 2**-7 * np.arange(5)
     one, other = (
-        solve(Dynamics(loss, 4.0, waiting=(0.0,)), Ensemble(256, 0), way, at)
+        solve(Dynamics(loss, 4.0, waiting=(0.0,)), PathDraws(256, 0), way, at)
         for loss, way, at in ((quartic, solver, times), (scaled, faster, times / c))
     )
     np.testing.assert_array_equal(other.energy, c * one.energy)
@@ -313,7 +313,7 @@ def test_wrong_dynamics_are_refused(change, words):
 )
 def test_wrong_times_are_refused(times, waiting, words):
     with pytest.raises(ValueError, match=words[0]) as caught:
-        solve(Dynamics(quartic, 4.0, waiting=waiting), Ensemble(64, 0), GradientFlow(), times)
+        solve(Dynamics(quartic, 4.0, waiting=waiting), PathDraws(64, 0), GradientFlow(), times)
     assert all(word in str(caught.value) for word in words)
 
 

@@ -7,9 +7,9 @@ from dmft_laws import finished, images, spread_bound, square
 from gapless.losses import quartic
 from gapless.theory.dmft import (
     Dynamics,
-    Ensemble,
     GradientDescent,
     GradientFlow,
+    PathDraws,
     Run,
     solve,
 )
@@ -21,7 +21,7 @@ def test_residuals_bound_what_is_left_out():
     """Residuals shorter than ε lack their ξ: fields are off by a part ε of themselves at most."""
     dynamics, solver, times = Dynamics(square, 3.0), GradientDescent(0.05), 0.05 * np.arange(26)
     whole, rough = (
-        [solve(dynamics, Ensemble(1024, 0, r), solver, times, residual=part) for r in range(16)]
+        [solve(dynamics, PathDraws(1024, 0, r), solver, times, residual=part) for r in range(16)]
         for part in (0.0, 1e-2)
     )
     change = np.array([b.energy / a.energy - 1 for a, b in zip(whole, rough, strict=True)])
@@ -38,8 +38,8 @@ def test_fields_are_orthonormal_to_their_sampling_error(loss, sampling):
     A force linear in ŷ makes each q_j depend, to rounding, on the fields before it.
     """
     alpha, paths = 3.0, 2**13
-    ensemble, times = Ensemble(paths, 0, 0, sampling), np.array([0, 0.1, 0.4])
-    begun = Run.begin(Dynamics(loss, alpha), ensemble, GradientFlow(1e-3), times, 0.0)
+    draws, times = PathDraws(paths, 0, 0, sampling), np.array([0, 0.1, 0.4])
+    begun = Run.begin(Dynamics(loss, alpha), draws, GradientFlow(1e-3), times, 0.0)
     system = finished(begun).state.system
     x = system.sensing[0]
     basis, lengths = x.basis.array().astype(float), np.array(x.lengths)
@@ -59,7 +59,7 @@ def test_fields_are_orthonormal_to_their_sampling_error(loss, sampling):
 def test_products_with_x_and_its_transpose_are_adjoint():
     """⟨F, X w⟩ = N⟨XᵀF/N, w⟩ for a force whose product was drawn, to rounding."""
     paths, alpha = 512, 2.0
-    x = Sensing.begin(Ensemble(paths, 3), 1, alpha, np.zeros((0, paths), np.float32), 0.0)
+    x = Sensing.begin(PathDraws(paths, 3), 1, alpha, np.zeros((0, paths), np.float32), 0.0)
     x = x.with_direction()
     rng = np.random.default_rng(0)
     forces = rng.standard_normal((5, paths)).astype(np.float32)

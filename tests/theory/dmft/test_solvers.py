@@ -7,9 +7,9 @@ from dmft_laws import descent, images, linear_flow, square
 from gapless.losses import quartic
 from gapless.theory.dmft import (
     Dynamics,
-    Ensemble,
     GradientDescent,
     GradientFlow,
+    PathDraws,
     Run,
     Unstable,
     solve,
@@ -27,7 +27,7 @@ def test_a_step_of_the_flow_errs_by_its_accuracy_at_most(paths):
     alpha, times, global_errors = 3.0, np.array([0.0, 0.1, 0.4, 1.0, 3.0]), []
     for accuracy in (1e-2, 1e-3, 1e-4):
         dynamics, solver = Dynamics(square, alpha), GradientFlow(accuracy)
-        states = [Run.begin(dynamics, Ensemble(paths, 0), solver, times, 0.0)]
+        states = [Run.begin(dynamics, PathDraws(paths, 0), solver, times, 0.0)]
         while not states[-1].is_finished:
             states.append(states[-1].advanced())
         sensing = states[-1].state.system.sensing[0]
@@ -51,11 +51,11 @@ def test_a_step_of_the_flow_errs_by_its_accuracy_at_most(paths):
         (lambda: GradientDescent(0.0), ["rate", "positive"]),
         (lambda: GradientDescent(float("nan")), ["rate", "positive"]),
         (lambda: GradientFlow(0.0), ["tolerance", "between"]),
-        (lambda: Ensemble(64, 0, 0, "matched"), ["sampling", "sobol, random"]),
-        (lambda: Ensemble(64, -1), ["seed", "2**32"]),
+        (lambda: PathDraws(64, 0, 0, "matched"), ["sampling", "sobol, random"]),
+        (lambda: PathDraws(64, -1), ["seed", "2**32"]),
     ],
 )
-def test_wrong_solvers_and_ensembles_are_refused(make, words):
+def test_wrong_solvers_and_draws_are_refused(make, words):
     with pytest.raises(ValueError, match=words[0]) as caught:
         make()
     assert all(word in str(caught.value) for word in words)
@@ -69,4 +69,4 @@ def test_a_step_beyond_stability_is_told(step):
 
 def test_an_accuracy_beyond_float32_is_told():
     with pytest.raises(Unstable, match=r"accuracy: .* raise --accuracy"):
-        solve(Dynamics(quartic, 4.0), Ensemble(256, 0), GradientFlow(1e-30), [0, 0.1])
+        solve(Dynamics(quartic, 4.0), PathDraws(256, 0), GradientFlow(1e-30), [0, 0.1])

@@ -1,7 +1,7 @@
 """The dynamics at N = ∞: dynamical mean-field theory on sampled paths."""
 
 from gapless.theory.dmft.estimate import Estimate, combine, power_law_limit
-from gapless.theory.dmft.paths import Ensemble
+from gapless.theory.dmft.paths import PathDraws
 from gapless.theory.dmft.run import Run, solve
 from gapless.theory.dmft.solution import Solution
 from gapless.theory.dmft.solvers import GradientDescent, GradientFlow, Unstable
@@ -10,10 +10,10 @@ from gapless.theory.dmft.state import RESIDUAL, Dynamics
 __all__ = [
     "RESIDUAL",
     "Dynamics",
-    "Ensemble",
     "Estimate",
     "GradientDescent",
     "GradientFlow",
+    "PathDraws",
     "Run",
     "Solution",
     "Unstable",

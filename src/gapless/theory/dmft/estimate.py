@@ -70,7 +70,7 @@ def combine(fine: Sequence[Solution], coarse: Sequence[Solution] = ()) -> Estima
         ]
         steps[name] = abs(np.mean(differences, axis=0)) if differences else none
     # α/P = 1/N: more sets do not lower it, more paths do
-    bias = fine[0].dynamics.alpha / fine[0].ensemble.paths
+    bias = fine[0].dynamics.alpha / fine[0].draws.paths
     return Estimate(t, value, paths, steps, bias)
 
 

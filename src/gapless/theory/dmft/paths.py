@@ -31,7 +31,7 @@ QUASI = 8
 
 
 @dataclass(frozen=True)
-class Ensemble:
+class PathDraws:
     """The random numbers of one set of paths.
 
     Parameters

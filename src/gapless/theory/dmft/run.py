@@ -7,7 +7,7 @@ import numpy as np
 
 from gapless.flags import as_ever
 from gapless.shapes import Float
-from gapless.theory.dmft.paths import Ensemble
+from gapless.theory.dmft.paths import PathDraws
 from gapless.theory.dmft.solution import Snapshot, Solution
 from gapless.theory.dmft.solvers import Solver
 from gapless.theory.dmft.state import RESIDUAL, Dynamics, State
@@ -41,7 +41,7 @@ class Run:
     def begin(
         cls,
         dynamics: Dynamics,
-        ensemble: Ensemble,
+        draws: PathDraws,
         solver: Solver,
         save_at: Sequence[float] | Float[np.ndarray, " S"],
         residual: float = RESIDUAL,
@@ -53,7 +53,7 @@ class Run:
         """
         times = np.asarray(save_at, float)
         _check_times(times, dynamics.waiting, solver)
-        return cls(solver, times, State.begin(dynamics, ensemble, residual))._saving()
+        return cls(solver, times, State.begin(dynamics, draws, residual))._saving()
 
     @property
     def is_finished(self) -> bool:
@@ -89,7 +89,7 @@ class Run:
         system = self.state.system
         directions = tuple(one.count for one in system.sensing)
         return Solution(
-            system.dynamics, system.ensemble, system.y, self.saved, directions, system.gradients
+            system.dynamics, system.draws, system.y, self.saved, directions, system.gradients
         )
 
     def packed(self) -> dict[str, np.ndarray]:
@@ -130,7 +130,7 @@ class Run:
 @as_ever(loading=False)
 def solve(
     dynamics: Dynamics,
-    ensemble: Ensemble,
+    draws: PathDraws,
     solver: Solver,
     save_at: Sequence[float] | Float[np.ndarray, " S"],
     *,
@@ -155,7 +155,7 @@ def solve(
     ValueError
         If times do not ascend, or there are too few paths for α; `Unstable` if no step is stable.
     """
-    run = Run.begin(dynamics, ensemble, solver, save_at, residual)
+    run = Run.begin(dynamics, draws, solver, save_at, residual)
     while not run.is_finished:
         run = run.advanced()
         observe(run)

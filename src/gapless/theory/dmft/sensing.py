@@ -11,7 +11,7 @@ variance one,
     ξ_j ~ N(0, 1) for each sample, in the directions orthogonal to q_1 … q_j,
 
 which is (D4) (docs/derivations/dmft.md §2). The other N − j directions are never drawn. That is the
-law of gradient descent at N; `Ensemble.sampling` replaces some of its variables by their means,
+law of gradient descent at N; `PathDraws.sampling` replaces some of its variables by their means,
 which reduces the distance from N = ∞. All objects are immutable: a method that draws a direction
 returns a longer X.
 """
@@ -23,7 +23,7 @@ from functools import cached_property
 import numpy as np
 
 from gapless.shapes import Float, Float32, Float64
-from gapless.theory.dmft.paths import Ensemble
+from gapless.theory.dmft.paths import PathDraws
 
 BLOCK = 64
 """Rows of a storage block; a new row leaves the stored blocks in place."""
@@ -104,7 +104,7 @@ class Sensing:
 
     Parameters
     ----------
-    ensemble, stream
+    draws, stream
         Source of random numbers and its stream; different streams are independent.
     alpha
         M/N.
@@ -116,7 +116,7 @@ class Sensing:
         is left out.
     """
 
-    ensemble: Ensemble
+    draws: PathDraws
     stream: int
     alpha: float
     labels: Float32[np.ndarray, "A P"]
@@ -134,7 +134,7 @@ class Sensing:
     @classmethod
     def begin(
         cls,
-        ensemble: Ensemble,
+        draws: PathDraws,
         stream: int,
         alpha: float,
         labels: Float32[np.ndarray, "A P"],
@@ -142,9 +142,9 @@ class Sensing:
     ) -> "Sensing":
         """Return an X without drawn directions."""
         # below rounding every vector would seem to have a part that is new
-        empty = cls(ensemble, stream, alpha, labels, max(tolerance, ROUNDING))
+        empty = cls(draws, stream, alpha, labels, max(tolerance, ROUNDING))
         # orthogonal to the ones is mean zero
-        return empty._spanning(np.ones(ensemble.paths), *labels)
+        return empty._spanning(np.ones(draws.paths), *labels)
 
     @property
     def count(self) -> int:
@@ -154,22 +154,22 @@ class Sensing:
     @cached_property
     def dimension(self) -> float:
         """N = P/α."""
-        return self.ensemble.paths / self.alpha
+        return self.draws.paths / self.alpha
 
     def with_image(self, image: Float32[np.ndarray, " P"]) -> "Sensing":
         """Return X with one more direction of a given image: the signal, with X W* = y."""
         # no product Xᵀq led there: q = 0 and a = 0, and the image is known without drawing
-        return self._added(image, np.zeros(self.ensemble.paths, np.float32), 0.0)
+        return self._added(image, np.zeros(self.draws.paths, np.float32), 0.0)
 
     def with_direction(self, q: Float32[np.ndarray, " P"] | None = None) -> "Sensing":
         """Return X with the direction of Xᵀq, or (None) one that no product has reached."""
-        number = self.ensemble.normal(self.stream, self._index)
+        number = self.draws.normal(self.stream, self._index)
         length = 0.0
         if q is None:
-            q = np.zeros(self.ensemble.paths, np.float32)
+            q = np.zeros(self.draws.paths, np.float32)
         else:
             # |Xᵀq| is known in law only: its N − J undrawn components are Gaussian
-            length = self.ensemble.length(self.stream, self._index, self._left(self.count))
+            length = self.draws.length(self.stream, self._index, self._left(self.count))
         if self._has_exact_moments:
             # exact moments: orthogonal to labels, earlier ξ and q, then scaled to mean square one
             outside = _outside(number, self._spanning(q).span)
@@ -188,7 +188,7 @@ class Sensing:
 
     @property
     def _has_exact_moments(self) -> bool:
-        return self.ensemble.has_exact_moments(self.stream, self._index)
+        return self.draws.has_exact_moments(self.stream, self._index)
 
     def _left(self, count: int) -> float:
         """Return N − j, the mean square length of a new part."""
@@ -218,7 +218,7 @@ class Sensing:
 
     def unit_vector(self) -> Vector:
         """Return the latest direction, as a vector."""
-        return Vector(np.eye(self.count)[-1], np.zeros(self.ensemble.paths, np.float32))
+        return Vector(np.eye(self.count)[-1], np.zeros(self.draws.paths, np.float32))
 
     def times(self, w: Vector) -> Float32[np.ndarray, " P"]:
         """Return X w, without the ξ of the residual."""
@@ -242,7 +242,7 @@ class Sensing:
         components = np.empty(self.count)
         # what undrawn directions hold of XᵀF/N has the length √(N − J)|F|/N
         residual = force * np.float32(np.sqrt(self._left(self.count)) / self.dimension)
-        inside = np.zeros(self.ensemble.paths, np.float32)
+        inside = np.zeros(self.draws.paths, np.float32)
         for (part, images), (_, basis) in zip(self.images, self.basis, strict=True):
             components[part] = (images @ force) / self.dimension
             # the part along the q_j is counted in the components, by the a_j q_j of X e_j
@@ -289,7 +289,7 @@ class Sensing:
     def combined(self, factors: Sequence[float], vectors: Sequence[Vector]) -> Vector:
         """Return Σ factor × vector."""
         components = np.zeros(self.count)
-        residual = np.zeros(self.ensemble.paths, np.float32)
+        residual = np.zeros(self.draws.paths, np.float32)
         # vectors made before the latest direction was drawn have fewer components
         for factor, one in zip(factors, map(self.rebased, vectors), strict=True):
             components += factor * one.components

@@ -9,7 +9,7 @@ from gapless.labels import LabelLaw
 from gapless.shapes import Float, Float32
 from gapless.theory import bulk
 from gapless.theory.bbp import bulk_edge, curvatures
-from gapless.theory.dmft.paths import Ensemble
+from gapless.theory.dmft.paths import PathDraws
 from gapless.theory.dmft.state import Dynamics
 
 
@@ -45,7 +45,7 @@ class Solution:
 
     Parameters
     ----------
-    dynamics, ensemble
+    dynamics, draws
         The dynamics and its paths.
     y
         Labels of the paths.
@@ -58,7 +58,7 @@ class Solution:
     """
 
     dynamics: Dynamics
-    ensemble: Ensemble
+    draws: PathDraws
     y: Float32[np.ndarray, " P"]
     saved: tuple[Snapshot, ...]
     directions: tuple[int, ...]

@@ -25,7 +25,7 @@ import numpy as np
 from gapless.inputs import number
 from gapless.losses import Loss, check_consistent, quartic
 from gapless.shapes import Float32
-from gapless.theory.dmft.paths import Ensemble
+from gapless.theory.dmft.paths import PathDraws
 from gapless.theory.dmft.sensing import Sensing, Vector
 from gapless.theory.measure import evaluate
 
@@ -154,7 +154,7 @@ class System:
 
     Parameters
     ----------
-    dynamics, ensemble
+    dynamics, draws
         The dynamics and its paths.
     y
         Labels of the paths.
@@ -167,33 +167,33 @@ class System:
     """
 
     dynamics: Dynamics
-    ensemble: Ensemble
+    draws: PathDraws
     y: Float32[np.ndarray, " P"]
     residual: float
     sensing: tuple[Sensing, ...]
     gradients: int = 0
 
     @classmethod
-    def begin(cls, dynamics: Dynamics, ensemble: Ensemble, residual: float = RESIDUAL) -> "System":
+    def begin(cls, dynamics: Dynamics, draws: PathDraws, residual: float = RESIDUAL) -> "System":
         """Return a system with the direction of the start and, with a teacher, the signal's.
 
         Raises ``ValueError`` if there are too few paths for α.
         """
-        ensemble.check_dimension(dynamics.alpha)
-        y = ensemble.labels()
+        draws.check_dimension(dynamics.alpha)
+        y = draws.labels()
         teacher = dynamics.labels == "teacher"
         # with a teacher y is an image, X W*; without, ξ are only made orthogonal to it
         labels = y[None][:0] if teacher else y[None]
-        x = Sensing.begin(ensemble, 0, dynamics.alpha, labels, residual)
+        x = Sensing.begin(draws, 0, dynamics.alpha, labels, residual)
         x = (x.with_image(y) if teacher else x).with_direction()
-        return cls(dynamics, ensemble, y, residual, (x,))
+        return cls(dynamics, draws, y, residual, (x,))
 
     def start(self) -> Vector:
         """Return the student at t = 0."""
         # W* is the first direction drawn, the start's own part the second
         m = self.dynamics.overlap
         components = [m, (1 - m**2) ** 0.5] if self.dynamics.labels == "teacher" else [1.0]
-        return Vector(np.array(components), np.zeros(self.ensemble.paths, np.float32))
+        return Vector(np.array(components), np.zeros(self.draws.paths, np.float32))
 
     def with_probes(self) -> tuple["System", tuple[Vector, ...]]:
         """Return the system with the probes of one more waiting time, and their initial vectors."""
@@ -210,7 +210,7 @@ class System:
         """Return the X of the student (stream 0) or of a probe, without drawn directions."""
         # labels are what ξ of exact moments are made orthogonal to; only the student has such ξ
         labels = self.sensing[0].labels if stream == 0 else self.y[None][:0]
-        return Sensing.begin(self.ensemble, stream, self.dynamics.alpha, labels, self.residual)
+        return Sensing.begin(self.draws, stream, self.dynamics.alpha, labels, self.residual)
 
     def evaluate(self, vectors: Sequence[Vector]) -> tuple["System", Evaluation]:
         """Return the system after an evaluation, and velocities and averages at these vectors."""
@@ -300,9 +300,9 @@ class State:
     stiffness: float = 0.0
 
     @classmethod
-    def begin(cls, dynamics: Dynamics, ensemble: Ensemble, residual: float = RESIDUAL) -> "State":
+    def begin(cls, dynamics: Dynamics, draws: PathDraws, residual: float = RESIDUAL) -> "State":
         """Return the initial state. Raises ``ValueError`` if there are too few paths for α."""
-        system = System.begin(dynamics, ensemble, residual)
+        system = System.begin(dynamics, draws, residual)
         # a loss s times larger runs s times faster
         return cls(*system.evaluate([system.start()]), step_size=FIRST_STEP / dynamics.unit)
 
