@@ -203,6 +203,12 @@ def test_text_of_a_file_is_text(tmp_path):
     assert said | {"energy e", "α = 6", "budget"} <= texts
 
 
+def test_text_that_leaves_no_room_for_panels_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"^width, font_size: .* raise --width"):
+        save(labelled(), tmp_path / "small.png", size=Print(2, 30))
+    assert not any(tmp_path.iterdir())
+
+
 @given(st.floats(2, 40), st.floats(4, 30))
 @settings(max_examples=5)
 def test_a_picture_has_the_width_and_the_type_that_are_asked_for(width, font_size):

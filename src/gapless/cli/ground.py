@@ -55,10 +55,14 @@ def ground(
     chosen = parse_loss(loss)
     with meter("theory", 1.0) as progress:
         record = full_rsb_state(chosen, alpha, progress.advance).record()
-    save_picture(plot, size, _picture, record, chosen.name)
     if as_json:
         print_json(record)
-        return
+    else:
+        _print_state(record)
+    save_picture(plot, size, _picture, record, chosen.name)
+
+
+def _print_state(record: dict[str, Any]) -> None:
     rows: list[list[Any]] = [["alpha", record["alpha"], None]]
     for name, error in record["error"].items():
         if name == "moments":
@@ -68,9 +72,8 @@ def ground(
     rows += [[name, value, None] for name, value in record["flags"].items()]
     shown = [[name, *_digits(value, error)] for name, value, error in rows]
     sys.stdout.write(table_text(("", "value", "error"), shown))
-    sys.stdout.write(
-        "\n" + table_text(("q from", "z"), list(zip(record["q"], record["z"], strict=True)))
-    )
+    steps = list(zip(record["q"], record["z"], strict=True))
+    sys.stdout.write("\n" + table_text(("q from", "z"), steps))
 
 
 def _digits(value: float | None, error: float | None) -> tuple[Any, Any]:

@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 a computation failed; 2 a mistake in the input; 130 interr
 import re
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -50,7 +51,7 @@ VERBS: dict[ModuleType, tuple[Any, ...]] = {
 """The verbs by their module; of `running` and `panels` only the options are used, and `ground`
 belongs to theory."""
 
-POSITIONAL = ("figures", "dir", "file")
+POSITIONAL = ("arguments", "figures", "dir", "file")
 
 app = App(
     name="gapless",
@@ -76,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
         pin_threads()
+        _refuse_empty(tokens)
         app(tokens)
     except UnusedCliTokensError as error:
         extra = " ".join(error.unused_tokens or ())
@@ -94,6 +96,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     return 0
+
+
+def _refuse_empty(tokens: list[str]) -> None:
+    """Raise ``ValueError`` for an empty word, which a shell makes of a variable that is not set.
+
+    As a path it would be the current folder.
+    """
+    for before, token in pairwise(["", *tokens]):
+        if not token or re.fullmatch("--[a-z-]+=", token):
+            option = (token or before).strip("-=").replace("-", "_")
+            name = option if (token or before).startswith("--") else "arguments"
+            raise ValueError(f"{name}: a value is empty; give one, or leave it out")
 
 
 def _complain(message: str, tokens: list[str]) -> int:

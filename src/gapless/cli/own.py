@@ -137,7 +137,7 @@ def own_problem(
         rows = [one for name, one in arrays.items() if name in ("y", "y2")]
         if runs is None and "start" not in arrays and all(one.ndim < 2 for one in rows):
             runs = default_runs
-        _check_size(x, runs)
+        _check_fits(x, runs)
         in_numpy = False if x.shape[-1:] > (compiled_from,) else None
         own = problem_from_arrays(x, **arrays, loss=loss, runs=runs, seed=seed, in_numpy=in_numpy)
     except ValueError as error:
@@ -156,7 +156,7 @@ def _check_field(x: np.ndarray, field: str) -> None:
         raise ValueError(f"X: is {found}, and the signals would be {field}; {remedy}")
 
 
-def _check_size(x: np.ndarray, runs: int | None) -> None:
+def _check_fits(x: np.ndarray, runs: int | None) -> None:
     """Raise ``ValueError`` if X and the labels of all runs do not fit into memory."""
     labels = 10.0 * x.itemsize * (runs or 1) * len(np.atleast_1d(x))
     # what is mapped from a file need not stay in memory

@@ -138,9 +138,11 @@ def success(
         (measured,) = run_sweeps([sweep], engine, scratch=out is None)
         measured.check()
         records = measured.store.read().to_pandas()
+    answer = template.model_dump(exclude={"alpha", "index", "save_at"}, mode="json")
+    answer |= {"tolerance": tolerance, "rows": [], "failures": failures_json(measured.failures)}
     if records.empty:
         # a part of a job array that has more parts than there are points
-        return print_json({"rows": []}) if as_json else tell("no points in this part")
+        return print_json(answer) if as_json else tell("no points in this part")
     addresses = {experiment.address(point) for point in points}
     records = records[records.address.isin(addresses)]
     fractions = figure.reduce(records, runs, tolerance)
@@ -150,15 +152,8 @@ def success(
 
     timed = courses.courses(first_runs(records, runs), tolerance) if by_time else None
     if as_json:
-        answer = template.model_dump(exclude={"alpha", "index", "save_at"}, mode="json")
-        answer |= {
-            "tolerance": tolerance,
-            "rows": rows,
-            "failures": failures_json(measured.failures),
-        }
-        if timed is not None:
-            answer["times"] = timed.times.to_dict("records")
-        print_json(answer)
+        times = {} if timed is None else {"times": timed.times.to_dict("records")}
+        print_json(answer | {"rows": rows} | times)
     elif timed is not None:
         sys.stdout.write(table_text(list(courses.SHOWN.values()), courses.cells(timed.times)))
     else:

@@ -292,13 +292,13 @@ def curve(
     chosen, alphas = parse_loss(loss), numbers(alpha, "alpha")
     with meter("theory", len(alphas)) as progress:
         rows = curve_rows(chosen, alphas, progress.advance)
-    save_picture(plot, size, picture, rows, chosen)
     if as_json:
         print_json({"loss": chosen.name, "rows": rows})
-        return
-    names = ("alpha", "energy", "ground_energy", "complexity", "chi", "z", "mu", "bulk_edge")
-    names = (*names, "outlier", "outlier_overlap")
-    sys.stdout.write(table_text(names, [[row[name] for name in names] for row in rows]))
+    else:
+        names = ("alpha", "energy", "ground_energy", "complexity", "chi", "z", "mu", "bulk_edge")
+        names = (*names, "outlier", "outlier_overlap")
+        sys.stdout.write(table_text(names, [[row[name] for name in names] for row in rows]))
+    save_picture(plot, size, picture, rows, chosen)
 
 
 def _checked(field: str) -> Field:

@@ -106,12 +106,22 @@ def _own_style(size: Print, **more: Any) -> Iterator[None]:
 
 
 def save(picture: Picture, *paths: Path, dpi: float = 150, size: Print = PLAIN) -> None:
-    """Write a picture to .png, .pdf or .svg files, each whole or not at all."""
+    """Write a picture to .png, .pdf or .svg files, each whole or not at all.
+
+    Raises ``ValueError`` where the text leaves no room for the panels.
+    """
     with _own_style(size):
+        warnings.filterwarnings("error", "constrained_layout not applied", UserWarning)
         figure = render(picture, size)
         for path in paths:
             sink = io.BytesIO()
-            _write(figure, sink, path.suffix.lower()[1:], dpi)
+            try:
+                _write(figure, sink, path.suffix.lower()[1:], dpi)
+            except UserWarning:
+                raise ValueError(
+                    "width, font_size: the text leaves no room for the panels; raise --width or "
+                    "lower --font-size"
+                ) from None
             write_durably(path, sink.getbuffer())
             # panels stay where the first file has them: placing them takes half of the time
             figure.set_layout_engine("none")

@@ -16,7 +16,8 @@ from gapless.problem.problem import Problem
 from gapless.shapes import Float
 
 LabelKind = Literal["teacher", "shuffled", "gaussian"]
-HIGHEST_NOISE = 1e30
+HIGHEST_NOISE = 1e15
+"""Largest variance of label noise, so that float32 holds energies, which go like its square."""
 
 
 def draw_problem(

@@ -182,7 +182,10 @@ def problem_from_arrays(
     length, source = _norms(norm, signal, labels, rows.norm, n, k)
     length = np.broadcast_to(length, (k,)).copy()
     labels = np.broadcast_to(labels, (k, m)) * (n**0.5 / (rows.norm * length))[:, None]
-    _check_order(labels, source)
+    # what float32 holds of them and of their squares
+    name = {"given": "norm", "teacher": "teacher", "labels": "labels"}[source]
+    said = f"{name}: the labels are {{:.3g}} times those of a signal of this norm"
+    _check_within(LARGEST_NORM, labels.max(axis=1), said)
     if signal is not None:
         signal = (
             np.broadcast_to(signal, (k, size))
@@ -266,7 +269,8 @@ def _labels(y2: Any, y: Any, m: int, n: int) -> np.ndarray:
     # their mean square is the estimate of ρ²
     if not np.atleast_2d(values).any(axis=1).all():
         raise ValueError(f"{name}: all labels of a run vanish; they must come from a signal")
-    _check_size(name, np.atleast_2d(values).max(axis=1), "labels of up to")
+    said = f"{name}: has labels of up to {{:.3g}}"
+    _check_within(LARGEST_LENGTH, np.atleast_2d(values).max(axis=1), said)
     return values
 
 
@@ -349,15 +353,17 @@ def _states(name: str, given: Any, n: int, field: Field) -> np.ndarray:
     found = np.asarray(real_array(name, shaped(name, found, (None, n), "(K, N)")), float)
     if not found.any(axis=1).all():
         raise ValueError(f"{name}: a row vanishes; it must be a direction")
-    _check_size(name, np.abs(found).max(axis=1), "entries of up to")
+    said = f"{name}: has entries of up to {{:.3g}}"
+    _check_within(LARGEST_LENGTH, np.abs(found).max(axis=1), said)
     return found
 
 
-def _check_size(name: str, largest: np.ndarray, what: str) -> None:
-    """Raise ``ValueError`` for numbers whose squares float64 does not hold."""
-    wrong = ~((largest < LARGEST_LENGTH) & (largest > 1 / LARGEST_LENGTH))
+def _check_within(bound: float, largest: np.ndarray, said: str) -> None:
+    """Raise ``ValueError``, `said` of the first, for numbers not between 1/bound and the bound."""
+    # NaN is not within either
+    wrong = ~((largest < bound) & (largest > 1 / bound))
     if wrong.any():
-        raise ValueError(f"{name}: has {what} {largest[wrong][0]:.3g}; change its unit")
+        raise ValueError(f"{said.format(largest[wrong][0])}; change its unit")
 
 
 def _number_of_runs(
@@ -379,18 +385,6 @@ def _number_of_runs(
         shown = ", ".join(f"{name} {size}" for name, size in sizes.items())
         raise ValueError(f"{', '.join(sizes)}: must have one number of runs, not {shown}")
     return next(iter(sizes.values()), 1)
-
-
-def _check_order(labels: np.ndarray, source: NormFrom) -> None:
-    """Raise ``ValueError`` for labels over the expected ones that float32 cannot hold."""
-    largest = labels.max(axis=1)
-    wrong = ~((largest < LARGEST_NORM) & (largest > 1 / LARGEST_NORM))
-    if wrong.any():
-        name = {"given": "norm", "teacher": "teacher", "labels": "labels"}[source]
-        raise ValueError(
-            f"{name}: the labels are {largest[wrong][0]:.3g} times those of a signal of this norm; "
-            "change its unit"
-        )
 
 
 def _norms(

@@ -50,7 +50,7 @@ def test_a_step_of_the_flow_errs_by_its_accuracy_at_most(paths):
     [
         (lambda: GradientDescent(0.0), ["rate", "positive"]),
         (lambda: GradientDescent(float("nan")), ["rate", "positive"]),
-        (lambda: GradientFlow(0.0), ["tolerance", "between"]),
+        (lambda: GradientFlow(0.0), ["accuracy", "between"]),
         (lambda: PathDraws(64, 0, 0, "matched"), ["sampling", "sobol, random"]),
         (lambda: PathDraws(64, -1), ["seed", "2**32"]),
     ],

@@ -73,21 +73,21 @@ class GradientDescent:
 class GradientFlow:
     """The flow: Runge–Kutta–Chebyshev steps of order 2 (`gapless.chebyshev`).
 
-    The tolerance sets the step size h through the method's error estimate
+    The accuracy sets the step size h through the method's error estimate
     0.8 (W₀ − W₁) + 0.4 h (V₀ + V₁). The largest eigenvalue of the Hessian at N = ∞, the right edge
     of Eq. 5's spectrum, sets the number of stages. Steps therefore grow as the flow slows down.
 
     Parameters
     ----------
-    tolerance
+    accuracy
         Largest error of a step, in units of the sphere's radius.
     """
 
-    tolerance: float = 3e-3
+    accuracy: float = 3e-3
 
     def __post_init__(self) -> None:
-        if not 0 < self.tolerance < 1:
-            raise ValueError(f"tolerance: must lie between 0 and 1, not {self.tolerance}")
+        if not 0 < self.accuracy < 1:
+            raise ValueError(f"accuracy: must lie between 0 and 1, not {self.accuracy}")
 
     def is_at(self, t: float, goal: float) -> bool:
         """Return whether t is `goal` up to rounding."""
@@ -119,7 +119,7 @@ class GradientFlow:
             error = system.sensing[0].combined(
                 [0.8, -0.8, 0.4 * h, 0.4 * h], [student for student, *_ in ends]
             )
-            ratio = error.norm / self.tolerance if np.isfinite(after.here.energy) else np.inf
+            ratio = error.norm / self.accuracy if np.isfinite(after.here.energy) else np.inf
             # the local error of order 2 goes like h³; 0.8 leaves room, as a step that fails is lost
             room = float(np.clip(0.8 * max(ratio, 1e-9) ** (-1 / 3), 0.2, 2))
             if ratio <= 1:
