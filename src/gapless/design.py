@@ -22,6 +22,7 @@ from gapless.draws import by_jax, by_numpy
 from gapless.flags import as_ever
 from gapless.inputs import Field, check_field, number, whole
 from gapless.sensing import (
+    OF_ENTRIES,
     OF_TRANSFORMS,
     Ensemble,
     SensingMatrix,
@@ -66,8 +67,7 @@ class Design:
         NumPy are also integrated in NumPy (`gapless.flow.integrate`), which is faster for a few
         runs of one shape.
     sensing
-        The ensemble of X (`gapless.sensing`): ``gaussian``, ``signs`` (±1/√N) or ``unit-norm``
-        rows; ``fast`` and ``orthogonal``, whose products are transforms: N may be a million.
+        The ensemble of X, a name of the table of `gapless.sensing`.
     field
         ``real`` or ``complex`` signals. A complex vector is drawn as 2N real numbers: rows
         (Re x, Im x) with entries N(0, 1/2N), states √2 (Re W, Im W) on the sphere of radius √(2N).
@@ -95,7 +95,7 @@ class Design:
         if self.field == "complex" and self.of_transforms:
             raise ValueError(
                 f"field, sensing: a complex X has entries, and a {self.sensing} one has none; use "
-                "--sensing gaussian, signs or unit-norm"
+                f"--sensing {', '.join(OF_ENTRIES)}"
             )
         most = 2**32 - 1  # what a key is made from
         values: dict[str, int | float] = {

@@ -34,6 +34,8 @@ from gapless.shapes import Float, Int
 Ensemble = Literal["gaussian", "fast", "orthogonal", "signs", "unit-norm"]
 OF_TRANSFORMS: tuple[Ensemble, ...] = ("fast", "orthogonal")
 """Ensembles whose X is a `TransformSensing`."""
+OF_ENTRIES = tuple(name for name in get_args(Ensemble) if name not in OF_TRANSFORMS)
+"""Ensembles whose X is a matrix."""
 OPERATIONS_OF_A_TRANSFORM = 2.5
 """Additions and multiplications of a real transform of length M, over M log₂ M."""
 

@@ -6,7 +6,8 @@ import pytest
 
 from gapless.algorithms import spectral, spectral_estimate
 from gapless.channels import preprocessing
-from gapless.design import Design, Field
+from gapless.design import Design
+from gapless.inputs import Field
 from gapless.problem import draw_problem
 from gapless.theory.spectral import spectral_overlap
 from sampling import SIGMAS, mean_over_designs

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from gapless.cli.shared import (
     Json,
     PrintSize,
+    Sensing,
     Whole,
     check_memory,
     check_writable,
@@ -183,7 +184,7 @@ def langevin(
     n: Whole,
     alpha: float,
     labels: str = "teacher",
-    sensing: str = "gaussian",
+    sensing: Sensing = "gaussian",
     runs: Whole = 1,
     temperature: float = 0.2,
     rate: float = 1e-3,
@@ -215,9 +216,6 @@ def langevin(
         Samples per dimension, α = M/N.
     labels
         teacher, shuffled (a permutation of a teacher's) or gaussian (fresh noise).
-    sensing
-        Ensemble of X: gaussian, signs (±1/√N entries), unit-norm (rows), fast (singular values of a
-        Gaussian X), orthogonal (fast, equal ones).
     runs
         Number of runs, each with its own teacher and start; K of them share sensing vectors.
     temperature

@@ -21,6 +21,7 @@ from gapless.cli.shared import (
     STATES,
     Json,
     PrintSize,
+    Sensing,
     Whole,
     check_memory,
     check_writable,
@@ -40,7 +41,7 @@ def flow(
     alpha: float | None = None,
     data: Path | None = None,
     labels: str = "teacher",
-    sensing: str = "gaussian",
+    sensing: Sensing = "gaussian",
     field: str = "real",
     runs: Whole | None = None,
     t_max: float | None = None,
@@ -89,9 +90,6 @@ def flow(
     labels
         teacher, shuffled (a permutation of a teacher's) or gaussian (fresh noise); with --data,
         teacher are its labels.
-    sensing
-        Ensemble of X: gaussian, signs (±1/√N entries), unit-norm (rows), fast (singular values of a
-        Gaussian X, products by transforms: N may be a million), orthogonal (fast, equal ones).
     field
         real or complex: signals, starts and sensing vectors of complex numbers (docs, Complex
         signals); --n is then the complex dimension N.

@@ -68,6 +68,15 @@ def _whole(_: type, tokens: Sequence[Token]) -> int:
 
 Whole = Annotated[int, Parameter(converter=_whole)]
 """An integer option."""
+Sensing = Annotated[
+    str,
+    Parameter(
+        help="Ensemble of X: gaussian, signs (±1/√N entries), unit-norm (rows), fast (singular "
+        "values of a Gaussian X, products by transforms: N may be a million), orthogonal (fast, "
+        "equal ones)."
+    ),
+]
+"""The option ``--sensing`` of a command that takes every ensemble of `gapless.sensing`."""
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 """The switch for JSON on stdout."""
 

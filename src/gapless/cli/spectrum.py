@@ -21,6 +21,7 @@ from gapless.cli.shared import (
     STATES,
     Json,
     PrintSize,
+    Sensing,
     Whole,
     check_memory,
     check_writable,
@@ -46,7 +47,7 @@ def spectrum(
     at: str = "threshold",
     labels: str = "teacher",
     start: Path | None = None,
-    sensing: str = "gaussian",
+    sensing: Sensing = "gaussian",
     field: str = "real",
     runs: Whole | None = None,
     seed: Whole = 0,
@@ -86,9 +87,6 @@ def spectrum(
     start
         File of states that --save-state wrote, instead of random starts; --at random is then the
         spectrum there.
-    sensing
-        Ensemble of X: gaussian, signs (±1/√N entries), unit-norm (rows), fast (singular values of a
-        Gaussian X, products by transforms: N may be a million), orthogonal (fast, equal ones).
     field
         real or complex: signals, starts and sensing vectors of complex numbers (docs, Complex
         signals); --n is then the complex dimension N, and the phase iW is

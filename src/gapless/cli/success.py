@@ -13,6 +13,7 @@ from gapless.cli.running import HERE, Engine, Sweep, run_sweeps
 from gapless.cli.shared import (
     Json,
     PrintSize,
+    Sensing,
     Whole,
     check_memory,
     check_writable,
@@ -33,7 +34,7 @@ def success(
     alpha: str,
     runs: Whole = 1000,
     seed: Whole = 0,
-    sensing: str = "gaussian",
+    sensing: Sensing = "gaussian",
     field: str = "real",
     protocol: str = "flow",
     sphere: bool = True,
@@ -70,9 +71,6 @@ def success(
         Runs at each α.
     seed
         The same seed gives the same numbers, whatever the workers.
-    sensing
-        Ensemble of X: gaussian, signs (±1/√N entries), unit-norm (rows), fast (singular values of a
-        Gaussian X, products by transforms: N may be a million), orthogonal (fast, equal ones).
     field
         real or complex: signals, starts and sensing vectors of complex numbers (docs, Complex
         signals); --n is then the complex dimension N.

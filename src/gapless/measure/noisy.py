@@ -18,7 +18,7 @@ from gapless.losses import name_for_runs, parse_loss
 from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint, gradient_operations
 from gapless.measure.point import Cost, finite
 from gapless.problem import Dtype, LabelKind, Problem, check_noise, draw_problem
-from gapless.sensing import check_storage, stored_numbers
+from gapless.sensing import OF_ENTRIES, check_storage, stored_numbers
 from gapless.shapes import Float
 
 SGD_RATE, LANGEVIN_RATE, TEMPERATURE = 1e-3, 1e-3, 0.2
@@ -183,7 +183,7 @@ class SGDPoint(NoisyDescent):
         if self.design.of_transforms:
             raise ValueError(
                 f"sensing: SGD takes samples one by one, and a {self.sensing} X has no rows; use "
-                "gaussian, signs or unit-norm"
+                f"{', '.join(OF_ENTRIES)}"
             )
         m = self.design.m
         if not 1 <= whole("batch", self.samples) <= m:
