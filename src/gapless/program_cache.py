@@ -17,8 +17,9 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
+
+from jaxlib.version import __version__ as jaxlib_version  # the package loads nothing else
 
 SWITCH = "GAPLESS_CACHE"
 """Environment variable that turns the cache off where it is ``off``."""
@@ -69,7 +70,7 @@ def machine_programs() -> Path:
     """
     identity = "\n".join([_processor(), os.environ.get("XLA_FLAGS", "")])
     name = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    return all_programs() / f"{version('jaxlib')}-{name}"
+    return all_programs() / f"{jaxlib_version}-{name}"
 
 
 def use() -> Path | None:

@@ -17,7 +17,6 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +49,10 @@ def checkpoints_in(folder: Path | None) -> Iterator[None]:
 
 @cache
 def _version() -> str:
-    # read from a file, and asked for by every point
+    # read from a file, and asked for by every point; its import takes as long as that of NumPy's
+    # linear algebra, and a flow without checkpoints does not need it
+    from importlib.metadata import version
+
     return version("gapless")
 
 
@@ -58,13 +60,14 @@ class Checkpoint:
     """The checkpoint of one point, in the folder of the context."""
 
     def __init__(self, point: Point) -> None:
-        kind = f"{type(point).__module__}.{type(point).__qualname__}"
-        # the version too: the arrays of another one may mean something else
-        name = sha256(f"{_version()} {kind} {point.model_dump_json()}".encode())
-        folder = _folder.get()
-        self.path = None if folder is None else folder / f"{name.hexdigest()[:16]}.checkpoint"
-        # the digest stands in the file as well, since whoever renames a file changes its name alone
-        self.start = MAGIC + name.digest()
+        self.path, self.start = None, MAGIC
+        if (folder := _folder.get()) is not None:
+            kind = f"{type(point).__module__}.{type(point).__qualname__}"
+            # the version too: the arrays of another one may mean something else
+            name = sha256(f"{_version()} {kind} {point.model_dump_json()}".encode())
+            self.path = folder / f"{name.hexdigest()[:16]}.checkpoint"
+            # in the file as well, since whoever renames a file changes its name alone
+            self.start += name.digest()
         # monotonic: a wall clock that is set back would stop checkpoints
         self.written = time.monotonic()
         self.told = False
