@@ -23,7 +23,7 @@ from gapless.hessian import (
     top_sample_share,
 )
 from gapless.losses import normalised, quartic
-from gapless.problem import Problem, draw_problem, precision
+from gapless.problem import Problem, draw_problem, precision, problem_from_arrays
 from gapless.quadrature import LEVELS
 from gapless.theory import bulk, bulk_edge, outlier
 from gapless.theory.bbp import curvatures, random_law
@@ -325,3 +325,17 @@ def test_edge_and_pair_of_a_complex_random_start_at_a_thousand() -> None:
     assert np.abs(gaps).max() < 0.2
     # α = 12: 0.7907 as N → ∞
     assert np.mean(overlaps) == pytest.approx(limit.overlap, abs=0.02)
+
+
+@pytest.mark.parametrize("scale", [300.0, 1e-4])
+def test_the_share_of_a_sample_has_no_scale_in_float16_either(scale):
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((160, 20)), rng.standard_normal(20)
+    own = problem_from_arrays((scale * x).astype("float16"), (x @ w) ** 2, runs=2)
+    vectors = np.asarray(own.start, float)[:, None]
+    stored = (scale * x).astype("float16").astype(float)
+    squares = (vectors[:, 0] @ stored.T) ** 2 / (stored**2).sum(axis=1)
+    expected = squares.max(axis=1) / (vectors[:, 0] ** 2).sum(axis=1)
+    for problem in (own.problem, own.problem.to_numpy()):
+        found = np.asarray(top_sample_share(problem, problem.array(vectors)))[:, 0]
+        np.testing.assert_allclose(found, expected, rtol=1e-5)

@@ -31,3 +31,10 @@ def test_energy_and_multiplier_are_those_of_equations_1_and_3():
 def test_a_law_without_atoms_or_with_bad_ones_is_refused(student, teacher, weight):
     with pytest.raises(ValueError, match="label law needs"):
         LabelLaw(np.array(student), np.array(teacher), np.array(weight))
+
+
+def test_a_law_keeps_its_atoms_whatever_becomes_of_the_arrays():
+    labels = np.array([1.0, 2.0, 3.0])
+    law = LabelLaw.from_run(labels, labels)
+    labels[0] = 99
+    assert law.student[0] == 1

@@ -23,6 +23,7 @@ from gapless.sensing import (
     OF_TRANSFORMS,
     Ensemble,
     ScaledSensing,
+    TransformSensing,
     check_ensemble,
     draw_transforms,
     gaussian_singular_values,
@@ -230,3 +231,11 @@ def test_spectra_of_a_scaled_matrix_are_those_of_its_copy():
     for found, expected in zip(quantities(scaled), quantities(copy), strict=True):
         # a power of two is exact; only eigensolvers may take another way
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-11)
+
+
+def test_an_operator_of_wrong_parts_is_refused():
+    ones = np.ones(4)
+    with pytest.raises(ValueError, match=r"^inner: must hold signs"):
+        TransformSensing(7 * ones, ones, np.arange(4), ones, ones)
+    with pytest.raises(ValueError, match=r"^place: .* once"):
+        TransformSensing(ones, ones, np.array([0, 1, 2, 2]), ones, ones)

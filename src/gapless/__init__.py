@@ -4,6 +4,7 @@ The names below are the ones most users need; each is loaded when it is first us
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -67,9 +68,16 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'gapless' has no attribute {name!r}")
-    return getattr(import_module(f"gapless.{_HOMES[name]}"), name)
+    if name in _HOMES:
+        return getattr(import_module(f"gapless.{_HOMES[name]}"), name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("gapless")
+    # `gapless.flow` without an import of its own, whichever modules are loaded already
+    if not name.startswith("_") and find_spec(f"gapless.{name}") is not None:
+        return import_module(f"gapless.{name}")
+    raise AttributeError(f"module 'gapless' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

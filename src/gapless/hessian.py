@@ -332,8 +332,12 @@ def _top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float
     image = problem.sample_squares(vectors.reshape(-1, n))
     # |x|² is 1 up to fluctuations of √(2/N) only, so it is divided out sample by sample
     # NumPy would make X² as large as X
-    in_numpy = library(sensing) is np
-    norms = np.einsum("mn,mn->m", sensing, sensing) if in_numpy else (sensing**2).sum(axis=1)
+    in_numpy, dtype = library(sensing) is np, vectors.dtype
+    # in the precision of the vectors: squares of float16 overflow, and underflow
+    if in_numpy:
+        norms = np.einsum("mn,mn->m", sensing, sensing, dtype=dtype, casting="same_kind")
+    else:
+        norms = (sensing.astype(dtype) ** 2).sum(axis=1)
     share = (image / norms[None]).max(axis=1).reshape(runs, count)
     return share / (vectors**2).sum(axis=2)
 

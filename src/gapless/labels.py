@@ -37,7 +37,8 @@ class LabelLaw:
     def __post_init__(self) -> None:
         names = ("student", "teacher", "weight")
         try:
-            arrays = [np.asarray(real_array(name, getattr(self, name)), float) for name in names]
+            # copies: the caller's arrays may change
+            arrays = [np.array(real_array(name, getattr(self, name)), float) for name in names]
         except ValueError as error:
             raise ValueError(f"a label law needs arrays of finite numbers; {error}") from None
         student, teacher, weight = arrays

@@ -63,8 +63,8 @@ class TransformSensing:
     Raises
     ------
     ValueError
-        For arrays that do not fit each other, places out of range, or rows whose mean squared norm
-        is not 1.
+        For arrays that do not fit each other, signs that are none, places that are out of range or
+        not distinct, or rows whose mean squared norm is not 1.
     """
 
     inner: Float[Array, " N"]
@@ -81,9 +81,14 @@ class TransformSensing:
         shaped("singular_values", self.singular_values, (min(m, n),))
         shaped("place", self.place, (min(m, n),))
         shaped("outer", self.outer, (m,))
+        for name in ("inner", "middle", "outer"):
+            if not (np.abs(np.asarray(getattr(self, name))) == 1).all():
+                raise ValueError(f"{name}: must hold signs, 1 or -1")
         place = np.asarray(self.place)
         if place.dtype.kind != "i" or place.min() < 0 or place.max() >= max(m, n):
             raise ValueError(f"place: must hold integers from 0 to {max(m, n) - 1}")
+        if len(np.unique(place)) < len(place):
+            raise ValueError("place: must hold each integer once at most")
         mean = float((np.asarray(self.singular_values, float) ** 2).sum() / m)
         if not abs(mean - 1) < 1e-3:
             raise ValueError(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gapless.algorithms import (
+    Start,
     parse_start,
     start_states,
     warm_states,
@@ -48,3 +49,10 @@ def test_starts_read_back_and_wrong_ones_are_named():
             preprocessing(name, 2.0)
     with pytest.raises(ValueError, match="no teacher"):
         Simulation(n=16, alpha=4, seed=0, labels="gaussian", start="overlap:0.1")
+
+
+def test_a_start_of_no_kind_is_refused():
+    with pytest.raises(ValueError, match=r"^kind: 'hot' is not one of random, spectral, overlap"):
+        Start("hot")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match=r"^overlap: "):
+        Start("overlap", 2.0)

@@ -218,3 +218,11 @@ def test_the_krylov_step_ends_at_the_norm_of_the_signal_too():
     late = leapt.passage[found, 2] / stepped.passage[found, 2]
     np.testing.assert_allclose(late, 1, rtol=0.05)
     assert leapt.gradients.sum() < stepped.gradients.sum()
+
+
+def test_without_the_sphere_a_run_that_goes_far_has_an_outcome():
+    design = Design(n=24, alpha=8, seed=0, runs=3, in_numpy=True)
+    problem = draw_problem(design, sphere=False)
+    found = integrate(problem, design.start(), 1.0, solver=GradientDescent(0.5))
+    assert (found.end.rho > 1e8).all()
+    assert len(found.outcome) == 3

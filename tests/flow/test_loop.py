@@ -7,6 +7,7 @@ from gapless.design import Design
 from gapless.flow import (
     FLOW,
     SWEEP,
+    CannotResume,
     GradientDescent,
     GradientFlow,
     Stop,
@@ -169,3 +170,18 @@ def test_what_is_resumed_near_rest_ends_in_the_same_minima(monkeypatch):
         again = integrate(problem, start, 30.0, resume=cut)
         assert again.outcome == whole.outcome
         np.testing.assert_allclose(again.end.energy, whole.end.energy, rtol=1e-5)
+
+
+def test_a_state_of_another_call_is_not_resumed():
+    design = Design(n=24, alpha=5, seed=0, runs=2, in_numpy=True)
+    problem, start, kept = draw_problem(design), design.start(), []
+    times = [0.5, 1.0, 2.0]
+    integrate(problem, start, 2.0, save_at=times, on_save=lambda now: kept.append(now()))
+    another = draw_problem(Design(n=24, alpha=5, seed=1, runs=2, in_numpy=True))
+    for given, t_max, times, what in (
+        (problem, 2.0, [0.7, 1.0, 2.0], "save times"),
+        (problem, 0.6, [0.3, 0.6], "save times"),
+        (another, 2.0, [0.5, 1.0, 2.0], "energies"),
+    ):
+        with pytest.raises(CannotResume, match=f"^resume: .*{what}"):
+            integrate(given, start, t_max, save_at=times, resume=kept[-1])

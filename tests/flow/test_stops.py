@@ -167,3 +167,40 @@ def test_small_energies_are_met_to_a_relative_tolerance(problem) -> None:
         assert crossing.crossed.sum() >= 8
         met = crossing.end.energy[crossing.crossed]
         np.testing.assert_allclose(met, energy, rtol=1.1e-3)
+
+
+@pytest.mark.parametrize("in_numpy", [True, False])
+def test_a_crossing_finer_than_the_clock_ends_the_run(in_numpy) -> None:
+    """A goal between two times of the clock rounds up to the later one."""
+    for seed in range(4):
+        design = Design(n=32, alpha=6, seed=seed, runs=3, in_numpy=in_numpy)
+        stop = AtEnergy(1.0, tolerance=1e-8)
+        found = integrate(draw_problem(design), design.start(), 1.0, stop=stop)
+        late = ~found.crossed & (found.stopped_at < 1.0)
+        assert all("tolerance" in reason for reason in np.array(found.reason)[late])
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: AtEnergy(1.0, tolerance=np.float32(-1)), "tolerance"),
+        (lambda: AtEnergy(1.0, speed2=np.nan), "speed2"),
+        (lambda: AtEnergy(1j), "energy"),
+        (lambda: AtEnergy(None), "energy"),
+        (lambda: Stop(energy=np.nan), "energy"),
+        (lambda: Stop(energy=np.ones(3)), "energy"),
+        (lambda: Stop(speed2=-1), "speed2"),
+    ],
+)
+def test_stops_at_what_is_no_number_are_refused(make, name) -> None:
+    with pytest.raises(ValueError, match=f"^{name}: must|^{name}: is complex"):
+        make()
+
+
+def test_a_run_that_starts_below_a_level_has_passed_it_at_the_start() -> None:
+    design = Design(n=24, alpha=8, seed=0, runs=2, in_numpy=True)
+    problem = draw_problem(design)
+    for stop in (Stop(), AtEnergy(1.0)):
+        found = integrate(problem, design.teacher(), 1.0, stop=stop)
+        assert (found.passage == 0).all()
+        assert (found.passage_gradients == 1).all()

@@ -149,10 +149,11 @@ def test_a_checkpoint_of_something_else_is_told_and_ignored(file, capsys):
 def test_other_arrays_are_told_and_ignored(file, whole, capsys):
     good = Checkpoint(POINT).read()
     assert good is not None
-    some = ["state.w", "state.passage", "state.running", "start.energy", "saved.mu"]
+    some = ["state.w", "state.passage", "state.running", "start.energy", "saved.mu", "times"]
     worse = [good | {name: good[name][:1]} for name in some]
     worse += [good | {name: good[name].astype(np.float16)} for name in some]
     worse += [good | {name: good[name][..., None]} for name in some]
+    worse += [good | {"start.energy": good["start.energy"] + 1}]
     worse += [{n: a for n, a in good.items() if n != name} for name in some]
     worse += [{}, good | {f"saved.{n}": np.zeros((2, 9)) for n in Observables._fields}]
     for bad in worse:

@@ -190,3 +190,13 @@ def test_the_rank_of_a_complex_matrix_is_that_over_complex_numbers():
     # real and imaginary part of one column, in two columns: two directions
     matrix[:, 0], matrix[:, 1] = np.real(matrix[:, 0]), 1j * np.imag(matrix[:, 0])
     assert problem_from_arrays(matrix, y=np.abs(matrix @ signal)).problem.field == "complex"
+
+
+def test_states_and_norms_of_other_shapes_are_refused():
+    own = problem_from_arrays(X, Y**2, runs=K)
+    for call in (own.signal, own.labels):
+        with pytest.raises(ValueError, match=r"^w: "):
+            call(own.start[:1])
+    for factor in (np.ones(1), -np.ones(K), np.zeros(K)):
+        with pytest.raises(ValueError, match=r"^factor: "):
+            own.of_norm(factor)

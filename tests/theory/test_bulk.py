@@ -150,3 +150,11 @@ def test_curvatures_must_match_and_exist():
         Curvatures(np.array([nan]), np.ones(1), np.ones(1), 2.0)
     with pytest.raises(ValueError, match="grid"):
         bulk_density(gaussian_law(), normalised(1.0), 2.0, np.array([nan]))
+
+
+def test_a_multiplier_beyond_the_pole_is_refused():
+    law = gaussian_law()
+    known = bulk_edge(law, quartic, 8.0)
+    assert bulk_edge(law, quartic, 8.0, known.gamma).value == pytest.approx(known.value, rel=1e-12)
+    with pytest.raises(ValueError, match=r"^gamma_bar: must be at most the pole"):
+        bulk_edge(law, quartic, 8.0, 2 * known.pole)

@@ -91,7 +91,7 @@ def amp(
     if problem.teacher is None:
         raise ValueError("labels: gaussian labels have no teacher to find")
     iterations = whole("iterations", iterations, 1)
-    check_noise(noise)
+    noise = check_noise(noise)
     start = problem.states(start, "start")
     with precision(problem.dtype):
         estimate, overlaps, variances = _iterate(problem, start, overlap, noise, iterations)

@@ -1,7 +1,7 @@
 """Initial states: random, from the spectral estimator, or at a given overlap."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -32,11 +32,21 @@ class Start:
         m = ⟨W, W*⟩/N of an ``overlap`` start, exact.
     transform
         Name of the preprocessing T of a ``spectral`` start.
+
+    Raises
+    ------
+    ValueError
+        For another kind, or an overlap that is not between -1 and 1.
     """
 
     kind: Kind = "random"
     overlap: float = 0.0
     transform: str = "weak"
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"kind: {self.kind!r} is not one of {', '.join(get_args(Kind))}")
+        number("overlap", self.overlap, -1, 1)
 
     def __str__(self) -> str:
         if self.kind == "overlap":

@@ -16,7 +16,7 @@ from gapless.flow.solvers import GradientFlow, Solver
 from gapless.flow.state import State
 from gapless.flow.stops import STRICTEST, LoopState, Stopping, recorded_levels
 from gapless.flow.units import in_units
-from gapless.inputs import number
+from gapless.inputs import number, real_kind
 from gapless.problem import Problem
 from gapless.shapes import Float
 
@@ -116,6 +116,8 @@ class IntegrationState(NamedTuple):
     start: Observables
     saved: list[Observables]
     """Values at the save times that are done."""
+    times: list[float]
+    """The save times that are done."""
 
 
 Progress = Callable[[float, int], None]
@@ -197,7 +199,7 @@ def integrate(
         saved: list[Observables] = []
         if resume is not None:
             # a checkpoint of other shapes would be broadcast without a word
-            _check_resume(resume, IntegrationState(state, first, [first] * len(times)))
+            _check_resume(resume, IntegrationState(state, first, [first] * len(times), times))
             state = State(*map(library(state.w).asarray, resume.state))
             first, saved = resume.start, list(resume.saved)
         carried = stop.init(state)
@@ -205,7 +207,8 @@ def integrate(
     def pause(now: Callable[[], LoopState]) -> None:
         if on_save is not None:
             # a copy: the list grows, and the caller may keep what it was given
-            on_save(lambda: IntegrationState(now().state, first, list(saved)))
+            done = times[: len(saved)]
+            on_save(lambda: IntegrationState(now().state, first, list(saved), done))
 
     follow = partial(loop.follow, pause=pause)
     observed = []
@@ -250,7 +253,7 @@ def integrate(
             start=first,
             end=last,
             outcome=outcome,
-            reason=_reasons(here, solver, outcome, t_max * scale),
+            reason=_reasons(here, solver, stop, outcome, t_max * scale),
             at_rest=at_rest,
             crossed=crossed,
             stopped_at=solver.time(here) / scale,
@@ -272,7 +275,8 @@ def checked_start(problem: Problem, start: Float[Array, "K N"] | np.ndarray) -> 
     """
     if not problem.sphere:
         return np.asarray(problem.states(start, "start"))
-    given, shape = np.asarray(start), (len(problem.labels), problem.dimension)
+    given = np.asarray(real_kind("start", start))
+    shape = len(problem.labels), problem.dimension
     if given.dtype.kind not in "fiu" or given.shape != shape:
         raise ValueError(
             f"start: must be real, of shape (K, N) = {shape}, not {given.dtype} of {given.shape}"
@@ -300,9 +304,13 @@ def check_times(t_max: float, save_at: Sequence[float] | np.ndarray | None) -> l
 
 
 def _check_resume(found: IntegrationState, ours: IntegrationState) -> None:
-    """Raise `CannotResume` unless the arrays have the shapes and types of this call's."""
+    """Raise `CannotResume` unless save times, start, shapes and types are those of this call."""
+    if not isinstance(found, IntegrationState):
+        raise CannotResume(f"resume: must be an IntegrationState, not {type(found).__name__}")
     if len(found.saved) > len(ours.saved):
         raise CannotResume(f"resume: {len(found.saved)} save times of {len(ours.saved)} are done")
+    if list(found.times) != list(ours.times[: len(found.saved)]):
+        raise CannotResume("resume: its save times are not the first of this call")
     parts = [("state", found.state, ours.state), ("start", found.start, ours.start)]
     parts += [("saved", a, b) for a, b in zip(found.saved, ours.saved, strict=False)]
     for part, arrays, expected in parts:
@@ -312,20 +320,24 @@ def _check_resume(found: IntegrationState, ours: IntegrationState) -> None:
                     f"resume: {part}.{name} is {array.dtype}{array.shape}, not "
                     f"{like.dtype}{like.shape}"
                 )
+    # to more than the rounding of another machine
+    if not np.allclose(found.start.energy, ours.start.energy, rtol=1e-3):
+        raise CannotResume("resume: its runs have other energies at their start")
 
 
 def _values(problem: Problem, state: State, scale: float) -> Observables:
     energy, mu, speed2 = (
         np.asarray(value, float) for value in (state.energy, state.mu, state.speed2)
     )
-    overlap = np.asarray(problem.signed_overlap(state.w), float)
+    # of the loop's own states, which may be far away where the sphere is left out
+    overlap = np.asarray(problem.for_loops().signed_overlap(state.w), float)
     # in NumPy: nothing is compiled for K numbers
     rho = np.asarray(problem.domain.mean_square(np.asarray(state.w)), float)
     return Observables(energy * scale, overlap, mu * scale, speed2 * scale**2, rho)
 
 
 def _reasons(
-    state: State, solver: Solver, outcome: tuple[Outcome, ...], t_max: float
+    state: State, solver: Solver, stop: Stopping, outcome: tuple[Outcome, ...], t_max: float
 ) -> tuple[str, ...]:
     """Return the reason of each time-out before `t_max`; empty for all other runs."""
     # time-outs at t_max explain themselves; those before it do not
@@ -333,9 +345,10 @@ def _reasons(
     early = np.array([end is Outcome.time_out for end in outcome]) & (exhausted | ~running)
     found = [""] * len(outcome)
     for k in np.flatnonzero(early):
-        at = f"at {solver.time(state)[k] / t_max:.2g} of its time: the flow is stiff"
+        at = f"at {solver.time(state)[k] / t_max:.2g} of its time"
         if exhausted[k]:
             found[k] = f"the budget of {state.steps[k]} steps (max_steps) ended {at}"
         else:
             found[k] = f"steps became too short for a clock in {state.t.dtype} {at}"
+        found[k] += f": {stop.when_short}"
     return tuple(found)

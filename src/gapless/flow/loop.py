@@ -58,7 +58,7 @@ def initial_state(problem: Problem, start: Float[Array, "K N"], solver: Solver) 
     # what is called a start may be as long as a unit vector (`Problem.states`)
     w = problem.domain.retract(start)
     here = problem.evaluate(w)
-    return solver.begun(State.at(w, here, solver.first(here), len(recorded_levels(problem.n))))
+    return solver.begun(State.at(w, here, solver.first(here), recorded_levels(problem.n)))
 
 
 def follow(

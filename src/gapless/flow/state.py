@@ -1,5 +1,6 @@
 """State of K runs: the argument and the result of a step."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,12 +40,18 @@ class State(NamedTuple):
 
     @classmethod
     def at(
-        cls, w: Float[Array, "K N"], here: Evaluation, length: Float[Array, " K"], levels: int
+        cls,
+        w: Float[Array, "K N"],
+        here: Evaluation,
+        length: Float[Array, " K"],
+        levels: Sequence[float],
     ) -> "State":
         """Return the state of runs that start from W at t = 0 with first step sizes `length`."""
         xp = library(w)
         finite = is_finite(here)
         (k, n), dtype = w.shape, w.dtype
+        # a run that starts below a level takes no step to it
+        passed = here.energy[:, None] <= xp.asarray([levels], dtype)
         return cls(
             w=w,
             velocity=here.velocity,
@@ -67,9 +74,9 @@ class State(NamedTuple):
             steps=xp.zeros(k, int),
             # the evaluation at the start is one
             gradients=xp.ones(k, int),
-            passage=xp.full((k, levels), xp.nan, dtype),
+            passage=xp.where(passed, xp.zeros((), dtype), xp.nan),
             # −1: not reached; counts have no NaN
-            passage_gradients=xp.full((k, levels), -1, int),
+            passage_gradients=xp.where(passed, 1, -1),
         )
 
     def on_host(self) -> "State":

@@ -3,15 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from gapless.arrays import Array, library, pytree
+from gapless.arrays import Array, is_traced, library, pytree
 from gapless.flow.outcome import REST_SPEED2, ZERO_ENERGY
 from gapless.flow.solvers import Solver
 from gapless.flow.state import State, select
-from gapless.inputs import number
+from gapless.inputs import number, real_kind
 from gapless.problem import Problem
 from gapless.shapes import Bool, Float
 
@@ -59,6 +59,8 @@ class Stopping(ABC):
 
     speed2: Scalar
     """Squared speed, in units of s², below which a run is at rest."""
+    when_short: ClassVar[str] = "the flow is stiff"
+    """Likely reason for steps that become too short."""
 
     def in_units_of(self, scale: float) -> "Stopping":
         """Return the stop for the loss ℓ/s."""
@@ -108,10 +110,20 @@ class Stop(Stopping):
         afterwards.
     speed2
         |∇L − μW|²/N below which the run is at rest and ends, in units of s².
+
+    Raises
+    ------
+    ValueError
+        For an energy that is no number, or a squared speed that is negative.
     """
 
     energy: Scalar | None = None
     speed2: Scalar = REST_SPEED2
+
+    def __post_init__(self) -> None:
+        if self.energy is not None:
+            _check("energy", self.energy)
+        _check("speed2", self.speed2, lowest=0)
 
     def judge(
         self, problem: Problem, carried: LoopState, new: State, active: Bool[Array, " K"]
@@ -170,17 +182,21 @@ class AtEnergy(Stopping):
     Raises
     ------
     ValueError
-        For a tolerance that is not positive.
+        For an energy that is not real, a tolerance that is not positive, or a squared speed that is
+        negative.
     """
 
+    when_short = "two times of the clock may enclose the energy; raise the tolerance of AtEnergy"
     energy: Scalar | np.ndarray | Float[Array, " K"]
     tolerance: Scalar = 1e-3
     speed2: Scalar = REST_SPEED2
 
     def __post_init__(self) -> None:
-        # compiled code puts things other than numbers here
-        if isinstance(self.tolerance, float | int):
-            number("tolerance", self.tolerance, above=0)
+        _check("tolerance", self.tolerance, above=0)
+        _check("speed2", self.speed2, lowest=0)
+        if not _is_placed(self.energy):
+            # not finite: no target
+            real_kind("energy", self.energy)
 
     def in_units_of(self, scale: float) -> "AtEnergy":
         """Return the stop for the loss ℓ/s."""
@@ -240,9 +256,11 @@ class AtEnergy(Stopping):
             speed2_below=xp.where(past, new.speed2, bracket.speed2_below),
         )
         goal = _next_goal(state, bracket)
-        # no time is left between the state and the overshoot: after a step that was taken the
-        # crossing lies later, and after one that was taken back the clock cannot resolve it
-        closed = xp.isfinite(bracket.below) & ~(goal > state.t)
+        # no time is left between the state and the overshoot, where a goal may round up to its
+        # time: after a step that was taken the crossing lies later, and after one that was taken
+        # back the clock cannot resolve it
+        between = (goal > state.t) & (goal < bracket.below)
+        closed = xp.isfinite(bracket.below) & ~between
         state = state._replace(running=state.running & ~(closed & past))
         below, goal = (xp.where(closed, xp.inf, one) for one in (bracket.below, goal))
         return LoopState(state, bracket._replace(below=below, goal=goal))
@@ -263,6 +281,18 @@ class AtEnergy(Stopping):
 
     def _window(self, target: Array) -> Array:
         return self.tolerance * library(target).clip(target, 0, 1)
+
+
+def _check(name: str, value: Any, **bounds: float) -> None:
+    """Raise ``ValueError`` unless a value is a number within bounds, or placed by a compiler."""
+    if not _is_placed(value):
+        number(name, value, **bounds)
+
+
+def _is_placed(value: Any) -> bool:
+    # compiled code rebuilds stops from tracers, shapes, and objects that stand for either
+    given = value is None or np.isscalar(value) or isinstance(value, list | tuple)
+    return is_traced(value) or not (given or hasattr(value, "__array__"))
 
 
 STRICTEST = Stop()

@@ -14,6 +14,7 @@ from gapless.flow import (
     ACCURATE,
     FLOW,
     SWEEP,
+    CannotResume,
     IntegrationState,
     Observables,
     Protocol,
@@ -24,7 +25,7 @@ from gapless.flow import (
     parse_protocol,
     transforms_in_numpy,
 )
-from gapless.flow.integrate import CannotResume, Progress
+from gapless.flow.integrate import Progress
 from gapless.inputs import number
 from gapless.losses import name_for_runs, parse_loss
 from gapless.measure.checkpoint import Checkpoint
@@ -280,11 +281,12 @@ def _packed(integration: IntegrationState) -> dict[str, np.ndarray]:
     columns = [[getattr(one, name) for one in integration.saved] for name in Observables._fields]
     saved = Observables(*(np.reshape(column, (-1, k)).T for column in columns))
     parts = {"state": integration.state, "start": integration.start, "saved": saved}
-    return {
+    arrays = {
         f"{part}.{name}": np.asarray(value)
         for part, values in parts.items()
         for name, value in values._asdict().items()
     }
+    return arrays | {"times": np.array(integration.times, float)}
 
 
 def _unpacked(arrays: dict[str, Any]) -> IntegrationState:
@@ -294,11 +296,11 @@ def _unpacked(arrays: dict[str, Any]) -> IntegrationState:
         state = State(*(arrays[f"state.{name}"] for name in State._fields))
         start = Observables(*(arrays[f"start.{name}"] for name in Observables._fields))
         saved = [arrays[f"saved.{name}"] for name in Observables._fields]
-        times = range(saved[0].shape[1])
-        records = [Observables(*(column[:, i] for column in saved)) for i in times]
+        done, times = range(saved[0].shape[1]), arrays["times"].tolist()
+        records = [Observables(*(column[:, i] for column in saved)) for i in done]
     except (KeyError, IndexError) as error:
         raise CannotResume(f"resume: {error} is missing") from None
-    return IntegrationState(state, start, records)
+    return IntegrationState(state, start, records, times)
 
 
 def label_moments(problem: Problem, w: Float[Array, "K N"]) -> np.ndarray:

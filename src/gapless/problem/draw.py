@@ -51,7 +51,7 @@ def draw_problem(
         For an unknown kind of labels or dtype, a negative noise, or a loss that the precision
         cannot compute (`gapless.losses.check_for_runs`).
     """
-    check_noise(noise)
+    noise = check_noise(noise)
     if not isinstance(design, Design):
         raise ValueError(f"design: must be a Design, not {type(design).__name__}")
     if not (isinstance(labels, str) and labels in get_args(LabelKind)):
@@ -81,10 +81,11 @@ def draw_problem(
         return made(kind, sensing, y, teacher, loss, has_signal=has_signal, sphere=sphere)
 
 
-def check_noise(noise: float) -> None:
-    """Raise ``ValueError`` unless a variance of label noise is a number from 0 to 1e30."""
+def check_noise(noise: float) -> float:
+    """Return a variance of label noise; ``ValueError`` unless it is from 0 to `HIGHEST_NOISE`."""
     try:
-        number("noise", noise, 0, HIGHEST_NOISE)
+        # Python's own number: one of NumPy's would set the precision of the labels
+        return number("noise", noise, 0, HIGHEST_NOISE)
     except ValueError:
         raise ValueError(
             f"noise: the variance must be a number from 0 to {HIGHEST_NOISE:g}, not {noise!r}"

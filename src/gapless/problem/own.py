@@ -73,6 +73,7 @@ class OwnProblem:
 
     def signal(self, w: Float[Array, "K N"]) -> np.ndarray:
         """Return w = W ρ/√N in the units of the data, (K, N), up to signs, or phases if complex."""
+        w = self.problem.states(w)
         vectors = as_complex(w) if self.problem.field == "complex" else np.asarray(w)
         return vectors * (self.norm[:, None] / self.problem.n**0.5)
 
@@ -106,7 +107,10 @@ class OwnProblem:
 
     def of_norm(self, factor: np.ndarray) -> "OwnProblem":
         """Return the problem with ρ times a factor for each run, (K,)."""
-        problem, factor = self.problem, np.asarray(factor, float)
+        problem = self.problem
+        factor = np.asarray(real_array("factor", factor, (problem.k,)), float)
+        if not (factor > 0).all():
+            raise ValueError("factor: must be positive for every run")
         labels = problem.array(np.asarray(problem.labels) / factor[:, None])
         parts = problem.sensing, labels, problem.teacher, problem.loss
         changed = made(type(problem), *parts, has_signal=problem.has_signal)
@@ -227,10 +231,14 @@ def shared(array: np.ndarray) -> Array:
 
 def _kind_of_x(x: Any) -> tuple[np.ndarray, Field]:
     """Return X as an array of a floating type, without a copy if it is real, and its field."""
-    if np.dtype(getattr(x, "dtype", float)).kind == "c":
+    # a DataFrame has no one dtype
+    x = x if hasattr(x, "dtype") else np.asarray(x)
+    if np.dtype(x.dtype).kind == "c":
         if isinstance(x, np.ma.MaskedArray):
             raise ValueError("X: is masked; give plain numbers, without masked samples")
         whole = np.asarray(x)
+        if whole.dtype.itemsize > 16 or not whole.dtype.isnative:
+            raise ValueError(f"X: holds numbers of {whole.dtype}; save it as complex128")
         # ŷ = A w is ⟨ā, w⟩: the problem's rows are those of the conjugate
         return np.concatenate([np.real(whole), -np.imag(whole)], axis=1), "complex"
     found = np.asarray(real_kind("X", x))

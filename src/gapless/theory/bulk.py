@@ -132,6 +132,9 @@ def edge(curvatures: Curvatures, gamma_bar: float | None = None) -> BulkEdge:
     if gamma_bar is not None:
         # γ > 0 is the branch left of the bulk: λ → −∞ as γ → 0⁺
         number("gamma_bar", gamma_bar, above=0)
+        # beyond the pole ψ is no branch of the inverse of the resolvent
+        if gamma_bar > pole * (1 + 1e-9):
+            raise ValueError(f"gamma_bar: must be at most the pole {pole:g}, not {gamma_bar:g}")
         # At a corner root and pole coincide up to the nearest node, and F has infinite slope.
         regular = bool(gamma_bar < 0.999 * pole)
         return BulkEdge(curvatures.psi(gamma_bar), gamma_bar, pole, regular, False)
