@@ -61,7 +61,7 @@ class Design:
         Seed of the experiment, 0 ≤ seed < 2³², and number of this design under it.
     runs
         K, the number of teachers and starts; None: `default_runs_per_design`. The draws of the
-        first runs are the same for every K. N, M, K and index are below 2³².
+        first runs are the same for every K, to rounding. N, M, K and index are below 2³².
     in_numpy
         Draw in NumPy, without compilation; the numbers are the same to rounding. Problems drawn in
         NumPy are also integrated in NumPy (`gapless.flow.integrate`), which is faster for a few

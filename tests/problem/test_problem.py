@@ -129,3 +129,13 @@ def test_a_problem_comes_out_of_a_pickle_as_it_went_in(dtype):
         a, b = getattr(again, name), getattr(problem, name)
         assert a.dtype == b.dtype
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_compiled_function_of_the_users_computes_in_float64_or_says_what_is_missing():
+    problem = draw_problem(DESIGN, dtype="float64")
+    w = np.asarray(DESIGN.start(), float)
+    energy = jax.jit(problem.energy)
+    with jax.enable_x64(False), pytest.raises(ValueError, match=r"^dtype: .*enable_x64"):
+        energy(w)
+    with jax.enable_x64(True):
+        np.testing.assert_allclose(energy(w), problem.energy(w), rtol=1e-12)

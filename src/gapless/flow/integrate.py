@@ -79,7 +79,7 @@ class Trajectory:
     state: State
     """The final state; `state.w` is W."""
     observed: list[Any]
-    """Values that `observe` returned, one per save time."""
+    """Values that `observe` returned, one per save time of this call (after a resume, the rest)."""
 
     @property
     def energy(self) -> np.ndarray:

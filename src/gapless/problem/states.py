@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gapless.arrays import Array, is_traced
+from gapless.arrays import Array, is_traced, jnp
 from gapless.inputs import real_array, real_kind, shaped
 from gapless.shapes import Float
 
@@ -38,7 +38,15 @@ def at_states(*names: str) -> Callable[[Method], Method]:
     def decorate(method: Method) -> Method:
         @wraps(method)
         def call(self: Any, *arrays: Any) -> Any:
-            if self.in_loop or is_traced(*self.arrays, *arrays):
+            if self.in_loop:
+                return method(self, *arrays)
+            if is_traced(*self.arrays, *arrays):
+                # the caller's own: JAX would compute in float32, and its flag is not ours to set
+                if self.dtype == "float64" and jnp.result_type(float) != np.float64:
+                    raise ValueError(
+                        "dtype: a float64 problem inside a compiled function of yours needs JAX's "
+                        "flag; call it within jax.enable_x64(True)"
+                    )
                 return method(self, *arrays)
             with self.computing():
                 given = [self.states(a, n) for a, n in zip(arrays, names, strict=True)]
