@@ -23,7 +23,7 @@ from gapless import theory
 from gapless.channels import preprocessing, trimmed, weak_optimal
 from gapless.design import Design
 from gapless.draws import by_numpy
-from gapless.flow import integrate
+from gapless.flow import GradientDescent, HeavyBall, NormalisedDescent, integrate
 from gapless.generalisation import generalisation_error
 from gapless.labels import LabelLaw
 from gapless.losses import (
@@ -226,6 +226,14 @@ for field, values in {
     for value in values:
         case(f"draw_problem: {field}={value!r}", draw_problem, DESIGN, **{field: value})
 case("draw_problem: no design", draw_problem, None)
+case("draw_problem: sphere='no'", draw_problem, DESIGN, sphere="no")
+case("sensing_matrix: int8", DESIGN.sensing_matrix, "int8")
+case("integrate: a design for a problem", integrate, DESIGN, W, 0.1)
+for hook in ("observe", "progress", "on_save"):
+    case(f"integrate: {hook}=3", integrate, PROBLEM, W, 0.1, **{hook: 3})
+case("HeavyBall: momentum='a'", HeavyBall, 1e-3, momentum="a")
+case("GradientDescent: method='euler'", GradientDescent, 1e-3, method="euler")
+case("NormalisedDescent: radius=0", NormalisedDescent, 1e-3, radius=0)
 
 ONES, WIDE_ONES = np.ones(3), np.ones((2, 3))
 for name, parts in {

@@ -159,8 +159,11 @@ class Design:
 
         X is drawn in float32 and rounded to `dtype` block by block, so that it is in memory once.
 
-        Raises ``ValueError`` for transforms in less than float32.
+        Raises ``ValueError`` for another precision than float16, float32 or float64, and for
+        transforms in less than float32.
         """
+        if dtype not in ("float16", "float32", "float64"):
+            raise ValueError(f"dtype: {dtype!r} is not one of float16, float32, float64")
         if self.of_transforms:
             check_storage(self.sensing, dtype)
             x = draw_transforms(self._key("sensing"), self.sensing, self.m, self.n, dtype)

@@ -124,6 +124,11 @@ class GradientDescent(FixedSteps):
 
     method: Method = euler
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.method, Method):
+            raise ValueError(f"method: must be a Method of gapless.flow, not {self.method!r}")
+
     @property
     def stages(self) -> int:
         """Number of gradients of one step."""
@@ -174,7 +179,7 @@ class HeavyBall(FixedSteps):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.momentum < 1:
+        if not 0 <= number("momentum", self.momentum) < 1:
             raise ValueError(f"momentum: must be at least 0 and below 1, not {self.momentum}")
 
     @property
@@ -223,6 +228,10 @@ class NormalisedDescent(FixedSteps):
     """
 
     radius: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number("radius", self.radius, above=0)
 
     @property
     def tick(self) -> float:

@@ -181,9 +181,16 @@ def integrate(
     """
     # all of the input is judged before anything is computed
     times, t_max = check_times(t_max, save_at), float(t_max)
-    for name, given, kind in (("solver", solver, Solver), ("stop", stop, Stopping)):
+    for name, given, kind in (
+        ("problem", problem, Problem),
+        ("solver", solver, Solver),
+        ("stop", stop, Stopping),
+    ):
         if not isinstance(given, kind):
-            raise ValueError(f"{name}: must be a {kind.__name__} of gapless.flow, not {given!r}")
+            raise ValueError(f"{name}: must be a {kind.__name__} of gapless, not {given!r}")
+    for name, given in (("observe", observe), ("progress", progress), ("on_save", on_save)):
+        if given is not None and not callable(given):
+            raise ValueError(f"{name}: must be a function, not {given!r}")
     solver.check(t_max)
     start, has_signal = checked_start(problem, start), problem.has_signal
     # from here on in units of the loss, energies and times alike

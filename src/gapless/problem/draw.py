@@ -52,6 +52,8 @@ def draw_problem(
         cannot compute (`gapless.losses.check_for_runs`).
     """
     noise = check_noise(noise)
+    if not isinstance(sphere, bool | np.bool_):
+        raise ValueError(f"sphere: must be True or False, not {sphere!r}")
     if not isinstance(design, Design):
         raise ValueError(f"design: must be a Design, not {type(design).__name__}")
     if not (isinstance(labels, str) and labels in get_args(LabelKind)):

@@ -120,6 +120,8 @@ class Problem:
         # overlaps divide by |W*|
         if "teacher" in given and not np.asarray(self.teacher).any(axis=1).all():
             raise ValueError("teacher: a run's W* vanishes; it must be a direction")
+        if not isinstance(self.sphere, bool | np.bool_):
+            raise ValueError(f"sphere: must be True or False, not {self.sphere!r}")
         check_for_runs(self.loss, dtype)
 
     def __reduce__(self) -> Any:
