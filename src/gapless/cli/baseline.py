@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from gapless.cli.shared import (
     Json,
     PrintSize,
-    Sensing,
+    SensingOption,
     Whole,
     check_memory,
     check_writable,
@@ -184,7 +184,7 @@ def langevin(
     n: Whole,
     alpha: float,
     labels: str = "teacher",
-    sensing: Sensing = "gaussian",
+    sensing: SensingOption = "gaussian",
     runs: Whole = 1,
     temperature: float = 0.2,
     rate: float = 1e-3,

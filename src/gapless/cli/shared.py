@@ -68,7 +68,7 @@ def _whole(_: type, tokens: Sequence[Token]) -> int:
 
 Whole = Annotated[int, Parameter(converter=_whole)]
 """An integer option."""
-Sensing = Annotated[
+SensingOption = Annotated[
     str,
     Parameter(
         help="Ensemble of X: gaussian, signs (±1/√N entries), unit-norm (rows), fast (singular "

@@ -13,7 +13,7 @@ from gapless.cli.running import HERE, Engine, Sweep, run_sweeps
 from gapless.cli.shared import (
     Json,
     PrintSize,
-    Sensing,
+    SensingOption,
     Whole,
     check_memory,
     check_writable,
@@ -34,7 +34,7 @@ def success(
     alpha: str,
     runs: Whole = 1000,
     seed: Whole = 0,
-    sensing: Sensing = "gaussian",
+    sensing: SensingOption = "gaussian",
     field: str = "real",
     protocol: str = "flow",
     sphere: bool = True,
