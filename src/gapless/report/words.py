@@ -1,6 +1,7 @@
 """Sentences of a report: captions, error bars, counts of statements that agree, commands."""
 
 import html
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -44,15 +45,14 @@ def counted(found: Sequence[tuple[Source, Sequence[Claim]]]) -> str:
 
 def commands(stores: Mapping[str, Store]) -> str:
     """Return the commands that measure these stores again, one for each scale, seed and loss."""
-    made: dict[tuple[str, str, str], list[str]] = {}
+    made: dict[tuple[str, ...], list[str]] = {}
     for name, store in stores.items():
         with suppress(StoreError):  # what is wrong with it stands in its section
             spec = store.spec()
             if "scale" in spec and "seed" in spec:
-                loss = f" --loss {spec['loss']}" if "loss" in spec else ""
-                made.setdefault((str(spec["scale"]), str(spec["seed"]), loss), []).append(name)
-    lines = [
-        f"gapless reproduce {' '.join(names)} --scale {scale} --seed {seed}{loss}"
-        for (scale, seed, loss), names in made.items()
-    ]
+                options = "--scale", str(spec["scale"]), "--seed", str(spec["seed"])
+                options += ("--loss", str(spec["loss"])) if "loss" in spec else ()
+                made.setdefault(options, []).append(name)
+    # quoted, for readers paste them into a shell, and the folder may be of unknown origin
+    lines = [shlex.join(["gapless", "reproduce", *names, *given]) for given, names in made.items()]
     return "".join(f"<pre><code>{html.escape(shown(line))}</code></pre>" for line in lines)
