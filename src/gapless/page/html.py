@@ -8,8 +8,10 @@ The pages draw lines, points and bars only.
 import base64
 import html
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -37,6 +39,16 @@ def assemble(template: str, **parts: str) -> str:
         "plotly": asset("plotly-basic.min.js"),
     }
     return Template(template).substitute(shared | parts)
+
+
+def slug(name: str) -> str:
+    """Return an identifier of a page for any name: itself, if it has only A–Z, a–z, 0–9, _ and -.
+
+    Others are told apart by a hash.
+    """
+    kept = re.sub(r"[^A-Za-z0-9_-]+", "-", name)
+    digest = sha256(name.encode(errors="backslashreplace")).hexdigest()[:8]
+    return name if kept == name else f"{kept}-{digest}"
 
 
 def as_json(value: Any) -> str:

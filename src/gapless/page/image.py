@@ -22,6 +22,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 from matplotlib.transforms import offset_copy
 
 from gapless.files import write_durably
+from gapless.page.html import slug
 from gapless.page.panels import (
     DARKEST,
     GREY,
@@ -137,8 +138,9 @@ def _write(figure: Figure, sink: io.BytesIO, kind: str, dpi: float = 100) -> Non
 def inline_svg(picture: Picture, name: str, title: str) -> str:
     """Return a picture as an element of a page, in the ink of the page.
 
-    `name` is put before all its ids, for several inline pictures must not share one. Its share of
-    `PAGE_WIDTH` is the variable ``--share`` of its style, by which type is of one size on a page.
+    The `slug` of `name` is put before all its ids, for several inline pictures must not share one.
+    Its share of `PAGE_WIDTH` is the variable ``--share`` of its style, by which type is of one size
+    on a page.
     """
     sink, size = io.BytesIO(), Print(min(PAGE_WIDTH, _natural_width(picture)))
     # outlines: a browser has its own fonts, whose letters would run into each other
@@ -152,8 +154,9 @@ def inline_svg(picture: Picture, name: str, title: str) -> str:
     share = figure.get_figwidth() / PAGE_WIDTH
     head = f'<svg role="img" aria-label="{html.escape(title)}" style="--share: {share:.4f}"'
     svg = svg[svg.index("<svg") :].replace("<svg", head, 1)
-    svg = svg.replace('id="', f'id="{name}-')
-    svg = svg.replace('"#', f'"#{name}-').replace("(#", f"(#{name}-")
+    ref = slug(name)
+    svg = svg.replace('id="', f'id="{ref}-')
+    svg = svg.replace('"#', f'"#{ref}-').replace("(#", f"(#{ref}-")
     for colour, ink in INKS.items():
         svg = svg.replace(colour, ink)
     return svg

@@ -23,7 +23,7 @@ from gapless.figures.success import EXPERIMENT as SUCCESS
 from gapless.files import reason, shown, tell, write_durably
 from gapless.interrupts import deaf_children
 from gapless.losses import recorded_loss
-from gapless.page.html import as_json, assemble, csv_download, points_table
+from gapless.page.html import as_json, assemble, csv_download, points_table, slug
 from gapless.page.panels import PLAIN, Picture, Print, source_of
 from gapless.report.records import COST, faults, origin, plain_records
 from gapless.report.tables import html_table
@@ -98,7 +98,7 @@ def write_report(
         summary=counted([(found[name].source, found[name].claims) for name in titles]),
         commands=commands(stores),
         contents="".join(
-            f'<li><a href="#{html.escape(name)}">{html.escape(shown(title))}</a></li>'
+            f'<li><a href="#{slug(name)}">{html.escape(shown(title))}</a></li>'
             for name, title in titles.items()
         ),
         sections="\n".join(found[name].text for name in titles),
@@ -168,7 +168,7 @@ def _section_or_why(
     name: str, title: str, experiment: Experiment | None, store: Store, folder: Path, size: Print
 ) -> Section:
     """Return the section of a store and its claims, or a section with the reason for none."""
-    ref, title = html.escape(name), html.escape(shown(title))
+    ref, title = slug(name), html.escape(shown(title))
     head = f'<section id="{ref}" aria-labelledby="{ref}-title"><h2 id="{ref}-title">{title}</h2>'
     try:
         if experiment is None:
