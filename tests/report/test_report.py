@@ -57,6 +57,16 @@ def test_statements_are_not_judged_of_runs_of_another_loss(tmp_path):
     assert "gapless reproduce fig5 --scale smoke --seed 0 --loss normalised:a=0.5" in text
 
 
+@pytest.mark.usefixtures("unprinted")
+def test_a_figure_without_statements_does_not_say_that_they_are_not_judged(tmp_path):
+    """`gapless success` names the loss of its runs, whichever it is."""
+    spec = {"experiment": "success", "loss": "quartic"}
+    store = Store.open(tmp_path / "success", spec, {"version": "0"})
+    point = Simulation(n=16, alpha=6.0, seed=0, runs=2)
+    run_in_process(plan(SUCCESS, [point], store).tasks(), lambda receipt: None)
+    assert "are not judged" not in write_report(tmp_path).read_text()
+
+
 def test_a_store_without_records_says_so(tmp_path):
     Store.open(tmp_path / "fig1", {"experiment": "fig1"}, {})
     assert "No records yet" in write_report(tmp_path).read_text()

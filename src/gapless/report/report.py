@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from gapless.analyse.verdict import Claim
 from gapless.figures import NAMES, Experiment, load
-from gapless.figures.experiment import OWN, Source
+from gapless.figures.experiment import OWN, Source, nothing
 from gapless.figures.success import EXPERIMENT as SUCCESS
 from gapless.files import reason, shown, tell, write_durably
 from gapless.interrupts import deaf_children
@@ -235,7 +235,8 @@ def _foreign_losses(records: pa.Table) -> str:
 def _other_loss(store: Store, experiment: Experiment) -> str:
     """Return the sentence on claims that are not judged, empty for the figure's own loss."""
     loss = store.spec().get("loss")
-    if loss is None:
+    # a figure's own loss has no entry, except in folders of `gapless success`, which has no claims
+    if loss is None or experiment.claims is nothing:
         return ""
     line = f"Runs of the loss {shown(str(loss))}: statements of {experiment.source.group} are about"
     return f'<p class="hint">{html.escape(line)} another loss and are not judged.</p>'
