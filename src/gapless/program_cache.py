@@ -104,9 +104,22 @@ def programs() -> tuple[int, int]:
 
 
 def clear() -> tuple[int, int]:
-    """Delete the programs of all machines; return their number and total size in bytes."""
+    """Delete the programs of all machines; return their number and total size in bytes.
+
+    Raises
+    ------
+    CacheUnusableError
+        If some cannot be deleted.
+    """
     found = programs()
-    shutil.rmtree(all_programs(), ignore_errors=True)
+    try:
+        shutil.rmtree(all_programs())
+    except OSError as error:
+        # the rest of them; and another process may have deleted the one at fault
+        shutil.rmtree(all_programs(), ignore_errors=True)
+        if left := programs()[0]:
+            why = f"{error.filename}: {error.strerror or error}"
+            raise CacheUnusableError(f"{left} programs cannot be deleted ({why})") from None
     return found
 
 

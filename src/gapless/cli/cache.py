@@ -31,7 +31,10 @@ def cache(*, where: bool = False, clear: bool = False, as_json: Json = False) ->
     if where and not as_json:
         sys.stdout.write(f"{folder}\n")
         return
-    count, size = program_cache.clear() if clear else program_cache.programs()
+    try:
+        count, size = program_cache.clear() if clear else program_cache.programs()
+    except program_cache.CacheUnusableError as error:
+        raise ValueError(f"clear: {error}") from None
     if as_json:
         print_json({"folder": str(folder), "programs": count, "bytes": size, "cleared": clear})
         return
