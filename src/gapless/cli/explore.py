@@ -98,7 +98,7 @@ def explore(
             write_durably(file, page.encode())
         except OSError as error:
             raise ValueError(f"export: cannot write {shown(file)}: {reason(error)}") from None
-        print_json({"page": str(file)}) if as_json else sys.stdout.write(f"{file}\n")
+        print_json({"page": str(file)}) if as_json else sys.stdout.write(f"{shown(file)}\n")
         return
     with server(page, port) as served:
         address = f"http://127.0.0.1:{served.server_address[1]}/"

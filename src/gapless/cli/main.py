@@ -29,6 +29,7 @@ from gapless.cli import (
     success,
     theory,
 )
+from gapless.files import shown
 from gapless.page import panels
 from gapless.threads import pin_threads
 
@@ -91,9 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(interrupts.last_words())
         return interrupts.EXIT_CODE
     except Exception as error:
-        sys.stderr.write(
-            f"gapless: failed: {type(error).__name__}: {' '.join(str(error).split())}\n"
-        )
+        line = shown(" ".join(str(error).split()))
+        sys.stderr.write(f"gapless: failed: {type(error).__name__}: {line}\n")
         return 1
     return 0
 
@@ -113,7 +113,7 @@ def _refuse_empty(tokens: list[str]) -> None:
 def _complain(message: str, tokens: list[str]) -> int:
     """Print one line that names the option and the remedy."""
     verb = next((token for token in tokens if token in {n for n in app if n.isalpha()}), "")
-    line = " ".join(message.split())
+    line = shown(" ".join(message.split()))
     # the library says `alpha: must be …`; here the name is that of the option
     if names := re.match(r"([a-z]\w*(?:, [a-z]\w*)*):", line):
         options = ", ".join(map(_option, names[1].split(", ")))

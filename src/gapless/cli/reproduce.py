@@ -142,7 +142,7 @@ def reproduce(
     if as_json:
         print_json({"report": page and str(page), "figures": list(planned), "failures": failures})
     else:
-        sys.stdout.write(f"{page or folder}\n")
+        sys.stdout.write(f"{shown(page or folder)}\n")
     return None
 
 
@@ -229,7 +229,7 @@ def report(
     if as_json:
         print_json({"report": str(page), "failures": failures})
     else:
-        sys.stdout.write(f"{page}\n")
+        sys.stdout.write(f"{shown(page)}\n")
 
 
 def _tell_what_is_drawn(folder: Path) -> None:

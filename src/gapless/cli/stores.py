@@ -133,5 +133,5 @@ def export(dir: Path, file: Path, /, *, as_json: Json = False) -> None:
         answer = {"file": str(file), "records": records, "failures": failures_json(why)}
         return print_json(answer)
     tell_failures(str(dir), len(found), why)
-    sys.stdout.write(f"{file}: {records} records\n")
+    sys.stdout.write(f"{shown(file)}: {records} records\n")
     return None
