@@ -161,6 +161,11 @@ def shown(text: object) -> str:
     )
 
 
+def shown_lines(text: str) -> str:
+    """Return `shown` text with its line breaks."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
 def jsonable(value: Any) -> Any:
     """Return a value with null for the numbers that JSON lacks, NaN and ±∞."""
     if isinstance(value, dict):

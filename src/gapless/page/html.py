@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gapless.files import harmless
+from gapless.files import harmless, shown_lines
 from gapless.page.panels import Picture
 
 if TYPE_CHECKING:  # a page without tables is made sooner than pandas is loaded
@@ -39,6 +39,11 @@ def assemble(template: str, **parts: str) -> str:
         "plotly": asset("plotly-basic.min.js"),
     }
     return Template(template).substitute(shared | parts)
+
+
+def escaped(text: str) -> str:
+    """Return text for markup; characters that are not printable are escaped as well."""
+    return html.escape(shown_lines(text))
 
 
 def slug(name: str) -> str:
@@ -68,8 +73,8 @@ class Download:
         """Return a link that saves the file."""
         data = base64.b64encode(self.content.encode()).decode()
         return (
-            f'<a class="download" download="{html.escape(self.name)}" '
-            f'href="data:text/csv;charset=utf-8;base64,{data}">{html.escape(text)}</a>'
+            f'<a class="download" download="{escaped(self.name)}" '
+            f'href="data:text/csv;charset=utf-8;base64,{data}">{escaped(text)}</a>'
         )
 
 

@@ -3,7 +3,6 @@
 import gapless.page._backend  # noqa: F401  before matplotlib is imported
 
 # isort: split
-import html
 import io
 import warnings
 from collections.abc import Iterator, Sequence
@@ -21,8 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 from matplotlib.transforms import offset_copy
 
-from gapless.files import write_durably
-from gapless.page.html import slug
+from gapless.files import shown_lines, write_durably
+from gapless.page.html import escaped, slug
 from gapless.page.panels import (
     DARKEST,
     GREY,
@@ -152,7 +151,7 @@ def inline_svg(picture: Picture, name: str, title: str) -> str:
         _write(figure, sink, "svg")
     svg = sink.getvalue().decode()
     share = figure.get_figwidth() / PAGE_WIDTH
-    head = f'<svg role="img" aria-label="{html.escape(title)}" style="--share: {share:.4f}"'
+    head = f'<svg role="img" aria-label="{escaped(title)}" style="--share: {share:.4f}"'
     svg = svg[svg.index("<svg") :].replace("<svg", head, 1)
     ref = slug(name)
     svg = svg.replace('id="', f'id="{ref}-')
@@ -185,8 +184,8 @@ def render(picture: Picture, size: Print = PLAIN) -> Figure:
 
 
 def _literal(text: str) -> str:
-    """Return text in which matplotlib finds no formula."""
-    return text.replace("$", r"\$")
+    """Return text in which matplotlib finds no formula, and no character without a glyph."""
+    return shown_lines(text).replace("$", r"\$")
 
 
 def _natural_width(picture: Picture) -> float:

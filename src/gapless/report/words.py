@@ -1,6 +1,5 @@
 """Sentences of a report: captions, error bars, counts of statements that agree, commands."""
 
-import html
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -8,7 +7,7 @@ from contextlib import suppress
 from gapless.analyse.verdict import VERDICTS, Claim
 from gapless.figures import Experiment
 from gapless.figures.experiment import Source
-from gapless.files import shown
+from gapless.page.html import escaped
 from gapless.page.panels import Picture
 from gapless.store import Store, StoreError
 
@@ -18,7 +17,7 @@ def caption(picture: Picture, experiment: Experiment) -> str:
     # records of another model have no loss, N or seed
     sizes = f" ({picture.source})" if picture.source else ""
     text = experiment.caption.replace(" ({sizes})", sizes)
-    return f"<figcaption>{html.escape(text + bars(picture))}</figcaption>" if text else ""
+    return f"<figcaption>{escaped(text + bars(picture))}</figcaption>" if text else ""
 
 
 def bars(picture: Picture) -> str:
@@ -55,4 +54,4 @@ def commands(stores: Mapping[str, Store]) -> str:
                 made.setdefault(options, []).append(name)
     # quoted, for readers paste them into a shell, and the folder may be of unknown origin
     lines = [shlex.join(["gapless", "reproduce", *names, *given]) for given, names in made.items()]
-    return "".join(f"<pre><code>{html.escape(shown(line))}</code></pre>" for line in lines)
+    return "".join(f"<pre><code>{escaped(line)}</code></pre>" for line in lines)
