@@ -108,6 +108,8 @@ def test_a_command_that_was_started_deaf_stays_so(tmp_path):
     code = (
         "import signal; from gapless import interrupts\n"
         "signal.signal(signal.SIGINT, signal.SIG_IGN); interrupts.watch()\n"
+        "with interrupts.orderly_interrupt() as stopping:\n"
+        "    signal.raise_signal(signal.SIGINT); assert not stopping()\n"
         "signal.raise_signal(signal.SIGINT); interrupts.unwatch(); print('heard nothing')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

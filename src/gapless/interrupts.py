@@ -143,9 +143,11 @@ def say(text: str) -> None:
 def answering(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
     """Handle interrupts in the block by `handler`, and end the process `GRACE` s after the first.
 
-    Outside a command (see `watch`) only the handler ends the process.
+    Outside a command (see `watch`) only the handler ends the process. Where interrupts are ignored
+    they stay so.
     """
-    if threading.current_thread() is not threading.main_thread():
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored or threading.current_thread() is not threading.main_thread():
         yield
         return
     grace, _ending.grace = _ending.grace, GRACE
