@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 a computation failed; 2 a mistake in the input; 130 interr
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import pairwise
 from types import ModuleType
 from typing import Any
@@ -29,6 +30,7 @@ from gapless.cli import (
     success,
     theory,
 )
+from gapless.cli.shared import answers_alone
 from gapless.files import shown
 from gapless.page import panels
 from gapless.threads import pin_threads
@@ -79,7 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         pin_threads()
         _refuse_empty(tokens)
-        app(tokens)
+        verb, given, _ = app.parse_args(tokens)
+        # help and the version are printed by the parser itself
+        with answers_alone() if verb.__module__.startswith("gapless.") else nullcontext():
+            verb(*given.args, **given.kwargs)
     except UnusedCliTokensError as error:
         extra = " ".join(error.unused_tokens or ())
         remedy = "lists have commas (--alpha 6,7,8), and a folder or file stands alone"
