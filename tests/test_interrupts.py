@@ -105,12 +105,18 @@ def test_nothing_is_said_to_be_kept_where_nothing_is(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_of_the_end_ends_a_command_by_itself_and_leaves_no_folder(tmp_path, number):
-    process = begin(ENDLESS.split(), tmp_path)
+@pytest.mark.parametrize("workers", [[], ["--workers", "2"]])
+def test_a_signal_of_the_end_ends_a_command_by_itself_and_leaves_no_folder(
+    tmp_path, workers, number
+):
+    process = begin([*ENDLESS.split(), *workers], tmp_path)
     while not list(tmp_path.glob("gapless-*/success/plan.json")):
         time.sleep(0.02)
+    time.sleep(1.0)  # workers start
     process.send_signal(number)
-    process.communicate(timeout=30)
+    told = process.communicate(timeout=30)[1]
+    assert told.endswith("interrupted\n")
+    assert "Warning" not in told
     assert process.returncode == -number
     assert not list(tmp_path.glob("gapless-*"))
 

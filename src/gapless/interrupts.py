@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -119,6 +120,8 @@ def _heard(reading: int, seconds: float | None) -> int:
 def end(number: int = signal.SIGINT) -> NoReturn:
     """End this process and its workers at once, for a signal."""
     try:
+        # multiprocessing, in the main thread, warns of its process that is killed here
+        warnings.simplefilter("ignore")
         _kill_workers()
         for folder in _ending.scratch:
             shutil.rmtree(folder, ignore_errors=True)
