@@ -25,7 +25,7 @@ from gapless.analyse.plateaus import Prediction
 from gapless.cli import main
 from gapless.explore import grid, replay
 from gapless.figures import fig4, fig5
-from gapless.files import shown
+from gapless.files import shown, write_durably
 from gapless.losses import quartic
 from gapless.measure import Cost
 from gapless.measure.simulation import Simulation
@@ -458,6 +458,18 @@ def test_an_explorer_of_a_hostile_folder_is_made_without_its_run(store, tmp_path
     with soon():
         assert replay(tmp_path) is None
     assert "fig2 cannot be replayed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o002, 0o077])
+def test_files_have_the_permissions_that_the_user_has_set(mask, tmp_path):
+    before = os.umask(mask)
+    try:
+        ours = write_durably(tmp_path / "a", b"")
+        private = write_durably(tmp_path / "b", b"", private=True)
+    finally:
+        os.umask(before)
+    assert ours.stat().st_mode & 0o777 == 0o666 & ~mask
+    assert private.stat().st_mode & 0o777 == 0o600
 
 
 def no_links(*paths, **how):

@@ -17,6 +17,7 @@ from toy_experiment import EXPERIMENT as TOY
 
 DEAF = "flow --n 512 --alpha 10 --protocol paper --runs 4 --save-at 1"
 """One compiled loop of minutes."""
+ENDLESS = "success --n 32 --alpha 6 --runs 4000000"
 VERBS = {
     "flow": "flow --n 128 --alpha 8 --runs 8 --seed 1",
     "deaf": DEAF,
@@ -94,8 +95,7 @@ def path(folder: str) -> str:
 
 
 def test_nothing_is_said_to_be_kept_where_nothing_is(tmp_path):
-    command = "success --n 32 --alpha 6 --runs 4000000"
-    process = begin(command.split(), tmp_path)
+    process = begin(ENDLESS.split(), tmp_path)
     while not list(tmp_path.glob("gapless-*/success/plan.json")):
         time.sleep(0.02)
     told = interrupted(process)
@@ -104,10 +104,29 @@ def test_nothing_is_said_to_be_kept_where_nothing_is(tmp_path):
     assert not list(tmp_path.glob("gapless-*"))  # the folder that nobody asked for
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("workers", [[], ["--workers", "2"]])
+def test_a_signal_of_the_end_ends_a_command_by_itself_and_leaves_no_folder(
+    tmp_path, workers, number
+):
+    process = begin([*ENDLESS.split(), *workers], tmp_path)
+    while not list(tmp_path.glob("gapless-*/success/plan.json")):
+        time.sleep(0.02)
+    time.sleep(1.0)  # workers start
+    process.send_signal(number)
+    told = process.communicate(timeout=30)[1]
+    assert told.endswith("interrupted\n")
+    assert "Warning" not in told
+    assert process.returncode == -number
+    assert not list(tmp_path.glob("gapless-*"))
+
+
 def test_a_command_that_was_started_deaf_stays_so(tmp_path):
     code = (
         "import signal; from gapless import interrupts\n"
         "signal.signal(signal.SIGINT, signal.SIG_IGN); interrupts.watch()\n"
+        "with interrupts.orderly_interrupt() as stopping:\n"
+        "    signal.raise_signal(signal.SIGINT); assert not stopping()\n"
         "signal.raise_signal(signal.SIGINT); interrupts.unwatch(); print('heard nothing')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -60,6 +60,27 @@ def test_programs_are_found_again_and_a_full_disk_or_damage_costs_one_line(tmp_p
     assert entries(tmp_path) == first  # nothing was compiled anew
 
 
+def test_entries_that_are_no_files_are_replaced(tmp_path: Path) -> None:
+    computed(start(tmp_path))
+    for index, path in enumerate(entries(tmp_path)):
+        path.unlink()
+        os.mkfifo(path) if index % 2 else path.mkdir()
+    assert computed(start(tmp_path)) == ""
+    assert all(path.is_file() for path in entries(tmp_path))
+
+
+def test_an_entry_that_can_be_neither_read_nor_deleted_costs_one_line(tmp_path: Path) -> None:
+    computed(start(tmp_path))
+    for path in entries(tmp_path):
+        path.write_bytes(b"damaged")
+    stuck = (
+        "from pathlib import Path\n"
+        "def refuse(*_, **__): raise PermissionError(1, 'Operation not permitted')\n"
+        "Path.unlink = refuse\n"
+    )
+    assert computed(start(tmp_path, stuck)).count("\n") == 1
+
+
 @pytest.mark.slow
 def test_two_processes_may_fill_a_cache_at_once(tmp_path: Path) -> None:
     both = [start(tmp_path) for _ in range(2)]

@@ -8,7 +8,6 @@ one line.
 import errno
 import os
 import sys
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
@@ -44,28 +43,28 @@ def write_durably(
 
     Raises ``OSError`` after removal of the incomplete file.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
+    temporary = path.parent / f"{TEMPORARY}{os.urandom(8).hex()}"
+    # the system subtracts the user's mask from the permissions
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    handle = os.open(temporary, flags, 0o600 if private else 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             for piece in content if isinstance(content, list) else [content]:
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
-        if not private:
-            with suppress(PermissionError):  # file systems without permissions refuse some
-                os.chmod(temporary, 0o644)
         if exclusive:
             _put_where_nothing_is(temporary, path)
         else:
             os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
     return path
 
 
-def _put_where_nothing_is(temporary: str, path: Path) -> None:
+def _put_where_nothing_is(temporary: Path, path: Path) -> None:
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -73,7 +72,7 @@ def _put_where_nothing_is(temporary: str, path: Path) -> None:
     except OSError:
         # No hard links here (FAT, some network file systems). The empty file is the claim: only
         # one writer can make it, and that one puts its content in place of it.
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         os.replace(temporary, path)
     else:
         os.unlink(temporary)
@@ -159,6 +158,11 @@ def shown(text: object) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)
     )
+
+
+def shown_lines(text: str) -> str:
+    """Return `shown` text with its line breaks."""
+    return "\n".join(map(shown, text.split("\n")))
 
 
 def jsonable(value: Any) -> Any:

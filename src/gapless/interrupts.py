@@ -1,5 +1,8 @@
 """Interrupts (SIGINT): an interrupted command ends within seconds, with exit code 130.
 
+SIGTERM and SIGHUP, the end of a job or of a terminal, end it at once, and as ever by that signal:
+only its temporary folders and workers do not stay behind.
+
 Python runs the handler of a signal between two of its own instructions, so a compiled loop delays
 it until the loop returns, and an exception raised by a handler is lost in the callbacks of
 libraries or interrupts their code. A command therefore raises no exception: a separate thread reads
@@ -14,6 +17,7 @@ import signal
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +25,8 @@ from types import FrameType
 from typing import NoReturn
 
 EXIT_CODE = 130
+ENDINGS = signal.SIGTERM, signal.SIGHUP
+"""Signals that end a command at once."""
 GRACE = 3.0
 """Seconds in which running tasks may end and be stored."""
 
@@ -65,24 +71,29 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def watch() -> None:
-    """End this process at an interrupt from now on.
+    """End this process at an interrupt, or at one of `ENDINGS`, from now on.
 
-    A process that was started with interrupts ignored, as by `nohup` or in the background, goes on
-    ignoring them.
+    A process that was started with some of them ignored, as by `nohup` or in the background, goes
+    on ignoring them.
     """
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    untouched = signal.default_int_handler, signal.SIG_DFL
+    heard = [one for one in (signal.SIGINT, *ENDINGS) if signal.getsignal(one) in untouched]
+    if not heard:
         return
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    signal.signal(signal.SIGINT, _left_to_the_thread)
+    for one in heard:
+        signal.signal(one, _left_to_the_thread)
     threading.Thread(target=_listen, args=(reading,), name="interrupts", daemon=True).start()
 
 
 def unwatch() -> None:
     """Ignore interrupts after a finished command, so that its exit code is kept."""
-    if signal.getsignal(signal.SIGINT) is _left_to_the_thread:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for one in (signal.SIGINT, *ENDINGS):
+        if signal.getsignal(one) is _left_to_the_thread:
+            # the thread ends with the interpreter
+            signal.signal(one, signal.SIG_IGN if one == signal.SIGINT else signal.SIG_DFL)
 
 
 def _left_to_the_thread(number: int, frame: object) -> None:
@@ -90,22 +101,27 @@ def _left_to_the_thread(number: int, frame: object) -> None:
 
 
 def _listen(reading: int) -> None:
-    """End the process at the first interrupt, or `grace` seconds after it."""
-    _heard(reading, None)
-    _heard(reading, _ending.grace)
-    end()
+    """End the process at the first interrupt or `grace` seconds after it, or at an ending."""
+    number = _heard(reading, None)
+    if number == signal.SIGINT:
+        number = _heard(reading, _ending.grace)
+    end(number)
 
 
-def _heard(reading: int, seconds: float | None) -> None:
-    """Block until an interrupt, or for at most ``seconds``."""
+def _heard(reading: int, seconds: float | None) -> int:
+    """Block until a signal, or for at most ``seconds``; return its number, else SIGINT."""
     while select.select([reading], [], [], seconds)[0]:
-        if signal.SIGINT in os.read(reading, 1):
-            return
+        (number,) = os.read(reading, 1)
+        if number in (signal.SIGINT, *ENDINGS):
+            return number
+    return signal.SIGINT
 
 
-def end() -> NoReturn:
-    """End this process and its workers at once."""
+def end(number: int = signal.SIGINT) -> NoReturn:
+    """End this process and its workers at once, for a signal."""
     try:
+        # multiprocessing, in the main thread, warns of its process that is killed here
+        warnings.simplefilter("ignore")
         _kill_workers()
         for folder in _ending.scratch:
             shutil.rmtree(folder, ignore_errors=True)
@@ -113,7 +129,20 @@ def end() -> NoReturn:
         say(("\x1b[?25h\n" if os.isatty(2) else "") + last_words())
         _kill_workers()  # one that a pool has started for one that was killed
     finally:
+        if number != signal.SIGINT:
+            _end_by(number)
         os._exit(EXIT_CODE)
+
+
+def _end_by(number: int) -> None:
+    """End this process by a signal, as its parent expects, from any thread."""
+    import ctypes
+
+    # Python sets handlers in the main thread alone, which may be in a compiled loop
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).signal(number, None)  # SIG_DFL is the null pointer
+        os.kill(os.getpid(), number)
+    os._exit(128 + number)
 
 
 def _kill_workers() -> None:
@@ -143,9 +172,11 @@ def say(text: str) -> None:
 def answering(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
     """Handle interrupts in the block by `handler`, and end the process `GRACE` s after the first.
 
-    Outside a command (see `watch`) only the handler ends the process.
+    Outside a command (see `watch`) only the handler ends the process. Where interrupts are ignored
+    they stay so.
     """
-    if threading.current_thread() is not threading.main_thread():
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored or threading.current_thread() is not threading.main_thread():
         yield
         return
     grace, _ending.grace = _ending.grace, GRACE

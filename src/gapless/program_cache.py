@@ -25,6 +25,8 @@ SWITCH = "GAPLESS_CACHE"
 """Environment variable that turns the cache off where it is ``off``."""
 LARGEST = 256 * 2**20
 """Largest total size of the programs in bytes, some 20,000 programs; older ones are deleted."""
+ENTRY = "-cache"
+"""End of the name of JAX's entries; there are folders of XLA's beside them on a GPU."""
 KEPT = 0.5
 """Share of `LARGEST` that stays when the oldest programs are deleted."""
 
@@ -102,9 +104,22 @@ def programs() -> tuple[int, int]:
 
 
 def clear() -> tuple[int, int]:
-    """Delete the programs of all machines; return their number and total size in bytes."""
+    """Delete the programs of all machines; return their number and total size in bytes.
+
+    Raises
+    ------
+    CacheUnusableError
+        If some cannot be deleted.
+    """
     found = programs()
-    shutil.rmtree(all_programs(), ignore_errors=True)
+    try:
+        shutil.rmtree(all_programs())
+    except OSError as error:
+        # the rest of them; and another process may have deleted the one at fault
+        shutil.rmtree(all_programs(), ignore_errors=True)
+        if left := programs()[0]:
+            why = f"{error.filename}: {error.strerror or error}"
+            raise CacheUnusableError(f"{left} programs cannot be deleted ({why})") from None
     return found
 
 
@@ -132,23 +147,35 @@ def _check_owner(folder: Path) -> None:
 
 
 def make_room() -> None:
-    """Delete the oldest programs if their total size exceeds `LARGEST`."""
+    """Delete entries that are no files, and the oldest if the total size exceeds `LARGEST`."""
     entries = list(_entries())
+    for path, status in entries:
+        # JAX opens it, and would wait for ever at a FIFO
+        if path.name.endswith(ENTRY) and not stat.S_ISREG(status.st_mode):
+            _delete(path)
     total = sum(status.st_size for _, status in entries)
     if total <= LARGEST:
         return
     for path, status in sorted(entries, key=lambda entry: entry[1].st_mtime):
         if total <= KEPT * LARGEST:
             return
-        with suppress(OSError):  # another process deletes as well
-            path.unlink()
+        _delete(path)
         total -= status.st_size
+
+
+def _delete(path: Path) -> bool:
+    """Delete an entry, of whatever kind; return whether it is gone."""
+    with suppress(OSError):  # another process deletes as well
+        path.unlink()
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    return not os.path.lexists(path)
 
 
 def _entries() -> Iterator[tuple[Path, os.stat_result]]:
     for path in all_programs().glob("*/*"):
         with suppress(OSError):
-            yield path, path.stat()
+            yield path, path.lstat()
 
 
 def _tell_jax(folder: Path | None) -> None:
@@ -183,15 +210,16 @@ def _say_damage_once(folder: Path) -> None:
         complaint = _COMPLAINT.match(str(message))
         if complaint is None:
             return show(message, *arguments, **options)
+        verb, name = complaint.groups()
+        what = "written"
+        if verb == "reading":
+            gone = all([_delete(path) for path in folder.glob(f"{name}-*")])
+            what = "read; it is deleted" if gone else "read, nor deleted"
         if not said:
             said = True
             sys.stderr.write(
-                f"programs are compiled anew: {folder} has an entry that cannot be "
-                f"{'read; it is deleted' if complaint[1] == 'reading' else 'written'}\n"
+                f"programs are compiled anew: {folder} has an entry that cannot be {what}\n"
             )
-        if complaint[1] == "reading":
-            for path in folder.glob(f"{complaint[2]}-*"):
-                path.unlink(missing_ok=True)
         return None
 
     warnings.showwarning = shown

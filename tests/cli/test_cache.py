@@ -29,3 +29,16 @@ def test_programs_are_counted_and_deleted(folder, capsys):
         found = json.loads(capsys.readouterr().out)
         assert found == {"folder": str(folder), "programs": 2, "bytes": 2000, "cleared": cleared}
         assert program_cache.programs()[0] == left
+
+
+def test_programs_that_stay_are_not_said_to_be_deleted(folder, capsys, monkeypatch):
+    def refuse(path, **options):
+        raise PermissionError(13, "Permission denied", path)
+
+    with monkeypatch.context() as patch:  # what a folder that is read-only answers, unless to root
+        patch.setattr("os.unlink", refuse)
+        assert main(["cache", "--clear"]) == 2
+    out, told = capsys.readouterr()
+    assert out == ""
+    assert "--clear: 2 programs cannot be deleted" in told
+    assert "Permission denied" in told

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from typing import Any
 
 import duckdb
@@ -28,6 +29,22 @@ def test_success_answers_rows_and_keeps_its_records(capsys, tmp_path):
     assert loose["rows"][0]["successes"] >= first["rows"][0]["successes"]
     assert main([*SUCCESS, "--seed", "9", "--out", str(tmp_path / "s")]) == 2
     assert "another spec" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("engine", [(), ("--workers", "1")])
+def test_what_a_loss_of_ones_own_prints_is_no_part_of_the_answer(
+    engine, capfd, tmp_path, monkeypatch
+):
+    lines = "print('loading')", "def value(yhat, y):", "    print('called')"
+    text = "\n".join([*lines, "    return (yhat**2 - y**2) ** 2"])
+    (tmp_path / "own_noisy.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    assert main([*SUCCESS, "--runs", "2", "--loss", "own_noisy:value", "--json", *engine]) == 0
+    out, told = capfd.readouterr()
+    assert len(json.loads(out)["rows"]) == 1
+    assert "loading" in told
+    assert "called" in told
 
 
 def test_a_part_of_a_job_array_may_have_no_points(capsys, tmp_path):

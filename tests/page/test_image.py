@@ -264,6 +264,22 @@ def test_a_panel_may_have_a_legend_of_its_own():
     assert all(legend is not None for legend in legends)
 
 
+@pytest.mark.filterwarnings("error:Glyph")
+def test_text_of_a_foreign_folder_is_text_of_a_picture(tmp_path):
+    name = "loss\x1b[2J\x07\u202e"
+    panel = Panel(
+        name, Axis(name), Axis(name), [Series(name, [1, 2], [1, 2])], [Mark("x", 1, name)]
+    )
+    picture = Picture(f"one\n{name}", [[panel]], source=name)
+    save(picture, tmp_path / "x.svg", tmp_path / "x.png")
+    drawn = (tmp_path / "x.svg").read_text()
+    inline = inline_svg(picture, "x", name)
+    for svg in (drawn, inline):
+        ElementTree.fromstring(svg)
+        assert all(c.isprintable() or c == "\n" for c in svg)
+    assert "loss\\x1b[2J" in drawn
+
+
 def test_a_picture_on_the_page_has_the_ink_of_the_page():
     series = [Series(f"{i}", [1, 2], [1, i], colour=i) for i in range(len(PALETTE))]
     picture = Picture("", [[Panel("", Axis("α"), Axis("e"), series)]])

@@ -7,6 +7,7 @@ import pytest
 
 from gapless.cli import main
 from gapless.figures.fig5 import EXPERIMENT
+from gapless.figures.success import EXPERIMENT as SUCCESS
 from gapless.measure.simulation import Simulation
 from gapless.report import write_report
 from gapless.store import Store
@@ -28,6 +29,22 @@ def test_a_half_finished_sweep_has_a_report(tmp_path):
     assert len(ids) == len(set(ids))
 
 
+def test_names_of_foreign_folders_are_text_of_the_page(tmp_path):
+    """Also in identifiers, where links of the contents find them."""
+    for name in ("my sweep (2)", '"><img src=x onerror=alert(1)>'):
+        store = Store.open(tmp_path / name, {"experiment": "success"}, {"version": "0"})
+        point = Simulation(n=16, alpha=6.0, seed=0, runs=2)
+        run_in_process(plan(SUCCESS, [point], store).tasks(), lambda receipt: None)
+    text = write_report(tmp_path).read_text()
+    text = re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+    assert "<img" not in text
+    ids = re.findall(r'\bid="([^"]*)"', text)
+    assert len(ids) == len(set(ids))
+    assert all(re.fullmatch(r"[\w.-]+", one, re.ASCII) for one in ids)
+    links = re.findall(r'href="#([^"]*)"|url\(#([^)]*)\)', text)
+    assert {link or picture for link, picture in links} <= set(ids)
+
+
 @pytest.mark.usefixtures("unprinted")
 def test_statements_are_not_judged_of_runs_of_another_loss(tmp_path):
     spec = {"experiment": "fig5", "scale": "smoke", "seed": 0}
@@ -38,6 +55,16 @@ def test_statements_are_not_judged_of_runs_of_another_loss(tmp_path):
     assert "are about another loss and are not judged" in text
     assert "<h3>Claims" not in text
     assert "gapless reproduce fig5 --scale smoke --seed 0 --loss normalised:a=0.5" in text
+
+
+@pytest.mark.usefixtures("unprinted")
+def test_a_figure_without_statements_does_not_say_that_they_are_not_judged(tmp_path):
+    """`gapless success` names the loss of its runs, whichever it is."""
+    spec = {"experiment": "success", "loss": "quartic"}
+    store = Store.open(tmp_path / "success", spec, {"version": "0"})
+    point = Simulation(n=16, alpha=6.0, seed=0, runs=2)
+    run_in_process(plan(SUCCESS, [point], store).tasks(), lambda receipt: None)
+    assert "are not judged" not in write_report(tmp_path).read_text()
 
 
 def test_a_store_without_records_says_so(tmp_path):

@@ -1,5 +1,8 @@
 """Sentences of a report say what its pictures and records hold."""
 
+import shlex
+from html import unescape
+
 from gapless.analyse.verdict import Claim
 from gapless.figures import NAMES, load
 from gapless.figures.experiment import OWN, THE_PAPER
@@ -41,3 +44,11 @@ def test_commands_measure_what_the_stores_hold(tmp_path):
     stores["success"] = Store.open(tmp_path / "success", {"experiment": "success"}, {})
     assert commands(stores).count("<pre>") == 1
     assert "gapless reproduce fig1 fig4 --scale smoke --seed 3" in commands(stores)
+
+
+def test_commands_are_one_command_each_for_a_shell(tmp_path):
+    spec = {"scale": "smoke; reboot", "seed": 3, "loss": "$(reboot):a"}
+    text = commands({"a b": Store.open(tmp_path / "a b", spec, {})})
+    given = unescape(text.removeprefix("<pre><code>").removesuffix("</code></pre>"))
+    words = ["a b", "--scale", "smoke; reboot", "--seed", "3", "--loss", "$(reboot):a"]
+    assert shlex.split(given) == ["gapless", "reproduce", *words]

@@ -114,7 +114,7 @@ def test_a_task_of_which_no_word_comes_is_taken_back(tmp_path, monkeypatch):
     assert not crew.busy()
 
 
-def test_workers_of_several_threads_and_silent_schedulers_are_refused(tmp_path):
+def test_workers_of_several_threads_are_refused():
     with (
         LocalCluster(
             n_workers=1, threads_per_worker=2, dashboard_address=":0", processes=False
@@ -123,5 +123,16 @@ def test_workers_of_several_threads_and_silent_schedulers_are_refused(tmp_path):
         pytest.raises(ValueError, match="one thread each"),
     ):
         run_on_cluster([], client, print)
+
+
+@pytest.mark.parametrize("address", ["foo://bar", "nonsense", "tls://127.0.0.1:1", "tcp://x:y", ""])
+def test_no_client_is_made_for_an_address_without_a_scheduler(address, monkeypatch):
+    """A client that has failed prints a traceback when it is collected."""
+    monkeypatch.setattr("gapless.sweep.cluster.Client", pytest.fail)
     with pytest.raises(ValueError, match="no Dask scheduler"):
-        connect("foo://bar")
+        connect(address)
+
+
+def test_a_scheduler_that_answers_has_a_client(client):
+    with connect(client.cluster.scheduler_address) as other:
+        assert Cluster(other, None).idle() == [0] * 4  # two tasks for each worker

@@ -1,6 +1,5 @@
 """`gapless baseline`: algorithms beside the flow on the same instances."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +16,7 @@ from gapless.cli.shared import (
     meter,
     outcome_table,
     print_json,
+    print_text,
     save_picture,
 )
 from gapless.page.panels import PLAIN, Print
@@ -96,7 +96,7 @@ def amp(
         more |= {"energy": [record["energy"] for record in records]}
         print_json(_answer(point, records, more, ("overlap", "variance")))
     else:
-        sys.stdout.write(outcome_table(records, ("energy", "overlap", "variance")))
+        print_text(outcome_table(records, ("energy", "overlap", "variance")))
     save_picture(plot, size, picture, records)
 
 
@@ -266,7 +266,7 @@ def _noisy(
     else:
         # on the sphere ρ is 1, and off it μ is 0
         shown = ("energy", "overlap", "mu" if point.sphere else "rho", "steps")
-        sys.stdout.write(outcome_table(records, shown))
+        print_text(outcome_table(records, shown))
     save_picture(plot, size, picture, records)
 
 

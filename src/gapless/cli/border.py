@@ -1,13 +1,20 @@
 """`gapless border`: the fraction of minima that a signal with their labels destabilises."""
 
-import sys
 from pathlib import Path
 from statistics import median
 
 from gapless.cli.failing import failures_json
 from gapless.cli.own import about, check_alone, check_drawn, own_problem, sentence
 from gapless.cli.running import HERE, Engine, Sweep, run_sweeps
-from gapless.cli.shared import Json, Whole, check_memory, numbers, print_json, table_text
+from gapless.cli.shared import (
+    Json,
+    Whole,
+    check_memory,
+    numbers,
+    print_json,
+    print_text,
+    table_text,
+)
 from gapless.interrupts import scratch_folder
 
 ROWS = ("n", "alpha", "minima", "designs", "unstable", "low", "high", "median_s", "energy")
@@ -109,7 +116,7 @@ def border(
         rows = table.astype(object).where(table.notna(), None).to_dict("records")
         print_json(answer | {"rows": rows, "failures": failures_json(measured.failures)})
     else:
-        sys.stdout.write(table_text(list(table.columns), table.to_numpy().tolist()))
+        print_text(table_text(list(table.columns), table.to_numpy().tolist()))
 
 
 def _spec(point) -> dict:
@@ -153,4 +160,4 @@ def _print_minima(own, data: Path, address: str, records, measured, *, as_json: 
         print_json(answer | {"failures": failures_json(measured.failures)})
     else:
         cells = [[None if value != value else value for value in row.values()] for row in rows]
-        sys.stdout.write(table_text(list(rows[0]), cells) + sentence(own))
+        print_text(table_text(list(rows[0]), cells) + sentence(own))

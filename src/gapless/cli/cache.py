@@ -1,9 +1,7 @@
 """`gapless cache`: compiled programs and grids cached on disk."""
 
-import sys
-
 from gapless.amounts import memory
-from gapless.cli.shared import Json, print_json
+from gapless.cli.shared import Json, print_json, print_text
 
 
 def cache(*, where: bool = False, clear: bool = False, as_json: Json = False) -> None:
@@ -29,11 +27,14 @@ def cache(*, where: bool = False, clear: bool = False, as_json: Json = False) ->
         raise ValueError("where, clear: give one of them")
     folder = program_cache.machine_programs()
     if where and not as_json:
-        sys.stdout.write(f"{folder}\n")
+        print_text(f"{folder}\n")
         return
-    count, size = program_cache.clear() if clear else program_cache.programs()
+    try:
+        count, size = program_cache.clear() if clear else program_cache.programs()
+    except program_cache.CacheUnusableError as error:
+        raise ValueError(f"clear: {error}") from None
     if as_json:
         print_json({"folder": str(folder), "programs": count, "bytes": size, "cleared": clear})
         return
     done = "deleted" if clear else "kept"
-    sys.stdout.write(f"{count} programs, {memory(size)}, {done}: {folder.parent}\n")
+    print_text(f"{count} programs, {memory(size)}, {done}: {folder.parent}\n")

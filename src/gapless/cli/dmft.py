@@ -16,6 +16,7 @@ from gapless.cli.shared import (
     meter,
     numbers,
     print_json,
+    print_text,
     save_picture,
     table_text,
 )
@@ -141,7 +142,7 @@ def dmft(
     if as_json:
         print_json(answer(point, estimate, fine, notes))
     else:
-        sys.stdout.write(_summary(point.labels, estimate))
+        print_text(_summary(point.labels, estimate))
     save_picture(plot, size, picture, point, estimate)
 
 

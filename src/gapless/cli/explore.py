@@ -8,7 +8,7 @@ from pathlib import Path
 from signal import default_int_handler
 
 from gapless.cli.failing import tell_failures_in
-from gapless.cli.shared import Json, Whole, meter, numbers, print_json
+from gapless.cli.shared import Json, Whole, meter, numbers, print_json, print_text
 from gapless.files import reason, shown, write_durably
 from gapless.interrupts import answering
 
@@ -98,12 +98,12 @@ def explore(
             write_durably(file, page.encode())
         except OSError as error:
             raise ValueError(f"export: cannot write {shown(file)}: {reason(error)}") from None
-        print_json({"page": str(file)}) if as_json else sys.stdout.write(f"{file}\n")
+        print_json({"page": str(file)}) if as_json else print_text(f"{shown(file)}\n")
         return
     with server(page, port) as served:
         address = f"http://127.0.0.1:{served.server_address[1]}/"
-        print_json({"page": address}) if as_json else sys.stdout.write(f"{address}\n")
-        sys.stdout.flush()
+        print_json({"page": address}) if as_json else print_text(f"{address}\n")
+        print_text("", flush=True)
         if browser and _has_display():
             import webbrowser
 

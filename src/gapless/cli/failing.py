@@ -7,11 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gapless.files import shown
+
 if TYPE_CHECKING:
     from gapless.store import Failure
 
-MOST_REASONS = 5
-"""Number of reasons in a summary; ``--json`` has all."""
+MOST_REASONS, LONGEST_REASON = 5, 300
+"""Number and length of the reasons in a summary; ``--json`` has all of them, whole."""
 
 
 def tell_failures(name: str, total: int, failures: "Sequence[Failure]") -> None:
@@ -22,9 +24,12 @@ def tell_failures(name: str, total: int, failures: "Sequence[Failure]") -> None:
     passing = sum(failure.points for failure in failures if failure.passing)
     again = f"the next run measures {passing} of them again, and " if passing else ""
     remedy = f"{again}with --retry-failed it measures all of them again"
-    sys.stderr.write(f"{name}: {failed} of {total} points failed; {remedy}\n")
+    sys.stderr.write(f"{shown(name)}: {failed} of {total} points failed; {remedy}\n")
     for failure in failures[:MOST_REASONS]:
-        sys.stderr.write(f"  {failure.points}: {' '.join(failure.reason.split())}\n")
+        # of a folder of unknown origin they are any text
+        text = " ".join(failure.reason.split())
+        cut = text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
+        sys.stderr.write(f"  {failure.points}: {shown(cut)}\n")
     if len(failures) > MOST_REASONS:
         sys.stderr.write(f"  … and {len(failures) - MOST_REASONS} more reasons (--json)\n")
 

@@ -1,6 +1,5 @@
 """`gapless flow`: follow runs, and print observables and outcomes."""
 
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from gapless.cli.shared import (
     numbers,
     outcome_table,
     print_json,
+    print_text,
     save_picture,
 )
 from gapless.page.panels import PLAIN
@@ -181,7 +181,7 @@ def flow(
         units = () if own is None else ("norm", "misfit")
         shown = ("energy", "overlap", "mu" if sphere else "rho", *units, "stopped_at", "gradients")
         text = outcome_table(records, shown)
-        sys.stdout.write(text + ("" if own is None else sentence(own)))
+        print_text(text + ("" if own is None else sentence(own)))
     # files last: a full disk costs no number
     if save_state is not None:
         saved(save_state, ends, runs)

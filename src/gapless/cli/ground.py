@@ -1,6 +1,5 @@
 """`gapless theory ground`: the floor of the landscape by full replica symmetry breaking."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from gapless.cli.shared import (
     check_writable,
     meter,
     print_json,
+    print_text,
     save_picture,
     table_text,
 )
@@ -71,9 +71,9 @@ def _print_state(record: dict[str, Any]) -> None:
             rows.append([name, record[name], error])
     rows += [[name, value, None] for name, value in record["flags"].items()]
     shown = [[name, *_digits(value, error)] for name, value, error in rows]
-    sys.stdout.write(table_text(("", "value", "error"), shown))
+    print_text(table_text(("", "value", "error"), shown))
     steps = list(zip(record["q"], record["z"], strict=True))
-    sys.stdout.write("\n" + table_text(("q from", "z"), steps))
+    print_text("\n" + table_text(("q from", "z"), steps))
 
 
 def _digits(value: float | None, error: float | None) -> tuple[Any, Any]:

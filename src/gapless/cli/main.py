@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 a computation failed; 2 a mistake in the input; 130 interr
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import pairwise
 from types import ModuleType
 from typing import Any
@@ -29,6 +30,8 @@ from gapless.cli import (
     success,
     theory,
 )
+from gapless.cli.shared import answers_alone
+from gapless.files import shown
 from gapless.page import panels
 from gapless.threads import pin_threads
 
@@ -78,7 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         pin_threads()
         _refuse_empty(tokens)
-        app(tokens)
+        verb, given, _ = app.parse_args(tokens)
+        # help and the version are printed by the parser itself
+        with answers_alone() if verb.__module__.startswith("gapless.") else nullcontext():
+            verb(*given.args, **given.kwargs)
     except UnusedCliTokensError as error:
         extra = " ".join(error.unused_tokens or ())
         remedy = "lists have commas (--alpha 6,7,8), and a folder or file stands alone"
@@ -91,9 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(interrupts.last_words())
         return interrupts.EXIT_CODE
     except Exception as error:
-        sys.stderr.write(
-            f"gapless: failed: {type(error).__name__}: {' '.join(str(error).split())}\n"
-        )
+        line = shown(" ".join(str(error).split()))
+        sys.stderr.write(f"gapless: failed: {type(error).__name__}: {line}\n")
         return 1
     return 0
 
@@ -113,7 +118,7 @@ def _refuse_empty(tokens: list[str]) -> None:
 def _complain(message: str, tokens: list[str]) -> int:
     """Print one line that names the option and the remedy."""
     verb = next((token for token in tokens if token in {n for n in app if n.isalpha()}), "")
-    line = " ".join(message.split())
+    line = shown(" ".join(message.split()))
     # the library says `alpha: must be …`; here the name is that of the option
     if names := re.match(r"([a-z]\w*(?:, [a-z]\w*)*):", line):
         options = ", ".join(map(_option, names[1].split(", ")))

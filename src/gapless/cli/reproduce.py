@@ -19,6 +19,7 @@ from gapless.cli.shared import (
     has_room,
     most_that_fit,
     print_json,
+    print_text,
     table_text,
 )
 from gapless.cli.slurm import check_shares, job_array
@@ -118,7 +119,7 @@ def reproduce(
         text = job_array(command, folder, engine, print_slurm, estimates)
         if as_json:
             return print_json({"script": text})
-        sys.stdout.write(text)
+        print_text(text)
         return None
     sweeps = []
     for experiment in experiments:
@@ -142,7 +143,7 @@ def reproduce(
     if as_json:
         print_json({"report": page and str(page), "figures": list(planned), "failures": failures})
     else:
-        sys.stdout.write(f"{page or folder}\n")
+        print_text(f"{shown(page or folder)}\n")
     return None
 
 
@@ -229,7 +230,7 @@ def report(
     if as_json:
         print_json({"report": str(page), "failures": failures})
     else:
-        sys.stdout.write(f"{page}\n")
+        print_text(f"{shown(page)}\n")
 
 
 def _tell_what_is_drawn(folder: Path) -> None:
@@ -284,7 +285,7 @@ def _print_plans(plans, engine: Engine, as_json: bool) -> None:
         )
         largest = max(row["bytes"] for row in rows)
         shown.append(["all", points, missing, duration(seconds), memory(largest)])
-    sys.stdout.write(table_text(("figure", "points", "missing", "time", "memory"), shown))
+    print_text(table_text(("figure", "points", "missing", "time", "memory"), shown))
     tell(
         lacking
         for row in rows

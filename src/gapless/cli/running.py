@@ -14,6 +14,7 @@ from cyclopts import Parameter
 
 from gapless.cli.failing import tell_failures
 from gapless.cli.shared import Whole, meter
+from gapless.files import shown
 from gapless.inputs import number, whole
 from gapless.interrupts import note_kept
 
@@ -147,7 +148,7 @@ def run_sweeps(sweeps: Sequence[Sweep], engine: Engine, *, scratch: bool = False
         def note(name: str) -> None:
             if there[name] and not scratch:
                 parts = f"{there[name]} of {plans[name].total} points of {name}"
-                note_kept(name, f"{parts} are in {stores[name].path}")
+                note_kept(name, f"{parts} are in {shown(stores[name].path)}")
 
         begun: list[str] = []
 

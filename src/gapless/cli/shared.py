@@ -6,12 +6,12 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 from cyclopts import Parameter, Token
 
@@ -81,10 +81,35 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 """The switch for JSON on stdout."""
 
 
+_answers: list[TextIO] = []
+"""The stdout of the running verb, if it is run by `answers_alone`."""
+
+
+@contextmanager
+def answers_alone() -> Iterator[None]:
+    """Keep stdout for `print_text` in the block; other text goes to stderr.
+
+    Code of the user's may print, when a module is loaded or a loss is called.
+    """
+    _answers.append(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _answers.pop()
+
+
+def print_text(text: str, *, flush: bool = False) -> None:
+    """Print text of the answer on stdout."""
+    stream = _answers[-1] if _answers else sys.stdout
+    stream.write(text)
+    if flush:
+        stream.flush()
+
+
 def print_json(answer: dict[str, Any]) -> None:
     """Print one JSON object on stdout; numbers that are not finite become null."""
-    json.dump(jsonable(answer), sys.stdout, allow_nan=False)
-    sys.stdout.write("\n")
+    print_text(json.dumps(jsonable(answer), allow_nan=False) + "\n")
 
 
 def check_memory(

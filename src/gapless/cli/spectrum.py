@@ -1,6 +1,5 @@
 """`gapless spectrum`: the lowest eigenpairs of the Hessian, and theory's edge and outlier."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +26,7 @@ from gapless.cli.shared import (
     check_writable,
     meter,
     print_json,
+    print_text,
     save_picture,
     table_text,
 )
@@ -185,7 +185,7 @@ def spectrum(
         print_json(answer | origin | ({} if start is None else {"start": str(start)}))
     else:
         text = _summary(records, labels, points[0].loss)
-        sys.stdout.write(text + ("" if own is None else sentence(own)))
+        print_text(text + ("" if own is None else sentence(own)))
     # files last: a full disk costs no number
     if save_state is not None:
         saved(save_state, ends, runs)

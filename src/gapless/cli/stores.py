@@ -1,6 +1,5 @@
 """`gapless status`, `compact` and `export`: operations on a folder of records."""
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gapless.amounts import duration, memory
 from gapless.cli.failing import failures_json, tell_failures
-from gapless.cli.shared import Json, print_json, table_text
+from gapless.cli.shared import Json, print_json, print_text, table_text
 from gapless.files import shown, tell
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ def _of_each(
 def _print_rows(rows: list[dict[str, Any]], hide: Sequence[str] = ()) -> None:
     kept = [{key: value for key, value in row.items() if key not in hide} for row in rows]
     cells = [[shown(v) if isinstance(v, str) else v for v in row.values()] for row in kept]
-    sys.stdout.write(table_text(list(kept[0]), cells))
+    print_text(table_text(list(kept[0]), cells))
 
 
 def export(dir: Path, file: Path, /, *, as_json: Json = False) -> None:
@@ -133,5 +132,5 @@ def export(dir: Path, file: Path, /, *, as_json: Json = False) -> None:
         answer = {"file": str(file), "records": records, "failures": failures_json(why)}
         return print_json(answer)
     tell_failures(str(dir), len(found), why)
-    sys.stdout.write(f"{file}: {records} records\n")
+    print_text(f"{shown(file)}: {records} records\n")
     return None

@@ -1,6 +1,5 @@
 """`gapless success`: fractions of solved and of recovered runs, with intervals."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from gapless.cli.shared import (
     load_meanwhile,
     numbers,
     print_json,
+    print_text,
     save_picture,
     table_text,
 )
@@ -153,9 +153,9 @@ def success(
         times = {} if timed is None else {"times": timed.times.to_dict("records")}
         print_json(answer | {"rows": rows} | times)
     elif timed is not None:
-        sys.stdout.write(table_text(list(courses.SHOWN.values()), courses.cells(timed.times)))
+        print_text(table_text(list(courses.SHOWN.values()), courses.cells(timed.times)))
     else:
-        sys.stdout.write(_summary(rows))
+        print_text(_summary(rows))
     if plot is not None:
         drawn = figure.picture(fractions) if timed is None else courses.picture(timed)
         # reduced tables keep neither loss nor seed

@@ -1,6 +1,5 @@
 """`gapless theory`: threshold states and α_BBP of the replica theory."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -14,6 +13,7 @@ from gapless.cli.shared import (
     meter,
     numbers,
     print_json,
+    print_text,
     save_picture,
     table_text,
 )
@@ -183,11 +183,11 @@ def threshold(*, loss: str = "quartic", field: str = "real", as_json: Json = Fal
         title = f"minima, {name.replace('_', ' ')}"
         rows.append([title, found.get("alpha_bbp"), error, found.get("energy")])
     headings = ("reading", "alpha_bbp", "error", "energy")
-    sys.stdout.write(table_text(headings, [[*_digits(row[:3]), row[3]] for row in rows]))
+    print_text(table_text(headings, [[*_digits(row[:3]), row[3]] for row in rows]))
     if "reason" in record["minima"]:
-        sys.stdout.write(f"no minima: {record['minima']['reason']}\n")
+        print_text(f"no minima: {record['minima']['reason']}\n")
     if "reason" in record:
-        sys.stdout.write(f"{record['reason'].removeprefix('field: ')}\n")
+        print_text(f"{record['reason'].removeprefix('field: ')}\n")
 
 
 @app.command
@@ -216,7 +216,7 @@ def start(*, loss: str = "normalised:a=1", field: str = "real", as_json: Json = 
         print_json(record)
         return
     rows = [_digits(["alpha_bbp", record["alpha"], record["error"]])]
-    sys.stdout.write(table_text(("", "value", "error"), rows))
+    print_text(table_text(("", "value", "error"), rows))
 
 
 @app.command
@@ -255,9 +255,9 @@ def inference(*, alpha: float, field: str = "real", as_json: Json = False) -> No
         return
     rows: list[list[Any]] = [["message passing, uninformed", uninformed]]
     rows += [[f"spectral, {name}", overlap] for name, overlap in spectral.items()]
-    sys.stdout.write(table_text(("", "overlap"), [_digits([*row, None])[:2] for row in rows]))
+    print_text(table_text(("", "overlap"), [_digits([*row, None])[:2] for row in rows]))
     rows = [[name.replace("_", " "), value] for name, value in known.items()]
-    sys.stdout.write(table_text(("", "alpha"), [_digits([*row, None])[:2] for row in rows]))
+    print_text(table_text(("", "alpha"), [_digits([*row, None])[:2] for row in rows]))
 
 
 @app.command
@@ -297,7 +297,7 @@ def curve(
     else:
         names = ("alpha", "energy", "ground_energy", "complexity", "chi", "z", "mu", "bulk_edge")
         names = (*names, "outlier", "outlier_overlap")
-        sys.stdout.write(table_text(names, [[row[name] for name in names] for row in rows]))
+        print_text(table_text(names, [[row[name] for name in names] for row in rows]))
     save_picture(plot, size, picture, rows, chosen)
 
 
@@ -316,7 +316,7 @@ def _print_state(record: dict[str, Any]) -> None:
         elif name not in ("flags", "error"):
             rows.append([name, value, error])
     rows += [[name, value, None] for name, value in record["flags"].items()]
-    sys.stdout.write(table_text(("", "value", "error"), [_digits(row) for row in rows]))
+    print_text(table_text(("", "value", "error"), [_digits(row) for row in rows]))
 
 
 def _digits(row: list[Any]) -> list[Any]:

@@ -1,5 +1,6 @@
 """The explorer's page, and the server that shows it on this machine alone."""
 
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -9,6 +10,8 @@ from importlib.resources import files
 from typing import Any
 
 HOST = "127.0.0.1"
+PATIENCE = 30.0
+"""Seconds for which a client may say nothing, before its connection is closed."""
 
 
 def explorer_page(grids: Sequence[dict[str, Any]], runs: Sequence[dict[str, Any]]) -> str:
@@ -34,12 +37,21 @@ def explorer_page(grids: Sequence[dict[str, Any]], runs: Sequence[dict[str, Any]
 class _Page(BaseHTTPRequestHandler):
     """Handler of requests that serves the page."""
 
+    timeout = PATIENCE
+
     def __init__(self, content: bytes, *arguments: Any) -> None:
         self.content = content
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
         """Send the page at /, and 404 elsewhere."""
+        self._answer(body=True)
+
+    def do_HEAD(self) -> None:
+        """Send the head of the answer to GET."""
+        self._answer(body=False)
+
+    def _answer(self, *, body: bool) -> None:
         found = self.path.partition("?")[0] in ("/", "/index.html")
         content = self.content if found else b"not found"
         # a client may go away at any moment
@@ -48,10 +60,20 @@ class _Page(BaseHTTPRequestHandler):
             self.send_header("Content-Type", "text/html; charset=utf-8" if found else "text/plain")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            if body:
+                self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing."""
+
+
+class _Server(ThreadingHTTPServer):
+    """Server that says nothing of clients that go away."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report the error of a request, unless the connection is lost."""
+        if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
 
 
 def server(page: str, port: int) -> ThreadingHTTPServer:
@@ -60,6 +82,6 @@ def server(page: str, port: int) -> ThreadingHTTPServer:
     Raises ``ValueError`` if the port is not available.
     """
     try:
-        return ThreadingHTTPServer((HOST, port), partial(_Page, page.encode()))
+        return _Server((HOST, port), partial(_Page, page.encode()))
     except (OSError, OverflowError) as error:
         raise ValueError(f"port: {port} cannot be used ({error}); give another") from None

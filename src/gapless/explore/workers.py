@@ -1,6 +1,7 @@
 """Calls of one function spread over processes, for the first start of the explorer."""
 
 import multiprocessing
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
@@ -104,6 +105,8 @@ class Workers:
 def _serve(pipe: Connection) -> None:
     """Compute the items that the pipe brings, until it ends."""
     pin_threads()
+    # stdout is for the answer of the command, and code of the user's may print
+    sys.stdout = sys.stderr
     with suppress(EOFError, OSError):
         while True:
             function, i, item = pipe.recv()

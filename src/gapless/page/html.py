@@ -8,15 +8,17 @@ The pages draw lines, points and bars only.
 import base64
 import html
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gapless.files import harmless
+from gapless.files import harmless, shown_lines
 from gapless.page.panels import Picture
 
 if TYPE_CHECKING:  # a page without tables is made sooner than pandas is loaded
@@ -39,6 +41,21 @@ def assemble(template: str, **parts: str) -> str:
     return Template(template).substitute(shared | parts)
 
 
+def escaped(text: str) -> str:
+    """Return text for markup; characters that are not printable are escaped as well."""
+    return html.escape(shown_lines(text))
+
+
+def slug(name: str) -> str:
+    """Return an identifier of a page for any name: itself, if it has only A–Z, a–z, 0–9, _ and -.
+
+    Others are told apart by a hash.
+    """
+    kept = re.sub(r"[^A-Za-z0-9_-]+", "-", name)
+    digest = sha256(name.encode(errors="backslashreplace")).hexdigest()[:8]
+    return name if kept == name else f"{kept}-{digest}"
+
+
 def as_json(value: Any) -> str:
     """Return JSON that is safe inside a script element."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -56,8 +73,8 @@ class Download:
         """Return a link that saves the file."""
         data = base64.b64encode(self.content.encode()).decode()
         return (
-            f'<a class="download" download="{html.escape(self.name)}" '
-            f'href="data:text/csv;charset=utf-8;base64,{data}">{html.escape(text)}</a>'
+            f'<a class="download" download="{escaped(self.name)}" '
+            f'href="data:text/csv;charset=utf-8;base64,{data}">{escaped(text)}</a>'
         )
 
 

@@ -3,7 +3,6 @@
 import gapless.page._backend  # noqa: F401  before matplotlib is imported
 
 # isort: split
-import html
 import io
 import warnings
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 from matplotlib.transforms import offset_copy
 
-from gapless.files import write_durably
+from gapless.files import shown_lines, write_durably
+from gapless.page.html import escaped, slug
 from gapless.page.panels import (
     DARKEST,
     GREY,
@@ -137,8 +137,9 @@ def _write(figure: Figure, sink: io.BytesIO, kind: str, dpi: float = 100) -> Non
 def inline_svg(picture: Picture, name: str, title: str) -> str:
     """Return a picture as an element of a page, in the ink of the page.
 
-    `name` is put before all its ids, for several inline pictures must not share one. Its share of
-    `PAGE_WIDTH` is the variable ``--share`` of its style, by which type is of one size on a page.
+    The `slug` of `name` is put before all its ids, for several inline pictures must not share one.
+    Its share of `PAGE_WIDTH` is the variable ``--share`` of its style, by which type is of one size
+    on a page.
     """
     sink, size = io.BytesIO(), Print(min(PAGE_WIDTH, _natural_width(picture)))
     # outlines: a browser has its own fonts, whose letters would run into each other
@@ -150,10 +151,11 @@ def inline_svg(picture: Picture, name: str, title: str) -> str:
         _write(figure, sink, "svg")
     svg = sink.getvalue().decode()
     share = figure.get_figwidth() / PAGE_WIDTH
-    head = f'<svg role="img" aria-label="{html.escape(title)}" style="--share: {share:.4f}"'
+    head = f'<svg role="img" aria-label="{escaped(title)}" style="--share: {share:.4f}"'
     svg = svg[svg.index("<svg") :].replace("<svg", head, 1)
-    svg = svg.replace('id="', f'id="{name}-')
-    svg = svg.replace('"#', f'"#{name}-').replace("(#", f"(#{name}-")
+    ref = slug(name)
+    svg = svg.replace('id="', f'id="{ref}-')
+    svg = svg.replace('"#', f'"#{ref}-').replace("(#", f"(#{ref}-")
     for colour, ink in INKS.items():
         svg = svg.replace(colour, ink)
     return svg
@@ -182,8 +184,8 @@ def render(picture: Picture, size: Print = PLAIN) -> Figure:
 
 
 def _literal(text: str) -> str:
-    """Return text in which matplotlib finds no formula."""
-    return text.replace("$", r"\$")
+    """Return text in which matplotlib finds no formula, and no character without a glyph."""
+    return shown_lines(text).replace("$", r"\$")
 
 
 def _natural_width(picture: Picture) -> float:

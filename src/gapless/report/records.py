@@ -1,6 +1,5 @@
 """Parts of the report common to all stores: origin of the records, faults, plain tables."""
 
-import html
 import time
 from contextlib import suppress
 
@@ -9,6 +8,7 @@ import pyarrow as pa
 
 from gapless.amounts import duration, memory
 from gapless.files import shown, tell
+from gapless.page.html import escaped
 from gapless.report.tables import html_table
 from gapless.store import Store, StoreError, status
 
@@ -39,7 +39,7 @@ def faults(store: Store) -> str:
     """Return the list of parts that are left out, with reasons, as HTML."""
     found = [*store.faults(), *store.damaged_notes()]
     tell(str(fault) for fault in store.damaged_notes())  # of parts `read` has told
-    lines = "".join(f"<li>{html.escape(str(fault))}</li>" for fault in found)
+    lines = "".join(f"<li>{escaped(str(fault))}</li>" for fault in found)
     return f'<p class="fault">Left out:</p><ul class="fault">{lines}</ul>' if found else ""
 
 
@@ -76,6 +76,6 @@ def origin(store: Store, table: pd.DataFrame) -> str:
     if state.failures:
         known["failed points"] = "; ".join(f"{f.points}: {shown(f.reason)}" for f in state.failures)
     items = "".join(
-        f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>" for key, value in known.items()
+        f"<dt>{escaped(key)}</dt><dd>{escaped(value)}</dd>" for key, value in known.items()
     )
     return f"<details><summary>Origin and cost</summary><dl>{items}</dl></details>"

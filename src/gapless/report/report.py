@@ -1,6 +1,5 @@
 """The report: for each figure picture, interactive twin, verdicts, numbers, origin and cost."""
 
-import html
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,12 +17,12 @@ import pyarrow as pa
 
 from gapless.analyse.verdict import Claim
 from gapless.figures import NAMES, Experiment, load
-from gapless.figures.experiment import OWN, Source
+from gapless.figures.experiment import OWN, Source, nothing
 from gapless.figures.success import EXPERIMENT as SUCCESS
 from gapless.files import reason, shown, tell, write_durably
 from gapless.interrupts import deaf_children
 from gapless.losses import recorded_loss
-from gapless.page.html import as_json, assemble, csv_download, points_table
+from gapless.page.html import as_json, assemble, csv_download, escaped, points_table, slug
 from gapless.page.panels import PLAIN, Picture, Print, source_of
 from gapless.report.records import COST, faults, origin, plain_records
 from gapless.report.tables import html_table
@@ -98,7 +97,7 @@ def write_report(
         summary=counted([(found[name].source, found[name].claims) for name in titles]),
         commands=commands(stores),
         contents="".join(
-            f'<li><a href="#{html.escape(name)}">{html.escape(shown(title))}</a></li>'
+            f'<li><a href="#{slug(name)}">{escaped(title)}</a></li>'
             for name, title in titles.items()
         ),
         sections="\n".join(found[name].text for name in titles),
@@ -168,7 +167,7 @@ def _section_or_why(
     name: str, title: str, experiment: Experiment | None, store: Store, folder: Path, size: Print
 ) -> Section:
     """Return the section of a store and its claims, or a section with the reason for none."""
-    ref, title = html.escape(name), html.escape(shown(title))
+    ref, title = slug(name), escaped(title)
     head = f'<section id="{ref}" aria-labelledby="{ref}-title"><h2 id="{ref}-title">{title}</h2>'
     try:
         if experiment is None:
@@ -178,12 +177,12 @@ def _section_or_why(
     except Exception as error:  # one bad folder costs itself, and what it raises is beyond listing
         why = f"{shown(name)} cannot be drawn from {shown(store.path)}: {reason(error)}"
         tell(why)
-        found = Section(f'<p class="fault">{html.escape(why)}</p>', [], error)
+        found = Section(f'<p class="fault">{escaped(why)}</p>', [], error)
     return found._replace(text=f"{head}{found.text}</section>")
 
 
 def _drawn(experiment: Experiment, store: Store, folder: Path, size: Print) -> Section:
-    title, reads = html.escape(experiment.title), experiment.reads
+    title, reads = escaped(experiment.title), experiment.reads
     store.spec()  # of a later version nothing can be read
     records = store.read(None if reads is None else [*reads, "loss", "n", "seed", *COST])
     if records.num_rows == 0:
@@ -229,16 +228,17 @@ def _foreign_losses(records: pa.Table) -> str:
         if recorded_loss(name) is None
     ]
     tell(lines)
-    return "".join(f'<p class="fault">{html.escape(line)}</p>' for line in lines)
+    return "".join(f'<p class="fault">{escaped(line)}</p>' for line in lines)
 
 
 def _other_loss(store: Store, experiment: Experiment) -> str:
     """Return the sentence on claims that are not judged, empty for the figure's own loss."""
     loss = store.spec().get("loss")
-    if loss is None:
+    # a figure's own loss has no entry, except in folders of `gapless success`, which has no claims
+    if loss is None or experiment.claims is nothing:
         return ""
-    line = f"Runs of the loss {shown(str(loss))}: statements of {experiment.source.group} are about"
-    return f'<p class="hint">{html.escape(line)} another loss and are not judged.</p>'
+    line = f"Runs of the loss {loss}: statements of {experiment.source.group} are about"
+    return f'<p class="hint">{escaped(line)} another loss and are not judged.</p>'
 
 
 def _printed(picture: Picture, experiment: Experiment, folder: Path, size: Print) -> str:
@@ -246,7 +246,7 @@ def _printed(picture: Picture, experiment: Experiment, folder: Path, size: Print
     from gapless.page.image import inline_svg, save  # loads matplotlib: where figures are drawn
 
     save(picture, *(folder / f"{experiment.name}.{e}" for e in ("png", "svg", "pdf")), size=size)
-    title = html.escape(experiment.title)
+    title = escaped(experiment.title)
     return (
         f'<figure><div class="scroll" tabindex="0" role="region" aria-label="Picture: {title}">'
         f"{inline_svg(picture, experiment.name, experiment.title)}</div>"
@@ -256,8 +256,8 @@ def _printed(picture: Picture, experiment: Experiment, folder: Path, size: Print
 
 def _claims(claims: list[Claim], title: str, source: Source) -> str:
     rows = "".join(
-        f"<tr><td>{html.escape(claim.statement)}</td><td>{html.escape(claim.ours)}</td>"
-        f"<td>{html.escape(claim.size)}</td>"
+        f"<tr><td>{escaped(claim.statement)}</td><td>{escaped(claim.ours)}</td>"
+        f"<td>{escaped(claim.size)}</td>"
         f'<td class="verdict {claim.verdict.replace(" ", "-")}">{claim.verdict}</td></tr>'
         for claim in claims
     )
@@ -266,14 +266,14 @@ def _claims(claims: list[Claim], title: str, source: Source) -> str:
         '<table class="claims"><thead><tr><th scope="col">Statement</th><th scope="col">Here</th>'
         '<th scope="col">Judged at</th>'
         f'<th scope="col">Verdict</th></tr></thead><tbody>{rows}</tbody></table></div>'
-        f'<p class="hint">Statements of {source.group}: {html.escape(source.reference)}.</p>'
+        f'<p class="hint">Statements of {source.group}: {escaped(source.reference)}.</p>'
     )
 
 
 def _scale(store: Store) -> str:
     """Return of which scale the records are, if `reproduce` made them."""
     scale = store.spec().get("scale")
-    return "" if scale is None else f", judged at the scale {html.escape(str(scale))}"
+    return "" if scale is None else f", judged at the scale {escaped(str(scale))}"
 
 
 def _interactive(picture: Picture, experiment: Experiment) -> str:
@@ -281,10 +281,10 @@ def _interactive(picture: Picture, experiment: Experiment) -> str:
         return ""
     download = csv_download(f"{experiment.name}-picture.csv", points_table(picture))
     return (
-        f'<div class="interactive"><h3>Interactive</h3><p>{html.escape(picture.title)}</p>'
+        f'<div class="interactive"><h3>Interactive</h3><p>{escaped(picture.title)}</p>'
         '<p class="hint">Drag to zoom, double-click to reset, point at a curve for its numbers, '
         "click its name to hide it; or focus a panel and use the arrow keys."
-        f'{html.escape(bars(picture))}</p><div class="charts"></div>'
+        f'{escaped(bars(picture))}</p><div class="charts"></div>'
         f'<script type="application/json" class="panels">{as_json(picture.record())}</script></div>'
         f"<p>{download.link('Points of the picture (CSV)')}</p>"
     )
@@ -292,7 +292,7 @@ def _interactive(picture: Picture, experiment: Experiment) -> str:
 
 def _tables(experiment: Experiment, found: list[tuple[str, pd.DataFrame]]) -> str:
     return "".join(
-        f"<details open><summary>{html.escape(title)}</summary>{html_table(numbers, title)}"
+        f"<details open><summary>{escaped(title)}</summary>{html_table(numbers, title)}"
         f"<p>{csv_download(f'{experiment.name}-{i}.csv', numbers).link('This table (CSV)')}</p>"
         "</details>"
         for i, (title, numbers) in enumerate(found, start=1)

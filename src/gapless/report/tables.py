@@ -4,7 +4,6 @@ An error or the ends of an interval stand in the cell of their value, whose digi
 what is the same in all rows is a sentence above the table.
 """
 
-import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,6 +11,7 @@ from math import floor, isfinite, log10
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
+from gapless.page.html import escaped
 from gapless.report.columns import in_words
 
 if TYPE_CHECKING:  # a page without tables is made sooner than pandas is loaded
@@ -66,18 +66,18 @@ def _alike(columns: Sequence[Column]) -> str:
     empty = [c.head for c in columns if c.cells[0] == "–"]
     said = [("In all rows: ", known), ("Without a value in any row: ", empty)]
     text = "".join(f" {start}{'; '.join(parts)}." for start, parts in said if parts)
-    return f'<p class="hint">{html.escape(text.strip())}</p>' if text else ""
+    return f'<p class="hint">{escaped(text.strip())}</p>' if text else ""
 
 
 def _block(caption: str, columns: Sequence[Column]) -> str:
-    label = html.escape(caption)
+    label = escaped(caption)
     head = "".join(
-        f'<th scope="col" title="{html.escape(c.name)}">{html.escape(c.head)}</th>' for c in columns
+        f'<th scope="col" title="{escaped(c.name)}">{escaped(c.head)}</th>' for c in columns
     )
     kinds = [' class="number"' if column.numbers else "" for column in columns]
     body = "".join(
         "<tr>"
-        + "".join(f"<td{kind}>{html.escape(c)}</td>" for kind, c in zip(kinds, row, strict=True))
+        + "".join(f"<td{kind}>{escaped(c)}</td>" for kind, c in zip(kinds, row, strict=True))
         + "</tr>"
         for row in zip(*(column.cells for column in columns), strict=True)
     )

@@ -1,13 +1,13 @@
 """Sentences of a report: captions, error bars, counts of statements that agree, commands."""
 
-import html
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from gapless.analyse.verdict import VERDICTS, Claim
 from gapless.figures import Experiment
 from gapless.figures.experiment import Source
-from gapless.files import shown
+from gapless.page.html import escaped
 from gapless.page.panels import Picture
 from gapless.store import Store, StoreError
 
@@ -17,7 +17,7 @@ def caption(picture: Picture, experiment: Experiment) -> str:
     # records of another model have no loss, N or seed
     sizes = f" ({picture.source})" if picture.source else ""
     text = experiment.caption.replace(" ({sizes})", sizes)
-    return f"<figcaption>{html.escape(text + bars(picture))}</figcaption>" if text else ""
+    return f"<figcaption>{escaped(text + bars(picture))}</figcaption>" if text else ""
 
 
 def bars(picture: Picture) -> str:
@@ -44,15 +44,14 @@ def counted(found: Sequence[tuple[Source, Sequence[Claim]]]) -> str:
 
 def commands(stores: Mapping[str, Store]) -> str:
     """Return the commands that measure these stores again, one for each scale, seed and loss."""
-    made: dict[tuple[str, str, str], list[str]] = {}
+    made: dict[tuple[str, ...], list[str]] = {}
     for name, store in stores.items():
         with suppress(StoreError):  # what is wrong with it stands in its section
             spec = store.spec()
             if "scale" in spec and "seed" in spec:
-                loss = f" --loss {spec['loss']}" if "loss" in spec else ""
-                made.setdefault((str(spec["scale"]), str(spec["seed"]), loss), []).append(name)
-    lines = [
-        f"gapless reproduce {' '.join(names)} --scale {scale} --seed {seed}{loss}"
-        for (scale, seed, loss), names in made.items()
-    ]
-    return "".join(f"<pre><code>{html.escape(shown(line))}</code></pre>" for line in lines)
+                options = "--scale", str(spec["scale"]), "--seed", str(spec["seed"])
+                options += ("--loss", str(spec["loss"])) if "loss" in spec else ()
+                made.setdefault(options, []).append(name)
+    # quoted, for readers paste them into a shell, and the folder may be of unknown origin
+    lines = [shlex.join(["gapless", "reproduce", *names, *given]) for given, names in made.items()]
+    return "".join(f"<pre><code>{escaped(line)}</code></pre>" for line in lines)

@@ -179,16 +179,19 @@ def export(store: Store, file: Path) -> int:
     Raises
     ------
     StoreError
-        If the file's ending is another, or it cannot be written.
+        If the file's ending is another, no part can be read, or the file cannot be written.
     """
-    table = store.read()
-    sink = pa.BufferOutputStream()
-    if file.suffix == ".parquet":
-        pq.write_table(table, sink, compression="zstd")
-    elif file.suffix == ".csv":
-        pyarrow.csv.write_csv(_flat(table), sink)
-    else:
+    kind = file.suffix.lower()
+    if kind not in (".parquet", ".csv"):
         raise StoreError(f"file: {shown(file.name)} must end in .parquet or .csv")
+    table = store.read()
+    if not table.num_rows and store.part_files():
+        raise StoreError(f"dir: no record of {shown(store.path)} can be read")
+    sink = pa.BufferOutputStream()
+    if kind == ".parquet":
+        pq.write_table(table, sink, compression="zstd")
+    else:
+        pyarrow.csv.write_csv(_flat(table), sink)
     try:
         write_durably(file, sink.getvalue())
     except OSError as error:

@@ -1,5 +1,6 @@
 """The engine for several machines, on any Dask client (extra ``[cluster]``)."""
 
+import asyncio
 import signal
 import time
 import uuid
@@ -9,9 +10,9 @@ from contextlib import contextmanager
 from typing import cast
 
 from distributed import Client, Event, get_worker
-from distributed.comm.addressing import parse_address
-from distributed.comm.registry import get_backend
+from distributed.comm.core import connect as open_comm
 from distributed.scheduler import KilledWorker
+from distributed.security import Security
 
 from gapless.sweep.engine import OnReceipt, Stopping, WorkerLostError, drive, never
 from gapless.sweep.plan import Task
@@ -31,13 +32,20 @@ def connect(address: str) -> Client:
     """
     try:
         # told here: a client that failed complains once more when it is collected
-        get_backend(parse_address(address)[0])
+        asyncio.run(_reach(address))
         return Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(
             f"scheduler: no Dask scheduler answers at {address!r} ({type(error).__name__}); give "
             "the address that `dask scheduler` prints"
         ) from None
+
+
+async def _reach(address: str) -> None:
+    """Open and close a connection; a port, a protocol or a certificate may be missing."""
+    security = Security().get_connection_args("client")
+    comm = await open_comm(address, timeout=10, **security)
+    await comm.close()
 
 
 def run_on_cluster(

@@ -185,6 +185,8 @@ def _received(connection: Any) -> Any:
 def _serve(connection: Connection) -> None:
     """Run one task after the other, in a worker, until the pipe is closed."""
     pin_threads()
+    # stdout is for the answer of the command, and code of the user's may print
+    sys.stdout = sys.stderr
     # the pipe ends when the driver does
     with suppress(EOFError, BrokenPipeError):
         connection.send(None)
