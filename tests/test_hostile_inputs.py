@@ -23,7 +23,14 @@ from gapless import theory
 from gapless.channels import preprocessing, trimmed, weak_optimal
 from gapless.design import Design
 from gapless.draws import by_numpy
-from gapless.flow import GradientDescent, HeavyBall, NormalisedDescent, integrate
+from gapless.flow import (
+    AtEnergy,
+    GradientDescent,
+    HeavyBall,
+    NormalisedDescent,
+    Stop,
+    integrate,
+)
 from gapless.generalisation import generalisation_error
 from gapless.labels import LabelLaw
 from gapless.losses import (
@@ -231,6 +238,16 @@ case("sensing_matrix: int8", DESIGN.sensing_matrix, "int8")
 case("integrate: a design for a problem", integrate, DESIGN, W, 0.1)
 for hook in ("observe", "progress", "on_save"):
     case(f"integrate: {hook}=3", integrate, PROBLEM, W, 0.1, **{hook: 3})
+for what, named in {
+    "tolerance -1": {"tolerance": np.float32(-1)}, "tolerance text": {"tolerance": "a"},
+    "speed2 nan": {"speed2": np.nan}, "energy 1j": {"energy": 1j}, "energy None": {"energy": None},
+}.items():  # fmt: skip
+    case(f"AtEnergy: {what}", AtEnergy, **({"energy": 1.0} | named))
+for what, named in {
+    "energy nan": {"energy": np.nan}, "energy text": {"energy": "a"},
+    "energy of three": {"energy": np.ones(3)}, "speed2 -1": {"speed2": -1},
+}.items():  # fmt: skip
+    case(f"Stop: {what}", Stop, **named)
 case("HeavyBall: momentum='a'", HeavyBall, 1e-3, momentum="a")
 case("GradientDescent: method='euler'", GradientDescent, 1e-3, method="euler")
 case("NormalisedDescent: radius=0", NormalisedDescent, 1e-3, radius=0)

@@ -180,23 +180,6 @@ def test_a_crossing_finer_than_the_clock_ends_the_run(in_numpy) -> None:
         assert all("tolerance" in reason for reason in np.array(found.reason)[late])
 
 
-@pytest.mark.parametrize(
-    ("make", "name"),
-    [
-        (lambda: AtEnergy(1.0, tolerance=np.float32(-1)), "tolerance"),
-        (lambda: AtEnergy(1.0, speed2=np.nan), "speed2"),
-        (lambda: AtEnergy(1j), "energy"),
-        (lambda: AtEnergy(None), "energy"),
-        (lambda: Stop(energy=np.nan), "energy"),
-        (lambda: Stop(energy=np.ones(3)), "energy"),
-        (lambda: Stop(speed2=-1), "speed2"),
-    ],
-)
-def test_stops_at_what_is_no_number_are_refused(make, name) -> None:
-    with pytest.raises(ValueError, match=f"^{name}: must|^{name}: is complex"):
-        make()
-
-
 def test_a_run_that_starts_below_a_level_has_passed_it_at_the_start() -> None:
     design = Design(n=24, alpha=8, seed=0, runs=2, in_numpy=True)
     problem = draw_problem(design)
