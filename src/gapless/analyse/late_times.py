@@ -8,6 +8,7 @@ from math import nan, sqrt
 
 import numpy as np
 
+from gapless.analyse.statistics import copies, resampled_error
 from gapless.theory.dmft import power_law_limit
 
 RESAMPLES = 400
@@ -157,14 +158,14 @@ def zero_of_line(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _resampled(estimate: Callable[[Callable[[np.ndarray], np.ndarray]], float]) -> float:
-    """Return half of the central 68 % of an estimate over resampled sets; NaN if a tenth fail."""
+    """Return the error of an estimate from resampled sets, see `resampled_error`."""
     # a seed of its own: the same records give the same error
     rng = np.random.default_rng(0)
-    found = np.array(
-        [estimate(lambda values: rng.choice(values, len(values))) for _ in range(RESAMPLES)]
-    )
-    good = found[np.isfinite(found)]
-    if len(good) < 0.9 * RESAMPLES:
-        return nan
-    # not a standard deviation: a few resamples with a corner far off would decide it
-    return float(np.subtract(*np.percentile(good, [84, 16]))) / 2
+
+    def redrawn(values: np.ndarray) -> np.ndarray:
+        # one set says nothing of how sets differ
+        if len(values) < 2:
+            return np.array([nan])
+        return np.repeat(values, copies(len(values), 1, rng)[0])
+
+    return resampled_error([estimate(redrawn) for _ in range(RESAMPLES)])

@@ -7,6 +7,8 @@ from math import inf, nan, sqrt
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gapless.shapes import Int
+
 MOST_LOST = 0.1
 """Largest share of bootstrap resamples without a value for which an error is given."""
 
@@ -28,14 +30,32 @@ class Fraction:
         return self.low, self.high
 
 
+def copies(designs: int, resamples: int, rng: np.random.Generator) -> Int[np.ndarray, "R D"]:
+    """Return the numbers of copies of D designs in each bootstrap resample: D − 1 draws of D.
+
+    D − 1, not D: the mean of m draws has the variance (D − 1)/D · s²/m, with s² the designs'
+    unbiased variance, and this is the mean's own, s²/D, for m = D − 1. Without it errors from
+    D designs would lack the factor √(D/(D − 1)), 1.15 for four.
+
+    Source: Rao and Wu, J. Am. Stat. Assoc. 83 (1988) 231, n* = n − 1.
+    """
+    return rng.multinomial(designs - 1, np.full(designs, 1 / designs), resamples)
+
+
+def half_of_middle(values: Sequence[float] | np.ndarray) -> float:
+    """Return half of the central 68 %: a standard deviation of normal values, without outliers."""
+    return float(np.subtract(*np.percentile(values, [84, 16]))) / 2
+
+
 def resampled_error(values: Sequence[float] | np.ndarray) -> float:
-    """Return the standard deviation of a number over bootstrap resamples.
+    """Return half of the central 68 % of a number over bootstrap resamples.
 
     NaN where more than `MOST_LOST` of the resamples have no such number.
     """
     good = np.asarray(values)[np.isfinite(values)]
     enough = len(good) > 1 and len(good) >= (1 - MOST_LOST) * len(values)
-    return float(good.std(ddof=1)) if enough else nan
+    # no standard deviation: curves that are nearly parallel in one resample cross far away
+    return half_of_middle(good) if enough else nan
 
 
 def intraclass_correlation(successes: np.ndarray, sizes: np.ndarray, group: np.ndarray) -> float:
