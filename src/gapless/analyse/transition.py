@@ -12,8 +12,8 @@ Two laws are fitted to α_p(N) by weighted least squares:
 
 and compared by AIC = χ² + 2p for p parameters; χ² also tests whether a law describes the data. Both
 take the errors as standard errors of normal values. As these contain a bound on a bias, a χ² far
-below its degrees of freedom (p near 1) confirms no law, and differences of AIC order the laws without
-giving their probabilities.
+below its degrees of freedom (p near 1) confirms no law, and differences of AIC are no
+probabilities.
 
 The time budget grows with N by the paper's choice, 0.3 log2 N. The first passages of the same runs
 give the crossings at any shorter budget, and so the part of a drift that is due to the budget.
