@@ -28,7 +28,8 @@ class Estimate:
         Standard errors of the means, from the spread over sets; NaN with a single set.
     steps
         |O(δ) − O(2δ)|, or the same difference for the flow. To first order in δ it is the distance
-        of O(δ) from the flow, and to second order three times that distance. It is the mean over
+        of O(δ) from the flow, and to second order three times that distance. Of the flow the
+        coarser run has every second saved time; its curves are interpolated. It is the mean over
         the sets computed at both step sizes, and includes some of their noise. It is NaN without a
         computation at 2δ, and where 2δ is beyond the stability limit. It is no error of gradient
         descent with step size δ.
