@@ -164,3 +164,11 @@ def test_a_resampled_error_is_no_matter_of_a_few_outliers() -> None:
     far = np.where(np.arange(400) % 40 == 0, 1e6, values)
     assert resampled_error(far) == pytest.approx(resampled_error(values), rel=0.1)
     assert np.isnan(resampled_error(np.where(np.arange(400) % 8 == 0, np.nan, values)))
+
+
+def test_a_design_without_runs_is_no_design() -> None:
+    successes, sizes, group = np.array([4, 1, 3]), np.array([4, 4, 4]), np.zeros(3)
+    with_empty = (np.append(one, 0) for one in (successes, sizes, group))
+    expected = intraclass_correlation(successes, sizes, group)
+    assert expected > 0
+    assert intraclass_correlation(*with_empty) == expected

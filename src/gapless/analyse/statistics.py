@@ -67,10 +67,13 @@ def intraclass_correlation(successes: np.ndarray, sizes: np.ndarray, group: np.n
     Parameters
     ----------
     successes, sizes, group : (D,)
-        Successes and runs of each design, and the group it belongs to.
+        Successes and runs of each design, and the group it belongs to; designs without runs are
+        left out.
 
     Source: Fleiss, Statistical Methods for Rates and Proportions, section 15.2.
     """
+    # a design without runs has no fraction
+    successes, sizes, group = (values[sizes > 0] for values in (successes, sizes, group))
     between = within = 0.0
     between_dof = within_dof = 0
     size_sum = size_square = 0.0
@@ -99,8 +102,9 @@ def success_fraction(
 ) -> Fraction:
     """Return a fraction with its Wilson interval at the effective number of runs.
 
-    n/deff with deff = 1 + (k̄ − 1)ρ and k̄ = Σk²/Σk: exact at ρ = 0, and never of zero width
-    where all runs agree.
+    n/deff with deff = 1 + (k̄ − 1)ρ and k̄ = Σk²/Σk: Wilson's at ρ = 0, and never of zero width
+    where all runs agree. With an estimated ρ a 95 % interval covers less from few designs: 0.86,
+    0.87, 0.90, 0.92 and 0.93 of the time from 2, 3, 4, 8 and 16 (ρ = 0.1, 16 runs on each).
     """
     runs, designs, total = int(sizes.sum()), len(sizes), int(successes.sum())
     # an empty sample has no fraction, and must not raise in a sweep half-way
@@ -120,7 +124,9 @@ def share(flags: ArrayLike, cluster: ArrayLike) -> Fraction:
     flags : (R,)
         Whether each run has it. Without runs the fraction is NaN.
     cluster : (R,)
-        The design each run is on; their correlation is that of these runs.
+        The design each run is on; their correlation is that of these runs. A single design shows
+        none: its runs count as independent, and the interval is too short (it covers 0.88 of the
+        time at N = 32 with 64 runs).
     """
     _, index = np.unique(np.asarray(cluster), return_inverse=True)
     sizes = np.bincount(index)
