@@ -101,7 +101,8 @@ def test_a_law_that_does_not_fit_has_a_larger_error():
     bent = here.assign(unstable=here.unstable.where(here.n > 64, np.clip(here.unstable, 0.4, 1)))
     straight, crooked = transitions(here)[-1], transitions(bent)[-1]
     assert crooked.chi2 > 4 * crooked.dof
-    assert crooked.error > 1.5 * straight.error
+    # by five seeds 1.3 to 2.4; resampling alone gives 0.7 to 1.0
+    assert crooked.error > 1.1 * straight.error
 
 
 def test_shares_that_all_agree_have_a_finite_error():
