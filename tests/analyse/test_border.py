@@ -72,3 +72,40 @@ def test_runs_that_are_no_minima_are_counted_apart():
     assert row.minima == 6
     assert row.rest == pytest.approx(7 / 8)
     assert row.low <= row.unstable <= row.high
+
+
+def test_the_error_of_a_share_is_that_of_repetitions_and_not_binomial():
+    """Draws of signs of one minimum agree in the mean only: their share varies by less than 0/1."""
+    rng = np.random.default_rng(1)
+
+    def minima(n):
+        # every minimum has s < 0 at each draw with chance P: Var(share) is P(1 − P)/16
+        height = 0.06 * (np.repeat([10.0, 12.0, 14.0], 64) - 12) * n ** (1 / 3)
+        s = rng.standard_normal((len(height), DRAWS)) - height[:, None]
+        return pd.DataFrame(
+            {"n": n, "alpha": np.repeat([10.0, 12.0, 14.0], 64), "seed": 0}
+            | {"design": np.tile(np.arange(64) // 4, 3), "draws": DRAWS}
+            | {"unstable": (s < 0).mean(axis=1)}
+        )
+
+    found = [transitions(pd.concat([minima(n) for n in (64, 512, 4096)]))[-1] for _ in range(8)]
+    # binomial errors are four times too large, and χ² is a sixteenth of its degrees of freedom;
+    # that of noisy errors, of 16 designs, is 15/13 of them
+    mean = np.mean([one.chi2 / one.dof for one in found])
+    assert abs(mean - 15 / 13) < 4 * 15 / 13 * np.sqrt(2 / (8 * found[0].dof))
+
+
+def test_a_law_that_does_not_fit_has_a_larger_error():
+    here = minima_table(records(0))
+    # the smallest size has a floor: no law of one α_c and one slope
+    bent = here.assign(unstable=here.unstable.where(here.n > 64, np.clip(here.unstable, 0.4, 1)))
+    straight, crooked = transitions(here)[-1], transitions(bent)[-1]
+    assert crooked.chi2 > 4 * crooked.dof
+    # by five seeds 1.3 to 2.4; resampling alone gives 0.7 to 1.0
+    assert crooked.error > 1.1 * straight.error
+
+
+def test_shares_that_all_agree_have_a_finite_error():
+    here = minima_table(records(0, sizes=(64, 512)))
+    found = transitions(here.assign(unstable=here.unstable.where(here.alpha < 15, 1.0)))
+    assert np.isfinite([one.alpha for one in found]).all()

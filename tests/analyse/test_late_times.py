@@ -8,6 +8,7 @@ from gapless.analyse.late_times import (
     at_time,
     corner,
     energy_limit,
+    median_error,
     vanishing_excess,
 )
 
@@ -64,3 +65,13 @@ def test_an_excess_vanishes_where_its_line_does_and_is_not_extrapolated() -> Non
     value, error = vanishing_excess(excess)
     assert abs(value - 12.7) < 4 * error
     assert np.isnan(vanishing_excess({a: 0.5 * (a - 9) + np.zeros(9) for a in ALPHAS})[0])
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 20])
+def test_the_error_of_a_median_is_the_spread_of_medians_of_few_values(count: int) -> None:
+    rng = np.random.default_rng(count)
+    found = np.array([median_error(rng.normal(size=count)) for _ in range(4000)])
+    spread, errors = found[:, 0].std(), found[:, 1]
+    # four standard errors of both, and 1.5 % of the formula from eight values on
+    noise = np.hypot(1 / np.sqrt(8000), errors.std() / errors.mean() / np.sqrt(4000))
+    assert abs(errors.mean() / spread - 1) < 4 * noise + 0.015

@@ -9,7 +9,9 @@ from gapless.analyse.statistics import (
     clustered_line,
     clustered_mean,
     clustered_std,
+    copies,
     intraclass_correlation,
+    resampled_error,
     success_fraction,
     weighted_line,
     wilson,
@@ -145,3 +147,28 @@ def test_repeating_every_run_within_its_cluster_leaves_the_slope_and_its_error()
     assert (again.slope, again.slope_error) == pytest.approx(
         (once.slope, once.slope_error), rel=1e-12
     )
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 16])
+def test_resampled_means_have_the_variance_of_the_mean(count: int) -> None:
+    """s²/D, exactly, with the unbiased s²: D draws of D designs would give (D − 1)/D of it."""
+    rng = np.random.default_rng(count)
+    values = rng.standard_normal(count)
+    means = copies(count, 100_000, rng) @ values / (count - 1)
+    # the relative error of a variance of R values is below √(3/R)
+    assert means.var() == pytest.approx(values.var(ddof=1) / count, rel=5 * np.sqrt(3e-5))
+
+
+def test_a_resampled_error_is_no_matter_of_a_few_outliers() -> None:
+    values = np.random.default_rng(0).standard_normal(400)
+    far = np.where(np.arange(400) % 40 == 0, 1e6, values)
+    assert resampled_error(far) == pytest.approx(resampled_error(values), rel=0.1)
+    assert np.isnan(resampled_error(np.where(np.arange(400) % 8 == 0, np.nan, values)))
+
+
+def test_a_design_without_runs_is_no_design() -> None:
+    successes, sizes, group = np.array([4, 1, 3]), np.array([4, 4, 4]), np.zeros(3)
+    with_empty = (np.append(one, 0) for one in (successes, sizes, group))
+    expected = intraclass_correlation(successes, sizes, group)
+    assert expected > 0
+    assert intraclass_correlation(*with_empty) == expected

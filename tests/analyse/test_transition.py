@@ -113,3 +113,19 @@ def test_a_shorter_budget_is_read_off_first_passages():
     fits = drift_table(found)
     assert set(fits.law) == {"logarithm", "power"}
     assert (fits.over_least_aic >= 0).all()
+
+
+@pytest.mark.slow
+def test_the_error_from_four_designs_is_the_spread_of_sweeps():
+    """Runs on one design share its chance: the spread comes from four numbers at each α."""
+    rng, found = np.random.default_rng(4), []
+    for i in range(1000):
+        designs = _designs(rng, 4)
+        own = 2 * (designs.alpha - 6.2) + 0.8 * rng.standard_normal(len(designs))
+        found.append(
+            crossings(designs.assign(successes=rng.binomial(64, expit(own))), (0.5,), seed=i)[0]
+        )
+    spread = np.std([one.alpha for one in found])
+    stated = np.sqrt(np.mean([one.statistical**2 for one in found]))
+    # 1000 sweeps know the spread to 1/√2000, 2.2 %; without √(4/3) errors are 13 % too small
+    assert abs(stated / spread - 1) < 0.1

@@ -7,10 +7,11 @@ curves of two N are therefore compared with each other:
 
     probit P = p + g (α − α_c) N^(1/3),
 
-whose curves cross at α_c for any p.
+whose curves cross at α_c for any p. The law holds near the middle of the step only; χ² says how
+well it fits, with errors of P that are clustered by design.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import nan
 from typing import Any
@@ -19,25 +20,28 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
-from gapless.analyse.statistics import clustered_mean, resampled_error
+from gapless.analyse.statistics import clustered_mean, copies, resampled_error
 
 RESAMPLES = 200
-"""Bootstrap resamples; their spread has a relative error of 1/√(2·200), 5 %."""
+"""Bootstrap resamples; their central 68 % has a relative error of 7 %."""
+LEAST_DESIGNS = 4
+"""Fewest designs whose spread alone gives the error of a share."""
 
 
 def minima_table(records: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each minimum.
 
-    Columns: n, alpha, seed, design; `unstable`: share of the draws of signs with s < 0; `median`:
-    median of s over the draws; energy, limit, lambda_1, time.
+    Columns: n, alpha, seed, design; `unstable`: share of the draws of signs with s < 0, and `draws`
+    their number; `median`: median of s over the draws; energy, limit, lambda_1, time.
     """
     minima = records[records.outcome == "minimum"]
     # share over draws of signs: which sign the signal has at each sample is not known
     draws = [np.asarray(values, float) for values in minima.schur]
-    # what a minimum is compared by; its draws of signs are reduced to two numbers
+    # what a minimum is compared by; its draws of signs are reduced to a few numbers
     known = minima[["n", "alpha", "seed", "design", "energy", "limit", "lambda_1", "time"]]
     return known.assign(
         unstable=[float((s < 0).mean()) for s in draws],
+        draws=[len(s) for s in draws],
         median=[float(np.median(s)) for s in draws],
     )
 
@@ -95,7 +99,8 @@ class Transition:
     alpha
         α_c; NaN where curves do not cross with the steeper slope at the larger N.
     error
-        Standard error; NaN where more than a tenth of the resampled curves have no crossing.
+        Standard error; NaN where more than a tenth of the resampled curves have no crossing. That
+        of a joint fit is larger by √(χ²/dof) where this exceeds 1: the law then fits roughly only.
     level
         P(s < 0) at α_c.
     chi2, dof
@@ -143,7 +148,7 @@ def transitions(minima: pd.DataFrame, *, seed: int = 0) -> list[Transition]:
 
 @dataclass(frozen=True, eq=False)
 class _Curve:
-    """Curve of P(s < 0) against α at one N: shares by design, mean and error."""
+    """Curve of P(s < 0) against α at one N: shares by design, and the error of their mean."""
 
     n: int
     alpha: np.ndarray
@@ -151,56 +156,59 @@ class _Curve:
     """Share of unstable draws of each design, at each α."""
     weights: list[np.ndarray]
     """Number of minima of each design, at each α."""
+    error: np.ndarray
+    """Standard error of P at each α; resampled curves keep it, as their weight in a fit."""
+    end: np.ndarray
+    """Half a draw of signs, at each α: where probit P is finite although all draws agree."""
 
     @classmethod
     def of(cls, n: Any, minima: pd.DataFrame) -> "_Curve":
-        groups = [
-            here.groupby(["seed", "design"]).unstable.agg(["mean", "size"])
-            for _, here in minima.groupby("alpha")
-        ]
+        parts = [here for _, here in minima.groupby("alpha")]
+        groups = [here.groupby(["seed", "design"]).unstable.agg(["mean", "size"]) for here in parts]
         return cls(
             int(n),
             np.sort(minima.alpha.unique()).astype(float),
             [group["mean"].to_numpy(float) for group in groups],
             [group["size"].to_numpy(float) for group in groups],
+            np.array([_error(here) for here in parts]),
+            np.array([0.5 / here.draws.sum() for here in parts]),
         )
 
     def resampled(self, rng: np.random.Generator) -> "_Curve":
         """Return the curve of designs drawn with replacement."""
         # at each α by itself: its designs are other matrices
-        drawn = [rng.integers(len(one), size=len(one)) for one in self.shares]
-        pairs = list(zip(self.shares, self.weights, drawn, strict=True))
-        return _Curve(self.n, self.alpha, [s[i] for s, _, i in pairs], [w[i] for _, w, i in pairs])
+        drawn = [w * copies(len(w), 1, rng)[0] for w in self.weights]
+        return replace(self, weights=drawn)
 
     @property
     def mean(self) -> np.ndarray:
-        return np.array([np.average(s, weights=w) for s, w in zip(*self._both, strict=True)])
+        pairs = zip(self.shares, self.weights, strict=True)
+        return np.array([np.average(s, weights=w) for s, w in pairs])
 
     @property
     def probit(self) -> tuple[np.ndarray, np.ndarray]:
-        """Φ⁻¹(P) with its standard error at each α, P kept half a minimum away from 0 and 1."""
-        count = np.array([w.sum() for w in self.weights])
-        share = np.clip(self.mean, 0.5 / count, 1 - 0.5 / count)
-        error = np.array([_error(s, w) for s, w in zip(*self._both, strict=True)])
-        # no less than the binomial error of as many minima: few designs can agree by chance
-        error = np.maximum(error, np.sqrt(share * (1 - share) / count))
-        value = ndtri(share)
+        """Φ⁻¹(P) with its standard error at each α, P kept half a draw away from 0 and 1."""
+        value = ndtri(np.clip(self.mean, self.end, 1 - self.end))
         # dΦ⁻¹/dP = 1/φ(Φ⁻¹)
-        return value, error * np.sqrt(2 * np.pi) * np.exp(value**2 / 2)
-
-    @property
-    def _both(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        return self.shares, self.weights
+        return value, self.error * np.sqrt(2 * np.pi) * np.exp(value**2 / 2)
 
 
-def _error(shares: np.ndarray, weights: np.ndarray) -> float:
-    """Return the standard error of the weighted mean, clustered by design; 0 with a single one."""
-    count = len(shares)
-    if count < 2:
-        return 0.0
-    # designs with more minima weigh more, in the mean and in its error
-    left = weights * (shares - np.average(shares, weights=weights))
-    return float(np.sqrt(count / (count - 1) * (left**2).sum()) / weights.sum())
+def _error(minima: pd.DataFrame) -> float:
+    """Return the standard error of P(s < 0) at one (N, α), clustered by design.
+
+    It is not binomial: the share of unstable draws of one minimum is a mean over its draws of
+    signs, and varies by less than a 0/1 value. With fewer than `LEAST_DESIGNS` designs it is no
+    less than that of independent minima, √(Var(share)/minima): few designs can agree by chance.
+    """
+    unstable = minima.unstable.to_numpy(float)
+    cluster = minima.groupby(["seed", "design"]).ngroup().to_numpy()
+    found = clustered_mean(unstable, cluster)
+    # where all draws agree, half a draw
+    floor = 0.5 / minima.draws.sum()
+    if found.clusters < LEAST_DESIGNS:
+        floor = max(floor, np.std(unstable) / np.sqrt(len(unstable)))
+    # fmax: a single design has no error of its own
+    return float(np.fmax(found.standard_error, floor))
 
 
 def _line(curve: _Curve) -> tuple[float, float]:
@@ -225,7 +233,9 @@ def _joint(curves: list[_Curve], drawn: list[list[_Curve]]) -> Transition:
     (alpha, offset), chi2, dof = _fit(curves)
     spread = resampled_error([_fit(one)[0][0] for one in drawn])
     sizes = tuple(curve.n for curve in curves)
-    return Transition(sizes, alpha, spread, float(ndtr(offset)), chi2, dof)
+    # residuals beyond the errors are no noise of the runs, and resampling does not contain them
+    error = spread * max(1.0, np.sqrt(chi2 / dof)) if dof else spread
+    return Transition(sizes, alpha, float(error), float(ndtr(offset)), chi2, dof)
 
 
 def _fit(curves: list[_Curve]) -> tuple[tuple[float, float], float, int]:

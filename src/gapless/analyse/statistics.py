@@ -7,6 +7,8 @@ from math import inf, nan, sqrt
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gapless.shapes import Int
+
 MOST_LOST = 0.1
 """Largest share of bootstrap resamples without a value for which an error is given."""
 
@@ -28,14 +30,32 @@ class Fraction:
         return self.low, self.high
 
 
+def copies(designs: int, resamples: int, rng: np.random.Generator) -> Int[np.ndarray, "R D"]:
+    """Return the numbers of copies of D designs in each bootstrap resample: D − 1 draws of D.
+
+    D − 1, not D: the mean of m draws has the variance (D − 1)/D · s²/m, with s² the designs'
+    unbiased variance, and this is the mean's own, s²/D, for m = D − 1. Without it errors from
+    D designs would lack the factor √(D/(D − 1)), 1.15 for four.
+
+    Source: Rao and Wu, J. Am. Stat. Assoc. 83 (1988) 231, n* = n − 1.
+    """
+    return rng.multinomial(designs - 1, np.full(designs, 1 / designs), resamples)
+
+
+def half_of_middle(values: Sequence[float] | np.ndarray) -> float:
+    """Return half of the central 68 %: a standard deviation of normal values, without outliers."""
+    return float(np.subtract(*np.percentile(values, [84, 16]))) / 2
+
+
 def resampled_error(values: Sequence[float] | np.ndarray) -> float:
-    """Return the standard deviation of a number over bootstrap resamples.
+    """Return half of the central 68 % of a number over bootstrap resamples.
 
     NaN where more than `MOST_LOST` of the resamples have no such number.
     """
     good = np.asarray(values)[np.isfinite(values)]
     enough = len(good) > 1 and len(good) >= (1 - MOST_LOST) * len(values)
-    return float(good.std(ddof=1)) if enough else nan
+    # no standard deviation: curves that are nearly parallel in one resample cross far away
+    return half_of_middle(good) if enough else nan
 
 
 def intraclass_correlation(successes: np.ndarray, sizes: np.ndarray, group: np.ndarray) -> float:
@@ -47,10 +67,13 @@ def intraclass_correlation(successes: np.ndarray, sizes: np.ndarray, group: np.n
     Parameters
     ----------
     successes, sizes, group : (D,)
-        Successes and runs of each design, and the group it belongs to.
+        Successes and runs of each design, and the group it belongs to; designs without runs are
+        left out.
 
     Source: Fleiss, Statistical Methods for Rates and Proportions, section 15.2.
     """
+    # a design without runs has no fraction
+    successes, sizes, group = (values[sizes > 0] for values in (successes, sizes, group))
     between = within = 0.0
     between_dof = within_dof = 0
     size_sum = size_square = 0.0
@@ -79,8 +102,9 @@ def success_fraction(
 ) -> Fraction:
     """Return a fraction with its Wilson interval at the effective number of runs.
 
-    n/deff with deff = 1 + (k̄ − 1)ρ and k̄ = Σk²/Σk: exact at ρ = 0, and never of zero width
-    where all runs agree.
+    n/deff with deff = 1 + (k̄ − 1)ρ and k̄ = Σk²/Σk: Wilson's at ρ = 0, and never of zero width
+    where all runs agree. With an estimated ρ a 95 % interval covers less from few designs: 0.86,
+    0.87, 0.90, 0.92 and 0.93 of the time from 2, 3, 4, 8 and 16 (ρ = 0.1, 16 runs on each).
     """
     runs, designs, total = int(sizes.sum()), len(sizes), int(successes.sum())
     # an empty sample has no fraction, and must not raise in a sweep half-way
@@ -100,7 +124,9 @@ def share(flags: ArrayLike, cluster: ArrayLike) -> Fraction:
     flags : (R,)
         Whether each run has it. Without runs the fraction is NaN.
     cluster : (R,)
-        The design each run is on; their correlation is that of these runs.
+        The design each run is on; their correlation is that of these runs. A single design shows
+        none: its runs count as independent, and the interval is too short (it covers 0.88 of the
+        time at N = 32 with 64 runs).
     """
     _, index = np.unique(np.asarray(cluster), return_inverse=True)
     sizes = np.bincount(index)

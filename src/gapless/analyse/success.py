@@ -64,8 +64,10 @@ def success_table(
     columns are those of the runs that have `recovered` the signal. A run that recovered and is not
     solved needs more time for the last decades of its energy; one that is solved and has not
     recovered interpolates its labels. Intervals are 95 % and include the correlation of runs on one
-    design, pooled over all α of one N. The columns of `ENDED` count the other outcomes. Failed runs
-    (outcome ``failed``) are counted separately and excluded from the runs.
+    design, pooled over all α of one N; from few designs they cover less, see `success_fraction`,
+    and a single one shows no correlation, so that its runs count as independent. The columns of
+    `ENDED` count the other outcomes. Failed runs (outcome ``failed``) are counted separately and
+    excluded from the runs.
 
     Parameters
     ----------

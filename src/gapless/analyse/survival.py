@@ -25,7 +25,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from gapless.analyse.statistics import clustered_line
+from gapless.analyse.statistics import clustered_line, copies
 from gapless.analyse.success import success_column
 from gapless.flow import Outcome
 from gapless.shapes import Bool, Float, Int
@@ -36,7 +36,7 @@ EVENTS: tuple[Event, ...] = get_args(Event)
 CENSORED = -1
 LEVELS = (0.5, 0.9)
 RESAMPLES = 200
-"""Ends of a 95 % interval are then the fifth and the 195th of them."""
+"""Ends of a 95 % interval are then the sixth and the 196th of them (method `higher`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,9 +119,9 @@ class Lifetimes:
     def resampled(self, seed: int = 0) -> list[Incidence]:
         """Return the estimates of `RESAMPLES` draws of the designs; none for a single design."""
         if self.designs < 2:
-            return []  # drawn again, it is always itself: its spread would be none
+            return []  # it says nothing of how designs differ
         rng = np.random.default_rng(seed)
-        drawn = rng.multinomial(self.designs, np.full(self.designs, 1 / self.designs), RESAMPLES)
+        drawn = copies(self.designs, RESAMPLES, rng)
         return [self.incidence(weight[self._design].astype(float)) for weight in drawn]
 
 

@@ -3,15 +3,17 @@
 α_p(N) is the α at which a fraction p of the runs is solved: logit(fraction) against α, interpolated
 by a monotone cubic (PCHIP). Its statistical error is the spread over resampled designs, in which
 the runs on one sensing matrix stay together. Its interpolation error is the distance to the
-crossing of straight lines.
+crossing of straight lines: a bound on a bias rather than a standard error.
 
 Two laws are fitted to α_p(N) by weighted least squares:
 
     logarithm   α_p = a + b ln N             (the transition drifts without limit)
     power       α_p = a + b N^(−k), k > 0    (it saturates at a)
 
-and compared by AIC = χ² + 2p for p parameters. (The errors are known, not fitted, so AIC needs no
-correction for few sizes.) χ² also tests whether a law describes the data.
+and compared by AIC = χ² + 2p for p parameters; χ² also tests whether a law describes the data. Both
+take the errors as standard errors of normal values. As these contain a bound on a bias, a χ² far
+below its degrees of freedom (p near 1) confirms no law, and differences of AIC are no
+probabilities.
 
 The time budget grows with N by the paper's choice, 0.3 log2 N. The first passages of the same runs
 give the crossings at any shorter budget, and so the part of a drift that is due to the budget.
@@ -30,13 +32,13 @@ from scipy.interpolate import PchipInterpolator
 from scipy.optimize import fminbound
 from scipy.special import chdtrc, logit
 
-from gapless.analyse.statistics import Line, resampled_error, weighted_line
+from gapless.analyse.statistics import Line, copies, resampled_error, weighted_line
 from gapless.analyse.success import recovered
 from gapless.shapes import Float
 
 LEVELS = (0.5, 0.9)
 RESAMPLES = 400
-"""Bootstrap resamples; their spread has a relative error of 1/√(2·400), 4 %."""
+"""Bootstrap resamples; their central 68 % has a relative error of 5 %."""
 EXPONENTS = (0.05, 4.0)
 """Range of k: at its lower end N^(−k) is a logarithm to within 4 % over a factor 16 in N."""
 
@@ -129,13 +131,13 @@ def crossings(
             continue  # half-way through a sweep: a single α is no curve
         alpha = np.array([group.alpha.iloc[0] for group in groups])
         fraction = np.array([_inside(group.successes.sum(), group.runs.sum()) for group in groups])
-        # α by α: the matrices at different α are drawn apart
-        resampled = np.stack([_resample(group, rng) for group in groups], axis=1)
-        # a single design, drawn again, is always itself: its spread would be none
+        # a single design says nothing of how designs differ
         known = min(len(group) for group in groups) > 1
+        # α by α: the matrices at different α are drawn apart
+        drawn = [_resample(group, rng) for group in groups] if known else []
         for level in levels:
             centre = float(crossing_alpha(alpha, fraction[None], level)[0])
-            spread = crossing_alpha(alpha, resampled, level)
+            spread = crossing_alpha(alpha, np.stack(drawn, axis=1), level) if known else [nan]
             # what the interpolation is worth: the same crossing from straight lines between the α
             straight = float(_first_rise(alpha, logit(fraction)[None], logit(level))[0])
             found.append(
@@ -143,7 +145,7 @@ def crossings(
                     n=int(here.n.iloc[0]),
                     level=level,
                     alpha=centre,
-                    statistical=resampled_error(spread) if known else nan,
+                    statistical=resampled_error(spread),
                     interpolation=abs(centre - straight),
                 )
             )
@@ -156,11 +158,9 @@ def _inside(successes, runs):
 
 
 def _resample(group: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
-    """Return the fractions of `RESAMPLES` draws with Poisson(1) copies of each design."""
+    """Return the fractions of `RESAMPLES` draws of the designs."""
     successes, runs = group.successes.to_numpy(), group.runs.to_numpy()
-    # Poisson numbers have no constraint on their sum, so all resamples are one matrix product
-    weights = rng.poisson(1.0, (RESAMPLES, len(runs)))
-    weights[weights.sum(axis=1) == 0] = 1  # a draw of none: only where designs are one or two
+    weights = copies(len(runs), RESAMPLES, rng)
     return _inside(weights @ successes, weights @ runs)
 
 

@@ -94,7 +94,7 @@ def dmft(
     from gapless.figures.mean_field import answer, picture
     from gapless.measure.checkpoint import Checkpoint, checkpoints_in
     from gapless.measure.mean_field import MeanField, solution_of
-    from gapless.theory.dmft import Unstable, combine
+    from gapless.theory.dmft import ENERGY_BIAS, Unstable, combine
 
     if plot is not None:
         check_writable(plot, "plot")
@@ -135,8 +135,9 @@ def dmft(
     estimate = combine(fine, coarse)
     if estimate.is_biased:
         notes.append(
-            f"{paths} paths at α = {alpha:g} have a bias of order α/P = {estimate.bias:.1%}, which "
-            "errors from paths do not cover; raise --paths"
+            f"{paths} paths at α = {alpha:g} may bias the energy by {ENERGY_BIAS:g} α/P = "
+            f"{ENERGY_BIAS * estimate.bias:.1%}, and errors from paths do not cover it; "
+            "raise --paths"
         )
         sys.stderr.write(f"dmft: {notes[-1]}\n")
     if as_json:

@@ -26,6 +26,7 @@ from gapless.analyse.verdict import CLOSE, Claim, Sample, Statement, judged, ver
 from gapless.figures.experiment import THE_PAPER, Experiment, Scale
 from gapless.measure.mean_field import MeanField
 from gapless.page.panels import Axis, Panel, Picture, Series
+from gapless.theory.dmft import ENERGY_BIAS
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,6 @@ STRAIGHT_FROM = 13.0
 """α from which the gain over a random push is read as a straight line."""
 ALPHA_BBP = 13.8
 """The paper's transition at the threshold states, as printed."""
-BIAS = 9.0
-"""Relative bias of an energy at late times on P paths, in units of α/P, at most (docs/derivations/
-dmft.md §6)."""
 NEAR = Statement(low=-CLOSE, high=CLOSE)
 """Bounds on the ratio of a measured value to the claimed one, minus one."""
 
@@ -216,7 +214,10 @@ def claims(reduced: LateTimes) -> list[Claim]:
     for row in energies.to_dict("records"):
         level = row["threshold_1rsb"]
         sets = student_half_width(row["limit_error_sets"], row["sets"])
-        half = hypot(sets, row["limit_error_window"]) / level + BIAS * row["alpha"] / row["paths"]
+        half = (
+            hypot(sets, row["limit_error_window"]) / level
+            + ENERGY_BIAS * row["alpha"] / row["paths"]
+        )
         over = row["limit"] / level - 1
         parts.append(verdict(NEAR, over, (over - half, over + half), Sample(inf, row["sets"])))
         texts.append(

@@ -190,7 +190,8 @@ class MeanField(Point):
         """Return the point with twice the step size and the same random numbers."""
         if self.step is None:
             # a step's error is of third order in its length
-            return self.model_copy(update={"accuracy": min(0.9, 8 * self.accuracy)})
+            accuracy = min(0.9, 8 * self.accuracy)
+            return _CoarseFlow.model_validate(self.model_dump() | {"accuracy": accuracy})
         return self.model_copy(update={"step": 2 * self.step})
 
     def identity(self) -> dict[str, Any]:
@@ -216,6 +217,20 @@ class MeanField(Point):
         """Return the expected cost: passes over the drawn directions."""
         # time goes into reading paths, and a plan adds up operations: one unit for all points
         return Cost(OPERATIONS_PER_BYTE * self.traffic, self.bytes)
+
+
+class _CoarseFlow(MeanField):
+    """Flow with every second saved time, beside the start, the end and the waiting times.
+
+    Steps end at saved times. With the same ones two accuracies may take the same steps, and their
+    difference, 0, is no error.
+    """
+
+    @property
+    def save_at(self) -> np.ndarray:
+        """Saved times."""
+        times = super().save_at
+        return np.unique([*times[::2], times[-1], *self.waiting])
 
 
 def solution_of(point: MeanField, progress: Callable[[float], object] = lambda _: None) -> Solution:

@@ -25,7 +25,11 @@ class NotConverged(RuntimeError):
         self.iterate = iterate
         self.residual = residual
         where = ", ".join(f"{name}={value:.6g}" for name, value in iterate.items())
-        super().__init__(f"{what}: no convergence, last iterate {where}, residuals {residual}")
+        # one line: a mesh has a residual for each of its steps
+        worst = float(np.abs(residual).max())
+        super().__init__(
+            f"{what}: no convergence, last iterate {where}, largest residual {worst:.3g}"
+        )
 
 
 def root_between(function: Callable[[float], float], low: float, high: float) -> float:

@@ -64,5 +64,8 @@ def test_a_function_without_a_curvature_has_no_maximum_and_the_error_names_the_p
     of = recursion(quartic, 10.0, Resolution(2, 1, 0.1, 60, 5), one.chi)
     z = np.full(of.mesh.middle.size, one.z)
     nothing = np.full((z.size + 1, z.size + 1), np.nan)
-    with pytest.raises(NotConverged, match=r"alpha=10, chi="):
+    with pytest.raises(NotConverged, match=r"alpha=10, chi=") as failed:
         maximise(of, z, one.chi, one.z, nothing)
+    # a line of the terminal, and not a residual for each step
+    assert len(str(failed.value)) < 200
+    assert failed.value.residual.size == z.size + 1

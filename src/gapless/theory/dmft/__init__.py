@@ -1,6 +1,6 @@
 """The dynamics at N = ∞: dynamical mean-field theory on sampled paths."""
 
-from gapless.theory.dmft.estimate import Estimate, combine, power_law_limit
+from gapless.theory.dmft.estimate import ENERGY_BIAS, Estimate, combine, power_law_limit
 from gapless.theory.dmft.paths import PathDraws
 from gapless.theory.dmft.run import Run, solve
 from gapless.theory.dmft.solution import Solution
@@ -8,6 +8,7 @@ from gapless.theory.dmft.solvers import GradientDescent, GradientFlow, Unstable
 from gapless.theory.dmft.state import RESIDUAL, Dynamics
 
 __all__ = [
+    "ENERGY_BIAS",
     "RESIDUAL",
     "Dynamics",
     "Estimate",

@@ -13,6 +13,9 @@ CURVES = (
     *("response", "perturbation_growth", "growth", "growth_rate", "alignment"),
 )
 
+ENERGY_BIAS = 9.0
+"""Largest relative bias of an energy on P paths, in units of α/P (docs/derivations/dmft.md §6)."""
+
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
@@ -28,7 +31,8 @@ class Estimate:
         Standard errors of the means, from the spread over sets; NaN with a single set.
     steps
         |O(δ) − O(2δ)|, or the same difference for the flow. To first order in δ it is the distance
-        of O(δ) from the flow, and to second order three times that distance. It is the mean over
+        of O(δ) from the flow, and to second order three times that distance. Of the flow the
+        coarser run has every second saved time; its curves are interpolated. It is the mean over
         the sets computed at both step sizes, and includes some of their noise. It is NaN without a
         computation at 2δ, and where 2δ is beyond the stability limit. It is no error of gradient
         descent with step size δ.
@@ -46,9 +50,12 @@ class Estimate:
 
     @property
     def is_biased(self) -> bool:
-        """Whether the bias exceeds the last energy's standard error, or 1 % where that is NaN."""
+        """Whether the energy may have a bias above its last standard error, or 1 % without one.
+
+        This is `ENERGY_BIAS` α/P, the most that was measured.
+        """
         error = self.paths["energy"][-1] / self.value["energy"][-1]
-        return bool(self.bias > (0.01 if np.isnan(error) else error))
+        return bool(ENERGY_BIAS * self.bias > (0.01 if np.isnan(error) else error))
 
 
 def combine(fine: Sequence[Solution], coarse: Sequence[Solution] = ()) -> Estimate:
@@ -95,7 +102,7 @@ def power_law_limit(t: np.ndarray, energy: np.ndarray) -> tuple[float, float]:
     """Return e∞ of e(t) = e∞ + c t^(−γ), and its error from the window of the fit.
 
     The fits are least squares on geometrically spaced times from T/8, T/5 and T/3 on. The value is
-    that of the middle window, and the error is half of the range.
+    the median of the three, and the error is half of their range.
     """
     last = float(t[-1])
     found = [_fitted_limit(t, energy, last / part) for part in (8, 5, 3)]
