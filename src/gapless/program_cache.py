@@ -52,9 +52,17 @@ def user_cache() -> Path:
     named = Path(os.environ.get("XDG_CACHE_HOME", ""))
     try:
         # a relative one is to be ignored, says the custom
-        return (named if named.is_absolute() else Path.home() / ".cache") / "gapless"
+        folder = named if named.is_absolute() else Path.home() / ".cache"
     except RuntimeError:
         raise CacheUnusableError("there is no home folder") from None
+    if not folder.is_absolute():
+        raise CacheUnusableError(f"HOME is {os.environ['HOME']!r}, no absolute path")
+    return folder / "gapless"
+
+
+def is_off() -> bool:
+    """Return whether the user has turned the cache off."""
+    return os.environ.get(SWITCH, "").lower() == "off"
 
 
 def all_programs() -> Path:
@@ -86,7 +94,7 @@ def use() -> Path | None:
     The folder, or None where there is no cache.
     """
     folder = None
-    if os.environ.get(SWITCH, "").lower() != "off":
+    if not is_off():
         try:
             folder = _prepared(machine_programs())
         except CacheUnusableError as error:

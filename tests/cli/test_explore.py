@@ -31,10 +31,16 @@ def test_mistakes_are_one_line(capsys, arguments, named):
 def test_no_cache_costs_nothing(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert grid_cache() == tmp_path / "gapless"
+    with monkeypatch.context() as off:
+        off.setenv("GAPLESS_CACHE", "off")
+        assert grid_cache() is None
     for nowhere in (NOWHERE, "/dev/null/below"):
         monkeypatch.setenv("XDG_CACHE_HOME", nowhere)
         assert grid_cache() is None
     monkeypatch.delenv("XDG_CACHE_HOME")
+    with monkeypatch.context() as relative:
+        relative.setenv("HOME", "somewhere")
+        assert grid_cache() is None
 
     def homeless():
         raise RuntimeError("Could not determine home directory.")

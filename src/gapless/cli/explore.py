@@ -137,8 +137,10 @@ def _has_display() -> bool:
 
 def grid_cache() -> Path | None:
     """Return the folder of cached grids, None without a cache."""
-    from gapless.program_cache import CacheUnusableError, user_cache
+    from gapless.program_cache import CacheUnusableError, is_off, user_cache
 
+    if is_off():
+        return None
     try:
         folder = user_cache()
         folder.mkdir(parents=True, exist_ok=True)
