@@ -66,6 +66,13 @@ def number(
     return found
 
 
+def flag(name: str, value: Any) -> bool:
+    """Return True or False; ``ValueError`` for anything else, such as the text ``no``."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name}: must be True or False, not {_shown(value)}")
+    return bool(value)
+
+
 def check_field(field: Any) -> None:
     """Raise ``ValueError`` unless a field is ``real`` or ``complex``."""
     if not (isinstance(field, str) and field in get_args(Field)):

@@ -6,7 +6,7 @@ import numpy as np
 
 from gapless.arrays import Array
 from gapless.design import Design
-from gapless.inputs import number
+from gapless.inputs import flag, number
 from gapless.linalg import times_transpose
 from gapless.losses import Loss, check_for_runs, quartic
 from gapless.precision import Dtype, precision
@@ -51,9 +51,7 @@ def draw_problem(
         For an unknown kind of labels or dtype, a negative noise, or a loss that the precision
         cannot compute (`gapless.losses.check_for_runs`).
     """
-    noise = check_noise(noise)
-    if not isinstance(sphere, bool | np.bool_):
-        raise ValueError(f"sphere: must be True or False, not {sphere!r}")
+    noise, sphere = check_noise(noise), flag("sphere", sphere)
     if not isinstance(design, Design):
         raise ValueError(f"design: must be a Design, not {type(design).__name__}")
     if not (isinstance(labels, str) and labels in get_args(LabelKind)):

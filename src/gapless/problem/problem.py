@@ -19,6 +19,7 @@ from gapless.inputs import (
     Field,
     NoSuchRun,
     check_row_norms,
+    flag,
     number,
     real_array,
     real_kind,
@@ -120,8 +121,7 @@ class Problem:
         # overlaps divide by |W*|
         if "teacher" in given and not np.asarray(self.teacher).any(axis=1).all():
             raise ValueError("teacher: a run's W* vanishes; it must be a direction")
-        if not isinstance(self.sphere, bool | np.bool_):
-            raise ValueError(f"sphere: must be True or False, not {self.sphere!r}")
+        flag("sphere", self.sphere)
         check_for_runs(self.loss, dtype)
 
     def __reduce__(self) -> Any:
