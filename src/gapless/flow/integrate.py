@@ -327,8 +327,8 @@ def _check_resume(found: IntegrationState, ours: IntegrationState) -> None:
                     f"resume: {part}.{name} is {array.dtype}{array.shape}, not "
                     f"{like.dtype}{like.shape}"
                 )
-    # to more than the rounding of another machine
-    if not np.allclose(found.start.energy, ours.start.energy, rtol=1e-3):
+    # to more than the rounding of another machine; NaN where a run's energy has no value
+    if not np.allclose(found.start.energy, ours.start.energy, rtol=1e-3, equal_nan=True):
         raise CannotResume("resume: its runs have other energies at their start")
 
 
