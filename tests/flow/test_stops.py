@@ -172,12 +172,16 @@ def test_small_energies_are_met_to_a_relative_tolerance(problem) -> None:
 @pytest.mark.parametrize("in_numpy", [True, False])
 def test_a_crossing_finer_than_the_clock_ends_the_run(in_numpy) -> None:
     """A goal between two times of the clock rounds up to the later one."""
+    reasons = []
     for seed in range(4):
         design = Design(n=32, alpha=6, seed=seed, runs=3, in_numpy=in_numpy)
         stop = AtEnergy(1.0, tolerance=1e-8)
         found = integrate(draw_problem(design), design.start(), 1.0, stop=stop)
         late = ~found.crossed & (found.stopped_at < 1.0)
-        assert all("tolerance" in reason for reason in np.array(found.reason)[late])
+        reasons += np.array(found.reason)[late].tolist()
+    # half of the runs or so: energies of order one are multiples of 6e-8 or 1.2e-7
+    assert reasons
+    assert all("tolerance" in reason for reason in reasons)
 
 
 def test_a_run_that_starts_below_a_level_has_passed_it_at_the_start() -> None:

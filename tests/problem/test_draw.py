@@ -77,8 +77,8 @@ def test_label_noise_has_its_variance_and_is_shared_by_twins():
     # a variance of 960 Gaussians is known to √(2/960)
     assert added.var() == pytest.approx(0.3, rel=SIGMAS * (2 / added.size) ** 0.5)
     # a number of NumPy's does not set the precision
-    at_once = replace(design, in_numpy=True)
-    assert draw_problem(at_once, noise=np.float64(0.3)).dtype == "float32"
+    in_numpy = replace(design, in_numpy=True)
+    assert draw_problem(in_numpy, noise=np.float64(0.3)).dtype == "float32"
     twin = draw_problem(design, "shuffled", noise=0.3)
     np.testing.assert_array_equal(np.sort(twin.labels), np.sort(noisy.labels))
     with pytest.raises(ValueError, match=r"^noise: "):
