@@ -49,8 +49,8 @@ def checkpoints_in(folder: Path | None) -> Iterator[None]:
 
 @cache
 def _version() -> str:
-    # read from a file, and asked for by every point; its import takes as long as that of NumPy's
-    # linear algebra, and a flow without checkpoints does not need it
+    # read from a file, and asked for by every point; its import takes 20 ms, which a
+    # flow without checkpoints does not need
     from importlib.metadata import version
 
     return version("gapless")
