@@ -1,8 +1,8 @@
 """Teacher–student phase retrieval on a design: its instances and all quantities of a state.
 
-Each file has one subject: `draw` makes the instances, `own` takes them from measurements,
-`problem` has energy, gradient, multiplier and Hessian products, `complex` those of complex signals,
-`parts` puts problems together without a look, `states` checks the arguments.
+Each file has one subject: `draw` makes the instances, `own` takes them from measurements, which
+`measured` judges, `problem` has energy, gradient, multiplier and Hessian products, `complex` those
+of complex signals, `parts` puts problems together without a look, `states` checks the arguments.
 """
 
 from gapless.precision import Dtype, precision

@@ -11,42 +11,32 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from hashlib import sha256
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
 from gapless.arrays import Array, jax
 from gapless.design import Design
-from gapless.inputs import Field, real_array, real_kind, shaped, whole
+from gapless.inputs import real_array, shaped, whole
 from gapless.losses import Loss, check_for_runs, is_built_in, quartic
 from gapless.precision import Dtype, precision
 from gapless.problem.complex import ComplexProblem, as_complex
+from gapless.problem.measured import (
+    LARGEST_NORM,
+    amplitudes,
+    blocks,
+    check_rank,
+    check_within,
+    given_vectors,
+    look_at,
+    matrix_and_field,
+)
 from gapless.problem.parts import made
 from gapless.problem.problem import Problem
 from gapless.sensing import ScaledSensing
 from gapless.shapes import Float
 
 NormFrom = Literal["teacher", "given", "labels"]
-RANK_UP_TO = 1024
-"""N up to which the rank of X is computed, from XᵀX in float64: M N² operations, as many as N/2K
-gradients take."""
-ENTRIES_PER_LOOK = 2**22
-LARGEST_NORM = 1e15
-"""Largest row norm, and one over the smallest: float32 then holds all sums over samples."""
-LARGEST_LENGTH = 1e100
-"""Largest label and length of a vector, and one over the smallest: float64 then holds squares."""
-KINDS_OF_X = "float64, float32 or float16"
-
-
-class _Rows(NamedTuple):
-    """Sums over the rows of A, from one pass."""
-
-    norm: float
-    """Root mean squared norm c."""
-    empty: np.ndarray
-    """Whether a column vanishes, (N,)."""
-    gram: np.ndarray | None
-    """AᵀA/Mc², up to as many columns as `RANK_UP_TO`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +136,8 @@ def problem_from_arrays(
     x : (M, N)
         X in float64, float32 or float16, whose precision is computed in (float32 for float16), or
         complex, which makes the problem one of complex signals (`ComplexProblem`). Its rank must be
-        N; this is computed up to N = `RANK_UP_TO` (half of it if complex), beyond which M ≥ N and
-        columns that do not vanish are required.
+        N; this is computed up to N = `gapless.problem.measured.RANK_UP_TO` (half of it if complex),
+        beyond which M ≥ N and columns that do not vanish are required.
     y2, y : (M,) or (K, M)
         Intensities y² ≥ 0, or amplitudes, whose sign plays no part; one of the two, of any real
         type. Of rank 1 they are those of all runs.
@@ -173,14 +163,14 @@ def problem_from_arrays(
     """
     x = x if hasattr(x, "shape") else np.asarray(x)
     m, n = shaped("X", x, (None, None), "(M, N)").shape
-    matrix, field = _kind_of_x(x)
-    labels, size = _labels(y2, y, m, n), matrix.shape[1]
-    rows = _look_at("X", matrix)
-    _check_rank(rows, m, n, matrix.dtype)
+    matrix, field = matrix_and_field(x)
+    labels, size = amplitudes(y2, y, m, n), matrix.shape[1]
+    rows = look_at("X", matrix)
+    check_rank(rows, m, n, matrix.dtype)
     dtype: Dtype = "float64" if matrix.dtype.itemsize >= 8 else "float32"
     check_for_runs(loss, dtype)
-    signal = None if teacher is None else _states("teacher", teacher, n, field)
-    first = None if start is None else _states("start", start, n, field)
+    signal = None if teacher is None else given_vectors("teacher", teacher, n, field)
+    first = None if start is None else given_vectors("start", start, n, field)
     k = _number_of_runs(labels, signal, first, runs)
     given = (matrix, labels, signal, None if norm is None else np.asarray(norm))
     length, source = _norms(norm, signal, labels, rows.norm, n, k)
@@ -189,7 +179,7 @@ def problem_from_arrays(
     # what float32 holds of them and of their squares
     name = {"given": "norm", "teacher": "teacher", "labels": "labels"}[source]
     said = f"{name}: the labels are {{:.3g}} times those of a signal of this norm"
-    _check_within(LARGEST_NORM, labels.max(axis=1), said)
+    check_within(LARGEST_NORM, labels.max(axis=1), said)
     if signal is not None:
         signal = (
             np.broadcast_to(signal, (k, size))
@@ -219,7 +209,7 @@ def digest_of(*arrays: Array | None) -> str:
         whole = np.asarray(array)
         found.update(f"{whole.dtype.str}{whole.shape}".encode())
         # block by block: an array in columns, or one mapped from a file, is not copied
-        for block in _blocks(np.atleast_1d(whole)):
+        for block in blocks(np.atleast_1d(whole)):
             found.update(np.ascontiguousarray(block).data)
     return found.hexdigest()
 
@@ -227,151 +217,6 @@ def digest_of(*arrays: Array | None) -> str:
 def shared(array: np.ndarray) -> Array:
     """Return an array of JAX on the memory of one of NumPy, or a copy if that is not aligned."""
     return jax.device_put(np.asarray(array), may_alias=True)
-
-
-def _kind_of_x(x: Any) -> tuple[np.ndarray, Field]:
-    """Return X as an array of a floating type, without a copy if it is real, and its field."""
-    # a DataFrame has no one dtype
-    x = x if hasattr(x, "dtype") else np.asarray(x)
-    if np.dtype(x.dtype).kind == "c":
-        if isinstance(x, np.ma.MaskedArray):
-            raise ValueError("X: is masked; give plain numbers, without masked samples")
-        whole = np.asarray(x)
-        if whole.dtype.itemsize > 16 or not whole.dtype.isnative:
-            raise ValueError(f"X: holds numbers of {whole.dtype}; save it as complex128")
-        # ŷ = A w is ⟨ā, w⟩: the problem's rows are those of the conjugate
-        return np.concatenate([np.real(whole), -np.imag(whole)], axis=1), "complex"
-    found = np.asarray(real_kind("X", x))
-    # a mask of bytes would be widened to four or eight times its size, block by block, at each step
-    if found.dtype.kind != "f" or found.dtype.itemsize > 8 or not found.dtype.isnative:
-        raise ValueError(
-            f"X: holds numbers of {found.dtype}; save it as {KINDS_OF_X}, such as "
-            "X.astype('float32')"
-        )
-    return found, "real"
-
-
-def _labels(y2: Any, y: Any, m: int, n: int) -> np.ndarray:
-    """Return |y| in float64, (M,) or (K, M), from intensities or amplitudes."""
-    if (y2 is None) == (y is None):
-        what = "both are there" if y is not None else "neither is there"
-        raise ValueError(f"y2, y: {what}; name the intensities y2, or the amplitudes y")
-    name, given = ("y2", y2) if y is None else ("y", y)
-    found = real_kind(name, given)
-    if found.ndim not in (1, 2) or found.shape[-1] != m or not found.size:
-        turned = "; X has one row for each sample: transpose it" if found.shape[-1:] == (n,) else ""
-        raise ValueError(
-            f"{name}: the shape must be (M,) = ({m},) or (K, M), not {tuple(found.shape)}{turned}"
-        )
-    values = np.asarray(real_array(name, found), float)
-    if name == "y2":
-        if (values < 0).any():
-            place = ", ".join(map(str, np.argwhere(values < 0)[0]))
-            raise ValueError(
-                f"y2: entry [{place}] is negative, and intensities are not; give amplitudes as y, "
-                "or leave such samples out"
-            )
-        values = np.sqrt(values)
-    # losses are even in y: a sign that was measured along says nothing
-    values = np.abs(values)
-    # their mean square is the estimate of ρ²
-    if not np.atleast_2d(values).any(axis=1).all():
-        raise ValueError(f"{name}: all labels of a run vanish; they must come from a signal")
-    said = f"{name}: has labels of up to {{:.3g}}"
-    _check_within(LARGEST_LENGTH, np.atleast_2d(values).max(axis=1), said)
-    return values
-
-
-def _look_at(name: str, matrix: np.ndarray) -> _Rows:
-    """Return the sums over the rows of A; raise ``ValueError`` for entries that are not finite."""
-    m, n = matrix.shape
-    total, columns = 0.0, np.zeros(n)
-    # N² numbers, and N³ operations for the rank
-    gram = np.zeros((n, n)) if n <= RANK_UP_TO else None
-    first = 0
-    for stored in _blocks(matrix):
-        # squares of float16 overflow above 256
-        block = stored.astype(float)
-        squares = np.einsum("mn,mn->n", block, block)
-        # sums of squares are finite where all entries are, up to 1e154
-        if not np.isfinite(squares).all():
-            bad = np.argwhere(~np.isfinite(block))
-            if not len(bad):
-                raise ValueError(f"{name}: entries are too large for float64; rescale X")
-            row, column = bad[0]
-            raise ValueError(
-                f"{name}: entry [{first + row}, {column}] is not finite; every entry must be"
-            )
-        columns += squares
-        if gram is not None:
-            gram += block.T @ block
-        first += len(block)
-    total = float(columns.sum())
-    norm = (total / m) ** 0.5
-    if norm == 0:
-        raise ValueError(f"{name}: all entries vanish")
-    if not 1 / LARGEST_NORM < norm < LARGEST_NORM:
-        raise ValueError(f"{name}: the rows have norms of {norm:.3g}; rescale X")
-    # of order one, whatever the units of X
-    return _Rows(norm, columns == 0, None if gram is None else gram / total)
-
-
-def _check_rank(rows: _Rows, m: int, n: int, dtype: Any) -> None:
-    """Raise ``ValueError`` for an X whose rank is below N: labels then leave signals open."""
-    remedy = "the data leave directions of the signal open; measure more, or reduce N"
-    if n < 2:
-        raise ValueError(f"X: N must be at least 2, not {n}")
-    if m < n:
-        raise ValueError(f"X: has M = {m} rows, fewer than N = {n}; {remedy}")
-    # a complex column vanishes where both of its parts do
-    empty = rows.empty.reshape(-1, n).all(axis=0)
-    if empty.any():
-        column = int(np.flatnonzero(empty)[0])
-        raise ValueError(f"X: column {column} vanishes; drop it, or measure that component")
-    # an X too large for that is refused for columns that vanish alone
-    if rows.gram is None:
-        return
-    values = np.linalg.eigvalsh(_gram(rows.gram, n))
-    # singular values below the rounding of X are zero; eigenvalues below that of XᵀX are, too
-    bound = max((10 * float(np.finfo(dtype).eps)) ** 2, n * float(np.finfo(float).eps))
-    rank = int((values > bound * values[-1]).sum())
-    if rank < n:
-        raise ValueError(f"X: has rank {rank}, less than N = {n}; {remedy}")
-
-
-def _gram(gram: np.ndarray, n: int) -> np.ndarray:
-    """Return AᵀA, or A†A of a complex A from the products of its rows (Re a, −Im a)."""
-    if len(gram) == n:
-        return gram
-    # ⟨a_i, a_j⟩: Re from the squares of the parts, Im from the mixed products
-    mixed = gram[:n, n:]
-    return gram[:n, :n] + gram[n:, n:] + 1j * (mixed - mixed.T)
-
-
-def _states(name: str, given: Any, n: int, field: Field) -> np.ndarray:
-    """Return vectors as rows, (K, N) in float64 or (K, 2N) if complex, none of which vanishes."""
-    if field == "complex":
-        whole = np.atleast_2d(np.asarray(given))
-        shaped(name, whole, (None, n), "(K, N)")
-        given, n = np.concatenate([np.real(whole), np.imag(whole)], axis=1), 2 * n
-    found = real_kind(name, given)
-    # one vector is that of one run
-    if found.ndim == 1:
-        found = found[None]
-    found = np.asarray(real_array(name, shaped(name, found, (None, n), "(K, N)")), float)
-    if not found.any(axis=1).all():
-        raise ValueError(f"{name}: a row vanishes; it must be a direction")
-    said = f"{name}: has entries of up to {{:.3g}}"
-    _check_within(LARGEST_LENGTH, np.abs(found).max(axis=1), said)
-    return found
-
-
-def _check_within(bound: float, largest: np.ndarray, said: str) -> None:
-    """Raise ``ValueError``, `said` of the first, for numbers not between 1/bound and the bound."""
-    # NaN is not within either
-    wrong = ~((largest < bound) & (largest > 1 / bound))
-    if wrong.any():
-        raise ValueError(f"{said.format(largest[wrong][0])}; change its unit")
 
 
 def _number_of_runs(
@@ -409,10 +254,3 @@ def _norms(
         return np.linalg.norm(signal, axis=1), "teacher"
     # E y² = c² ρ²/N for samples in random directions
     return np.sqrt((np.atleast_2d(labels) ** 2).mean(axis=1) * n) / row_norm, "labels"
-
-
-def _blocks(matrix: np.ndarray) -> Any:
-    """Yield blocks of rows of a matrix."""
-    size = max(1, ENTRIES_PER_LOOK // max(1, matrix[:1].size))
-    for first in range(0, len(matrix), size):
-        yield matrix[first : first + size]
