@@ -45,6 +45,26 @@ def test_names_of_foreign_folders_are_text_of_the_page(tmp_path):
     assert {link or picture for link, picture in links} <= set(ids)
 
 
+def test_a_store_is_drawn_by_what_made_it_under_any_folder_name(tmp_path):
+    """Also beside another of the same figure, and under the name of another figure."""
+    folders = ("fig1", "fig5", "last week")
+    for seed, name in enumerate(folders):
+        spec = {"experiment": "fig5", "scale": "smoke", "seed": seed}
+        store = Store.open(tmp_path / name, spec, {"version": "0"})
+        point = Simulation(n=16, alpha=6.0, seed=seed, runs=2)
+        run_in_process(plan(EXPERIMENT, [point], store).tasks(), lambda receipt: None)
+    text = write_report(tmp_path).read_text()
+    drawn = re.findall(r"<h2 id=[^>]*>([^<]*)</h2>", text)
+    title = EXPERIMENT.title.replace("&", "&amp;")
+    assert [one for one in drawn if one.startswith(title)] == [
+        title,
+        f"{title} (fig1)",
+        f"{title} (last week)",
+    ]
+    assert all((tmp_path / f"{name}.png").stat().st_size > 0 for name in folders)
+    assert "gapless reproduce fig5 --scale smoke --seed 2" in text
+
+
 @pytest.mark.usefixtures("unprinted")
 def test_statements_are_not_judged_of_runs_of_another_loss(tmp_path):
     spec = {"experiment": "fig5", "scale": "smoke", "seed": 0}

@@ -1,7 +1,7 @@
 """The report: for each figure picture, interactive twin, verdicts, numbers, origin and cost."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -81,15 +81,18 @@ def write_report(
     folder = Path(folder)
     stores = stores_in(folder)
     given = {experiment.name: experiment for experiment in own}
-    order = [*NAMES, *given, *stores]
-    ours = {name: stores[name] for name in NAMES if name in stores}
+    made = {name: _made_by(name, store) for name, store in stores.items()}
+    order = [*NAMES, *given]
+    ranks = {name: order.index(by) if by in order else len(order) for name, by in made.items()}
+    names = sorted(stores, key=lambda name: (ranks[name], name != made[name], name))
+    ours = {name: stores[name] for name in names if made[name] in NAMES}
     found = _drawn_on_workers(ours, folder, size, workers)
     titles: dict[str, str] = {}
-    for name, store in sorted(stores.items(), key=lambda item: order.index(item[0])):
-        experiment = load(name) if name in NAMES else given.get(name) or _of_success(name, store)
+    for name in names:
+        experiment = _experiment_of(name, stores[name], given)
         titles[name] = name if experiment is None else experiment.title
         if name not in found:
-            found[name] = _section_or_why(name, titles[name], experiment, store, folder, size)
+            found[name] = _section_or_why(name, experiment, stores[name], folder, size)
     page = folder / "report.html"
     template = files("gapless.report").joinpath("page.html").read_text("utf-8")
     text = assemble(
@@ -134,8 +137,7 @@ def _drawn_on_workers(
 
 def _figure(name: str, store: Store, folder: Path, size: Print) -> Section:
     """Return the section of a figure of the package, in a process of its own."""
-    experiment = load(name)
-    found = _section_or_why(name, experiment.title, experiment, store, folder, size)
+    found = _section_or_why(name, _experiment_of(name, store, {}), store, folder, size)
     error = found.error
     if error is None or isinstance(error, StoreError):
         return found
@@ -155,19 +157,31 @@ def _check_drawn(errors: list[Exception | None], page: Path) -> None:
     raise NotDrawnError(text) if drawing else ValueError(f"dir: {text}")
 
 
-def _of_success(name: str, store: Store) -> Experiment | None:
-    """Return the experiment of a folder that ``gapless success`` made, under any folder name."""
+def _made_by(name: str, store: Store) -> str:
+    """Return the name of the experiment that made a store; that of its folder if it cannot say."""
     with suppress(Exception):  # what is wrong is told where the store is read
-        if store.spec().get("experiment") == SUCCESS.name:
-            return replace(SUCCESS, name=name)
-    return None
+        return str(store.spec().get("experiment", name))
+    return name
+
+
+def _experiment_of(name: str, store: Store, own: Mapping[str, Experiment]) -> Experiment | None:
+    """Return the experiment that made a store, under its folder's name; none if it is unknown."""
+    by = _made_by(name, store)
+    if by in NAMES or by == SUCCESS.name:
+        found = load(by) if by in NAMES else SUCCESS
+    elif by in own:
+        found = own[by]
+    else:
+        return None
+    # files and anchors have the folder's name, so that two folders of a figure are told apart
+    return found if name == by else replace(found, name=name, title=f"{found.title} ({name})")
 
 
 def _section_or_why(
-    name: str, title: str, experiment: Experiment | None, store: Store, folder: Path, size: Print
+    name: str, experiment: Experiment | None, store: Store, folder: Path, size: Print
 ) -> Section:
     """Return the section of a store and its claims, or a section with the reason for none."""
-    ref, title = slug(name), escaped(title)
+    ref, title = slug(name), escaped(name if experiment is None else experiment.title)
     head = f'<section id="{ref}" aria-labelledby="{ref}-title"><h2 id="{ref}-title">{title}</h2>'
     try:
         if experiment is None:

@@ -51,7 +51,9 @@ def commands(stores: Mapping[str, Store]) -> str:
             if "scale" in spec and "seed" in spec:
                 options = "--scale", str(spec["scale"]), "--seed", str(spec["seed"])
                 options += ("--loss", str(spec["loss"])) if "loss" in spec else ()
-                made.setdefault(options, []).append(name)
+                figures = made.setdefault(options, [])
+                if (figure := str(spec.get("experiment", name))) not in figures:
+                    figures.append(figure)
     # quoted, for readers paste them into a shell, and the folder may be of unknown origin
     lines = [shlex.join(["gapless", "reproduce", *names, *given]) for given, names in made.items()]
     return "".join(f"<pre><code>{escaped(line)}</code></pre>" for line in lines)
