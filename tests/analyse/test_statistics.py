@@ -10,6 +10,7 @@ from gapless.analyse.statistics import (
     clustered_mean,
     clustered_std,
     copies,
+    designs_of,
     intraclass_correlation,
     resampled_error,
     success_fraction,
@@ -129,6 +130,15 @@ def test_repeating_every_value_within_its_cluster_adds_no_precision() -> None:
 
 def test_one_cluster_has_no_error_bar() -> None:
     assert np.isnan(clustered_mean(np.ones(5), np.zeros(5)).standard_error)
+
+
+def test_designs_of_different_seeds_and_parameters_are_different():
+    columns = {"n": [64, 128], "alpha": [6.0, 8.0], "seed": [0, 1], "design": [0, 1], "run": [0, 1]}
+    table = pd.MultiIndex.from_product(columns.values(), names=columns).to_frame(index=False)
+    assert len(np.unique(designs_of(table))) == 16
+    assert len(np.unique(designs_of(table.drop(columns="seed")))) == 8
+    # the runs of one share its number
+    assert (np.ptp(designs_of(table).reshape(16, 2), axis=1) == 0).all()
     assert np.isnan(clustered_std(np.arange(5.0), np.zeros(5))[1])
 
 

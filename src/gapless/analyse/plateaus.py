@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapless.analyse.statistics import ClusteredMean, clustered_mean, weighted_line
+from gapless.analyse.statistics import ClusteredMean, clustered_mean, designs_of, weighted_line
 from gapless.flow import Outcome
 from gapless.losses import Loss, recorded_loss
 from gapless.measure.simulation import MOMENTS
@@ -89,7 +89,7 @@ class Plateau:
     t_max
         Latest time of a run.
     at_rest
-        Share of the runs with |∇L − μW|²/N < 1e-10 by `t_max` (outcome ``trapped``).
+        Share of the runs with |∇L − μW|²/N < 1e-10 s² by `t_max` (outcome ``trapped``).
     interpolated
         Share of the runs whose energy fell to zero (M < N).
     drift
@@ -144,8 +144,7 @@ def plateaus(table: "pd.DataFrame") -> list[Plateau]:
         late = np.array([energies[-2:] for energies in here.energy_t], float)
         # a drift relative to an energy of zero would be anything
         positive = (here.outcome != INTERPOLATED).to_numpy()
-        # Designs of different seeds are different sensing matrices.
-        design = here.groupby(["seed", "design"]).ngroup().to_numpy()
+        design = designs_of(here)
         found.append(
             Plateau(
                 n=n,

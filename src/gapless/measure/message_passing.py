@@ -97,7 +97,7 @@ class AMPPoint(DesignPoint):
         found = amp(
             problem, start, self.assumed_overlap, iterations=self.iterations, noise=self.noise
         )
-        # the length of the estimate says how sure it is, its direction what is found
+        # the length of the estimate is its certainty; the result is its direction
         estimate = np.asarray(found.estimate)
         whole_runs = np.asarray(np.isfinite(estimate).all(axis=1) & estimate.any(axis=1))
         state = normalise(np.where(whole_runs[:, None], estimate, np.asarray(start)))
