@@ -23,7 +23,8 @@ from gapless.hessian import (
     top_sample_share,
 )
 from gapless.losses import normalised, quartic
-from gapless.problem import Problem, draw_problem, precision, problem_from_arrays
+from gapless.precision import precision
+from gapless.problem import Problem, draw_problem, problem_from_arrays
 from gapless.quadrature import LEVELS
 from gapless.theory import bulk, bulk_edge, outlier
 from gapless.theory.bbp import curvatures, random_law

@@ -19,6 +19,7 @@ from gapless.linalg import (
     Eigenpairs,
     Gram,
     Quadrature,
+    block_size,
     extreme_eigenpairs,
     lanczos_quadrature,
 )
@@ -36,10 +37,6 @@ POWER_STEPS = 30
 """Power iterations behind the spectral width of the dense route: good to a few per cent."""
 CANDIDATES = 8
 """Samples whose norms are computed where X has no rows: the nearest to a vector is among them."""
-BATCH = 4
-"""From this many runs on products are matrix-matrix without blocks of vectors."""
-BLOCK = 4
-"""Vectors in the start block of fewer runs: four cost little more than one in a pass over X."""
 
 
 @compiled()
@@ -357,10 +354,10 @@ def _top_of_transforms(x: TransformSensing, vectors: np.ndarray) -> np.ndarray:
 def _start(
     w: Float[Array, "K N"], key: Array, count: int, previous: Float[Array, "K j N"] | None
 ) -> Float[Array, "K p N"]:
-    """Return the start block of Lanczos: one vector a run in a batch, `BLOCK` for few runs."""
+    """Return the start block of Lanczos: one vector a run in a batch, a few for few runs."""
     runs, n = w.shape
     # a batch multiplies K vectors at once anyway; few runs fill the product by a block
-    block = 1 if runs >= BATCH else BLOCK if previous is None else max(BLOCK, count)
+    block = block_size(runs, 0 if previous is None else count)
     # of length one on average, like the eigenvectors that may stand beside it in a block
     start = jax.random.normal(key, (runs, block, n), w.dtype) / n**0.5
     if previous is None:

@@ -1,5 +1,7 @@
 """Fractions and intervals that know the clusters."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -133,8 +135,8 @@ def test_one_cluster_has_no_error_bar() -> None:
 
 
 def test_designs_of_different_seeds_and_parameters_are_different():
-    columns = {"n": [64, 128], "alpha": [6.0, 8.0], "seed": [0, 1], "design": [0, 1], "run": [0, 1]}
-    table = pd.MultiIndex.from_product(columns.values(), names=columns).to_frame(index=False)
+    rows = product([64, 128], [6.0, 8.0], [0, 1], [0, 1], [0, 1])
+    table = pd.DataFrame(rows, columns=["n", "alpha", "seed", "design", "run"])
     assert len(np.unique(designs_of(table))) == 16
     assert len(np.unique(designs_of(table.drop(columns="seed")))) == 8
     # the runs of one share its number

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 EXPONENTS = (1.0, 2 / 3)
 """Powers k of 1/N."""
-INTERPOLATED = Outcome.interpolated
 """Outcome of a run with M < N whose energy fell to zero: its threshold energy is zero."""
 
 
@@ -143,7 +142,7 @@ def plateaus(table: "pd.DataFrame") -> list[Plateau]:
         # By position: energies at T/2 and T, held for a run that came to rest earlier.
         late = np.array([energies[-2:] for energies in here.energy_t], float)
         # a drift relative to an energy of zero would be anything
-        positive = (here.outcome != INTERPOLATED).to_numpy()
+        positive = (here.outcome != Outcome.interpolated).to_numpy()
         design = designs_of(here)
         found.append(
             Plateau(

@@ -24,7 +24,14 @@ from gapless.analyse.verdict import (
     judged,
     verdict,
 )
-from gapless.figures.experiment import THE_PAPER, Experiment, Scale, Size, in_numpy
+from gapless.figures.experiment import (
+    PAPER_ALPHA_BBP,
+    THE_PAPER,
+    Experiment,
+    Scale,
+    Size,
+    in_numpy,
+)
 from gapless.losses import normalised, recorded_loss
 from gapless.measure.border import BorderPoint
 from gapless.page.panels import Axis, Mark, Panel, Picture, Series
@@ -54,8 +61,6 @@ SIZES: dict[Scale, dict[str, tuple[Size, ...]]] = {
     },
 }
 """For each loss: N, α, designs at each α, and runs on each."""
-PAPER_ALPHA_BBP = 13.8
-"""The paper's α_BBP of the 1RSB threshold states, as printed."""
 
 
 def points(scale: Scale, seed: int) -> list[BorderPoint]:

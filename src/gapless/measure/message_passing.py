@@ -13,7 +13,8 @@ from gapless.flow.outcome import ZERO_ENERGY, outcomes
 from gapless.inputs import whole
 from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint, gradient_operations
 from gapless.measure.point import Cost, finite
-from gapless.problem import Dtype, check_noise, draw_problem
+from gapless.precision import Dtype
+from gapless.problem import check_noise, draw_problem
 from gapless.sensing import check_storage, stored_numbers
 from gapless.sphere import normalise
 
