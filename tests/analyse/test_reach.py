@@ -9,6 +9,7 @@ from gapless.analyse.reach import (
     growth_of_times,
     half_solved,
     rate_for,
+    times_by_overlap,
     times_by_size,
     with_ensemble,
 )
@@ -109,6 +110,44 @@ def test_the_median_time_grows_by_one_over_the_rate_for_each_unit_of_half_log_n(
     (found,) = growth_of_times(times, 64).to_dict("records")
     assert abs(found["rate"] - RATE) < SIGMAS * found["rate_error"]
     assert growth_of_times(times, 4096).empty
+
+
+def _exponential(n: int, bend: float) -> pd.DataFrame:
+    """Runs whose time is x/Λ + bend x² for x = −ln q(0), of 16 designs."""
+    z = np.random.default_rng(n).standard_normal(1024)
+    x = np.log(n) / 2 - np.log(np.abs(z))
+    t = x / RATE + bend * x**2
+    return pd.DataFrame(
+        {
+            **{"n": n, "alpha": 12.0, "seed": 0, "run": np.arange(1024)},
+            **{"design": np.arange(1024) % 16, "outcome": "recovered", "t_max": 80.0},
+            **{"t_1e-8": t, "stopped_at": t, "overlap_start": z / n**0.5, "sensing": "gaussian"},
+        }
+    )
+
+
+def test_times_that_depend_on_the_first_overlap_alone_are_one_curve_of_it():
+    """In a bin of width ½ around x they lie within ¼ of its slope of the time at x."""
+    table = pd.concat([_exponential(n, 0.1) for n in SIZES], ignore_index=True)
+    found = times_by_overlap(table, (12.0,))
+    assert set(found.n) == set(SIZES)
+    x = found.minus_log_q
+    # half a bin is also the farthest that the median of few runs is from its middle
+    assert (np.abs(found.t_50 - (x / RATE + 0.1 * x**2)) <= 0.26 * (1 / RATE + 0.2 * x)).all()
+    assert (found.t_50_low <= found.t_50).all()
+    assert times_by_overlap(table, (8.0,)).empty
+
+
+def test_times_that_are_no_line_have_no_rate():
+    straight, bent = (
+        growth_of_times(
+            times_by_size(pd.concat([_exponential(n, bend) for n in SIZES], ignore_index=True)), 64
+        )
+        for bend in (0.0, 0.1)
+    )
+    assert np.isfinite(straight.rate).all()
+    assert np.isnan(bent.rate).all()
+    assert (bent.p_value < 0.005).all()
 
 
 def test_the_rate_for_a_budget_brings_one_over_root_n_to_order_one_in_time():

@@ -13,6 +13,7 @@ from gapless.analyse.transition import (
     drift_table,
     fit_drift,
 )
+from sampling import SIGMAS
 
 ALPHA = np.array([4.0, 5.0, 5.5, 6.0, 7.0, 9.0])
 SIZES = np.array([64, 128, 256, 512, 1024])
@@ -52,6 +53,16 @@ def test_errors_are_those_of_repeated_sweeps():
     pulls = np.array([(c.alpha - 6.2) / c.statistical for c in found])
     assert abs(pulls.std() - 1) < 4 * 0.091
     assert abs(pulls.mean()) < 4 / np.sqrt(60)
+
+
+@pytest.mark.parametrize(("designs", "runs"), [(1, 16), (3, 4), (4, 32)])
+def test_intervals_hold_from_few_designs(designs, runs):
+    """α ± 1.96 errors covers 0.92 to 0.97 of the time; a share of 200 has an error of 0.019."""
+    rng = np.random.default_rng(2)
+    found = [crossings(_designs(rng, designs, runs), (0.5,), seed=i)[0] for i in range(200)]
+    covered = np.mean([abs(one.alpha - 6.2) < 1.96 * one.statistical for one in found])
+    assert covered > 0.92 - SIGMAS * 0.019
+    assert min(one.statistical for one in found) > 0
 
 
 def test_errors_fall_like_the_square_root_of_the_designs():

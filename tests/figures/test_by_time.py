@@ -1,4 +1,4 @@
-"""Runs by time: incidences with their bands, also of a single design."""
+"""Runs by time: incidences with their bands."""
 
 import numpy as np
 import pandas as pd
@@ -27,8 +27,3 @@ def test_a_course_ends_at_the_fraction_of_the_runs_within_its_band():
     assert np.mean([share[-1] for share in course.by_start]) == pytest.approx(end, rel=1e-12)
     (panels,) = by_time.picture(by_time.courses(table)).rows
     assert [len(panel.series) for panel in panels] == [2, 3]
-
-
-def test_a_single_design_has_curves_without_bands():
-    picture = by_time.picture(by_time.courses(records(1)))
-    assert all(series.low is None for series in picture.rows[0][0].series)

@@ -10,7 +10,7 @@ faster at first than it is in the end, both hold only once ½ ln N exceeds what 
 """
 
 from collections.abc import Sequence
-from math import log
+from math import log, nan
 
 import numpy as np
 import pandas as pd
@@ -18,11 +18,15 @@ from scipy.special import chdtrc
 
 from gapless.analyse.statistics import weighted_line
 from gapless.analyse.success import success_column
-from gapless.analyse.survival import time_table
+from gapless.analyse.survival import lifetimes, time_table
 from gapless.analyse.transition import by_design, crossings
 
-LEAST_DESIGNS = 3
-"""Fewest designs from which the interval of a median time is used as an error."""
+REJECTED = 0.005
+"""Probability of a larger χ² below which a straight line in ½ ln N does not describe the times."""
+BIN = 0.5
+"""Width of the bins of −ln q(0)."""
+LEAST_RUNS = 8
+"""Fewest runs in a bin: the 95 % interval of a median is then nearly the range of all."""
 TO_REST = 300.0
 """Time limit from which on runs count as followed to rest: by then all but a few are."""
 
@@ -51,9 +55,8 @@ def half_solved(table: pd.DataFrame, budgets: Sequence[float]) -> pd.DataFrame:
     Returns
     -------
     Columns ``sensing``, ``budget`` (infinite: to rest, of runs with a limit of `TO_REST` or more),
-    ``n``, ``alpha`` with ``error`` (statistical, by resampled designs, and of the interpolation)
-    and ``runs`` and ``designs``, the fewest at an α. Sizes whose fraction does not pass one half
-    have no row.
+    ``n``, ``alpha`` with ``error`` (statistical, and of the interpolation), and ``runs`` and
+    ``designs``, the fewest at an α. Sizes whose fraction does not pass one half have no row.
     """
     rows = []
     good = table[table.outcome != "failed"]
@@ -132,33 +135,66 @@ def times_by_size(table: pd.DataFrame) -> pd.DataFrame:
 def growth_of_times(times: pd.DataFrame, smallest: int) -> pd.DataFrame:
     """Return Λ of t_50 = const + ½ ln N/Λ, t_50 the median time to solution, by α.
 
-    Columns: alpha, sizes, largest (N), rate (Λ, in units of 1/t), rate_error, chi2, dof: a weighted
-    line through the t_50 of `times_by_size` with intervals, from a smallest N on, both ensembles
-    together, of N with `LEAST_DESIGNS` designs or more.
+    Columns: alpha, sizes, largest (N), rate (Λ, in units of 1/t), rate_error, chi2, dof, p_value: a
+    weighted line through the t_50 of `times_by_size` with intervals, from a smallest N on, both
+    ensembles together. Where p is below `REJECTED` the times are no line, and there is no rate.
     """
     rows = []
-    columns = pd.Index(["alpha", "sizes", "largest", "rate", "rate_error", "chi2", "dof"])
+    columns = ["alpha", "sizes", "largest", "rate", "rate_error", "chi2", "dof", "p_value"]
     if times.empty:
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame(columns=pd.Index(columns))
     known = times[times.n >= smallest].dropna(subset=["t_50", "t_50_low", "t_50_high"])
     for alpha, here in known.groupby("alpha"):
         low, high = here.t_50_low.to_numpy(float), here.t_50_high.to_numpy(float)
-        good = (high > low) & (here.designs.to_numpy() >= LEAST_DESIGNS)
+        good = high > low
         if good.sum() < 3:
             continue
         x, t = here.half_log_n.to_numpy(float)[good], here.t_50.to_numpy(float)[good]
         # a 95 % interval is four standard errors wide, nearly
         line = weighted_line(x, t, (high - low)[good] / 3.92)
-        slope, error = line.parameters[1], line.errors[1]
+        slope, error, dof = line.parameters[1], line.errors[1], int(good.sum()) - 2
+        p_value = float(chdtrc(dof, line.chi2))
+        is_line = p_value >= REJECTED
         rows.append(
             {
                 "alpha": alpha,
                 "sizes": int(good.sum()),
                 "largest": int(here.n[good].max()),
-                "rate": 1 / slope,
-                "rate_error": error / slope**2,
+                "rate": 1 / slope if is_line else nan,
+                "rate_error": error / slope**2 if is_line else nan,
                 "chi2": line.chi2,
-                "dof": int(good.sum()) - 2,
+                "dof": dof,
+                "p_value": p_value,
             }
         )
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=pd.Index(columns))
+
+
+def times_by_overlap(table: pd.DataFrame, alphas: Sequence[float]) -> pd.DataFrame:
+    """Return the median time to solution of runs that start at nearly one overlap q(0), by N.
+
+    While the overlap is small it grows by a factor that depends on α and t alone, so that the times
+    of all N are one curve of −ln q(0) = ½ ln N − ln|z|, z the start's overlap in units of its
+    standard deviation; a straight one where the growth is exponential.
+
+    Columns: sensing, n, alpha; minus_log_q, the middle of a bin of width `BIN`; runs; t_50 with
+    t_50_low and t_50_high (95 %), NaN where it is not reached. Of each (N, α) the records with the
+    longest limit count, and bins with `LEAST_RUNS` runs or more.
+    """
+    good = table[(table.outcome != "failed") & table.alpha.isin(alphas)]
+    good = good[good.t_max == good.groupby(["sensing", "n", "alpha"]).t_max.transform("max")]
+    with np.errstate(divide="ignore"):
+        place = np.floor(-np.log(good.overlap_start.abs().to_numpy(float)) / BIN)
+    rows = []
+    for (sensing, n, alpha, edge), here in good.groupby(["sensing", "n", "alpha", place]):
+        middle = (float(str(edge)) + 0.5) * BIN
+        if len(here) < LEAST_RUNS or not np.isfinite(middle):
+            continue
+        lives = lifetimes(here)
+        times = lives.incidence().time_at(0.5), *lives.time_interval(0.5)
+        found = (time if np.isfinite(time) else nan for time in times)
+        row = {"sensing": sensing, "n": n, "alpha": alpha, "minus_log_q": middle}
+        row |= {"runs": len(here)}
+        rows.append(row | dict(zip(("t_50", "t_50_low", "t_50_high"), found, strict=True)))
+    columns = ["sensing", "n", "alpha", "minus_log_q", "runs", "t_50", "t_50_low", "t_50_high"]
+    return pd.DataFrame(rows, columns=pd.Index(columns))

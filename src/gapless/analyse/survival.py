@@ -7,8 +7,13 @@ The cumulative incidence of an event k is estimated by Aalen and Johansen's
     F_k(t) = Σ_{t_i ≤ t} S(t_i−) d_k(t_i)/n(t_i),   S(t) = Π_{t_i ≤ t} (1 − d(t_i)/n(t_i)),
 
 n runs at risk, d_k events of kind k, d of any. One minus Kaplan and Meier's estimate of solution
-alone would count runs at rest as if they could still be solved. Errors are those of resampled
-designs: the runs on one sensing matrix stay together.
+alone would count runs at rest as if they could still be solved.
+
+Where all runs have one time budget F_k(t) is a fraction of them, and its 95 % interval is Wilson's
+at n over the design effect (`design_effect`, of the runs with the event by t). That of a quantile
+t_p holds the times at which F_k is within 1.96 √(p(1 − p)/n) of p, the score test's. Where budgets
+differ, n counts the runs that are not censored before t. The runs of a single design count as
+independent.
 
 The covariate is z = √N q(0), the start's overlap in units of its standard deviation: while the
 overlap grows like exp(Λt), t = (½ ln N − ln z)/Λ, so −dt/d(ln z) is 1/Λ.
@@ -25,7 +30,13 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from gapless.analyse.statistics import clustered_line, copies, designs_of
+from gapless.analyse.statistics import (
+    clustered_line,
+    design_effect,
+    designs_of,
+    intraclass_correlation,
+    wilson,
+)
 from gapless.analyse.success import success_column
 from gapless.flow import Outcome
 from gapless.shapes import Bool, Float, Int
@@ -35,8 +46,8 @@ EVENTS: tuple[Event, ...] = get_args(Event)
 """Ways to leave the set at risk; ``interpolated``: zero energy elsewhere (M < N)."""
 CENSORED = -1
 LEVELS = (0.5, 0.9)
-RESAMPLES = 200
-"""Ends of a 95 % interval are then the sixth and the 196th of them (method `higher`)."""
+Z_95 = 1.959964
+"""Half of a 95 % interval in standard errors."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,19 +127,53 @@ class Lifetimes:
         before = np.concatenate([[1.0], free[:-1]])
         return Incidence(self.t, np.cumsum(before * hazards, axis=1), free)
 
-    def resampled(self, seed: int = 0) -> list[Incidence]:
-        """Return the estimates of `RESAMPLES` draws of the designs; none for a single design."""
-        if self.designs < 2:
-            return []  # it says nothing of how designs differ
-        rng = np.random.default_rng(seed)
-        drawn = copies(self.designs, RESAMPLES, rng)
-        return [self.incidence(weight[self._design].astype(float)) for weight in drawn]
+    def independent(self, when: float, event: Event) -> float:
+        """Return the number of runs whose state at a time is known, over their design effect."""
+        time = self.t[self._place]
+        had = (self._event == EVENTS.index(event)) & (time <= when)
+        known = (self._event != CENSORED) | (time >= when)
+        if not known.any():
+            return nan
+        sizes, successes = (
+            np.bincount(self._design[chosen], minlength=self.designs) for chosen in (known, had)
+        )
+        correlation = intraclass_correlation(successes, sizes, np.zeros(self.designs))
+        return float(known.sum()) / design_effect(sizes, correlation)
+
+    def interval(
+        self, when: Float[np.ndarray, " G"], event: Event
+    ) -> tuple[Float[np.ndarray, " G"], Float[np.ndarray, " G"]]:
+        """Return both ends of the 95 % interval of F_k at given times."""
+        shares = self.incidence().at(when, event)
+        ends = [
+            wilson(float(np.clip(share, 0, 1)), self.independent(float(time), event))
+            for share, time in zip(shares, when, strict=True)
+        ]
+        low, high = np.array(ends).T
+        return low, high
+
+    def time_interval(self, level: float, event: Event = "solved") -> tuple[float, float]:
+        """Return both ends of the 95 % interval of the time at which F_k reaches a level.
+
+        They are 0 and infinity where the runs are too few, or too few have the event, for an end.
+        """
+        whole = self.incidence()
+        # where the level is not reached, the most is known at the end
+        when = min(whole.time_at(level, event), float(self.t[-1]))
+        half = Z_95 * (level * (1 - level) / self.independent(when, event)) ** 0.5
+        low, high = level - half, level + half
+        return (
+            whole.time_at(low, event) if low > 0 else 0.0,
+            whole.time_at(high, event) if high < 1 else inf,
+        )
 
 
 def lifetimes(table: pd.DataFrame, tolerance: float = 1e-8) -> Lifetimes:
     """Return the time of each run's first passage of L/N = `tolerance`, or of its rest.
 
-    Failed rows are left out. A run that neither happened to is censored where it ended.
+    Failed rows are left out. A run that neither happened to is censored at the end of its time
+    budget, also if it ended before: one that recovered the signal and came to rest above the
+    tolerance, or whose numbers became infinite, will have no event any more.
     """
     table = table[table.outcome != Outcome.failed]
     passage = table[success_column(tolerance)].to_numpy(float)
@@ -140,7 +185,8 @@ def lifetimes(table: pd.DataFrame, tolerance: float = 1e-8) -> Lifetimes:
         [EVENTS.index("solved"), EVENTS.index("interpolated"), EVENTS.index("rest")],
         CENSORED,
     )
-    time = np.where(reached, passage, table.stopped_at.to_numpy(float))
+    ended, budget = (table[name].to_numpy(float) for name in ("stopped_at", "t_max"))
+    time = np.select([reached, at_rest], [passage, ended], budget)
     return Lifetimes(time, event, designs_of(table))
 
 
@@ -151,24 +197,24 @@ def time_table(
 
     Columns: n, alpha, runs, designs, t_max; ``solved_by_end`` and ``rest_by_end``, the
     incidences at t_max; for each level p in per cent ``t_p``, the time at which p per cent of
-    all runs are solved, with ``t_p_low`` and ``t_p_high`` (95 %, resampled designs), null where
-    it is not reached; ``per_log_z`` with its clustered ``per_log_z_error``, −dt/d(ln z) over the
-    solved runs, and ``explained``, the share of their variance of t that ln z explains.
+    all runs are solved, with ``t_p_low`` and ``t_p_high`` (95 %), null where it is not reached;
+    ``per_log_z`` with its clustered ``per_log_z_error``, −dt/d(ln z) over the solved runs, and
+    ``explained``, the share of their variance of t that ln z explains.
     Where many runs are not solved in the budget the late ones are missing, and the slope is too
-    small. From fewer than ten designs or so the intervals are too short.
+    small.
     """
     rows = []
     for (n, alpha), here in table[table.outcome != Outcome.failed].groupby(["n", "alpha"]):
         lives = lifetimes(here, tolerance)
-        whole, drawn = lives.incidence(), lives.resampled()
+        whole = lives.incidence()
         row = {"n": n, "alpha": alpha, "runs": len(here), "designs": lives.designs}
         row |= {"t_max": float(here.t_max.iloc[0])}
         row |= {f"{name}_by_end": float(whole.share[k, -1]) for k, name in enumerate(EVENTS[:2])}
         for level in levels:
             name = f"t_{100 * level:g}"
-            ends = np.array([one.time_at(level) for one in drawn])
-            row |= {name: _number(whole.time_at(level))}
-            row |= {f"{name}_low": _end(ends, 0.025), f"{name}_high": _end(ends, 0.975)}
+            times = whole.time_at(level), *lives.time_interval(level)
+            found = (time if np.isfinite(time) else nan for time in times)
+            row |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
         rows.append(row | _covariate(here, tolerance))
     return pd.DataFrame(rows).replace({np.nan: None})
 
@@ -194,28 +240,3 @@ def thirds(table: pd.DataFrame) -> list[Bool[np.ndarray, " R"]]:
     z = table.overlap_start.abs().to_numpy(float)
     low, high = np.nanquantile(z, [1 / 3, 2 / 3])
     return [z < low, (z >= low) & (z < high), z >= high]
-
-
-def band(
-    drawn: Sequence[Incidence], when: Float[np.ndarray, " G"], event: Event
-) -> tuple[Float[np.ndarray, " G"], Float[np.ndarray, " G"]]:
-    """Return both ends of the 95 % interval of an incidence at given times, NaN for one design.
-
-    Parameters
-    ----------
-    drawn
-        From `Lifetimes.resampled`, once for all events.
-    """
-    if not drawn:
-        return np.full(len(when), nan), np.full(len(when), nan)
-    low, high = np.quantile([one.at(when, event) for one in drawn], [0.025, 0.975], axis=0)
-    return low, high
-
-
-def _number(value: float) -> float:
-    return value if np.isfinite(value) else nan
-
-
-def _end(ends: np.ndarray, level: float) -> float:
-    """Return a quantile of resampled times, NaN where it is one that is not reached."""
-    return _number(float(np.quantile(ends, level, method="higher"))) if len(ends) else nan

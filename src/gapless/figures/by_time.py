@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from gapless.analyse.survival import Event, band, lifetimes, thirds, time_table
+from gapless.analyse.survival import Event, lifetimes, thirds, time_table
 from gapless.page.panels import Axis, Panel, Picture, Series
 from gapless.shapes import Float
 
@@ -56,8 +56,8 @@ def courses(table: pd.DataFrame, tolerance: float = 1e-8) -> Courses:
 
 def _course(table: pd.DataFrame, tolerance: float) -> Course:
     lives, t = lifetimes(table, tolerance), np.linspace(0, float(table.t_max.iloc[0]), GRID)
-    whole, drawn = lives.incidence(), lives.resampled()
-    bands = [band(drawn, t, event) for event in EVENTS]
+    whole = lives.incidence()
+    bands = [lives.interval(t, event) for event in EVENTS]
     parts = [table[chosen] for chosen in thirds(table)] if len(table) >= len(THIRDS) else []
     return Course(
         n=int(table.n.iloc[0]),
@@ -95,17 +95,16 @@ def picture(found: Courses) -> Picture:
 
 
 def _series(course: Course, event: Event, colour: int) -> Series:
-    ends = (course.low[event], course.high[event])
-    known = np.isfinite(ends[0]).all()
     return Series(
         f"α = {course.alpha:g}, {event}",
         course.t,
         course.share[event],
-        *(ends if known else (None, None)),
+        course.low[event],
+        course.high[event],
         style="lines",
         dash="solid" if event == "solved" else "dot",
         colour=colour,
-        band=bool(known),
+        band=True,
         legend=f"α = {course.alpha:g}" if event == "solved" else "",
     )
 
