@@ -10,19 +10,13 @@ from cyclopts import Parameter
 
 from gapless import machine
 from gapless.amounts import duration, memory
+from gapless.cli.answer import print_json, print_text
 from gapless.cli.failing import failures_json, tell_failures_in
+from gapless.cli.memory import has_room, most_that_fit
+from gapless.cli.options import Json, PrintSize, Whole
 from gapless.cli.running import HERE, Engine, Sweep, run_sweeps
-from gapless.cli.shared import (
-    Json,
-    PrintSize,
-    Whole,
-    has_room,
-    most_that_fit,
-    print_json,
-    print_text,
-    table_text,
-)
 from gapless.cli.slurm import check_shares, job_array
+from gapless.cli.tables import table_text
 from gapless.files import shown, tell
 from gapless.page.panels import PLAIN
 
