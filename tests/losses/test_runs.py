@@ -7,13 +7,7 @@ import pytest
 from gapless.design import Design
 from gapless.flow import integrate
 from gapless.loss_checks import check_float32
-from gapless.losses import (
-    amplitude,
-    check_for_runs,
-    loss_from_value,
-    normalised,
-    quartic,
-)
+from gapless.losses import amplitude, check_for_runs, loss_from_value, normalised, quartic
 from gapless.problem import draw_problem
 
 
