@@ -12,8 +12,9 @@ from scipy.sparse.linalg import LinearOperator, eigsh, lobpcg
 
 from gapless.design import Design
 from gapless.flow import AtEnergy, integrate
-from gapless.hessian import BLOCK, hessian_operator, lowest_eigenpairs
+from gapless.hessian import hessian_operator, lowest_eigenpairs
 from gapless.linalg import WeightedGram
+from gapless.linalg.lanczos import BLOCK
 from gapless.problem import draw_problem
 
 ALPHA = 10.0

@@ -31,7 +31,8 @@ from gapless.flow.control import power_iteration
 from gapless.flow.loop import initial_state
 from gapless.measure.design_point import sweep_points
 from gapless.measure.simulation import Simulation
-from gapless.problem import Dtype, Problem, draw_problem, precision
+from gapless.precision import Dtype, precision
+from gapless.problem import Problem, draw_problem
 from gapless.sphere import normalise
 
 ALPHA = 8.0

@@ -7,7 +7,8 @@ import pytest
 
 from gapless.design import Design
 from gapless.flow import FLOW, SWEEP, integrate
-from gapless.problem import draw_problem, precision
+from gapless.precision import precision
+from gapless.problem import draw_problem
 from settings import setting
 
 

@@ -1,7 +1,7 @@
 """Flags of JAX and NumPy that could stop a computation or change a number, held at their defaults.
 
 A notebook or a profile may have set them for other work. Flags of the device are not among them,
-nor is x64, which `gapless.problem.precision` sets by problem.
+nor is x64, which `gapless.precision.precision` sets by problem.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """Checks of numbers and arrays from the user, with errors that name the argument.
 
-Every function here returns its argument as plain Python or NumPy, or raises ``ValueError`` that
-begins with the argument's name and states the condition. Nothing is rounded, wrapped or cut:
+Functions return their argument as plain Python or NumPy, or raise ``ValueError`` that begins
+with the argument's name and states the condition. Nothing is rounded, wrapped or cut:
 6.5 is no count, True no number, and a complex array is not real.
 """
 

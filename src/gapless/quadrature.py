@@ -181,9 +181,7 @@ def bivariate_gaussian(
 
     Raises ``ValueError`` unless |overlap| ≤ 1.
     """
-    overlap = number("overlap", overlap)
-    if not abs(overlap) <= 1:
-        raise ValueError(f"overlap: must lie between −1 and 1, not at {overlap}")
+    overlap = number("overlap", overlap, -1, 1)
     # 1 − q² as a product keeps its digits at q → 1
     across = np.sqrt((1 - overlap) * (1 + overlap))
 

@@ -1,5 +1,7 @@
 """Fractions and intervals that know the clusters."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from gapless.analyse.statistics import (
     clustered_mean,
     clustered_std,
     copies,
+    designs_of,
     intraclass_correlation,
     resampled_error,
     success_fraction,
@@ -129,6 +132,15 @@ def test_repeating_every_value_within_its_cluster_adds_no_precision() -> None:
 
 def test_one_cluster_has_no_error_bar() -> None:
     assert np.isnan(clustered_mean(np.ones(5), np.zeros(5)).standard_error)
+
+
+def test_designs_of_different_seeds_and_parameters_are_different():
+    rows = product([64, 128], [6.0, 8.0], [0, 1], [0, 1], [0, 1])
+    table = pd.DataFrame(rows, columns=["n", "alpha", "seed", "design", "run"])
+    assert len(np.unique(designs_of(table))) == 16
+    assert len(np.unique(designs_of(table.drop(columns="seed")))) == 8
+    # the runs of one share its number
+    assert (np.ptp(designs_of(table).reshape(16, 2), axis=1) == 0).all()
     assert np.isnan(clustered_std(np.arange(5.0), np.zeros(5))[1])
 
 

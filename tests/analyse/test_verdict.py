@@ -154,7 +154,8 @@ def test_no_figure_makes_a_verdict_of_its_own(path):
 def first_figure(n, alpha, hits, runs):
     """Records of Figure 1 with a teacher: `hits` runs are solved in the paper's budget."""
     passages = [1.0] * hits + [None] * (runs - hits)
-    row = {"n": n, "alpha": alpha, "design": 0, "labels": "teacher", "energy": 0.0, "t_max": 8.0}
+    row = {"n": n, "alpha": alpha, "design": 0, "labels": "teacher", "loss": "quartic"}
+    row |= {"energy": 0.0, "t_max": 8.0}
     ended = ("recovered", 1.0), ("time_out", 0.1)
     return pd.DataFrame(
         row | {"t_1e-8": t, "outcome": ended[t is None][0], "overlap": ended[t is None][1]}

@@ -1,6 +1,7 @@
 """What the flow loses between the transitions."""
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -8,6 +9,17 @@ from gapless.figures import bbp
 from gapless.measure.frames import FramesPoint
 from gapless.page.image import render
 from sampling import SIGMAS
+
+
+def test_errors_of_runs_are_those_of_their_designs():
+    """Runs of one X that agree count as one; times without a value have none."""
+    of_designs = np.random.default_rng(3).normal(size=(5, 1))
+    values = np.repeat(of_designs, 4, axis=0) * [1.0, 2.0, np.nan]
+    group = pd.DataFrame({"design": np.repeat(np.arange(5), 4), "seed": 0, "x_t": list(values)})
+    mean, error = bbp.series(group, "x_t")
+    expected = of_designs.std(ddof=1) / 5**0.5
+    np.testing.assert_allclose(mean, of_designs.mean() * np.array([1, 2, np.nan]))
+    np.testing.assert_allclose(error, expected * np.array([1, 2, np.nan]))
 
 
 @pytest.mark.slow

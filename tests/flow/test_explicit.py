@@ -18,7 +18,7 @@ from gapless.flow.explicit import (
     error_constant,
     stable_length,
 )
-from gapless.problem import precision
+from gapless.precision import precision
 from gapless.sphere import normalise
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from gapless.design import Design
 from gapless.losses import quartic
-from gapless.problem import Problem, draw_problem, precision
+from gapless.precision import precision
+from gapless.problem import Problem, draw_problem
 from sampling import SIGMAS
 
 UNCHECKED = inspect.unwrap(draw_problem)  # as a user without type checks meets it

@@ -9,7 +9,8 @@ import pytest
 
 from gapless.design import Design
 from gapless.losses import normalised, quartic
-from gapless.problem import Problem, draw_problem, precision
+from gapless.precision import precision
+from gapless.problem import Problem, draw_problem
 from gapless.sphere import normalise, tangent
 
 LOSSES = [quartic, normalised(0.5)]

@@ -133,14 +133,14 @@ class PoisonedCrew:
         task, self.task = self.task, None
         assert task is not None
         poisoned = any(isinstance(point, Toy) and point.number == 1 for point in task.points)
-        receipt = Receipt(task.name, len(task.points), 0, task.flops, 0.0)
+        receipt = Receipt(task.name, len(task.points), task.flops)
         return [(task, WorkerLostError("poisoned") if poisoned else receipt)]
 
 
 def test_a_point_that_takes_its_worker_down_is_tried_three_times_in_all(monkeypatch):
     bundle = Task("toy", Path(), tuple(Toy(number=i) for i in range(3)), ("a", "b", "c"), 6.0)
     other = Task("toy", Path(), (Toy(number=7),), ("d",), 2.0)
-    given_up = Receipt("toy", 1, 1, 2.0, 0.0)
+    given_up = Receipt("toy", 1, 2.0)
     reasons, receipts = [], []
     monkeypatch.setattr(engine, "give_up", lambda task, reason: reasons.append(reason) or given_up)
     crew = PoisonedCrew()

@@ -37,7 +37,8 @@ def sgd(
     key
         Seeds the batches. All K runs of a problem see the same batches, as they share X.
     rate
-        η. The gradient's standard deviation is √(M/B) |v_m|: the largest stable rate falls with B.
+        η. With replacement the noise of the gradient has the standard deviation (M/√B) std_m(v_m),
+        so the largest stable rate falls with B.
     batch
         B, 1 ≤ B ≤ M.
     replacement

@@ -10,7 +10,14 @@ from gapless.arrays import Array, jax, jnp
 from gapless.channels import Preprocessing, preprocessing
 from gapless.flags import as_ever
 from gapless.inputs import number, real_array
-from gapless.linalg import Eigenpairs, Gram, PhasedGram, WeightedGram, extreme_eigenpairs
+from gapless.linalg import (
+    Eigenpairs,
+    Gram,
+    PhasedGram,
+    WeightedGram,
+    block_size,
+    extreme_eigenpairs,
+)
 from gapless.precision import checked_key, precision
 from gapless.problem import Problem
 from gapless.sensing import unscaled
@@ -65,9 +72,8 @@ def spectral_estimate(
     with precision(problem.dtype):
         # d = T(y) and no shift: Σ T x xᵀ by the same products as the Hessian
         operator = _operator(problem, jnp.asarray(weight))
-        # as for the Hessian: few runs fill the product with X by a block
-        block = 1 if runs >= 4 else 4
-        start = jax.random.normal(checked_key("key", key), (runs, block, n), weight.dtype)
+        shape = runs, block_size(runs), n
+        start = jax.random.normal(checked_key("key", key), shape, weight.dtype)
         pairs = extreme_eigenpairs(operator, start, 1, which="largest", tolerance=tolerance)
         # on the sphere of radius √N, where states live
         return n**0.5 * pairs.vectors[:, 0], pairs

@@ -130,8 +130,7 @@ def warm_states(
         for name, array in (("teacher", teacher), ("random", random))
     )
     shaped("random", random, teacher.shape)
-    if abs(number("overlap", overlap)) > 1:
-        raise ValueError(f"overlap: must lie between -1 and 1, not at {overlap}")
+    number("overlap", overlap, -1, 1)
     in_numpy = library(teacher) is np is library(random)
     with np.errstate(all="ignore") if in_numpy else precision_of(teacher, random):
         if in_numpy:

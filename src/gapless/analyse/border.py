@@ -20,7 +20,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
-from gapless.analyse.statistics import clustered_mean, copies, resampled_error
+from gapless.analyse.statistics import (
+    clustered_mean,
+    copies,
+    designs_of,
+    resampled_error,
+    weighted_line,
+)
 
 RESAMPLES = 200
 """Bootstrap resamples; their central 68 % has a relative error of 7 %."""
@@ -50,9 +56,10 @@ def border_table(records: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each (N, α): P(s < 0) with its interval, the median of s, the energy.
 
     Columns: n, alpha, minima, designs; `unstable`: mean over minima of the share of draws with
-    s < 0, `low` and `high` its 95 % interval, clustered by design; `median_s` over minima;
-    `limit_s`: median of φ(γ̄) − μ of the runs' own labels; `energy` and its standard error; `rest`:
-    share of the runs that came to rest; `failed`.
+    s < 0, `error` its standard error and `low`, `high` its 95 % interval, clustered by design;
+    `median_s` over minima; `limit_s`: median of φ(γ̄) − μ of the runs' own labels; `energy` and
+    `energy_error`; medians `lambda_1` of the lowest eigenvalue and `time_median` of the time of
+    rest; `rest`: share of the runs that came to rest; `failed`.
     """
     rows: list[dict[str, Any]] = []
     minima = minima_table(records)
@@ -61,9 +68,9 @@ def border_table(records: pd.DataFrame) -> pd.DataFrame:
         # a share at rest of the runs that were computed
         ran = all_of_them[all_of_them.outcome != "failed"]
         row: dict[str, Any] = {"n": int(str(n)), "alpha": float(str(alpha)), "minima": len(here)}
-        row |= {"designs": int(here.design.nunique())}
+        design = designs_of(here)
+        row |= {"designs": len(np.unique(design))}
         if len(here):
-            design = here.design.to_numpy()
             unstable = clustered_mean(here.unstable.to_numpy(), design)
             low, high = unstable.interval()
             energy = clustered_mean(here.energy.to_numpy(), design)
@@ -201,8 +208,7 @@ def _error(minima: pd.DataFrame) -> float:
     less than that of independent minima, √(Var(share)/minima): few designs can agree by chance.
     """
     unstable = minima.unstable.to_numpy(float)
-    cluster = minima.groupby(["seed", "design"]).ngroup().to_numpy()
-    found = clustered_mean(unstable, cluster)
+    found = clustered_mean(unstable, designs_of(minima))
     # where all draws agree, half a draw
     floor = 0.5 / minima.draws.sum()
     if found.clusters < LEAST_DESIGNS:
@@ -213,10 +219,7 @@ def _error(minima: pd.DataFrame) -> float:
 
 def _line(curve: _Curve) -> tuple[float, float]:
     """Return intercept and slope of probit P against α."""
-    value, error = curve.probit
-    # 1/error, as `polyfit` squares its weights
-    slope, intercept = np.polyfit(curve.alpha, value, 1, w=1 / error)
-    return float(intercept), float(slope)
+    return weighted_line(curve.alpha, *curve.probit).parameters
 
 
 def _crossing(small: _Curve, large: _Curve) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapless.analyse.statistics import ClusteredMean, clustered_mean, weighted_line
+from gapless.analyse.statistics import ClusteredMean, clustered_mean, designs_of, weighted_line
 from gapless.flow import Outcome
 from gapless.losses import Loss, recorded_loss
 from gapless.measure.simulation import MOMENTS
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 EXPONENTS = (1.0, 2 / 3)
 """Powers k of 1/N."""
-INTERPOLATED = Outcome.interpolated
 """Outcome of a run with M < N whose energy fell to zero: its threshold energy is zero."""
 
 
@@ -89,7 +88,7 @@ class Plateau:
     t_max
         Latest time of a run.
     at_rest
-        Share of the runs with |∇L − μW|²/N < 1e-10 by `t_max` (outcome ``trapped``).
+        Share of the runs with |∇L − μW|²/N < 1e-10 s² by `t_max` (outcome ``trapped``).
     interpolated
         Share of the runs whose energy fell to zero (M < N).
     drift
@@ -143,9 +142,8 @@ def plateaus(table: "pd.DataFrame") -> list[Plateau]:
         # By position: energies at T/2 and T, held for a run that came to rest earlier.
         late = np.array([energies[-2:] for energies in here.energy_t], float)
         # a drift relative to an energy of zero would be anything
-        positive = (here.outcome != INTERPOLATED).to_numpy()
-        # Designs of different seeds are different sensing matrices.
-        design = here.groupby(["seed", "design"]).ngroup().to_numpy()
+        positive = (here.outcome != Outcome.interpolated).to_numpy()
+        design = designs_of(here)
         found.append(
             Plateau(
                 n=n,

@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, nan, sqrt
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from gapless.shapes import Int
+
+if TYPE_CHECKING:  # takes a while to load
+    import pandas as pd
 
 MOST_LOST = 0.1
 """Largest share of bootstrap resamples without a value for which an error is given."""
@@ -196,6 +200,15 @@ class ClusteredMean:
         """Return both ends of the interval of `half_width`."""
         half = self.half_width(level)
         return self.mean - half, self.mean + half
+
+
+def designs_of(table: "pd.DataFrame") -> Int[np.ndarray, " R"]:
+    """Return the number of the design that each run is on.
+
+    Designs of different seeds, N or α are different X; columns that a table lacks are constant.
+    """
+    names = [name for name in ("n", "alpha", "seed", "design") if name in table]
+    return table.groupby(names).ngroup().to_numpy()
 
 
 def clustered_mean(values: np.ndarray, cluster: np.ndarray) -> ClusteredMean:

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapless.analyse.statistics import Fraction, intraclass_correlation, success_fraction
+from gapless.analyse.statistics import (
+    Fraction,
+    designs_of,
+    intraclass_correlation,
+    success_fraction,
+)
 from gapless.flow import Outcome
 from gapless.flow.outcome import RECOVERED_OVERLAP
 
@@ -126,9 +131,8 @@ def success_table(
 def _fractions(good: "pd.DataFrame", event: str) -> tuple[dict[float, Fraction], float]:
     """Return the fraction of runs with an event at each α, and the intraclass correlation."""
     # by design: its runs share X, and only their numbers enter
-    by_design = (
-        good.groupby(["alpha", "design"])[event].agg(successes="sum", size="size").reset_index()
-    )
+    designs = good.assign(on=designs_of(good)).groupby(["alpha", "on"])
+    by_design = designs[event].agg(successes="sum", size="size").reset_index()
     alphas = by_design["alpha"].to_numpy()
     successes, sizes = by_design["successes"].to_numpy(), by_design["size"].to_numpy()
     correlation = intraclass_correlation(successes, sizes, alphas)

@@ -25,7 +25,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from gapless.analyse.statistics import clustered_line, copies
+from gapless.analyse.statistics import clustered_line, copies, designs_of
 from gapless.analyse.success import success_column
 from gapless.flow import Outcome
 from gapless.shapes import Bool, Float, Int
@@ -141,7 +141,7 @@ def lifetimes(table: pd.DataFrame, tolerance: float = 1e-8) -> Lifetimes:
         CENSORED,
     )
     time = np.where(reached, passage, table.stopped_at.to_numpy(float))
-    return Lifetimes(time, event, _designs(table))
+    return Lifetimes(time, event, designs_of(table))
 
 
 def time_table(
@@ -181,7 +181,7 @@ def _covariate(table: pd.DataFrame, tolerance: float) -> dict[str, float]:
         log_z = np.log(z)
     with_signal = (table.outcome != Outcome.interpolated).to_numpy()
     good = np.isfinite(found) & np.isfinite(log_z) & with_signal
-    line = clustered_line(-log_z[good], found[good], _designs(table)[good])
+    line = clustered_line(-log_z[good], found[good], designs_of(table)[good])
     return {
         "per_log_z": line.slope,
         "per_log_z_error": line.slope_error,
@@ -210,11 +210,6 @@ def band(
         return np.full(len(when), nan), np.full(len(when), nan)
     low, high = np.quantile([one.at(when, event) for one in drawn], [0.025, 0.975], axis=0)
     return low, high
-
-
-def _designs(table: pd.DataFrame) -> Int[np.ndarray, " R"]:
-    """Return the number of the design that each run is on."""
-    return table.groupby(["n", "alpha", "seed", "design"]).ngroup().to_numpy()
 
 
 def _number(value: float) -> float:

@@ -18,7 +18,7 @@ ROWS = ("n", "alpha", "minima", "designs", "unstable", "low", "high", "median_s"
 RUNS = 192
 """Number of runs at each α by default."""
 RUNS_PER_DESIGN = 16
-"""Smallest number of designs: intervals are computed from the spread between designs."""
+"""K, the runs on one X: few, for intervals are computed from the spread between designs."""
 
 
 def border(

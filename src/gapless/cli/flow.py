@@ -58,7 +58,8 @@ def flow(
     Without the sphere ρ = |W|²/N is printed in place of μ.
 
     Outcomes: recovered (q > 1 − 1e-6), interpolated (zero energy elsewhere), trapped (at rest at
-    positive energy, |∇L − μW|²/N < 1e-10), time_out, not_finite. docs/conventions.md defines them.
+    positive energy, |∇L − μW|²/N < 1e-10 s², s = 1 for the quartic loss), time_out, not_finite.
+    docs/conventions.md defines them.
 
     Example: gapless flow --n 512 --alpha 10 --labels shuffled --runs 8 --t-max 4 --seed 0
 

@@ -295,7 +295,7 @@ def _estimates(plans, engine: Engine, shares: int = 1) -> list[tuple[float, floa
             continue
         sys.stderr.write(f"{plan.experiment.name}: calibrating\n")
         here = calibrate(plan)
-        share = Plan(plan.experiment, plan.total, plan.missing[::shares])
+        share = Plan(plan.experiment, plan.total, plan.missing[::shares], plan.store)
         found.append((here.seconds(share, engine.processes), here.memory(share, engine.processes)))
     return found
 

@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from gapless.cli.running import Engine
@@ -54,7 +55,9 @@ def job_array(
         words += ["--task-timeout", f"{engine.task_timeout:g}"]
     if engine.retry_failed:
         words.append("--retry-failed")
-    figures = "-".join(re.sub(r"\W", "_", word) for word in command[1:] if word.startswith("fig"))
+    # the figures stand between the verb and the options
+    names = takewhile(lambda word: not word.startswith("-"), command[1:])
+    figures = "-".join(re.sub(r"\W", "_", word) for word in names)
     line = shlex.join([*words, "--workers", str(engine.processes)])
     report = shlex.join([sys.executable, "-m", "gapless", "report", str(folder.resolve())])
     return f"""#!/bin/sh

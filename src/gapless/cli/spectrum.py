@@ -73,7 +73,8 @@ def spectrum(
     at
         random (the start), time:0.5, energy:7, or threshold, where the energy falls to that of the
         run's own shuffled twin, or without a teacher the end of the run itself. Twin or run is
-        followed until it is at rest (|∇L − μW|²/N < 1e-10) or t = 20; `at_rest` distinguishes them.
+        followed until it is at rest (|∇L − μW|²/N < 1e-10 s², s = 1 for the quartic loss) or
+        t = 20; `at_rest` distinguishes them.
     labels
         teacher, shuffled or gaussian.
     start

@@ -16,8 +16,7 @@ import pandas as pd
 from gapless.analyse.landscape import Band, in_the_band, loses_stability
 from gapless.analyse.plateaus import plateau_limits, plateaus
 from gapless.analyse.verdict import CLOSE, Claim, Sample, Statement, judged, verdict
-from gapless.figures.border import PAPER_ALPHA_BBP
-from gapless.figures.experiment import THE_PAPER, Experiment, Scale, Size, in_numpy
+from gapless.figures.experiment import PAPER_ALPHA_BBP, THE_PAPER, Experiment, Scale, Size, in_numpy
 from gapless.figures.fig4 import simulations
 from gapless.figures.late import energy_table
 from gapless.measure.landscape import FLOOR, GROUND, MARGINAL, MINIMA, LandscapePoint

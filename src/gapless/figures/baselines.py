@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gapless.analyse.statistics import clustered_mean, student_half_width
+from gapless.analyse.statistics import clustered_mean, designs_of, student_half_width
 from gapless.analyse.verdict import Claim, Sample, Statement, Verdict, judged, verdict
 from gapless.channels import weak_optimal
 from gapless.figures.experiment import Experiment, Scale, Source, in_numpy
@@ -93,16 +93,14 @@ def overlaps(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (method, alpha), group in table.groupby(["method", "alpha"]):
         good = group[group.outcome == "finished"]
-        found = (
-            clustered_mean(good.overlap.to_numpy(), good.design.to_numpy()) if len(good) else None
-        )
+        found = clustered_mean(good.overlap.to_numpy(), designs_of(good)) if len(good) else None
         rows.append(
             {
                 "method": method,
                 "alpha": alpha,
                 "runs": len(group),
                 "finished": len(good),
-                "designs": int(good.design.nunique()),
+                "designs": len(np.unique(designs_of(good))),
                 "overlap": np.nan if found is None else found.mean,
                 "error": np.nan if found is None else found.standard_error,
             }

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from gapless.analyse.frames import with_joint
-from gapless.analyse.statistics import Fraction, share
+from gapless.analyse.statistics import Fraction, clustered_mean, designs_of, share
 from gapless.analyse.verdict import (
     MOSTLY,
     NOT_MEASURED,
@@ -38,7 +38,7 @@ from gapless.figures.experiment import Experiment, Scale, Source, in_numpy
 from gapless.losses import normalised, recorded_loss
 from gapless.measure.frames import FramesPoint
 from gapless.page.panels import GREY, TWO_ERRORS, Axis, Mark, Panel, Picture, Series
-from gapless.theory import bbp_at_random_start, bbp_threshold
+from gapless.theory import NotConverged, bbp_at_random_start, bbp_threshold
 
 LOSS = normalised(1.0)
 ALPHAS = (0.8, 3.5, 10.0)
@@ -93,19 +93,26 @@ def transitions(loss: str = LOSS.name) -> tuple[float, float]:
         return nan, nan
     early, late = nan, nan
     # losses without a transition, such as one of unbounded curvature at a random start
-    with suppress(ValueError):
+    with suppress(ValueError, NotConverged):
         early = bbp_at_random_start(known).alpha
-    with suppress(ValueError):
+    with suppress(ValueError, NotConverged):
         late = bbp_threshold(known).edge or nan
     return early, late
 
 
 def series(group: pd.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard error over runs of a column of lists; NaN is left out."""
-    values = np.ma.masked_invalid(np.stack(group[name].to_list()).astype(float))
-    count = np.maximum(values.count(axis=0), 1)
-    mean, spread = values.mean(axis=0), values.std(axis=0)
-    return np.ma.filled(mean, np.nan), np.ma.filled(spread / np.sqrt(count), np.nan)
+    """Return mean and standard error, clustered by design, of a column of lists at each time.
+
+    Runs without a value are left out; the error is NaN with one design.
+    """
+    values, design = np.stack(group[name].to_list()).astype(float), designs_of(group)
+    mean, error = np.full((2, values.shape[1]), np.nan)
+    for index, column in enumerate(values.T):
+        known = np.isfinite(column)
+        if known.any():
+            found = clustered_mean(column[known], design[known])
+            mean[index], error[index] = found.mean, found.standard_error
+    return mean, error
 
 
 def picture(reduced: Regimes) -> Picture:
@@ -180,7 +187,7 @@ def claims(reduced: Regimes) -> list[Claim]:
     early, late = transitions()
     found = []
     for group in reduced.groups:
-        alpha, n, design = float(group.alpha.iloc[0]), int(group.n.iloc[0]), group.design.to_numpy()
+        alpha, n, design = float(group.alpha.iloc[0]), int(group.n.iloc[0]), designs_of(group)
         outliers = np.isfinite(np.stack(group.hessian_outlier_t.to_list()).astype(float))
         overlap = np.array([values[0] for values in group.vector_overlap_1_t])
         calm = np.abs(np.stack(group.overlap_t.to_list())) < SIGNAL_FREE

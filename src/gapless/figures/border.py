@@ -6,6 +6,7 @@ negative (docs/derivations/border.md). Curves of P(s < 0) against α cross at α
 control is the normalised loss, whose curvature is bounded and for which 1RSB has no kink.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -23,11 +24,18 @@ from gapless.analyse.verdict import (
     judged,
     verdict,
 )
-from gapless.figures.experiment import THE_PAPER, Experiment, Scale, Size, in_numpy
-from gapless.losses import normalised, parse_loss
+from gapless.figures.experiment import (
+    PAPER_ALPHA_BBP,
+    THE_PAPER,
+    Experiment,
+    Scale,
+    Size,
+    in_numpy,
+)
+from gapless.losses import normalised, recorded_loss
 from gapless.measure.border import BorderPoint
 from gapless.page.panels import Axis, Mark, Panel, Picture, Series
-from gapless.theory import bbp_threshold
+from gapless.theory import NotConverged, bbp_threshold
 
 QUARTIC, CONTROL = "quartic", normalised(1.0).name
 _QUARTIC = (10.0, 11.0, 12.0, 13.0, 14.0)
@@ -53,8 +61,6 @@ SIZES: dict[Scale, dict[str, tuple[Size, ...]]] = {
     },
 }
 """For each loss: N, α, designs at each α, and runs on each."""
-PAPER_ALPHA_BBP = 13.8
-"""The paper's α_BBP of the 1RSB threshold states, as printed."""
 
 
 def points(scale: Scale, seed: int) -> list[BorderPoint]:
@@ -109,8 +115,13 @@ def reduce(table: pd.DataFrame) -> list[Border]:
 
 @cache
 def marginal_transition(loss: str) -> float:
-    """Return α_BBP of the marginal 1RSB states, reading φ(γ̄) = ψ(γ̄); NaN without one."""
-    found = bbp_threshold(parse_loss(loss)).edge
+    """Return α_BBP of the marginal 1RSB states, reading φ(γ̄) = ψ(γ̄); NaN without one.
+
+    A loss of a user's whose code is not run has none.
+    """
+    known, found = recorded_loss(loss), None
+    with suppress(ValueError, NotConverged):
+        found = None if known is None else bbp_threshold(known).edge
     return np.nan if found is None else found
 
 

@@ -62,6 +62,8 @@ THE_PAPER = Source(
     'Dynamics in Simple Neural Networks: Understanding Gradient Flow in Phase Retrieval", '
     "NeurIPS 2020",
 )
+PAPER_ALPHA_BBP = 13.8
+"""The paper's α_BBP of the 1RSB threshold states, as printed."""
 OWN = Source("our own", "this package; no publication states them")
 
 

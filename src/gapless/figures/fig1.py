@@ -1,9 +1,9 @@
 """Figure 1: the energy against time, with a teacher and with shuffled labels.
 
 The shuffled twins (same sensing vectors, teacher, start and multiset of y²) fall to a plateau,
-the threshold energy: that of each twin at rest (|∇L − μW|²/N < 1e-10), or at the end of its time.
-Its mean is the dotted line on both panels. Runs with a teacher stay at it (small α) or leave it
-for zero energy (large α).
+the threshold energy: that of each twin at rest (|∇L − μW|²/N < 1e-10 s²), or at the end of its
+time. Its mean is the dotted line on both panels. Runs with a teacher stay at it (small α) or leave
+it for zero energy (large α).
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gapless.analyse.statistics import share
+from gapless.analyse.statistics import designs_of, share
 from gapless.analyse.success import recovered, solved
 from gapless.analyse.verdict import MOSTLY, Claim, Sample, Statement, judged, of_paper, verdict
 from gapless.figures.experiment import SCALES, THE_PAPER, Experiment, Scale, in_numpy
@@ -88,7 +88,12 @@ def reduce(table: pd.DataFrame) -> Runs:
     """Return the runs, with the threshold energy of each α."""
     good = table[table.outcome != Outcome.failed]
     twins = good[(good.labels == "shuffled") & (good.outcome != Outcome.not_finite)]
-    rest = rest_sentence(twins.outcome.tolist(), "shuffled twins", float(twins.t_max.max()))
+    rest = rest_sentence(
+        twins.outcome.tolist(),
+        "shuffled twins",
+        float(twins.t_max.max()),
+        str(table.loss.iloc[0]),
+    )
     plateau = {float(str(a)): float(e) for a, e in twins.groupby("alpha")["energy"].mean().items()}
     return Runs(good, plateau, rest, int(table.n.iloc[0]))
 
@@ -118,7 +123,7 @@ def claims(reduced: Runs) -> list[Claim]:
             continue
         n = int(runs.n.iloc[0])
         budget = paper_budget(n)
-        once = share(runs["t_1e-8"] <= budget, runs.design)
+        once = share(runs["t_1e-8"] <= budget, designs_of(runs))
         size, of = Sample(n, once.runs), of_paper([PAPER_N], reading.low, reading.high)
         found.append(
             judged(

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from gapless.analyse.frames import with_joint
-from gapless.analyse.statistics import Fraction, share
+from gapless.analyse.statistics import Fraction, designs_of, share
 from gapless.analyse.verdict import (
     MOSTLY,
     RARELY,
@@ -27,7 +27,7 @@ from gapless.analyse.verdict import (
 )
 from gapless.figures.experiment import THE_PAPER, Experiment, Scale, in_numpy
 from gapless.measure.followed import SpectralPoint
-from gapless.measure.threshold import AT_REST, T_TWIN
+from gapless.measure.threshold import T_TWIN, rest_criterion
 from gapless.page.panels import GREY, INK, Axis, Heat, Mark, Panel, Picture, Series
 
 SIZES: dict[Scale, tuple[int, int, int, int]] = {
@@ -212,8 +212,8 @@ def claims(reduced: Runs) -> list[Claim]:
     low, median, high = crossed.time.quantile([0.25, 0.5, 0.75])
     n = int(crossed.n.iloc[0])
     size = Sample(n, len(crossed))
-    earlier = share(crossed.time <= PAPER_TIME, crossed.design)
-    informed = share(crossed.overlap.abs() > INFORMED, crossed.design)
+    earlier = share(crossed.time <= PAPER_TIME, designs_of(crossed))
+    informed = share(crossed.overlap.abs() > INFORMED, designs_of(crossed))
     twins = crossed.twin_settled.eq(True)
     found = [
         judged(
@@ -225,8 +225,7 @@ def claims(reduced: Runs) -> list[Claim]:
             f"{crossed.time.max():.3f}; {_percent(earlier)} are earlier than the paper's run; "
             "“near” is read as between the quartiles; threshold energies are those of the same "
             f"starts with shuffled labels, {int(twins.sum())} of {len(crossed)} at rest "
-            f"({AT_REST}), "
-            f"the others at t = {T_TWIN:g}",
+            f"({rest_criterion()}), the others at t = {T_TWIN:g}",
             verdict(_stated(low=0.25, high=0.75), earlier.fraction, earlier.interval, size),
             size=size,
             of=_stated(),

@@ -1,6 +1,6 @@
 """Figure 3: the Hessian where each run crosses its threshold energy, against α, for several N.
 
-The threshold energy is the run's own: that of its shuffled twin at rest (|∇L − μW|²/N < 1e-10),
+The threshold energy is the run's own: that of its shuffled twin at rest (|∇L − μW|²/N < 1e-10 s²),
 or at t = 20: the table says which share of the twins is at rest. Runs that never cross it have no
 spectrum; their number stands in the table. The paper takes the isolated λ₁ for the signal; at
 finite N the quartic loss also isolates single samples of large negative curvature, so the share
@@ -15,6 +15,7 @@ import pandas as pd
 from gapless.analyse.statistics import (
     clustered_mean,
     clustered_std,
+    designs_of,
     student_half_width,
 )
 from gapless.analyse.verdict import (
@@ -103,7 +104,7 @@ def spectra_table(table: pd.DataFrame) -> pd.DataFrame:
     for (n, alpha), runs in good.groupby(["n", "alpha"]):
         crossed = runs[runs.outcome == "crossed"]
         row: dict = {"n": n, "alpha": alpha, "runs": len(runs), "crossed": len(crossed)}
-        row["designs"] = int(runs.design.nunique())
+        row["designs"] = len(np.unique(designs_of(runs)))
         if "twin_settled" in runs:
             row["twins_at_rest"] = float(runs.twin_settled.astype(bool).mean())
         if len(crossed):
@@ -120,7 +121,7 @@ def spectra_table(table: pd.DataFrame) -> pd.DataFrame:
                 shares[:, 0],
                 first - OPEN * second,
             )
-            design = crossed.design.to_numpy()
+            design = designs_of(crossed)
             for name, measure in zip(MEASURES, measures, strict=True):
                 average = clustered_mean(measure, design)
                 row[name], row[f"{name}_error"] = average.mean, average.standard_error

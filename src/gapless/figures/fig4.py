@@ -1,7 +1,7 @@
 """Figure 4: threshold energy and moments of the label law against α, 1RSB and descent.
 
-Runs with shuffled labels end at the threshold energy: at rest (|∇L − μW|²/N < 1e-10), or read off
-at t = 100. The lines are the marginal 1RSB state of
+Runs with shuffled labels end at the threshold energy: at rest (|∇L − μW|²/N < 1e-10 s²), or
+read off at t = 100. The lines are the marginal 1RSB state of
 Eqs. 11–13 at α = M/N; the thin one is the energy e₀ of the 1RSB ground state, which for
 3.96 < α < 185 lies *above* the marginal one (docs/derivations/limits.md §2). Crosses are the floor
 of the landscape, the ground state of full replica symmetry breaking (docs/derivations/full-rsb.md).
@@ -19,11 +19,11 @@ from gapless.analyse.verdict import CLOSE, Claim, Sample, judged, of_paper, verd
 from gapless.figures.experiment import SCALES, THE_PAPER, Experiment, Scale, Size, in_numpy
 from gapless.measure.landscape import FLOOR, LandscapePoint
 from gapless.measure.simulation import MOMENTS, Simulation
-from gapless.measure.threshold import AT_REST
+from gapless.measure.threshold import rest_criterion
 from gapless.page.panels import INK, Axis, Mark, Panel, Picture, Series
 
 T_END = 100.0
-"""A run that is not at rest by then (|∇L − μW|²/N < 1e-10, outcome ``trapped``) is read off here.
+"""A run that is not at rest by then (|∇L − μW|²/N < 1e-10 s², ``trapped``) is read off here.
 
 At finite N every run comes to rest, exponentially and mostly by then (N = 256: all of 3,000 by
 t = 380, the median by 25), so there is no ageing to extrapolate in time. What a run that still
@@ -109,8 +109,8 @@ def _rest(found: list[Plateau]) -> str:
     percent = [round(100 * p.at_rest) for p in found]
     share = " to ".join(str(end) for end in sorted({min(percent), max(percent)}))
     text = (
-        f"at rest ({AT_REST}) {share} % of the runs of each α, the others read off at "
-        f"t = {found[0].t_max:g}"
+        f"at rest ({rest_criterion(found[0].loss)}) {share} % of the runs of each α, the others "
+        f"read off at t = {found[0].t_max:g}"
     )
     zero = max(p.interpolated for p in found)
     return text + (f"; up to {100 * zero:.0f} % interpolated, at zero energy" if zero else "")

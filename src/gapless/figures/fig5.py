@@ -24,13 +24,18 @@ from gapless.analyse.verdict import (
     of_paper,
     verdict,
 )
-from gapless.figures.experiment import SCALES, THE_PAPER, Experiment, Scale, in_numpy
+from gapless.figures.experiment import (
+    PAPER_ALPHA_BBP,
+    SCALES,
+    THE_PAPER,
+    Experiment,
+    Scale,
+    in_numpy,
+)
 from gapless.measure.design_point import sweep_points
 from gapless.measure.simulation import Simulation
 from gapless.page.panels import Axis, Mark, Panel, Picture, Series
 
-ALPHA_BBP_1RSB = 13.8
-"""The paper's 1RSB threshold, as printed."""
 REJECTED = 0.01
 """Probability of a larger χ² below which a law does not describe the data."""
 NONE = 1e-4
@@ -178,8 +183,8 @@ def claims(reduced: Curves) -> list[Claim]:
 
 
 def failures_above(fractions: pd.DataFrame) -> Claim:
-    """Return verdicts on failures at α where the paper has none, from rows of `success_table`."""
-    above = fractions[(fractions.alpha > ALPHA_BBP_1RSB) & (fractions.n > 64)]
+    """Return the verdict on failures at α where the paper has none, from `success_table`."""
+    above = fractions[(fractions.alpha > PAPER_ALPHA_BBP) & (fractions.n > 64)]
     runs, designs = int(above.runs.sum()), int(above.designs.sum())
     statement = "Above α = 13.8 no run fails to reach zero energy, if N > 64"
     if runs == 0:
@@ -200,7 +205,7 @@ def failures_above(fractions: pd.DataFrame) -> Claim:
 
 
 def _drift(reduced: Curves) -> Claim:
-    """Return verdicts on the paper's question whether the transition saturates or drifts."""
+    """Return the verdict on the paper's question whether the transition saturates or drifts."""
     statement = (
         "The α of the transition may tend to a limit as N grows, or grow like log N: the curves "
         "are "
@@ -254,7 +259,7 @@ def picture(reduced: Curves) -> Picture:
     close = Axis("α = M/N", range=(7.5, end)), Axis(name, range=(0.9, 1.005))
     size, marks = (5.2, 4.4), ()
     if reduced.loss == "quartic":
-        marks = (Mark("x", ALPHA_BBP_1RSB, "α_BBP, 1RSB", width=1.0, at=0.4),)
+        marks = (Mark("x", PAPER_ALPHA_BBP, "α_BBP, 1RSB", width=1.0, at=0.4),)
     return Picture(
         "full: solved, L/N ≤ 1e-8; dotted: recovered, q > 1 − 1e-6; by t = 0.3 log₂ N; bars: 95 %\n"
         "between the curves: runs that have found the signal, in no trap; "

@@ -23,7 +23,7 @@ from gapless.analyse.late_times import (
 from gapless.analyse.plateaus import prediction
 from gapless.analyse.statistics import student_half_width
 from gapless.analyse.verdict import CLOSE, Claim, Sample, Statement, judged, verdict
-from gapless.figures.experiment import THE_PAPER, Experiment, Scale
+from gapless.figures.experiment import PAPER_ALPHA_BBP, THE_PAPER, Experiment, Scale
 from gapless.measure.mean_field import MeanField
 from gapless.page.panels import Axis, Panel, Picture, Series
 from gapless.theory.dmft import ENERGY_BIAS
@@ -59,8 +59,6 @@ WINDOWS = ((3 / 16, 7 / 16), (1 / 4, 1.0))
 """Windows of the exponent, in units of the last time."""
 STRAIGHT_FROM = 13.0
 """α from which the gain over a random push is read as a straight line."""
-ALPHA_BBP = 13.8
-"""The paper's transition at the threshold states, as printed."""
 NEAR = Statement(low=-CLOSE, high=CLOSE)
 """Bounds on the ratio of a measured value to the claimed one, minus one."""
 
@@ -237,14 +235,14 @@ def claims(reduced: LateTimes) -> list[Claim]:
         )
     ]
     for row in reduced.transition.to_dict("records"):
-        over, half = row["alpha"] / ALPHA_BBP - 1, 1.96 * row["error"] / ALPHA_BBP
+        over, half = row["alpha"] / PAPER_ALPHA_BBP - 1, 1.96 * row["error"] / PAPER_ALPHA_BBP
         part = verdict(NEAR, over, (over - half, over + half), Sample(inf, row["sets"]))
         read = f"α = {row['alpha']:.2f} ± {1.96 * row['error']:.2f} (95 %)"
         none = "nowhere within the range of α"
         found.append(
             judged(
                 "At the threshold energy the outlier toward the signal appears at α_BBP = "
-                f"{ALPHA_BBP:g}",
+                f"{PAPER_ALPHA_BBP:g}",
                 f"{row['reading']}: {none if np.isnan(over) else read}; “at” is read as within 5 %",
                 part,
             )

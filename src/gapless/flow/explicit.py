@@ -1,4 +1,4 @@
-"""Explicit one-step methods for Ẇ = V(W) on the sphere, each followed by normalisation.
+"""Explicit methods for Ẇ = V(W) on the sphere, each followed by normalisation.
 
 A method maps (velocity field, W, V(W), h) to the next W. Steps `h` have shape (K,): every run
 of a design has its own. The exact flow keeps |W|² = N, so dividing by the norm after the step

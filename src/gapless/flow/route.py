@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 from gapless.arrays import on_cpu
 from gapless.losses import Loss, is_built_in
-from gapless.problem import Dtype
+from gapless.precision import Dtype
 from gapless.sensing import OF_TRANSFORMS, Ensemble
 
 COMPILING_S = 3.0

@@ -10,7 +10,7 @@ lowest ones, `density` that of all eigenvalues, `overlaps` those of eigenvectors
 """
 
 from gapless.hessian.density import smoothed, spectral_density
-from gapless.hessian.eigenpairs import BLOCK, DENSE_BELOW, lowest_eigenpairs
+from gapless.hessian.eigenpairs import DENSE_BELOW, lowest_eigenpairs
 from gapless.hessian.operator import (
     Deflated,
     hessian_matrix,
@@ -21,7 +21,6 @@ from gapless.hessian.operator import (
 from gapless.hessian.overlaps import signal_overlap, top_sample_share
 
 __all__ = [
-    "BLOCK",
     "DENSE_BELOW",
     "Deflated",
     "hessian_matrix",

@@ -9,7 +9,7 @@ from gapless.arrays import Array, jax
 from gapless.flags import as_ever
 from gapless.hessian.operator import hessian_matrix, hessian_operator
 from gapless.inputs import number, real_array, whole
-from gapless.linalg import Eigenpairs, extreme_eigenpairs
+from gapless.linalg import Eigenpairs, block_size, extreme_eigenpairs
 from gapless.precision import checked_key, precision
 from gapless.problem import Problem
 from gapless.shapes import Float
@@ -19,10 +19,6 @@ DENSE_BELOW = 1536
 cross between 1024 and 2048 (`docs/results/eigenpairs.md`)."""
 POWER_STEPS = 30
 """Power iterations behind the spectral width of the dense route: good to a few per cent."""
-BATCH = 4
-"""From this many runs on products are matrix-matrix without blocks of vectors."""
-BLOCK = 4
-"""Vectors in the start block of fewer runs: four cost little more than one in a pass over X."""
 
 
 @as_ever(loading=False)
@@ -83,10 +79,10 @@ def lowest_eigenpairs(
 def _start(
     w: Float[Array, "K N"], key: Array, count: int, previous: Float[Array, "K j N"] | None
 ) -> Float[Array, "K p N"]:
-    """Return the start block of Lanczos: one vector a run in a batch, `BLOCK` for few runs."""
+    """Return the start block of Lanczos: one vector a run in a batch, a few for few runs."""
     runs, n = w.shape
     # a batch multiplies K vectors at once anyway; few runs fill the product by a block
-    block = 1 if runs >= BATCH else BLOCK if previous is None else max(BLOCK, count)
+    block = block_size(runs, 0 if previous is None else count)
     # of length one on average, like the eigenvectors that may stand beside it in a block
     start = jax.random.normal(key, (runs, block, n), w.dtype) / n**0.5
     if previous is None:

@@ -9,6 +9,7 @@ eigenvalues to 1e-6 of the spectral width).
 
 from gapless.linalg.eigenpairs import Eigenpairs, extreme_eigenpairs
 from gapless.linalg.krylov import Krylov, Quadrature, krylov, lanczos_quadrature
+from gapless.linalg.lanczos import block_size
 from gapless.linalg.phased import PhasedGram, both_readings, readings, times_i
 from gapless.linalg.products import (
     ENTRIES_PER_BLOCK,
@@ -31,6 +32,7 @@ __all__ = [
     "PhasedGram",
     "Quadrature",
     "WeightedGram",
+    "block_size",
     "both_readings",
     "extreme_eigenpairs",
     "krylov",

@@ -19,6 +19,11 @@ from gapless.linalg.products import Operator
 from gapless.precision import precision_of
 from gapless.shapes import Float
 
+BATCH = 4
+"""From this many runs on products are matrix-matrix without blocks of vectors."""
+BLOCK = 4
+"""Vectors in the start block of fewer runs: four cost little more than one in a pass over X."""
+
 
 class Process(NamedTuple):
     """A block Lanczos process that has filled `size` rows of its basis."""
@@ -31,6 +36,11 @@ class Process(NamedTuple):
     """Coefficients of the last block's image in the newest block, outside the basis."""
     size: Array
     """Rows processed; the newest block stands behind them."""
+
+
+def block_size(runs: int, at_least: int = 0) -> int:
+    """Return the number of vectors in a start block: one in a batch, `BLOCK` for few runs."""
+    return 1 if runs >= BATCH else max(BLOCK, at_least)
 
 
 def start_block(start: Any) -> Float[Array, "K p N"]:

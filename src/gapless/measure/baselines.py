@@ -119,7 +119,7 @@ class BaselinePoint(DesignPoint):
         assert problem.teacher is not None
         # in NumPy: nothing is compiled for what is computed once a design
         state, signal = np.asarray(w, float), np.asarray(problem.teacher, float)
-        # the length of AMP's estimate says how sure it is, its direction what is found
+        # the length of AMP's estimate is its certainty; the result is its direction
         state *= self.n**0.5 / np.linalg.norm(state, axis=1, keepdims=True)
         # W and −W give the same labels, so either is the signal
         overlap = np.abs((state * signal).sum(axis=1)) / self.n

@@ -13,7 +13,8 @@ from gapless.flow.outcome import ZERO_ENERGY, outcomes
 from gapless.inputs import whole
 from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint, gradient_operations
 from gapless.measure.point import Cost, finite
-from gapless.problem import Dtype, check_noise, draw_problem
+from gapless.precision import Dtype
+from gapless.problem import check_noise, draw_problem
 from gapless.sensing import check_storage, stored_numbers
 from gapless.sphere import normalise
 
@@ -97,7 +98,7 @@ class AMPPoint(DesignPoint):
         found = amp(
             problem, start, self.assumed_overlap, iterations=self.iterations, noise=self.noise
         )
-        # the length of the estimate says how sure it is, its direction what is found
+        # the length of the estimate is its certainty; the result is its direction
         estimate = np.asarray(found.estimate)
         whole_runs = np.asarray(np.isfinite(estimate).all(axis=1) & estimate.any(axis=1))
         state = normalise(np.where(whole_runs[:, None], estimate, np.asarray(start)))

@@ -17,7 +17,8 @@ from gapless.inputs import number, whole
 from gapless.losses import name_for_runs, parse_loss
 from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint, gradient_operations
 from gapless.measure.point import Cost, finite
-from gapless.problem import Dtype, LabelKind, Problem, check_noise, draw_problem
+from gapless.precision import Dtype
+from gapless.problem import LabelKind, Problem, check_noise, draw_problem
 from gapless.sensing import OF_ENTRIES, check_storage, stored_numbers
 from gapless.shapes import Float
 

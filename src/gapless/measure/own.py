@@ -172,4 +172,6 @@ class SavedState:
         arrays = {name: array for name, array in vars(self).items() if array is not None}
         buffer = BytesIO()
         np.savez(buffer, **arrays)
-        write_durably(path, buffer.getbuffer())
+        # released also where the file cannot be written: a buffer in use cannot be freed
+        with buffer.getbuffer() as data:
+            write_durably(path, data)

@@ -31,7 +31,8 @@ from gapless.losses import name_for_runs, parse_loss
 from gapless.measure.checkpoint import Checkpoint
 from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint, gradient_operations
 from gapless.measure.point import Cost, counted, finite
-from gapless.problem import Dtype, LabelKind, Problem, check_noise, draw_problem
+from gapless.precision import Dtype
+from gapless.problem import LabelKind, Problem, check_noise, draw_problem
 from gapless.sensing import check_storage, is_plain, stored_numbers
 from gapless.shapes import Float
 

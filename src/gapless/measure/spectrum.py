@@ -30,7 +30,7 @@ class Moment:
         ``random``: the start. ``time``: at t = `value`. ``energy``: where e falls to `value`.
         ``threshold``: with a teacher, where e falls to that of the run's own shuffled twin;
         without one, where the run itself is. The twin, or the run, is followed until it is at
-        rest (|∇L − μW|²/N < 1e-10) or t = 20; ``at_rest`` of a row says which.
+        rest (|∇L − μW|²/N < 1e-10 s²) or t = 20; ``at_rest`` of a row says which.
     value
         A time or an energy.
     """

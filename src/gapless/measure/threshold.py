@@ -14,14 +14,20 @@ import numpy as np
 from gapless.arrays import Array
 from gapless.design import Design
 from gapless.flow import Outcome, integrate
+from gapless.flow.outcome import REST_SPEED2
 from gapless.losses import Loss, quartic
-from gapless.problem import Dtype, Problem, draw_problem
+from gapless.problem import Problem, draw_problem
 from gapless.shapes import Float
 
 T_TWIN = 20.0
 """Time at which the energy of a twin that is not at rest is taken."""
-AT_REST = "|∇L − μW|²/N < 1e-10"
-"""Criterion of rest, for tables and figures."""
+
+
+def rest_criterion(loss: str = "quartic") -> str:
+    """Return the criterion of rest of a loss, for tables and figures: "|∇L − μW|²/N < 1e-10"."""
+    rule = f"|∇L − μW|²/N < {REST_SPEED2:g}"
+    # s = 1 for the quartic loss, where the factor would only puzzle
+    return rule if loss == "quartic" else f"{rule} s², s the loss's scale"
 
 
 def at_rest(outcome: str) -> bool:
@@ -49,9 +55,7 @@ def rest_sentence(
     resting = sum(number for outcome, number in count.items() if at_rest(outcome))
     # "timed out" says nothing of a run that was read off on purpose
     others = {str(Outcome.time_out): f"read off at t = {late:g}"}
-    # s = 1 for the quartic loss, where the factor would only puzzle
-    rule = AT_REST if loss == "quartic" else f"{AT_REST} times the loss's scale squared"
-    text = f"{resting} of {len(outcomes)} {whose} at rest ({rule})"
+    text = f"{resting} of {len(outcomes)} {whose} at rest ({rest_criterion(loss)})"
     return ", ".join(
         [text, *(f"{count[o]} {others.get(o, o)}" for o in sorted(count) if not at_rest(o))]
     )
@@ -69,9 +73,7 @@ class TwinThreshold:
     """Outcome of the twin, (K,): ``trapped`` is at rest, |∇L − μW|²/N < 1e-10 s² by t = 20."""
 
 
-def twin_threshold(
-    design: Design, loss: Loss = quartic, dtype: Dtype = "float32", *, sphere: bool = True
-) -> TwinThreshold:
+def twin_threshold(design: Design, loss: Loss = quartic) -> TwinThreshold:
     """Return the energy of each run's shuffled twin at rest, or at t = 20.
 
     A twin is at rest when |∇L − μW|²/N < 1e-10 s², where s is the scale of the loss.
@@ -81,9 +83,7 @@ def twin_threshold(
     twin removes that scatter.
     """
     # the design's own start: the twin differs from its run by the order of the labels alone
-    return threshold_of(
-        draw_problem(design, "shuffled", loss, dtype, sphere=sphere), design.start()
-    )
+    return threshold_of(draw_problem(design, "shuffled", loss), design.start())
 
 
 def threshold_of(twin: Problem, start: Float[Array, "K N"]) -> TwinThreshold:

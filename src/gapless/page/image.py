@@ -122,7 +122,8 @@ def save(picture: Picture, *paths: Path, dpi: float = 150, size: Print = PLAIN) 
                     "width, font_size: the text leaves no room for the panels; raise --width or "
                     "lower --font-size"
                 ) from None
-            write_durably(path, sink.getbuffer())
+            with sink.getbuffer() as data:
+                write_durably(path, data)
             # panels stay where the first file has them: placing them takes half of the time
             figure.set_layout_engine("none")
 

@@ -5,7 +5,6 @@ Each file has one subject: `draw` makes the instances, `own` takes them from mea
 of complex signals, `parts` puts problems together without a look, `states` checks the arguments.
 """
 
-from gapless.precision import Dtype, precision
 from gapless.problem.complex import ComplexProblem, as_complex, as_real, check_real, complex_problem
 from gapless.problem.draw import LabelKind, check_noise, draw_problem
 from gapless.problem.own import OwnProblem, problem_from_arrays
@@ -16,7 +15,6 @@ from gapless.problem.states import FARTHEST, Evaluation
 __all__ = [
     "FARTHEST",
     "ComplexProblem",
-    "Dtype",
     "Evaluation",
     "LabelKind",
     "OwnProblem",
@@ -28,7 +26,6 @@ __all__ = [
     "check_real",
     "complex_problem",
     "draw_problem",
-    "precision",
     "problem_from_arrays",
     "widened",
 ]

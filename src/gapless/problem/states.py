@@ -14,6 +14,8 @@ Method = Callable[..., Any]
 FARTHEST = 1e4
 """States may be longer or shorter than √N by this factor: a unit vector up to N = 10⁸ is one, and
 ŷ⁶, which |∇L|² of the quartic loss grows like, stays within float32."""
+LONGEST = FARTHEST**3
+"""Largest length of a direction v."""
 
 
 class Evaluation(NamedTuple):
@@ -66,13 +68,13 @@ def at_states(*names: str) -> Callable[[Method], Method]:
 
 
 def checked_states(name: str, w: Any, k: int, n: int) -> Any:
-    """Return K vectors as they came; ``v`` may have any length, W not.
+    """Return K vectors as they came: states W near the sphere, or directions named ``v``.
 
     Raises
     ------
     ValueError
         Unless the shape is (K, N) and every entry a finite real number, and |W| is √N within
-        a factor of `FARTHEST`.
+        a factor of `FARTHEST`, or |v| at most `LONGEST`.
     """
     found = shaped(name, real_kind(name, w), (k, n), "(K, N)")
     # float64: squares of float32 entries up to 10³⁸ overflow
@@ -80,13 +82,13 @@ def checked_states(name: str, w: Any, k: int, n: int) -> Any:
     largest = np.abs(host).max(axis=1)
     # scaled by the largest entry first, so that no square over- or underflows
     length = largest * np.linalg.norm(host / np.maximum(largest, 1e-300)[:, None], axis=1)
-    # v may be any direction; W is meant to be on the sphere
-    far = length > FARTHEST**3 if name == "v" else ~_near(length / n**0.5)
+    far = length > LONGEST if name == "v" else ~_near(length / n**0.5)
     if far.any():
         run = int(np.argmax(far))
+        sphere = f"states lie on the sphere of radius √N = {n**0.5:.4g}"
+        bound = f"directions are at most {LONGEST:g} long" if name == "v" else sphere
         raise ValueError(
-            f"{name}: run {run} has a vector of length {length[run]:.3g}; states lie on the "
-            f"sphere of radius √N = {n**0.5:.4g}, rescale it"
+            f"{name}: run {run} has a vector of length {length[run]:.3g}; {bound}, rescale it"
         )
     return found
 

@@ -66,12 +66,12 @@ def _unpickled(_: None, *parts) -> Task:
 
 @dataclass(frozen=True)
 class Plan:
-    """The points of an experiment that its store lacks, and the folder of that store, if any."""
+    """The points of an experiment that its store lacks, and the folder of that store."""
 
     experiment: Experiment
     total: int
     missing: tuple[Point, ...]
-    store: Path | None = None
+    store: Path
 
     @cached_property
     def costs(self) -> tuple[Cost, ...]:
@@ -89,10 +89,7 @@ class Plan:
         return max((cost.bytes for cost in self.costs), default=0.0)
 
     def tasks(self) -> Iterator[Task]:
-        """Yield the missing points in order, in tasks of about `TASK_FLOPS`.
-
-        Raises ``ValueError`` if the plan was made without a store, which the records need.
-        """
+        """Yield the missing points in order, in tasks of about `TASK_FLOPS`."""
         bundle: list[Point] = []
         flops = 0.0
         for point, cost in zip(self.missing, self.costs, strict=True):
@@ -106,24 +103,22 @@ class Plan:
 
     def _task(self, points: Sequence[Point], flops: float) -> Task:
         addresses = tuple(self.experiment.address(point) for point in points)
-        if self.store is None:
-            raise ValueError("store: a plan without one has no tasks; give it to `plan`")
         return Task(self.experiment.name, self.store, tuple(points), addresses, flops)
 
 
 def plan(
     experiment: Experiment,
     points: Sequence[Point],
-    store: Store | None,
+    store: Store,
     *,
     retry_failed: bool = False,
 ) -> Plan:
-    """Return the plan of those of `points` that the store lacks; of all of them without a store.
+    """Return the plan of those of `points` that the store lacks.
 
     Points that failed for a temporary cause (`gapless.store.passes`) count as missing; with
     `retry_failed`, all that failed do.
     """
-    found = store.outcomes() if store is not None else {}
+    found = store.outcomes()
 
     def lacking(address: str) -> bool:
         why = found.get(address)
@@ -131,8 +126,7 @@ def plan(
 
     missing = tuple(point for point in points if lacking(experiment.address(point)))
     # resolved here: a relative path means another folder to a worker elsewhere
-    folder = None if store is None else store.path.resolve()
-    return Plan(experiment, len(points), missing, folder)
+    return Plan(experiment, len(points), missing, store.path.resolve())
 
 
 def shard(points: Sequence[Point], index: int, count: int) -> Sequence[Point]:

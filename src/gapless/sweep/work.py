@@ -30,15 +30,12 @@ class Receipt:
 
     name: str
     points: int
-    failed: int
     flops: float
-    seconds: float
 
 
 def work(task: Task) -> Receipt:
     """Measure the points of a task and store their records as one part."""
-    started = time.perf_counter()
-    tables, failed = [], 0
+    tables = []
     with checkpoints_in(task.store / "checkpoints"):
         for point, address in zip(task.points, task.addresses, strict=True):
             begun = time.perf_counter()
@@ -46,14 +43,12 @@ def work(task: Task) -> Receipt:
                 table = _measured(point)
             # a failed point is a record, never the end of a sweep
             except (Exception, SystemExit) as error:
-                failed += 1
                 table = point.failed(reason_of(error))
             tables.append(_stamped(table, address, time.perf_counter() - begun))
         Store(task.store).append(_together(tables))
         for point in task.points:
             Checkpoint(point).discard()
-    seconds = time.perf_counter() - started
-    return Receipt(task.name, len(task.points), failed, task.flops, seconds)
+    return Receipt(task.name, len(task.points), task.flops)
 
 
 def give_up(task: Task, reason: str) -> Receipt:
@@ -63,7 +58,7 @@ def give_up(task: Task, reason: str) -> Receipt:
         for point, address in zip(task.points, task.addresses, strict=True)
     ]
     Store(task.store).append(_together(tables))
-    return Receipt(task.name, len(task.points), len(task.points), task.flops, 0.0)
+    return Receipt(task.name, len(task.points), task.flops)
 
 
 def _together(tables: list[pa.Table]) -> pa.Table:

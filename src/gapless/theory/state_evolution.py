@@ -19,7 +19,8 @@ from gapless.quadrature import LEVELS, Level, bivariate_gaussian, composite, err
 from gapless.theory.roots import root_between
 
 INFORMATION_THEORETIC: dict[Field, float] = {"real": 1.0, "complex": 2.0}
-"""α above which s = 1 is stable: V′ = V/α or, of complex signals, 2V/α; noiseless."""
+"""α above which s = 1 is stable without noise: V′ = V/α, or 2V/α if complex. It is then the most
+likely state as well: near s = 1 the free entropy is (α − 1)/2 · ln 1/(1 − s), or (α − 2) ln …"""
 # s up to which α(s) = ½ + O(s) is taken as linear (baselines.md §3)
 SMALL = 1e-6
 MOST_NOISE = 1e30
