@@ -15,7 +15,7 @@ import pytest
 
 import gapless as gl
 from gapless.cli import main
-from gapless.cli.shared import save_picture
+from gapless.cli.saved import save_picture
 from gapless.page.panels import PLAIN, Axis, Panel, Picture, Series
 from gapless.store import Store
 from hostile import HOSTILE

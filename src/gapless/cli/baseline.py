@@ -6,19 +6,12 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from gapless.cli.shared import (
-    Json,
-    PrintSize,
-    SensingOption,
-    Whole,
-    check_memory,
-    check_writable,
-    meter,
-    outcome_table,
-    print_json,
-    print_text,
-    save_picture,
-)
+from gapless.cli.answer import print_json, print_text
+from gapless.cli.memory import check_memory
+from gapless.cli.meter import meter
+from gapless.cli.options import Json, PrintSize, SensingOption, Whole
+from gapless.cli.saved import check_writable, save_picture
+from gapless.cli.tables import outcome_table
 from gapless.page.panels import PLAIN, Print
 
 _HIDDEN = {"index", "design", "runs", "in_numpy"}

@@ -3,18 +3,14 @@
 from pathlib import Path
 from statistics import median
 
+from gapless.cli.answer import print_json, print_text
 from gapless.cli.failing import failures_json
+from gapless.cli.memory import check_memory
+from gapless.cli.numbers import numbers
+from gapless.cli.options import Json, Whole
 from gapless.cli.own import about, check_alone, check_drawn, own_problem, sentence
 from gapless.cli.running import HERE, Engine, Sweep, run_sweeps
-from gapless.cli.shared import (
-    Json,
-    Whole,
-    check_memory,
-    numbers,
-    print_json,
-    print_text,
-    table_text,
-)
+from gapless.cli.tables import table_text
 from gapless.interrupts import scratch_folder
 
 ROWS = ("n", "alpha", "minima", "designs", "unstable", "low", "high", "median_s", "energy")

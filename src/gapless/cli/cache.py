@@ -1,7 +1,8 @@
 """`gapless cache`: compiled programs and grids cached on disk."""
 
 from gapless.amounts import memory
-from gapless.cli.shared import Json, print_json, print_text
+from gapless.cli.answer import print_json, print_text
+from gapless.cli.options import Json
 
 
 def cache(*, where: bool = False, clear: bool = False, as_json: Json = False) -> None:

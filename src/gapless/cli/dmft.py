@@ -7,19 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from gapless.amounts import duration, memory
-from gapless.cli.shared import (
-    Json,
-    PrintSize,
-    Whole,
-    check_memory,
-    check_writable,
-    meter,
-    numbers,
-    print_json,
-    print_text,
-    save_picture,
-    table_text,
-)
+from gapless.cli.answer import print_json, print_text
+from gapless.cli.memory import check_memory
+from gapless.cli.meter import meter
+from gapless.cli.numbers import numbers
+from gapless.cli.options import Json, PrintSize, Whole
+from gapless.cli.saved import check_writable, save_picture
+from gapless.cli.tables import table_text
 from gapless.page.panels import PLAIN
 
 SHOWN = ("energy", "mu", "correlation_0")

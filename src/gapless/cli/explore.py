@@ -7,8 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from signal import default_int_handler
 
+from gapless.cli.answer import print_json, print_text
 from gapless.cli.failing import tell_failures_in
-from gapless.cli.shared import Json, Whole, meter, numbers, print_json, print_text
+from gapless.cli.meter import meter
+from gapless.cli.numbers import numbers
+from gapless.cli.options import Json, Whole
 from gapless.files import reason, shown, write_durably
 from gapless.interrupts import answering
 

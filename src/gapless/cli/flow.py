@@ -5,6 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from gapless.cli.answer import print_json, print_text
+from gapless.cli.loading import load_meanwhile
+from gapless.cli.memory import check_memory
+from gapless.cli.meter import meter
+from gapless.cli.numbers import numbers
+from gapless.cli.options import Json, PrintSize, SensingOption, Whole
 from gapless.cli.own import (
     about,
     check_alone,
@@ -16,22 +22,8 @@ from gapless.cli.own import (
     start_file,
     states_in,
 )
-from gapless.cli.shared import (
-    STATES,
-    Json,
-    PrintSize,
-    SensingOption,
-    Whole,
-    check_memory,
-    check_writable,
-    load_meanwhile,
-    meter,
-    numbers,
-    outcome_table,
-    print_json,
-    print_text,
-    save_picture,
-)
+from gapless.cli.saved import STATES, check_writable, save_picture
+from gapless.cli.tables import outcome_table
 from gapless.page.panels import PLAIN
 
 

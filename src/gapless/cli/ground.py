@@ -5,16 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gapless.cli.shared import (
-    Json,
-    PrintSize,
-    check_writable,
-    meter,
-    print_json,
-    print_text,
-    save_picture,
-    table_text,
-)
+from gapless.cli.answer import print_json, print_text
+from gapless.cli.meter import meter
+from gapless.cli.options import Json, PrintSize
+from gapless.cli.saved import check_writable, save_picture
+from gapless.cli.tables import table_text
 from gapless.page.panels import PLAIN
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from gapless.cli import (
     success,
     theory,
 )
-from gapless.cli.shared import answers_alone
+from gapless.cli.answer import answers_alone
 from gapless.files import shown
 from gapless.page import panels
 from gapless.threads import pin_threads

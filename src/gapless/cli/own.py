@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gapless.cli.shared import check_memory, written
+from gapless.cli.memory import check_memory
+from gapless.cli.saved import written
 from gapless.files import shown
 
 if TYPE_CHECKING:

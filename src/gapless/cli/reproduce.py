@@ -10,24 +10,21 @@ from cyclopts import Parameter
 
 from gapless import machine
 from gapless.amounts import duration, memory
+from gapless.cli.answer import print_json, print_text
 from gapless.cli.failing import failures_json, tell_failures_in
+from gapless.cli.memory import has_room, most_that_fit
+from gapless.cli.options import Json, PrintSize, Whole
 from gapless.cli.running import HERE, Engine, Sweep, run_sweeps
-from gapless.cli.shared import (
-    Json,
-    PrintSize,
-    Whole,
-    has_room,
-    most_that_fit,
-    print_json,
-    print_text,
-    table_text,
-)
 from gapless.cli.slurm import check_shares, job_array
+from gapless.cli.tables import table_text
 from gapless.files import shown, tell
-from gapless.page.panels import PLAIN
+from gapless.page.panels import PLAIN, Print
 
 if TYPE_CHECKING:
     from gapless.figures import Experiment
+    from gapless.figures.experiment import Scale
+    from gapless.measure.point import Point
+    from gapless.sweep import Plan
 
 
 def reproduce(
@@ -74,11 +71,7 @@ def reproduce(
     as_json
         Print one JSON object.
     """
-    from gapless.figures import load
     from gapless.figures.experiment import SCALES
-    from gapless.report import write_report
-    from gapless.store import Store
-    from gapless.sweep import plan, shard
 
     if scale not in SCALES:
         raise ValueError(f"scale: {scale!r} is not one of {', '.join(SCALES)}")
@@ -87,64 +80,113 @@ def reproduce(
     folder = Path("results") / scale if out is None else out
     if print_slurm is not None:
         check_shares(print_slurm, engine, names, folder)
-    experiments = [load(name) for name in names]
-    _check_names(experiments)
-    if loss is not None and "all" in given:
-        experiments = [e for e in experiments if e.takes_loss]
-        names = tuple(experiment.name for experiment in experiments)
-    if without := [e.name for e in experiments if scale not in e.scales]:
-        if "all" not in given:
-            known = next(", ".join(e.scales) for e in experiments if e.name in without)
-            raise ValueError(
-                f"figures, scale: {', '.join(without)} has no points at this scale; choose from "
-                f"{known}"
-            )
-        experiments = [e for e in experiments if e.name not in without]
-        names = tuple(experiment.name for experiment in experiments)
+    chosen = _chosen(names, scale, loss, of_all="all" in given)
+    experiments = list(chosen.values())
     planned = {e.name: e.points_of(scale, seed, loss) for e in experiments}
     if empty := [name for name, points in planned.items() if not points]:
         raise ValueError(f"figures, scale: {', '.join(empty)} has no points at this scale")
     if dry_run and print_slurm is not None:
         raise ValueError("dry_run, print_slurm: print different things; give one of the two")
-    if dry_run or print_slurm is not None:
-        stores = {name: Store(folder / name) for name in planned}
-        points = {name: shard(planned[name], *engine.part) for name in planned}
-        retry = engine.retry_failed
-        plans = [plan(e, points[e.name], stores[e.name], retry_failed=retry) for e in experiments]
-        if print_slurm is None:
-            return _print_plans(plans, engine, as_json)
-        command = ["reproduce", *names, "--scale", scale, "--seed", str(seed)]
+    if dry_run:
+        return _print_plans(_plans(experiments, planned, folder, engine), engine, as_json)
+    if print_slurm is not None:
+        command = ["reproduce", *chosen, "--scale", scale, "--seed", str(seed)]
         command += [] if loss is None else ["--loss", loss]
-        estimates = _estimates(plans, engine, print_slurm)
-        text = job_array(command, folder, engine, print_slurm, estimates)
-        if as_json:
-            return print_json({"script": text})
+        plans = _plans(experiments, planned, folder, engine)
+        return _print_job_array(command, plans, folder, engine, print_slurm, as_json)
+    sweeps = [_sweep(e, planned[e.name], folder, engine, (scale, seed, loss)) for e in experiments]
+    return _measure_and_draw(sweeps, folder, engine, size, as_json)
+
+
+def _chosen(
+    names: Sequence[str], scale: str, loss: str | None, *, of_all: bool
+) -> "dict[str, Experiment]":
+    """Return the experiments by the names given; of all figures, those with such points.
+
+    Raises ``ValueError`` for an experiment that was named and has no points at the scale.
+    """
+    from gapless.figures import load
+
+    found = {name: load(name) for name in names}
+    _check_names(list(found.values()))
+    if of_all:
+        found = {name: e for name, e in found.items() if loss is None or e.takes_loss}
+    without = [e for e in found.values() if scale not in e.scales]
+    if without and not of_all:
+        raise ValueError(
+            f"figures, scale: {', '.join(e.name for e in without)} has no points at this scale; "
+            f"choose from {', '.join(without[0].scales)}"
+        )
+    return {name: e for name, e in found.items() if scale in e.scales}
+
+
+def _plans(
+    experiments: "Sequence[Experiment]",
+    planned: "dict[str, Sequence[Point]]",
+    folder: Path,
+    engine: Engine,
+) -> "list[Plan]":
+    """Return the plans of the missing points, of the engine's part of them."""
+    from gapless.store import Store
+    from gapless.sweep import plan, shard
+
+    retry = engine.retry_failed
+    return [
+        plan(e, shard(planned[e.name], *engine.part), Store(folder / e.name), retry_failed=retry)
+        for e in experiments
+    ]
+
+
+def _print_job_array(
+    command: Sequence[str], plans, folder: Path, engine: Engine, shares: int, as_json: bool
+) -> None:
+    text = job_array(command, folder, engine, shares, _estimates(plans, engine, shares))
+    if as_json:
+        print_json({"script": text})
+    else:
         print_text(text)
-        return None
-    sweeps = []
-    for experiment in experiments:
-        name, points = experiment.name, planned[experiment.name]
-        needed = engine.processes * max(point.cost().bytes for point in points)
-        if lacking := _lacking(name, needed, engine):
-            raise ValueError(f"scale, workers: {lacking}")
-        spec = {"experiment": name, "version": experiment.version, "scale": scale, "seed": seed}
-        other = experiment.other_loss(scale, seed, loss)
-        spec |= {} if other is None else {"loss": other}
-        sweeps.append(Sweep(experiment, points, folder / name, spec))
+
+
+def _sweep(
+    experiment: "Experiment",
+    points: "Sequence[Point]",
+    folder: Path,
+    engine: Engine,
+    asked: "tuple[Scale, int, str | None]",
+) -> Sweep:
+    """Return the sweep of an experiment at a scale, seed and loss; ``ValueError`` beyond memory."""
+    needed = engine.processes * max(point.cost().bytes for point in points)
+    if lacking := _lacking(experiment.name, needed, engine):
+        raise ValueError(f"scale, workers: {lacking}")
+    scale, seed, _ = asked
+    spec = {"experiment": experiment.name, "version": experiment.version}
+    spec |= {"scale": scale, "seed": seed}
+    other = experiment.other_loss(*asked)
+    spec |= {} if other is None else {"loss": other}
+    return Sweep(experiment, points, folder / experiment.name, spec)
+
+
+def _measure_and_draw(
+    sweeps: Sequence[Sweep], folder: Path, engine: Engine, size: Print, as_json: bool
+) -> None:
+    """Measure the missing points of sweeps, draw the figures of their folder, print the page."""
+    from gapless.report import write_report
+
     measured = run_sweeps(sweeps, engine)
     page = None
     # parts of a job array would draw over each other: `gapless report` does it when all are there
     if engine.shard is None:
         _tell_what_is_drawn(folder)
-        page = write_report(folder, _own(experiments), size=size, workers=engine.processes)
+        own = _own([sweep.experiment for sweep in sweeps])
+        page = write_report(folder, own, size=size, workers=engine.processes)
     for one in measured:
         one.check()
     failures = {one.name: failures_json(one.failures) for one in measured}
     if as_json:
-        print_json({"report": page and str(page), "figures": list(planned), "failures": failures})
+        names = [sweep.experiment.name for sweep in sweeps]
+        print_json({"report": page and str(page), "figures": names, "failures": failures})
     else:
         print_text(f"{shown(page or folder)}\n")
-    return None
 
 
 def _lacking(name: str, needed: float, engine: Engine) -> str | None:

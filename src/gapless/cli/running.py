@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 from cyclopts import Parameter
 
 from gapless.cli.failing import tell_failures
-from gapless.cli.shared import Whole, meter
+from gapless.cli.meter import meter
+from gapless.cli.options import Whole
 from gapless.files import shown
 from gapless.inputs import number, whole
 from gapless.interrupts import note_kept

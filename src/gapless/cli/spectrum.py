@@ -6,6 +6,10 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 
+from gapless.cli.answer import print_json, print_text
+from gapless.cli.memory import check_memory
+from gapless.cli.meter import meter
+from gapless.cli.options import Json, PrintSize, SensingOption, Whole
 from gapless.cli.own import (
     about,
     check_alone,
@@ -16,20 +20,8 @@ from gapless.cli.own import (
     sentence,
     states_in,
 )
-from gapless.cli.shared import (
-    STATES,
-    Json,
-    PrintSize,
-    SensingOption,
-    Whole,
-    check_memory,
-    check_writable,
-    meter,
-    print_json,
-    print_text,
-    save_picture,
-    table_text,
-)
+from gapless.cli.saved import STATES, check_writable, save_picture
+from gapless.cli.tables import table_text
 from gapless.inputs import number
 from gapless.page.panels import PLAIN
 

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gapless.amounts import duration, memory
+from gapless.cli.answer import print_json, print_text
 from gapless.cli.failing import failures_json, tell_failures
-from gapless.cli.shared import Json, print_json, print_text, table_text
+from gapless.cli.options import Json
+from gapless.cli.tables import table_text
 from gapless.files import shown, tell
 
 if TYPE_CHECKING:

@@ -7,22 +7,15 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from gapless.cli.answer import print_json, print_text
 from gapless.cli.failing import failures_json
+from gapless.cli.loading import load_meanwhile
+from gapless.cli.memory import check_memory
+from gapless.cli.numbers import numbers
+from gapless.cli.options import Json, PrintSize, SensingOption, Whole
 from gapless.cli.running import HERE, Engine, Sweep, run_sweeps
-from gapless.cli.shared import (
-    Json,
-    PrintSize,
-    SensingOption,
-    Whole,
-    check_memory,
-    check_writable,
-    load_meanwhile,
-    numbers,
-    print_json,
-    print_text,
-    save_picture,
-    table_text,
-)
+from gapless.cli.saved import check_writable, save_picture
+from gapless.cli.tables import table_text
 from gapless.files import tell
 from gapless.interrupts import scratch_folder
 from gapless.page.panels import PLAIN, source_of

@@ -5,18 +5,13 @@ from typing import Annotated, Any, cast
 
 from cyclopts import App, Parameter
 
+from gapless.cli.answer import print_json, print_text
 from gapless.cli.ground import ground
-from gapless.cli.shared import (
-    Json,
-    PrintSize,
-    check_writable,
-    meter,
-    numbers,
-    print_json,
-    print_text,
-    save_picture,
-    table_text,
-)
+from gapless.cli.meter import meter
+from gapless.cli.numbers import numbers
+from gapless.cli.options import Json, PrintSize
+from gapless.cli.saved import check_writable, save_picture
+from gapless.cli.tables import table_text
 from gapless.inputs import Field, check_field
 from gapless.page.panels import PLAIN
 

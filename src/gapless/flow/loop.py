@@ -7,10 +7,11 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from gapless.arrays import Array, compiled, library, on_cpu, repeat_while
+from gapless.flow.bracket import cubic
 from gapless.flow.linearised import finish
 from gapless.flow.solvers import Solver
 from gapless.flow.state import State
-from gapless.flow.stops import LoopState, Stopping, cubic, map_columns, recorded_levels
+from gapless.flow.stops import LoopState, Stopping, map_columns, recorded_levels
 from gapless.problem import Problem, can_be_widened, widened
 from gapless.sensing import product_operations
 from gapless.shapes import Bool, Float, Int

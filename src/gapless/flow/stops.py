@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from gapless.arrays import Array, is_traced, library, pytree
+from gapless.flow.bracket import Bracket, next_goal
 from gapless.flow.outcome import REST_SPEED2, ZERO_ENERGY
 from gapless.flow.solvers import Solver
 from gapless.flow.state import State, select
@@ -25,18 +26,6 @@ LEVELS = (1e-4, 1e-6, 1e-8, 1e-10)
 def recorded_levels(n: int) -> tuple[float, ...]:
     """Return LEVELS and, last, the level at which the extensive loss L of Eq. 1 is 1e-8 s."""
     return (*LEVELS, ZERO_ENERGY / n)
-
-
-class Bracket(NamedTuple):
-    """Brackets of the times at which K runs cross an energy."""
-
-    target: Float[Array, " K"]
-    goal: Float[Array, " K"]
-    """Largest time of the next step."""
-    below: Float[Array, " K"]
-    """Earliest computed time past the crossing; infinite before there is one."""
-    energy_below: Float[Array, " K"]
-    speed2_below: Float[Array, " K"]
 
 
 class LoopState(NamedTuple):
@@ -255,7 +244,7 @@ class AtEnergy(Stopping):
             energy_below=xp.where(past, new.energy, bracket.energy_below),
             speed2_below=xp.where(past, new.speed2, bracket.speed2_below),
         )
-        goal = _next_goal(state, bracket)
+        goal = next_goal(state, bracket)
         # no time is left between the state and the overshoot, where a goal may round up to its
         # time: after a step that was taken the crossing lies later, and after one that was taken
         # back the clock cannot resolve it
@@ -302,30 +291,3 @@ STRICTEST = Stop()
 def _bracket(carried: LoopState) -> Bracket:
     assert carried.bracket is not None
     return carried.bracket
-
-
-def _next_goal(state: State, bracket: Bracket) -> Float[Array, " K"]:
-    """Return the time at which the cubic over the bracket has the energy.
-
-    The inverse interpolation (`cubic`) is limited to the middle 98 % of the bracket, so that the
-    bracket shrinks for any cubic.
-    """
-    xp = library(state.t)
-    # no time past the crossing yet: nothing to interpolate, steps are free
-    known = xp.isfinite(bracket.below)
-    length = xp.where(known, bracket.below - state.t, 1)
-    span = xp.where(known, bracket.energy_below - state.energy, -1)
-    # the share of the fall in energy that lies before the target
-    u = xp.clip((bracket.target - state.energy) / span, 0, 1)
-    tiny = np.finfo(u.dtype).tiny
-    # dt/du = −span/(|∇L − μW|²/N), exact at both ends
-    slopes = (-span / xp.maximum(v2, tiny) for v2 in (state.speed2, bracket.speed2_below))
-    when = xp.clip(cubic(u, length, *slopes), 0.01 * length, 0.99 * length)
-    return xp.where(known, state.t + when, xp.inf)
-
-
-def cubic(u: Array, length: Array, slope0: Array, slope1: Array) -> Array:
-    """Return the cubic p(u), 0 ≤ u ≤ 1, with p(0) = 0, p(1) = length and given end slopes."""
-    # Hermite's cubic for t as a function of e (or log e): its slopes dt/de are known exactly at
-    # both ends, and no equation has to be solved for the time of a level
-    return u**2 * (3 - 2 * u) * length + u * (1 - u) ** 2 * slope0 - u**2 * (1 - u) * slope1

@@ -49,7 +49,7 @@ def draw_problem(
     ------
     ValueError
         For an unknown kind of labels or dtype, a negative noise, or a loss that the precision
-        cannot compute (`gapless.losses.check_for_runs`).
+        cannot compute (`gapless.losses.runs.check_for_runs`).
     """
     noise, sphere = check_noise(noise), flag("sphere", sphere)
     if not isinstance(design, Design):

@@ -75,7 +75,7 @@ class Problem:
     ValueError
         For arrays of other shapes, complex numbers, entries that are not finite, a teacher that
         vanishes; for rows of X whose mean squared norm is not 1 within its statistical error; for
-        a loss that the precision cannot compute (`gapless.losses.check_for_runs`).
+        a loss that the precision cannot compute (`gapless.losses.runs.check_for_runs`).
     """
 
     sensing: SensingMatrix

@@ -120,7 +120,7 @@ def threshold_state(loss: Loss, alpha: float) -> ThresholdState:
     ------
     ValueError
         If alpha is not a positive number up to 1e8, or has no marginal state; if the loss's
-        functions are inconsistent (`gapless.losses.check_consistent`).
+        functions are inconsistent (`gapless.losses.loss.check_consistent`).
     NotConverged
         With the last iterate.
     """

@@ -212,6 +212,96 @@ def _within(low: np.ndarray, high: np.ndarray, level: Level) -> tuple[np.ndarray
     return low[:, None] + width * share, width * (level.step * share * (1 - share))
 
 
+class _Weight(NamedTuple):
+    """The weight of Eq. (L5) on labels (ŷ, y), given y as a column, before its norm."""
+
+    loss: Loss
+    at: Multipliers
+    overlap: float
+    field: Field
+    y: np.ndarray
+
+    def at_labels(self, h: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return ℓ, ℓ′ and the curvatures 2d of a sample at labels ŷ."""
+        curvatures = samples.curvature_functions(self.loss, self.field)
+        return tuple(evaluate(f, h, self.y) for f in (self.loss.value, self.loss.d1, *curvatures))
+
+    def exponent(
+        self, h: np.ndarray, value: np.ndarray, d1: np.ndarray, *curvatures: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return −log of the weight, ∞ outside the support, and d/(1+γd) of each curvature."""
+        at, copies = self.at, samples.COPIES[self.field]
+        # in place: a step of Newton is one evaluation of this
+        cost = d1 * d1
+        cost *= at.force
+        cost += (copies * at.gamma + at.omega) / 2 * (h * d1)
+        cost += at.kappa / 2 * value
+        responses = []
+        for d2 in curvatures:
+            d = d2 / 2
+            jacobian = 1 + at.gamma * d
+            cost[jacobian <= 0] = np.inf
+            # Beyond the support any finite value will do: the weight vanishes there.
+            jacobian[jacobian <= 0] = 1.0
+            responses.append(d / jacobian)
+            cost -= at.omega / copies * responses[-1]
+            # the factor 1 + γd of Eq. (L5): what a sample gives to |det H|
+            cost -= np.log(jacobian)
+        if self.overlap:
+            # variance of ŷ given y, of N_q in Eq. (L3)
+            spread = 1 - self.overlap**2
+            cost += (h - self.overlap * self.y) ** 2 / (2 * spread) + np.log(2 * np.pi * spread) / 2
+            cost -= at.signal * (d1 * (self.y - self.overlap * h))
+        else:
+            cost -= samples.log_base(self.field, h)
+        return cost, np.stack(responses)
+
+
+def _nodes(weight: _Weight, inside: Support, level: Level) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes ŷ on all intervals of the support, and their weights, shape (A, B)."""
+    parts = []
+    # at overlap 0 the law is even in ŷ: one half line stands for both
+    for sign in (-1, 1) if weight.overlap else (1,):
+        # where the weight has fallen below rounding
+        stop = support_end(
+            inside.outer, lambda h, s=sign: weight.exponent(s * h, *weight.at_labels(s * h))[0]
+        )
+        pieces = [half_line(inside.outer, stop, level)]
+        pieces += [
+            _within(low, high, level) for low, high in zip(inside.low.T, inside.high.T, strict=True)
+        ]
+        parts += [(sign * h, h_weight) for h, h_weight in pieces]
+    h, h_weight = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+    return h, h_weight
+
+
+def _with_norm(cost: np.ndarray, h_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return e^(−cost) times the weights of the nodes, rows of sum 1, in `cost`; and log Z_y."""
+    # nodes of stretches without length must not set the lowest cost
+    cost[h_weight == 0] = np.inf
+    # taken out before the exponential: the largest weight is 1, whatever A, κ and y
+    lowest = cost.min(axis=1, keepdims=True)
+    weight = np.exp(np.subtract(lowest, cost, out=cost), out=cost)
+    weight *= h_weight
+    norm = weight.sum(axis=1, keepdims=True)
+    weight /= norm
+    return weight, (np.log(norm) - lowest)[:, 0]
+
+
+def _over_labels(
+    y_weight: np.ndarray, log_norm: np.ndarray, annealed: bool
+) -> tuple[np.ndarray, float]:
+    """Return the weights of y, and E_y log Z_y, or log E_y Z_y with annealed labels."""
+    if not annealed:
+        # quenched: each y has a norm of its own, and Σ has the mean of their logarithms
+        return y_weight, float(y_weight @ log_norm)
+    tilted = np.log(y_weight) + log_norm
+    # log E_y Z_y by its largest term first: Z_y spans many orders in y
+    top = tilted.max()
+    total = float(np.log(np.exp(tilted - top).sum()) + top)
+    return np.exp(tilted - total), total
+
+
 def minima_measure(
     loss: Loss,
     at: Multipliers,
@@ -229,73 +319,12 @@ def minima_measure(
     y, y_weight = y[keep], y_weight[keep]
     # an end to within the share of a scale that the rule leaves out next to it, e^lowest
     inside = support(loss, at.gamma, y, field, min(_HALVINGS, ceil(-level.lowest / log(2))))
-    copies = samples.COPIES[field]
-    functions = (loss.value, loss.d1, *samples.curvature_functions(loss, field))
-    # variance of ŷ given y, of N_q in Eq. (L3)
-    spread = 1 - overlap**2
-    column = y[:, None]
-
-    def exponent(
-        h: np.ndarray, value: np.ndarray, d1: np.ndarray, *curvatures: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return −log of the weight, ∞ outside the support, and d/(1+γd) of each curvature."""
-        # in place: a step of Newton is one evaluation of this
-        cost = d1 * d1
-        cost *= at.force
-        cost += (copies * at.gamma + at.omega) / 2 * (h * d1)
-        cost += at.kappa / 2 * value
-        responses = []
-        for d2 in curvatures:
-            d = d2 / 2
-            jacobian = 1 + at.gamma * d
-            cost[jacobian <= 0] = np.inf
-            # Beyond the support any finite value will do: the weight vanishes there.
-            jacobian[jacobian <= 0] = 1.0
-            responses.append(d / jacobian)
-            cost -= at.omega / copies * responses[-1]
-            # the factor 1 + γd of Eq. (L5): what a sample gives to |det H|
-            cost -= np.log(jacobian)
-        if overlap:
-            cost += (h - overlap * column) ** 2 / (2 * spread) + np.log(2 * np.pi * spread) / 2
-            cost -= at.signal * (d1 * (column - overlap * h))
-        else:
-            cost -= samples.log_base(field, h)
-        return cost, np.stack(responses)
-
-    def look(h: np.ndarray) -> tuple[np.ndarray, ...]:
-        return tuple(evaluate(f, h, column) for f in functions)
-
-    parts = []
-    # at overlap 0 the law is even in ŷ: one half line stands for both
-    for sign in (-1, 1) if overlap else (1,):
-        # where the weight has fallen below rounding
-        stop = support_end(inside.outer, lambda h, s=sign: exponent(s * h, *look(s * h))[0])
-        pieces = [half_line(inside.outer, stop, level)]
-        pieces += [
-            _within(low, high, level) for low, high in zip(inside.low.T, inside.high.T, strict=True)
-        ]
-        parts += [(sign * h, h_weight) for h, h_weight in pieces]
-    h, h_weight = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
-    value, d1, *curvatures = look(h)
-    cost, responses = exponent(h, value, d1, *curvatures)
-    # nodes of stretches without length must not set the lowest cost
-    cost[h_weight == 0] = np.inf
-    # taken out before the exponential: the largest weight is 1, whatever A, κ and y
-    lowest = cost.min(axis=1, keepdims=True)
-    weight = np.exp(np.subtract(lowest, cost, out=cost), out=cost)
-    weight *= h_weight
-    norm = weight.sum(axis=1, keepdims=True)
-    weight /= norm
-    log_norm = (np.log(norm) - lowest)[:, 0]
-    if annealed:
-        tilted = np.log(y_weight) + log_norm
-        # log E_y Z_y by its largest term first: Z_y spans many orders in y
-        top = tilted.max()
-        total = float(np.log(np.exp(tilted - top).sum()) + top)
-        y_weight, log_mean = np.exp(tilted - total), total
-    else:
-        # quenched: each y has a norm of its own, and Σ has the mean of their logarithms
-        log_mean = float(y_weight @ log_norm)
+    given_y = _Weight(loss, at, overlap, field, y[:, None])
+    h, h_weight = _nodes(given_y, inside, level)
+    value, d1, *curvatures = given_y.at_labels(h)
+    cost, responses = given_y.exponent(h, value, d1, *curvatures)
+    weight, log_norm = _with_norm(cost, h_weight)
+    y_weight, log_mean = _over_labels(y_weight, log_norm, annealed)
     return MinimaMeasure(
         loss=loss,
         at=at,

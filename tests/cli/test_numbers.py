@@ -1,10 +1,10 @@
-"""Options that several verbs take."""
+"""Lists and ranges of numbers in the text of an option."""
 
 from decimal import Decimal
 
 import pytest
 
-from gapless.cli.shared import numbers
+from gapless.cli.numbers import numbers
 
 
 @pytest.mark.parametrize("step", ["0.1", "0.01", "0.3", "1e-2", "0.7"])
