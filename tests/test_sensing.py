@@ -165,6 +165,14 @@ def test_what_has_no_rows_is_refused_where_rows_are_asked_for():
         check_ensemble("sparse")
 
 
+def test_signs_are_stored_in_float16_where_their_rows_have_norm_one():
+    """At powers of 4; elsewhere all entries would round alike, and rows be too short."""
+    stored = np.asarray(Design(64, 4.0, 0, sensing="signs").sensing_matrix("float16"), float)
+    np.testing.assert_array_equal((stored**2).sum(axis=1), 1)
+    with pytest.raises(ValueError, match=r"^sensing, dtype: ±1/√N .* N = 247"):
+        Design(247, 4.0, 0, sensing="signs").sensing_matrix("float16")
+
+
 def test_a_problem_takes_an_operator_from_outside():
     x, w = draw_transforms(KEY, "fast", 60, 20, "float64"), vectors(2, 20)
     labels = w @ np.asarray(x).T

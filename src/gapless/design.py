@@ -159,13 +159,13 @@ class Design:
 
         X is drawn in float32 and rounded to `dtype` block by block, so that it is in memory once.
 
-        Raises ``ValueError`` for another precision than float16, float32 or float64, and for
-        transforms in less than float32.
+        Raises ``ValueError`` for another precision than float16, float32 or float64, for transforms
+        in less than float32, and for signs in float16 where ±1/√N is no number of it.
         """
         if dtype not in ("float16", "float32", "float64"):
             raise ValueError(f"dtype: {dtype!r} is not one of float16, float32, float64")
+        check_storage(self.sensing, dtype, self.n)
         if self.of_transforms:
-            check_storage(self.sensing, dtype)
             x = draw_transforms(self._key("sensing"), self.sensing, self.m, self.n, dtype)
             return x if self.in_numpy else x.map(jnp.asarray)
         dense: Any = np.zeros((self.m, self.dimension), dtype)

@@ -230,12 +230,18 @@ def check_ensemble(name: Any) -> None:
         raise ValueError(f"sensing: {name!r} is not one of {', '.join(get_args(Ensemble))}")
 
 
-def check_storage(ensemble: Ensemble, dtype: str) -> None:
-    """Raise ``ValueError`` where X has no entries that a narrow precision could store."""
+def check_storage(ensemble: Ensemble, dtype: str, n: int) -> None:
+    """Raise ``ValueError`` where a narrow precision stores no X, or one of another norm."""
     if ensemble in OF_TRANSFORMS and dtype not in ("float32", "float64"):
         raise ValueError(
             f"sensing, dtype: a {ensemble} X has no entries to store in {dtype}; use float32, or "
             "--sensing gaussian"
+        )
+    if ensemble == "signs" and dtype == "float16" and float(np.float16(n**-0.5)) != n**-0.5:
+        # all entries round alike, where rounded Gaussian ones keep their norm to 4e-8
+        raise ValueError(
+            f"sensing, dtype: ±1/√N is no number of float16 at N = {n}, and every entry of X would "
+            "be wrong by one factor; use float32, or a power of 4 for N"
         )
 
 

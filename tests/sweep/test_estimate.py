@@ -28,7 +28,7 @@ def test_a_plan_counts_the_programs_that_each_worker_compiles():
 def test_a_calibration_tells_compilation_from_work(monkeypatch):
     compiled: set[int] = set()
     clock = [0.0]
-    monkeypatch.setattr("gapless.sweep.estimate.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("gapless.sweep.estimate.time.process_time", lambda: clock[0])
 
     def measure(point):
         clock[0] += 0.02 if point.group in compiled else 0.12

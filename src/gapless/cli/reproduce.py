@@ -64,8 +64,8 @@ def reproduce(
         Folder of records, pictures and report, results/SCALE by default. All figures in it are
         drawn; a folder of its own is drawn sooner, and another loss needs one.
     dry_run
-        Print only points, expected time and memory, from a calibration of some ten seconds for
-        each figure.
+        Print only points, expected time on idle cores, and memory, from a calibration of some ten
+        seconds for each figure.
     print_slurm
         Print only a SLURM script that distributes the points over a job array of this size.
     as_json

@@ -52,7 +52,7 @@ class AMPPoint(DesignPoint):
     def _check_run(self) -> "AMPPoint":
         object.__setattr__(self, "start", str(self.begin))
         check_noise(self.noise)
-        check_storage(self.sensing, self.dtype)
+        check_storage(self.sensing, self.dtype, self.n)
         whole("iterations", self.iterations, 1, MOST_ITERATIONS)
         if self.dtype == "float16":
             raise ValueError("dtype: message passing is in float32 or float64; give one of them")

@@ -69,7 +69,7 @@ class NoisyDescent(DesignPoint):
         object.__setattr__(self, "loss", name_for_runs(self.loss, self.dtype))
         object.__setattr__(self, "start", str(parse_start(self.start)))
         check_noise(self.noise)
-        check_storage(self.sensing, self.dtype)
+        check_storage(self.sensing, self.dtype, self.n)
         if self.dtype == "float16":
             raise ValueError("dtype: batches and noise are in float32 or float64; give one of them")
         if self.labels == "gaussian" and self.start.startswith("overlap"):

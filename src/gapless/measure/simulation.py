@@ -106,7 +106,7 @@ class Simulation(DesignPoint):
         object.__setattr__(self, "protocol", self.steps.name)
         object.__setattr__(self, "start", str(parse_start(self.start)))
         check_noise(self.noise)
-        check_storage(self.sensing, self.precision)
+        check_storage(self.sensing, self.precision, self.n)
         if self.labels == "gaussian" and self.start.startswith("overlap"):
             raise ValueError("start: gaussian labels have no teacher to overlap with; use random")
         if self.protocol == "paper" and self.t_max is not None:

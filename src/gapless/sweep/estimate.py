@@ -1,4 +1,8 @@
-"""Estimates of the time and memory of a plan on this machine, from points measured here."""
+"""Estimates of the time and memory of a plan on this machine, from points measured here.
+
+Points are timed in CPU seconds, so that an estimate is for idle cores and does not depend on what
+else the machine does meanwhile.
+"""
 
 import resource
 import time
@@ -92,6 +96,6 @@ def _affordable(points: Sequence[Point], costs: Sequence[Cost]) -> dict[Hashable
 
 
 def _seconds(point: Point) -> float:
-    begun = time.perf_counter()
+    begun = time.process_time()
     point.measure()
-    return time.perf_counter() - begun
+    return max(time.process_time() - begun, 1e-6)
