@@ -47,9 +47,11 @@ def user_cache() -> Path:
     Raises
     ------
     CacheUnusableError
-        If the user has no home.
+        If the user has no home, or the folder's name is not UTF-8.
     """
     named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if os.environ.get("HOME") == "" and not named.is_absolute():
+        raise CacheUnusableError("HOME is empty")  # which Python takes for the disk's root
     try:
         # a relative one is to be ignored, says the custom
         folder = named if named.is_absolute() else Path.home() / ".cache"
@@ -57,6 +59,10 @@ def user_cache() -> Path:
         raise CacheUnusableError("there is no home folder") from None
     if not folder.is_absolute():
         raise CacheUnusableError(f"HOME is {os.environ['HOME']!r}, no absolute path")
+    try:
+        str(folder).encode()  # as XLA takes it
+    except UnicodeEncodeError:
+        raise CacheUnusableError(f"{str(folder)!a} is no name in UTF-8") from None
     return folder / "gapless"
 
 
@@ -98,7 +104,9 @@ def use() -> Path | None:
         try:
             folder = _prepared(machine_programs())
         except CacheUnusableError as error:
-            sys.stderr.write(f"programs are compiled anew: {error}; {SWITCH}=off stops this line\n")
+            sys.stderr.write(
+                f"no compiled programs are kept on disk: {error}; {SWITCH}=off stops this line\n"
+            )
     _tell_jax(folder)
     if folder is not None:
         _say_damage_once(folder)
@@ -125,7 +133,9 @@ def clear() -> tuple[int, int]:
     except OSError as error:
         # the rest of them; and another process may have deleted the one at fault
         shutil.rmtree(all_programs(), ignore_errors=True)
-        if left := programs()[0]:
+        # of a folder that cannot be read nothing can be counted
+        if os.path.lexists(all_programs()):
+            left = programs()[0] or "some"
             why = f"{error.filename}: {error.strerror or error}"
             raise CacheUnusableError(f"{left} programs cannot be deleted ({why})") from None
     return found

@@ -42,3 +42,14 @@ def test_programs_that_stay_are_not_said_to_be_deleted(folder, capsys, monkeypat
     assert out == ""
     assert "--clear: 2 programs cannot be deleted" in told
     assert "Permission denied" in told
+
+
+@pytest.mark.parametrize("option", ["--where", "--clear", "--json"])
+def test_a_folder_that_cannot_be_named_costs_one_line(option, capsys, monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    for home, why in (("", "HOME is empty"), ("rel", "no absolute path"), ("/\udcff", "UTF-8")):
+        monkeypatch.setenv("HOME", home)
+        assert main(["cache", option]) == 2
+        told = capsys.readouterr().err
+        assert why in told
+        assert told.count("\n") == 1

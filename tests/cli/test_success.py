@@ -20,6 +20,7 @@ def test_success_answers_rows_and_keeps_its_records(capsys, tmp_path):
     arguments += ("--runs-per-design", "10", "--out", str(tmp_path / "s"))
     first = answer(capsys, *arguments)
     assert [row["alpha"] for row in first["rows"]] == [6, 12]
+    assert (first["runs"], first["runs_per_design"]) == (20, 10)
     for row in first["rows"]:
         assert (row["n"], row["runs"], row["designs"]) == (32, 20, 2)
         assert row["low"] <= row["fraction"] == row["successes"] / 20 <= row["high"]

@@ -1,4 +1,4 @@
-"""`gapless cache`: compiled programs and grids cached on disk."""
+"""`gapless cache`: compiled programs kept on disk."""
 
 from gapless.amounts import memory
 from gapless.cli.answer import print_json, print_text
@@ -26,14 +26,14 @@ def cache(*, where: bool = False, clear: bool = False, as_json: Json = False) ->
 
     if where and clear:
         raise ValueError("where, clear: give one of them")
-    folder = program_cache.machine_programs()
-    if where and not as_json:
-        print_text(f"{folder}\n")
-        return
     try:
+        folder = program_cache.machine_programs()
+        if where and not as_json:
+            print_text(f"{folder}\n")
+            return
         count, size = program_cache.clear() if clear else program_cache.programs()
     except program_cache.CacheUnusableError as error:
-        raise ValueError(f"clear: {error}") from None
+        raise ValueError(f"{'clear' if clear else 'where'}: {error}") from None
     if as_json:
         print_json({"folder": str(folder), "programs": count, "bytes": size, "cleared": clear})
         return

@@ -47,10 +47,10 @@ def status(dir: Path, /, *, as_json: Json = False) -> None:
     read = [
         row
         | {"damaged": len(row["damaged"])}
-        | {"size": memory(state.size), "seconds": duration(state.seconds)}
+        | {"size": memory(state.size), "time": duration(state.seconds)}
         for row, (_, state) in zip(rows, states, strict=True)
     ]
-    _print_rows(read, hide=("faults", "failures"))
+    _print_rows(read, hide=("faults", "failures", "seconds"))
     for row in rows:
         tell(f"{fault}; left out" for fault in row["faults"])
     for name, state in states:

@@ -61,7 +61,8 @@ def success(
     alpha
         Samples per dimension: a list 6,7,8 or a range 4:14:0.5.
     runs
-        Runs at each α.
+        Runs at each α. Whole designs of K runs are computed, of which these are the first: few
+        runs are sooner there with --runs-per-design of as many.
     seed
         The same seed gives the same numbers, whatever the workers.
     field
@@ -130,6 +131,7 @@ def success(
         measured.check()
         records = measured.store.read().to_pandas()
     answer = template.model_dump(exclude={"alpha", "index", "save_at"}, mode="json")
+    answer |= {"runs": runs, "runs_per_design": largest.design.k}
     answer |= {"tolerance": tolerance, "rows": [], "failures": failures_json(measured.failures)}
     if records.empty:
         # a part of a job array that has more parts than there are points

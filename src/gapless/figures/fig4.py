@@ -108,9 +108,8 @@ def _rest(found: list[Plateau]) -> str:
     """Return a sentence with the share of runs at rest and the last time of the others."""
     percent = [round(100 * p.at_rest) for p in found]
     share = " to ".join(str(end) for end in sorted({min(percent), max(percent)}))
-    text = (
-        f"at rest ({rest_criterion(found[0].loss)}) {share} % of the runs of each α, the others "
-        f"read off at t = {found[0].t_max:g}"
+    text = f"at rest ({rest_criterion(found[0].loss)}) {share} % of the runs of each α" + (
+        f", the others read off at t = {found[0].t_max:g}" if min(percent) < 100 else ""
     )
     zero = max(p.interpolated for p in found)
     return text + (f"; up to {100 * zero:.0f} % interpolated, at zero energy" if zero else "")
