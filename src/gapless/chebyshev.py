@@ -17,8 +17,8 @@ import numpy as np
 MAX_STAGES = 24
 """Largest number of stages in the table; the stable h λ per gradient is 6 times that of descent."""
 USUAL_STAGES = 12
-"""Largest number of stages of a step whose error is not compared with the way that it makes. A step
-of any length leaves up to 72 % of a stiff component, so that a run of few long steps comes to rest
+"""Largest number of stages of a step whose error is not compared with the step's length. A step
+of any size leaves up to 72 % of a stiff component, so that a run of few long steps comes to rest
 too late."""
 DAMPING = 2.0
 """ε of w₀ = 1 + ε/s². With the customary 2/13 a stiff component keeps up to 96 % of its amplitude

@@ -1,4 +1,6 @@
-"""Readings of α_BBP tried where the answer is known, and phase retrieval's corrected by them.
+"""Readings of α_BBP, tried on a model whose transition is known.
+
+Their bias there corrects those of phase retrieval.
 
 Near a transition the rate at which an overlap grows is Λ = ρ² with ρ proportional to the distance
 from it, and in a time T it can be told from no growth only where ΛT is of order one. So a reading
@@ -76,7 +78,7 @@ class Calibration:
         alpha_c: float,
         scale: float,
     ) -> float:
-        """Return α by a reading over several α, were the transition at α_c.
+        """Return the α_BBP that a reading would report if the model's transition were at α_c.
 
         Parameters
         ----------

@@ -140,12 +140,13 @@ def _corner_fit(alphas: np.ndarray) -> Callable[[np.ndarray], float]:
 
 
 def vanishing_excess(excess: Mapping[float, np.ndarray]) -> tuple[float, float]:
-    """Return α where a straight line through an excess over a random push is zero, and its error.
+    """Return α where a line through an excess over a random perturbation is zero, and its error.
 
     Parameters
     ----------
     excess
-        α → one value a set: what ln m gains over ln |δw| of a random push in a stretch of time.
+        α → one value a set: the growth of ln m minus that of ln |δw| of a random perturbation,
+        over one stretch of time.
 
     Returns
     -------

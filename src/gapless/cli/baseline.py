@@ -64,10 +64,10 @@ def amp(
     seed
         The same seed gives the same numbers.
     start
-        overlap:0.1 with the teacher, which the algorithm is told, or random, of which it assumes
-        1/√N.
+        overlap:0.1 with the teacher, and the algorithm is given this value; or random, for which
+        it assumes 1/√N.
     noise
-        Variance Δ of noise added to each label, which the algorithm is told.
+        Variance Δ of noise added to each label; the algorithm is given it.
     dtype
         float32 or float64.
     runs_per_design

@@ -37,10 +37,10 @@ def border(
     """Print the fraction of minima that a signal with their labels destabilises.
 
     Runs on shuffled labels are followed to rest. A signal is then planted beside each, as dimension
-    N + 1, with sixteen draws of the labels' signs; s < 0, s the Schur complement of the Hessian's
-    border, if and only if it opens a descent direction. `unstable` is the share of minima and draws
-    with s < 0, `low` and `high` its 95 % interval, clustered by design. As N → ∞ the share jumps
-    from 0 to 1 at α_BBP: curves of several N cross there.
+    N + 1, with sixteen draws of the labels' signs. It opens a descent direction if and only if
+    s < 0, where s is the Schur complement of the bordered Hessian. `unstable` is the share of
+    minima and draws with s < 0, `low` and `high` its 95 % interval, clustered by design. As N → ∞
+    the share jumps from 0 to 1 at α_BBP: curves of several N cross there.
 
     With --data the runs are on your own labels, and each minimum has a row: whether a signal with
     these labels would destabilise it. This needs no teacher.

@@ -1,4 +1,4 @@
-"""Running of sweeps with progress on stderr, for `success` and `reproduce`."""
+"""Running of sweeps with progress on stderr, for `success`, `border` and `reproduce`."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""`gapless theory`: threshold states and α_BBP of the replica theory."""
+"""`gapless theory`: threshold states, counted minima, α_BBP, inference and full RSB."""
 
 from pathlib import Path
 from typing import Annotated, Any, cast

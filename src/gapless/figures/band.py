@@ -1,9 +1,9 @@
 """The band of marginal minima against α, and where descent ends in it.
 
-Minima that know nothing of a signal reach from the most numerous ones down to the deepest
-(docs/derivations/landscape.md). Inside the band runs the line φ(γ̄) = μ, above which a signal
-destabilises them. On it stand runs at finite N, the dynamics at N = ∞, the two 1RSB states, and the
-floor of full replica symmetry breaking (docs/derivations/full-rsb.md).
+The energies of minima on labels without a signal form a band, from the most numerous minima down to
+the deepest (docs/derivations/landscape.md). Inside the band runs the line φ(γ̄) = μ, above which a
+signal destabilises them. On it stand runs at finite N, the dynamics at N = ∞, the two 1RSB states,
+and the floor of full replica symmetry breaking (docs/derivations/full-rsb.md).
 """
 
 from dataclasses import dataclass, field

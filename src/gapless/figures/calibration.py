@@ -1,8 +1,8 @@
 """Readings of α_BBP tried on the spiked matrix–tensor model, whose transition is known.
 
 The estimators of the figure `late` are applied to a model with an exact transition and an exact
-growth rate, at the same times. What they miss there, at equal x = ±√(ΛT), is the systematic error
-of what they say of phase retrieval (docs/derivations/spiked.md).
+growth rate, at the same times. Their error there, at equal x = ±√(ΛT), is taken as their systematic
+error for phase retrieval (docs/derivations/spiked.md).
 """
 
 from dataclasses import dataclass
@@ -94,7 +94,7 @@ GAINS = {
     **{10.0: (0.8, 0.85), 11.0: (0.4, 1.2), 12.0: (0.9, 1.0)},
     **{13.0: (2.1, 0.9), 14.0: (4.2, 1.1), 15.0: (6.7, 1.1), 16.0: (9.3, 1.1)},
 }
-"""Gain of ln m over ln |δw| of a random push from t = 8 to 16, of the same sets."""
+"""Gain of ln m over ln |δw| of a random perturbation from t = 8 to 16, of the same sets."""
 READ = {"exponent_1": (14.28, 0.72), "gain": (12.14, 0.38)}
 """α and error that were read off them by a corner, and by a straight line from α = 13 on."""
 TRIED = tuple(float(alpha) for alpha in np.arange(10.5, 13.6, 0.5))
@@ -196,8 +196,8 @@ def model_table(records: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each model, by models and x.
 
     Columns: Δ₂, x, exact Λ and share; μ − 2√Q″(1) at the end; exponents of the share over the
-    windows of `late`; what ln m and ln |δw| of a random push gain in the second half, and their
-    difference `gain`; rate: d ln m/dt at the end; the share at the end.
+    windows of `late`; what ln m and ln |δw| of a random perturbation gain in the second half, and
+    their difference `gain`; rate: d ln m/dt at the end; the share at the end.
     """
     rows = []
     for one in records.to_dict("records"):
@@ -363,7 +363,7 @@ def picture(found: Calibrated) -> Picture:
                     *("Its exponent, t = T/4 … T", axis, Axis("exponent"), exponents, zero),
                     legend="above",
                 ),
-                Panel("Gain over a random push, T/2 … T", axis, Axis("gain"), gains, zero),
+                Panel("Gain over a random perturbation, T/2 … T", axis, Axis("gain"), gains, zero),
             ),
         ),
         "exact equations: no loss, N = ∞, no seed",
@@ -391,9 +391,9 @@ EXPERIMENT = Experiment(
     caption=(
         "Three readings of α_BBP, tried on the spiked matrix–tensor model ({sizes}), whose "
         "transition is known to lie at x = 0 (x = ±√(ΛT), Λ the growth rate of the outlier, T "
-        "the last time): the share of a small push that still points to the signal, the exponent "
-        "of the decay of this share, and the gain over a random push. The distance of the full "
-        "line from the dotted exact one is the error of such a reading; grey points are phase "
-        "retrieval."
+        "the last time): the share of a small perturbation that still points to the signal, the "
+        "exponent of the decay of this share, and the gain over a random perturbation. The "
+        "distance of the full line from the dotted exact one is the error of such a reading; grey "
+        "points are phase retrieval."
     ),
 )

@@ -58,7 +58,7 @@ SIZES: dict[Scale, tuple[Sets, Sets]] = {
 WINDOWS = ((3 / 16, 7 / 16), (1 / 4, 1.0))
 """Windows of the exponent, in units of the last time."""
 STRAIGHT_FROM = 13.0
-"""α from which the gain over a random push is read as a straight line."""
+"""α from which the gain over a random perturbation is read as a straight line."""
 NEAR = Statement(low=-CLOSE, high=CLOSE)
 """Bounds on the ratio of a measured value to the claimed one, minus one."""
 
@@ -146,7 +146,7 @@ def energy_table(followed: dict[float, pd.DataFrame]) -> pd.DataFrame:
 
 
 def growth_table(probed: dict[float, pd.DataFrame]) -> pd.DataFrame:
-    """Return, for each α, m/|δw| at three times, its exponents, and the gain over a random push."""
+    """Return, for each α, m/|δw| at three times, its exponents, and the gain over random ones."""
     rows = []
     for alpha, sets in probed.items():
         last, (t, shares) = float(sets.t_max.iloc[0]), _curves(sets, "alignment")
@@ -178,7 +178,7 @@ def transition_table(probed: dict[float, pd.DataFrame]) -> pd.DataFrame:
         rows.append({"reading": text, "alpha": value, "error": error, "sets": sets})
     excess = {alpha: _excess(here) for alpha, here in probed.items() if alpha >= STRAIGHT_FROM}
     value, error = vanishing_excess(excess)
-    text = f"an overlap outgrows a random push, t = {last / 2:g} to {last:g}"
+    text = f"an overlap outgrows a random perturbation, t = {last / 2:g} to {last:g}"
     rows.append({"reading": text, "alpha": value, "error": error, "sets": sets})
     return pd.DataFrame(rows)
 
@@ -196,7 +196,7 @@ def _exponents(sets: pd.DataFrame, window: tuple[float, float]) -> list[float]:
 
 
 def _excess(sets: pd.DataFrame) -> np.ndarray:
-    """Return the gain of ln m over ln |δw| of a random push in the second half, one per set."""
+    """Return the gain of ln m over a random perturbation in the second half, one per set."""
     last = float(sets.t_max.iloc[0])
 
     def gain(name: str) -> np.ndarray:
@@ -285,7 +285,7 @@ def picture(reduced: LateTimes) -> Picture:
                 Panel(
                     "Share of the signal",
                     time,
-                    Axis("share of the push, m/|δw|", "log"),
+                    Axis("share of the perturbation, m/|δw|", "log"),
                     alignments,
                 ),
             ),
@@ -313,8 +313,8 @@ EXPERIMENT = Experiment(
     tables=tables,
     caption=(
         "Left: energy e of runs with shuffled labels over the threshold energy of 1RSB theory, "
-        "against time, by the dynamics at N = ∞; right: what share of a small push toward the "
-        "signal, made at time t_w, still points to the signal (m/|δw| = 1: all of it) ({sizes}). "
+        "against time, by the dynamics at N = ∞; right: what share of a small perturbation toward "
+        "the signal, made at time t_w, still points to it (m/|δw| = 1: all of it) ({sizes}). "
         "A curve on the left that stops above zero means a higher threshold energy than 1RSB's; "
         "one on the right that levels off means that the Hessian has an outlier toward the "
         "signal."

@@ -25,9 +25,9 @@ SAFETY = 1.2
 """Factor on the stiffness in the stability limit, because the power method converges from below."""
 NEAR = 1e-4
 """Value of 1 − |q| below which a run is close to the signal, at 1 % of the radius from it."""
-OF_WAY = 0.02
-"""Largest error of a step relative to the way h |V| that it makes, for runs close to rest. Their
-remaining distance is less than the tolerance, which would leave the time of rest undetermined."""
+OF_LENGTH = 0.02
+"""Largest error of a step relative to its length h |V|, for runs close to rest: their remaining
+distance is below the tolerance, which alone would leave the time of rest undetermined."""
 MOST_COUNTED = 10**9
 """Largest number of steps, which are counted in 32 bits."""
 
@@ -121,9 +121,10 @@ class GradientFlow(Solver):
         Number of steps after which a run times out. A run to rest takes a few thousand steps; a
         flow that takes more than the default is too stiff to end within hours.
     to_rest
-        Whether the error of a step is in addition at most `OF_WAY` of its way h |V|, with which
-        steps of up to `MAX_STAGES` stages are accurate. Trapped runs are followed so in float64
-        from where rounding limits the steps of float32 (`gapless.flow.control.is_near_rest`).
+        Whether the error of a step is in addition at most `OF_LENGTH` of its length h |V|, with
+        which steps of up to `MAX_STAGES` stages are accurate. Trapped runs are followed so in
+        float64 from where rounding limits the steps of float32
+        (`gapless.flow.control.is_near_rest`).
 
     Raises
     ------
@@ -239,7 +240,7 @@ class GradientFlow(Solver):
         It is `tolerance` √N √(e/e(0)) plus the rounding error of W. The last factor is the distance
         to a solution relative to that of the start, so the error is relative to the remaining
         distance. With `to_rest` the first term is at most
-        `OF_WAY` h |V|, the way of the step.
+        `OF_LENGTH` h |V|, h |V| the length of the step.
         """
         xp = library(state.energy)
         # near a solution e is quadratic in the distance, hence the root
@@ -247,5 +248,5 @@ class GradientFlow(Solver):
         epsilon = float(np.finfo(state.w.dtype).eps)
         bound = self.tolerance * scale
         if self.to_rest:
-            bound = xp.minimum(bound, OF_WAY * h * xp.sqrt(state.speed2))
+            bound = xp.minimum(bound, OF_LENGTH * h * xp.sqrt(state.speed2))
         return (bound + 8 * epsilon) * state.w.shape[1] ** 0.5

@@ -95,7 +95,7 @@ NAMES = {
     "alpha_bbp": "α_BBP",
     "exponent_1": "exponent, first window",
     "exponent_2": "exponent, second window",
-    "gain": "gain over a random push",
+    "gain": "gain over a random perturbation",
     "ln_m": "gain of ln m",
     "ln_random": "gain of ln |δw|",
     "growth_rate": "rate of growth Λ",

@@ -30,12 +30,11 @@ class Estimate:
     paths
         Standard errors of the means, from the spread over sets; NaN with a single set.
     steps
-        |O(δ) − O(2δ)|, or the same difference for the flow. To first order in δ it is the distance
-        of O(δ) from the flow, and to second order three times that distance. Of the flow the
-        coarser run has every second saved time; its curves are interpolated. It is the mean over
-        the sets computed at both step sizes, and includes some of their noise. It is NaN without a
-        computation at 2δ, and where 2δ is beyond the stability limit. It is no error of gradient
-        descent with step size δ.
+        |O(δ) − O(2δ)|, averaged over the sets computed at both step sizes; it includes a part of
+        their noise. If the error is of first order in δ, this is the distance of O(δ) from the
+        flow; if of second order, three times that distance. For the flow the coarser run saves
+        every second time, and its curves are interpolated. NaN without a run at 2δ, or if 2δ is
+        unstable. Gradient descent of step size δ has no such error.
     bias
         α/P, the order of the relative bias that all sets share, since P paths have the law of
         N = P/α dimensions. The bias of the energy is 1 to 9 times α/P (docs/derivations/dmft.md
