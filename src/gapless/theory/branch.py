@@ -109,7 +109,7 @@ def along_curve(loss: Loss) -> Iterator[tuple[np.ndarray, float]]:
     # log α drops out of the difference of Eqs. 12 and 13. Both χ and z grow toward smaller α.
     gradient = start.jacobian[0] - start.jacobian[1]
     slope = float(np.linalg.norm(gradient))
-    tangent = np.array([-gradient[1], gradient[0]]) / slope
+    tangent = _across(gradient) / slope
     chord = tangent if tangent.sum() > 0 else -tangent
     # Rotated by a quarter turn from the chord; the slope along it keeps its sign on the way.
     slope *= float(np.sign(gradient @ _across(chord)))
