@@ -59,7 +59,7 @@ def _alphas(first: float, last: float, count: int) -> tuple[float, ...]:
 # Close where the fraction goes from a tenth to nine tenths, and one α beyond the 1RSB threshold.
 _SMOKE = (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 11.0, 14.0)
 _DESK = (4.0, 5.0, 5.5, 6.0, 6.5, 7.0, 7.5, 8.0, 9.0, 10.0, 12.0, 14.0)
-_LARGE = (5.5, 6.0, 6.5, 7.0, 7.5, 8.0, 9.0, 14.0)
+_LARGE = (5.5, 6.0, 6.5, 7.0, 7.5, 8.0, 9.0, 10.0, 14.0)
 SIZES: dict[Scale, tuple[SizeByRuns, ...]] = {
     "smoke": (
         SizeByRuns(64, _SMOKE, 128, 64),
