@@ -71,6 +71,17 @@ def test_the_maximum_is_one_where_z_is_large_on_a_narrow_last_step(loss, alpha):
     assert first.z[-1] > 10 * one.z
 
 
+def test_the_maximum_is_found_from_where_f_is_not_concave():
+    one = ground_state(amplitude, 10.0)
+    of = recursion(amplitude, 10.0, Resolution(2, 1, 1e-3, 60, 5), one.chi)
+    middle = of.mesh.middle
+    starts = (one.z * (0.5 + middle), one.z * middle / (1 - middle) ** (5 / 8))
+    first, second = (maximise(of, z, one.chi, one.z) for z in starts)
+    assert first.action.value == pytest.approx(second.action.value, rel=1e-11)
+    # BFGS updates keep it so
+    assert np.linalg.eigvalsh(second.hessian)[0] > 0
+
+
 def test_a_function_without_a_curvature_has_no_maximum_and_the_error_names_the_place():
     one = ground_state(quartic, 10.0)
     of = recursion(quartic, 10.0, Resolution(2, 1, 0.1, 60, 5), one.chi)
