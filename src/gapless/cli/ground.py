@@ -34,8 +34,8 @@ def ground(
     Parameters
     ----------
     alpha
-        Samples per dimension M/N. The search converges for the quartic loss at every α tried from 3
-        on, and not at 2.5 or less; for the amplitude loss at none (2, 4, 10).
+        Samples per dimension M/N, above 1 (at 1 and below the energy is 0). The search converges
+        for the quartic, amplitude and normalised losses at every α tried from 1.2 on.
     loss
         quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
     plot

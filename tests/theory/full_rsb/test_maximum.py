@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from full_rsb_laws import LOSSES, maximum, rising
-from gapless.losses import quartic
+from gapless.losses import amplitude, quartic
 from gapless.theory import ground_state
 from gapless.theory.full_rsb.maximum import maximise
 from gapless.theory.full_rsb.mesh import Resolution
@@ -57,6 +57,29 @@ def test_the_maximum_is_one_and_its_z_rises():
     # stationary in every rise of z: ∫_q^1 D dq = 0 at every q where z rises
     terms = entropy(of.mesh.step, first.z, first.chi)[1].sum()
     assert np.abs(np.cumsum(first.action.by_z[::-1])).max() < 1e-6 * terms
+
+
+@pytest.mark.parametrize(("loss", "alpha"), [(quartic, 1.5), (amplitude, 4.0)])
+def test_the_maximum_is_one_where_z_is_large_on_a_narrow_last_step(loss, alpha):
+    # e^{zφ} pulls the field of the last step far; f without these fields has no maximum.
+    one = ground_state(loss, alpha)
+    of = recursion(loss, alpha, Resolution(2, 1, 1e-4, 60, 5), one.chi)
+    starts = (np.full(of.mesh.middle.size, one.z), one.z * (0.5 + of.mesh.middle))
+    first, second = (maximise(of, z, one.chi, one.z) for z in starts)
+    assert first.action.value == pytest.approx(second.action.value, rel=1e-11)
+    assert first.action.value > one.energy
+    assert first.z[-1] > 10 * one.z
+
+
+def test_the_maximum_is_found_from_where_f_is_not_concave():
+    one = ground_state(amplitude, 10.0)
+    of = recursion(amplitude, 10.0, Resolution(2, 1, 1e-3, 60, 5), one.chi)
+    middle = of.mesh.middle
+    starts = (one.z * (0.5 + middle), one.z * middle / (1 - middle) ** (5 / 8))
+    first, second = (maximise(of, z, one.chi, one.z) for z in starts)
+    assert first.action.value == pytest.approx(second.action.value, rel=1e-11)
+    # BFGS updates keep it so
+    assert np.linalg.eigvalsh(second.hessian)[0] > 0
 
 
 def test_a_function_without_a_curvature_has_no_maximum_and_the_error_names_the_place():

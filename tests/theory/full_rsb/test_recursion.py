@@ -82,6 +82,16 @@ def test_a_flat_z_is_one_step_of_breaking(loss, alpha):
         assert of.action(np.full(5, z), chi).value == pytest.approx(exact, abs=1e-6)
 
 
+@pytest.mark.parametrize(("loss", "alpha"), [(quartic, 2.5), *LOSSES])
+def test_one_step_is_exact_where_a_large_z_pulls_the_field_out_of_its_gaussian(loss, alpha):
+    # e^{zφ} moves the mean of the field by some of its standard deviations.
+    one = ground_state(loss, alpha)
+    of = recursion(loss, alpha, Resolution(1, 1, 0.1, 30, 14), one.chi, q=np.array([0.0, 1.0]))
+    z = 10 * one.z
+    exact = replica.free_energy(label_measure(loss, one.chi, z, LEVELS[3]), alpha)
+    assert of.action(np.array([z]), one.chi).value == pytest.approx(exact, abs=1e-6)
+
+
 @pytest.mark.parametrize(("loss", "alpha"), [(quartic, 10.0), (normalised(0.5), 4.0)])
 def test_f_scales_with_the_loss(loss, alpha):
     # f of cℓ at (z, χ) is c f of ℓ at (cz, cχ).

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from full_rsb_laws import maximum
-from gapless.losses import Loss, normalised, quartic
+from gapless.losses import Loss, amplitude, normalised, quartic
 from gapless.theory import (
     full_rsb_energy,
     full_rsb_state,
@@ -19,6 +19,7 @@ from gapless.theory.full_rsb.maximum import maximise
 from gapless.theory.full_rsb.mesh import Resolution
 from gapless.theory.full_rsb.observables import label_values
 from gapless.theory.full_rsb.recursion import recursion
+from gapless.theory.roots import root_between
 
 COARSE = {
     "SKETCH": Resolution(2, 1, 0.1, 40, 4),
@@ -67,6 +68,31 @@ def test_the_energy_alone_is_that_of_the_finest_meshes_within_its_error():
     assert error < 1e-4
 
 
+@pytest.mark.parametrize("solve", [full_rsb_energy, full_rsb_state])
+def test_where_every_label_is_met_the_error_gives_the_energy_zero(solve):
+    with pytest.raises(ValueError, match="energy is 0; raise it above 1"):
+        solve(amplitude, 0.7)
+
+
+@pytest.mark.parametrize("alpha", [1.2, 2.0, 4.0])
+@pytest.mark.usefixtures("coarse")
+def test_floors_lie_above_the_first_moment_bound(alpha):
+    # Signs s of the labels with |P⊥ s|y||² < Mε are none on average below the root (F14).
+    def count(share):
+        return (
+            2 * alpha * np.log(2)
+            + (alpha - 1) * np.log(share * alpha / (alpha - 1))
+            + np.log(alpha * (1 - share))
+        )
+
+    bound = alpha / 2 * root_between(count, 1e-12, 1 - 1 / alpha)
+    energy, error = full_rsb_energy(amplitude, alpha)
+    assert energy - error > bound
+    # (|ŷ| − |y|)⁴ ≤ (ŷ² − y²)², averaged by Jensen's inequality
+    energy, error = full_rsb_energy(quartic, alpha)
+    assert energy - error > 2 / alpha * bound**2
+
+
 @pytest.mark.parametrize("alpha", [0, -1, nan, 1.0])
 def test_alpha_must_be_where_a_state_exists(alpha):
     with pytest.raises(ValueError, match="alpha"):
@@ -112,6 +138,35 @@ def test_z_at_both_ends_of_q(ten):
     seen = (1 - middle < 2e-3) & (1 - middle > 2e-4)
     power = np.polyfit(np.log(1 - middle[seen]), np.log(ten.z[seen]), 1)[0]
     assert power == pytest.approx(-5 / 8, abs=0.03)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("loss", "alpha"),
+    [(quartic, 1.5), (quartic, 2.0), (quartic, 2.5), (amplitude, 2.0), (amplitude, 10.0)],
+)
+def test_a_narrow_last_step_converges_at_small_alpha_and_for_the_amplitude_loss(loss, alpha):
+    state = full_rsb_state(loss, alpha)
+    # on fewer steps f is a maximum over fewer functions
+    assert ground_state(loss, alpha).energy < state.energy < 1.05 * ground_state(loss, alpha).energy
+    assert state.error["energy"] < 1e-4 * state.energy
+    # αλ²E∫Pφ″² = 1 up to the square of the steps
+    assert state.flags["discontinuity"] < 0.01
+    assert (np.diff(state.z) > 0).all()
+
+
+@pytest.mark.slow
+def test_z_of_the_amplitude_loss_and_its_edge():
+    alpha = 10.0
+    state = full_rsb_state(amplitude, alpha)
+    middle = np.append(state.q[1:], 1.0) / 2 + state.q / 2
+    # (1 − q)^(−2/3), which the local exponent approaches from above: past −5/8 of the quartic loss
+    seen = (1 - middle < 1e-3) & (1 - middle > 3e-4)
+    power = np.polyfit(np.log(1 - middle[seen]), np.log(state.z[seen]), 1)[0]
+    assert -2 / 3 < power < -5 / 8
+    # every ℓ″ is 2: the Marchenko–Pastur edge, above μ
+    assert state.bulk_edge == pytest.approx((np.sqrt(alpha) - 1) ** 2, rel=1e-9)
+    assert state.bulk_edge > state.mu
 
 
 @pytest.mark.slow

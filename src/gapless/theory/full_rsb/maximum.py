@@ -119,20 +119,35 @@ def _differences(of: Recursion, x: np.ndarray, unit: float, slope: np.ndarray) -
         columns.append((slope - _slope(of, shifted, unit)[1]) / length)
     hessian = np.stack(columns, axis=1)
     # forward differences are not symmetric; their mean is, and `eigh` takes it to be
-    return (hessian + hessian.T) / 2
+    hessian = (hessian + hessian.T) / 2
+    # beside a place where f has no value: for the caller to see
+    if not np.isfinite(hessian).all():
+        return hessian
+    # f is not concave far from its maximum, and no BFGS update mends an indefinite matrix
+    scale, curvature, basis = _curvatures(hessian)
+    return (basis * curvature) @ basis.T / np.outer(scale, scale)
+
+
+def _curvatures(hessian: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return units of the unknowns, and moduli of the curvatures in them with their directions.
+
+    The curvature in each direction is replaced by its modulus, and by at least 1e-10 of the
+    largest, because the last steps of z change f by less than the error of its gradient.
+    """
+    # to a unit diagonal: rises of z differ by orders of magnitude in what they move f by
+    scale = 1 / np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-300))
+    curvature, basis = np.linalg.eigh(hessian * np.outer(scale, scale))
+    curvature = np.abs(curvature)
+    return scale, np.maximum(curvature, 1e-10 * curvature.max()), basis
 
 
 def _to_the_top(hessian: np.ndarray, slope: np.ndarray, lowest: np.ndarray) -> np.ndarray:
     """Return the step to the top of the parabola with every rise of z at least its smallest value.
 
-    ``lowest`` are the smallest steps of the rises. The curvature in each direction is replaced by
-    its modulus, and by at least 1e-10 of the largest, because the last steps of z change f by less
-    than the error of its gradient.
+    ``lowest`` are the smallest steps of the rises.
     """
-    # to a unit diagonal: rises of z differ by orders of magnitude in what they move f by
-    scale = 1 / np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-300))
-    curvature, basis = np.linalg.eigh(hessian * np.outer(scale, scale))
-    root = np.sqrt(np.maximum(np.abs(curvature), 1e-10 * np.abs(curvature).max()))
+    scale, curvature, basis = _curvatures(hessian)
+    root = np.sqrt(curvature)
     # |A step − b|² is the parabola, A Aᵀ its curvature, in units of 1/scale
     square = root[:, None] * basis.T
     target = (basis.T @ (scale * slope)) / root

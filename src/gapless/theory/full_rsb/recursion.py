@@ -22,6 +22,8 @@ CHUNK = 12
 """Number of teacher's labels per chunk, whose arrays fit the cache."""
 PANEL = 20
 """Gauss–Legendre points on either side of the centre of the last step."""
+LARGEST = 600.0
+"""Largest exponent of e^{z(g − c)}, so that sums are finite; fields of no weight alone reach it."""
 NEGLIGIBLE = 1e-12
 """Gaussian weight below which a teacher's label is left out."""
 
@@ -129,10 +131,18 @@ class Recursion:
             h = h[:1]
         width = float(np.sqrt(self.mesh.step[-1]))
         h_min = largest_root(loss, chi, y)
+        # the peak of e^{zφ} G over the field is the field of the minimiser of V at λ = χ + zΔq
+        wider = chi + z * self.mesh.step[-1]
+        peak = label_at(loss, wider, h, y, largest_root(loss, wider, y))
+        tilted = peak + chi / 2 * evaluate(loss.d1, peak, y)
+        # panels in the label below and above the peak, as far as the Gaussian with and without
+        # e^{zφ} extends; a kink, at field zero, lies on an end
+        low = np.maximum(np.minimum(h, tilted) - REACH * width, 0)
+        high = np.maximum(h, tilted) + REACH * width
         ends = [
-            # panels in the label between fields h − 6.5 √Δq, h, h + 6.5 √Δq: a kink lies on an end
-            label_at(loss, chi, end, y, h_min)
-            for end in (np.maximum(h - REACH * width, 0), h, h + REACH * width)
+            label_at(loss, chi, low, y, h_min),
+            np.maximum(peak, h_min),
+            label_at(loss, chi, high, y, h_min),
         ]
         unit, rule = (a[:, None, None] for a in gauss_legendre(PANEL))
         label = np.concatenate([low + unit * (high - low) for low, high in pairwise(ends)])
@@ -220,22 +230,23 @@ def _log_mean(
     """Return (1/z) ln E e^{z g}, its derivative by z, and the normalised shares of e^{z g}.
 
     ``values`` (overwritten) holds g along ``axis``; ``weight`` sums to 1 along it. The formula is
-    the mean of e^{z(g − c)} − 1 with c the largest g, which is accurate for z → 0 too.
+    the mean of e^{z(g − c)} − 1 with c the mean of g, which is accurate for z → 0 too.
     """
     if weight.ndim == 1:
         weight = weight[:, None]
-    # the largest out of the mean: e^{zg} overflows where z is large, at q → 1
-    top = values.max(axis, keepdims=True)
-    values -= top
-    share = np.expm1(z * values)
-    mean = (weight * share).sum(axis, keepdims=True)
-    rise = np.log1p(mean) / z
+    # c the mean, not the largest g: e^{z(g − c)} is then at least 1 on average, by Jensen's
+    # inequality, and no digit is lost where e^{zg} varies by orders of magnitude
+    mean = (weight * values).sum(axis, keepdims=True)
+    values -= mean
+    share = np.expm1(np.minimum(z * values, LARGEST))
+    excess = (weight * share).sum(axis, keepdims=True)
+    rise = np.log1p(excess) / z
     share += 1
     share *= weight
-    share /= 1 + mean
+    share /= 1 + excess
     # ∂/∂z of (1/z) ln E e^{zg}: (E_z g − (1/z) ln E e^{zg})/z, c dropping out
     slope = ((share * values).sum(axis, keepdims=True) - rise) / z
-    return np.squeeze(top + rise, axis), np.squeeze(slope, axis), share
+    return np.squeeze(mean + rise, axis), np.squeeze(slope, axis), share
 
 
 def label_at(

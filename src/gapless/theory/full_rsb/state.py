@@ -123,16 +123,15 @@ def full_rsb_state(loss: Loss, alpha: float, progress: Progress = lambda _: None
     loss
         Loss, even in ŷ and y. The minimiser of V may jump at field zero, and nowhere else.
     alpha
-        M/N, where the 1RSB scheme has a ground state (above 1.05 for the quartic loss). The search
-        converges for the quartic loss at every α tried from 3 on, and not at 2.5 or less; for the
-        amplitude loss at none.
+        M/N above 1; at 1 and below e = 0 (docs/derivations/full-rsb.md §7). The search converges
+        for the losses of `gapless.losses` at every α tried from 1.2 on.
     progress
         Function of the share of the work done since its last call.
 
     Raises
     ------
     ValueError
-        For the arguments that `gapless.theory.threshold_state` rejects.
+        For α ≤ 1, and for the arguments that `gapless.theory.threshold_state` rejects.
     NotConverged
         With the last iterate.
     """
@@ -219,6 +218,11 @@ def full_rsb_threshold(
 
 def _first_sketch(loss: Loss, alpha: float) -> Maximum:
     """Return a coarse maximum, from the 1RSB ground state's χ and z."""
+    if alpha <= 1:
+        raise ValueError(
+            f"alpha: at {alpha:g} some states meet every label and the ground state's energy is 0; "
+            "raise it above 1"
+        )
     one_step = ground_state(loss, alpha)
     of = recursion(loss, alpha, SKETCH, one_step.chi)
     # from near 0 (z ∝ q there) to somewhat above the one value that 1RSB has
