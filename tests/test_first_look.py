@@ -172,7 +172,7 @@ WITHOUT_JAX = (
     "flow --n 32 --alpha 6 --runs 8",
     "flow --n 32 --alpha 6 --runs 4 --labels shuffled --start spectral --noise 0.01",
     "spectrum --n 32 --alpha 6 --runs 4",
-    "dmft --alpha 4 --t-max 0.2 --step 0.02 --paths 500 --replicas 2",
+    "dmft --alpha 4 --t-max 0.2 --step 0.02 --paths 500 --sets 2",
 )
 THEORY = ("theory threshold", "theory minima --alpha 10")
 COMPILED = {

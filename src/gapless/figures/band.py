@@ -89,10 +89,10 @@ def points(scale: Scale, seed: int) -> list[LandscapePoint | MeanField | Simulat
                 step=None,
                 paths=size.paths,
                 seed=seed,
-                replica=replica,
+                path_set=path_set,
             )
             for alpha in size.infinite
-            for replica in range(size.sets)
+            for path_set in range(size.sets)
         ),
         *(
             simulation

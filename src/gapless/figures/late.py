@@ -64,7 +64,7 @@ NEAR = Statement(low=-CLOSE, high=CLOSE)
 
 
 def points(scale: Scale, seed: int) -> list[MeanField]:
-    """Return a set of paths for each α and replica, without and with probes."""
+    """Return sets of paths for each α, without and with probes."""
     return [
         MeanField(
             alpha=alpha,
@@ -72,12 +72,12 @@ def points(scale: Scale, seed: int) -> list[MeanField]:
             step=None,
             paths=size.paths,
             seed=seed,
-            replica=replica,
+            path_set=path_set,
             waiting=size.waiting,
         )
         for size in SIZES[scale]
         for alpha in size.alphas
-        for replica in range(size.sets)
+        for path_set in range(size.sets)
     ]
 
 

@@ -90,7 +90,7 @@ NAMES = {
     "per_log_z": "−dt/d ln z, z = √N q(0)",
     "explained": "share of the variance that ln z explains",
     "start": "overlap q of the start",
-    "replica": "set of paths",
+    "path_set": "set of paths",
     # readings of the transition
     "alpha_bbp": "α_BBP",
     "exponent_1": "exponent, first window",
