@@ -75,7 +75,7 @@ SIZES: dict[Scale, Sizes] = {
 }
 COLUMNS, ROWS = 120, 90
 """Cells of the shading."""
-NEAR = Statement(PAPER_ALPHA_BBP * (1 - CLOSE), PAPER_ALPHA_BBP * (1 + CLOSE))
+CLOSE_TO_BBP = Statement(PAPER_ALPHA_BBP * (1 - CLOSE), PAPER_ALPHA_BBP * (1 + CLOSE))
 
 
 def points(scale: Scale, seed: int) -> list[LandscapePoint | MeanField | Simulation]:
@@ -296,7 +296,7 @@ def claims(found: Landscape) -> list[Claim]:
     judgements = []
     for source in found.sources:
         ends = source.alpha - 1.96 * source.error, source.alpha + 1.96 * source.error
-        part = verdict(NEAR, source.alpha, ends, Sample(source.n, source.size))
+        part = verdict(CLOSE_TO_BBP, source.alpha, ends, Sample(source.n, source.size))
         read = f"α = {source.alpha:.2f} ± {1.96 * source.error:.2f} (95 %)"
         if np.isnan(source.error):  # of a single design or set of paths
             read = f"α = {source.alpha:.2f}, without an error"
