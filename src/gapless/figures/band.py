@@ -143,10 +143,12 @@ def reduce(table: pd.DataFrame) -> Landscape:
     if states.empty or states.alpha.nunique() < 2:
         return Landscape(states)
     band = Band.of(states)
-    return Landscape(states, band, [source_of(band, *one) for one in _energies(good)])
+    return Landscape(states, band, [end_of_descent(band, *one) for one in _energies(good)])
 
 
-def source_of(band: Band, name: str, n: float, size: int, energies: pd.DataFrame) -> EndOfDescent:
+def end_of_descent(
+    band: Band, name: str, n: float, size: int, energies: pd.DataFrame
+) -> EndOfDescent:
     """Return a source of energies (columns ``alpha``, ``energy``, ``error``) within the band."""
     placed = in_the_band(band, energies)
     return EndOfDescent(name, n, size, placed, *loses_stability(band, placed))

@@ -26,7 +26,7 @@ from gapless.analyse.verdict import (
     verdict,
 )
 from gapless.figures.experiment import THE_PAPER, Experiment, Scale, in_numpy
-from gapless.measure.followed import SpectralPoint
+from gapless.measure.median_run import SpectralPoint
 from gapless.measure.threshold import T_TWIN, rest_criterion
 from gapless.page.panels import GREY, INK, Axis, Heat, Mark, Panel, Picture, Series
 

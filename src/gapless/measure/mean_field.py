@@ -8,7 +8,7 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from gapless.files import reason
-from gapless.inputs import number
+from gapless.inputs import LabelKind, number
 from gapless.losses import parse_loss
 from gapless.measure.checkpoint import Checkpoint
 from gapless.measure.point import Cost, Point
@@ -21,7 +21,6 @@ from gapless.theory.dmft import (
     Solution,
 )
 from gapless.theory.dmft.paths import Sampling
-from gapless.theory.dmft.state import Labels
 
 MOST_STEPS = 20_000
 MOST_STATES = 101
@@ -30,7 +29,7 @@ FLOW_STATES = 64
 APART = 1e-6
 """Smallest distance of two waiting times, relative to t_max."""
 
-CURVES = ("energy", "mu", "speed2", "correlation_0", "signed_overlap")
+STUDENT_CURVES = ("energy", "mu", "speed2", "correlation_0", "signed_overlap")
 """Curves of the student over the saved times."""
 PROBE_CURVES = ("response", "perturbation_growth", "growth", "alignment")
 """Curves of the probes: waiting times × saved times, row by row."""
@@ -45,7 +44,7 @@ RECORDS = pa.schema(
     | {name: pa.float64() for name in ("overlap_start", "t_max")}
     | {name: pa.int64() for name in ("directions", "gradients")}
     | {"waiting": pa.list_(pa.float64()), "t": pa.list_(pa.float64())}
-    | {f"{name}_t": pa.list_(pa.float64()) for name in (*CURVES, *PROBE_CURVES)}
+    | {f"{name}_t": pa.list_(pa.float64()) for name in (*STUDENT_CURVES, *PROBE_CURVES)}
 )
 """Columns of a set of paths.
 
@@ -69,7 +68,7 @@ class MeanField(Point):
     paths: int
     seed: int
     accuracy: float = 3e-3
-    labels: Labels = "shuffled"
+    labels: LabelKind = "shuffled"
     overlap: float = 0.0
     waiting: tuple[float, ...] = ()
     loss: str = "quartic"
@@ -213,7 +212,10 @@ class MeanField(Point):
             gradients=found.gradients,
             t=[found.t],
             # raveled: Arrow has no matrices; `waiting` and `t` of the record give the shape back
-            **{f"{name}_t": [np.ravel(getattr(found, name))] for name in (*CURVES, *PROBE_CURVES)},
+            **{
+                f"{name}_t": [np.ravel(getattr(found, name))]
+                for name in (*STUDENT_CURVES, *PROBE_CURVES)
+            },
         )
 
     def cost(self) -> Cost:

@@ -170,7 +170,7 @@ def _bitmap(values: np.ndarray) -> pa.Buffer:
     return pa.py_buffer(np.packbits(values, bitorder="little"))
 
 
-def counted(values: Any) -> pa.Array:
+def counts(values: Any) -> pa.Array:
     """Return a column of counts, null where a count is negative (a level that is not reached)."""
     values = np.asarray(values, np.int64)
     # integers have no NaN: −1 stands for "never" in passages

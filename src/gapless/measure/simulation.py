@@ -26,13 +26,13 @@ from gapless.flow import (
     transforms_in_numpy,
 )
 from gapless.flow.integrate import Progress
-from gapless.inputs import number
+from gapless.inputs import LabelKind, number
 from gapless.losses import name_for_runs, parse_loss
 from gapless.measure.checkpoint import Checkpoint
 from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint, gradient_operations
-from gapless.measure.point import Cost, counted, finite
+from gapless.measure.point import Cost, counts, finite
 from gapless.precision import Dtype
-from gapless.problem import LabelKind, Problem, check_noise, draw_problem
+from gapless.problem import Problem, check_noise, draw_problem
 from gapless.sensing import check_storage, is_plain, stored_numbers
 from gapless.shapes import Float
 
@@ -223,7 +223,7 @@ class Simulation(DesignPoint):
             gradients=trajectory.gradients,
             **{f"t_{name}": finite(passage[:, k]) for k, name in enumerate(PASSAGES)},
             **{
-                f"gradients_{name}": counted(trajectory.passage_gradients[:, k])
+                f"gradients_{name}": counts(trajectory.passage_gradients[:, k])
                 for k, name in enumerate(PASSAGES)
             },
             t=[saved] * self.rows,
