@@ -26,6 +26,7 @@ from gapless.analyse.verdict import (
     verdict,
 )
 from gapless.figures.experiment import THE_PAPER, Experiment, Scale, in_numpy
+from gapless.measure.crossing import TWIN_AT_REST
 from gapless.measure.median_run import SpectralPoint
 from gapless.measure.threshold import T_TWIN, rest_criterion
 from gapless.page.panels import GREY, INK, Axis, Heat, Mark, Panel, Picture, Series
@@ -90,7 +91,7 @@ def frame_of(run: Any, multiple: float) -> int:
 
 def twin_of(run: Any) -> str:
     """Return a phrase for the end of a run's twin: at rest, or at its last time."""
-    return "at rest" if run.twin_settled else f"at t = {T_TWIN:g}, not at rest"
+    return "at rest" if run[TWIN_AT_REST] else f"at t = {T_TWIN:g}, not at rest"
 
 
 def picture(reduced: Runs) -> Picture:
@@ -214,7 +215,7 @@ def claims(reduced: Runs) -> list[Claim]:
     size = Sample(n, len(crossed))
     earlier = share(crossed.time <= PAPER_TIME, designs_of(crossed))
     informed = share(crossed.overlap.abs() > INFORMED, designs_of(crossed))
-    twins = crossed.twin_settled.eq(True)
+    twins = crossed[TWIN_AT_REST].eq(True)
     found = [
         judged(
             "The energy of a run falls through the threshold energy near iteration 1210 of "

@@ -29,7 +29,7 @@ from gapless.analyse.verdict import (
     verdict,
 )
 from gapless.figures.experiment import SCALES, THE_PAPER, Experiment, Scale, Size, in_numpy
-from gapless.measure.crossing import CrossingPoint
+from gapless.measure.crossing import TWIN_AT_REST, CrossingPoint
 from gapless.measure.threshold import T_TWIN
 from gapless.page.panels import TWO_ERRORS, Axis, Panel, Picture, Series
 
@@ -105,8 +105,8 @@ def spectra_table(table: pd.DataFrame) -> pd.DataFrame:
         crossed = runs[runs.outcome == "crossed"]
         row: dict = {"n": n, "alpha": alpha, "runs": len(runs), "crossed": len(crossed)}
         row["designs"] = len(np.unique(designs_of(runs)))
-        if "twin_settled" in runs:
-            row["twins_at_rest"] = float(runs.twin_settled.astype(bool).mean())
+        if TWIN_AT_REST in runs:
+            row["twins_at_rest"] = float(runs[TWIN_AT_REST].astype(bool).mean())
         if len(crossed):
             values = np.stack(crossed.eigenvalues.to_list())
             overlaps = np.stack(crossed.vector_overlap.to_list())
