@@ -16,7 +16,7 @@ from gapless.theory.dmft import (
     solve,
 )
 from gapless.theory.dmft.sensing import ROUNDING
-from gapless.theory.measure import evaluate
+from gapless.theory.label_measure import evaluate
 
 
 def weighted(y):

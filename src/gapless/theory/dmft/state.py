@@ -26,7 +26,7 @@ from gapless.losses import Loss, check_consistent, quartic
 from gapless.shapes import Float32
 from gapless.theory.dmft.paths import PathDraws
 from gapless.theory.dmft.sensing import Sensing, Vector
-from gapless.theory.measure import evaluate
+from gapless.theory.label_measure import evaluate
 
 FIRST_STEP = 1e-4
 """First step size of the flow, in inverse units of the loss."""

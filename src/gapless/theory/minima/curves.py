@@ -10,7 +10,7 @@ from gapless.inputs import Field
 from gapless.losses import Loss
 from gapless.quadrature import LEVELS, half_gaussian_pair, half_modulus_pair
 from gapless.theory.branch import HIGHEST_ALPHA
-from gapless.theory.measure import evaluate
+from gapless.theory.label_measure import evaluate
 from gapless.theory.minima.law import Multipliers, stretches
 from gapless.theory.minima.samples import curvature_functions, log_base
 from gapless.theory.minima.system import Question, Solved, newton

@@ -11,7 +11,7 @@ from gapless.labels import LabelLaw
 from gapless.losses import Loss
 from gapless.quadrature import LEVELS, Level
 from gapless.theory.branch import HIGHEST_ALPHA
-from gapless.theory.measure import has_kink
+from gapless.theory.label_measure import has_kink
 from gapless.theory.minima.curves import (
     DEEPEST,
     Kind,
