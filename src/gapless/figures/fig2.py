@@ -16,6 +16,7 @@ import pandas as pd
 from gapless.analyse.frames import with_joint
 from gapless.analyse.statistics import Fraction, designs_of, share
 from gapless.analyse.verdict import (
+    INFORMED,
     MOSTLY,
     RARELY,
     Claim,
@@ -41,8 +42,8 @@ ALPHA = 10.0
 PAPER_TIME = 1210 * 2e-4
 """The paper's crossing: iteration 1210 at rate 2e-4."""
 
-INFORMED, INFORMED_VECTOR = 0.1, 0.2
-"""Overlaps with the signal, of a state and of v₁, that are no longer of order 1/√N."""
+INFORMED_VECTOR = 0.2
+"""Overlap of v₁ with the signal that is no longer of order 1/√N."""
 SNAPSHOTS = (0.0, 0.5, 1.0, 1.5, 2.5)
 """Multiples of the crossing time at which the spectrum is drawn by itself."""
 FAINTEST = -4.0

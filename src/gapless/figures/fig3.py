@@ -19,6 +19,7 @@ from gapless.analyse.statistics import (
     student_half_width,
 )
 from gapless.analyse.verdict import (
+    INFORMED,
     NOT_MEASURED,
     Claim,
     Sample,
@@ -66,8 +67,6 @@ OPEN = 3
 as where single samples set the edge, the first gap is twice the second on average."""
 OPEN_FROM = 12.0
 """Smallest upper end of a range of α on which an opening of the gap would be visible."""
-INFORMED = 0.1
-"""Overlap of a state with the signal that is no longer of order 1/√N."""
 MEASURES = (
     *("gap_12", "gap_23", "overlap_1", "overlap_2", "state_overlap", "top_share_1"),
     "opening",
