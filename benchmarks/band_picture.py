@@ -18,7 +18,7 @@ from scipy.stats import t
 
 from gapless.analyse.landscape import Band
 from gapless.analyse.plateaus import energy_limits
-from gapless.figures.band import EXPERIMENT, SIZES, EndOfDescent, Landscape, source_of, tables
+from gapless.figures.band import EXPERIMENT, SIZES, EndOfDescent, Landscape, end_of_descent, tables
 from gapless.measure.landscape import LandscapePoint
 from gapless.page.image import save
 
@@ -39,20 +39,20 @@ def kept_runs() -> pd.DataFrame:
 def kept_energies(band: Band, runs: pd.DataFrame, limits: pd.DataFrame) -> list[EndOfDescent]:
     """Return the energies at which descent ends: of runs, their limits, and the sets of `late`."""
     found = [
-        source_of(band, f"runs, N = {n}", float(str(n)), int(here.runs.min()), here)
+        end_of_descent(band, f"runs, N = {n}", float(str(n)), int(here.runs.min()), here)
         for n, here in runs[["n", "runs", "alpha", "energy", "error"]].groupby("n")
     ]
     limits = limits[["alpha", "limit", "limit_error"]].set_axis(
         ["alpha", "energy", "error"], axis=1
     )
-    found.append(source_of(band, "runs, N → ∞", np.inf, 0, limits))
+    found.append(end_of_descent(band, "runs, N → ∞", np.inf, 0, limits))
     late = pd.read_csv(RESULTS / "dmft_late.csv")
     # only sets without a probe are followed to the last time
     ends = late[np.isclose(late.t, late.t.max())]
     sets = ends.groupby("alpha").energy
     energies = pd.DataFrame({"energy": sets.mean(), "error": sets.sem()}).reset_index()
     name = f"N = ∞, t = {late.t.max():g}"
-    found.append(source_of(band, name, np.inf, int(sets.size().min()), energies))
+    found.append(end_of_descent(band, name, np.inf, int(sets.size().min()), energies))
     return found
 
 

@@ -21,7 +21,8 @@ import pandas as pd
 
 from gapless.algorithms.starts import parse_start, start_states
 from gapless.design import Design
-from gapless.problem import LabelKind, draw_problem
+from gapless.inputs import LabelKind
+from gapless.problem import draw_problem
 from gapless.sphere import normalise
 
 

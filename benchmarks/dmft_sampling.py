@@ -21,10 +21,10 @@ NAMES = ("energy", "mu", "correlation_0")
 def curves(paths: int, sampling: str = "sobol", step: float = 0.01, residual: float = 1e-3):
     """Return e, μ and C at t = 0, 0.2 and 1 of every set, shape (SETS, 3, 3)."""
     found = []
-    for replica in range(SETS):
+    for path_set in range(SETS):
         one = solve(
             Dynamics(quartic, 10.0),
-            PathDraws(paths, 7, replica, sampling),
+            PathDraws(paths, 7, path_set, sampling),
             GradientDescent(step),
             (0.0, 0.2, 1.0),
             residual=residual,

@@ -87,7 +87,7 @@ def along_a_run(
 
 
 def at_infinity(
-    loss: Loss, alpha: float, overlap: float, paths: int, levels: np.ndarray, replica: int
+    loss: Loss, alpha: float, overlap: float, paths: int, levels: np.ndarray, path_set: int
 ) -> np.ndarray:
     """Return q, λ₁ and its overlap at given overlaps of the dynamics at N = ∞, (L, 3).
 
@@ -95,7 +95,7 @@ def at_infinity(
     """
     dynamics = Dynamics(loss, alpha, "teacher", overlap)
     times = np.linspace(0.0, 1.0, 201)
-    run = Run.begin(dynamics, PathDraws(paths, 0, replica), GradientFlow(), times)
+    run = Run.begin(dynamics, PathDraws(paths, 0, path_set), GradientFlow(), times)
     rows = []
     while not run.is_finished and run.state.signed_overlap < levels[-1]:
         near = np.abs(run.state.signed_overlap - levels).min() < 0.06

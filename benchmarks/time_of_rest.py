@@ -17,8 +17,9 @@ import scipy.linalg
 from gapless.design import Design
 from gapless.flow import GradientFlow, Outcome, Stop, Trajectory, integrate
 from gapless.hessian import hessian_matrix
+from gapless.inputs import LabelKind
 from gapless.precision import Dtype
-from gapless.problem import LabelKind, draw_problem
+from gapless.problem import draw_problem
 
 LATEST = 400.0
 SAME = 1e-4

@@ -24,9 +24,9 @@ bounded = Loss(
 """Not quadratic, of bounded curvature: any step that is short enough is stable."""
 
 
-def descent(alpha, step, steps, paths=2048, replica=0, loss=quartic, **more):
+def descent(alpha, step, steps, paths=2048, path_set=0, loss=quartic, **more):
     dynamics, times = Dynamics(loss, alpha, **more), step * np.arange(steps + 1)
-    return solve(dynamics, PathDraws(paths, 0, replica), GradientDescent(step), times)
+    return solve(dynamics, PathDraws(paths, 0, path_set), GradientDescent(step), times)
 
 
 def finished(run):

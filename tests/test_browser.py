@@ -22,7 +22,7 @@ from gapless.explore import explorer_page, runs_along_alpha, server, theory_grid
 from gapless.explore.replay import frames
 from gapless.figures.fig5 import picture, reduce
 from gapless.losses import normalised, quartic
-from gapless.measure.followed import SpectralPoint
+from gapless.measure.median_run import SpectralPoint
 from gapless.measure.simulation import Simulation
 from gapless.page.html import as_json, assemble, points_table
 from gapless.page.image import render

@@ -17,9 +17,9 @@ from gapless.flow import FLOW as STEPS
 from gapless.flow import AtEnergy, GradientFlow, Stop, integrate, numpy_is_sooner
 from gapless.losses import amplitude, loss_from_value, normalised, quartic
 from gapless.measure.design_point import points_of_few
+from gapless.measure.moment_spectra import parse_moment, spectrum_table
 from gapless.measure.point import arrow, words
 from gapless.measure.simulation import Simulation
-from gapless.measure.spectrum import parse_moment, spectrum_table
 from gapless.problem import draw_problem
 
 # 2³³ > 700² counters are never needed here, and blocks of rows end within one
@@ -172,7 +172,7 @@ WITHOUT_JAX = (
     "flow --n 32 --alpha 6 --runs 8",
     "flow --n 32 --alpha 6 --runs 4 --labels shuffled --start spectral --noise 0.01",
     "spectrum --n 32 --alpha 6 --runs 4",
-    "dmft --alpha 4 --t-max 0.2 --step 0.02 --paths 500 --replicas 2",
+    "dmft --alpha 4 --t-max 0.2 --step 0.02 --paths 500 --sets 2",
 )
 THEORY = ("theory threshold", "theory minima --alpha 10")
 COMPILED = {

@@ -250,7 +250,7 @@ for what, named in {
     case(f"Stop: {what}", Stop, **named)
 case("HeavyBall: momentum='a'", HeavyBall, 1e-3, momentum="a")
 case("GradientDescent: method='euler'", GradientDescent, 1e-3, method="euler")
-case("NormalisedDescent: radius=0", NormalisedDescent, 1e-3, radius=0)
+case("NormalisedDescent: time_of_radius=0", NormalisedDescent, 1e-3, time_of_radius=0)
 
 ONES, WIDE_ONES = np.ones(3), np.ones((2, 3))
 for name, parts in {

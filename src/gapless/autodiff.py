@@ -56,17 +56,17 @@ def in_both_worlds(function: Pointwise) -> Pointwise:
         yhat, y = np.broadcast_arrays(np.asarray(yhat, float), np.asarray(y, float))
         flat, found = (yhat.ravel(), y.ravel()), np.empty(yhat.size)
         # few sizes, each compiled once: labels are padded to them
-        size = next((size for size in CHUNKS if size >= yhat.size), CHUNKS[-1])
+        chunk = next((one for one in CHUNKS if one >= yhat.size), CHUNKS[-1])
         with as_ever(), jax.enable_x64(True):
-            for first in range(0, yhat.size, size):
-                part = [a[first : first + size] for a in flat]
-                image = np.asarray(compiled(*(_filled(a, size) for a in part)))
+            for first in range(0, yhat.size, chunk):
+                part = [a[first : first + chunk] for a in flat]
+                image = np.asarray(compiled(*(_filled(a, chunk) for a in part)))
                 if image.dtype.kind == "c":
                     raise ValueError("a loss is a real number, this one is complex")
-                if image.shape != (size,):
+                if image.shape != (chunk,):
                     # a loss may return a constant curvature
-                    image = np.broadcast_to(image, (size,))
-                found[first : first + size] = image[: part[0].size]
+                    image = np.broadcast_to(image, (chunk,))
+                found[first : first + chunk] = image[: part[0].size]
         return found.reshape(yhat.shape)
 
     call.in_both_worlds = True  # type: ignore[attr-defined]
@@ -91,18 +91,18 @@ def curvature_infimum(d2: Pointwise) -> float:
     The lowest point is refined.
     """
     # by factors: an infimum may be a limit at 0 or ∞
-    size = np.concatenate([[0.0], np.geomspace(1e-4, 1e3, 211)])
-    yhat, y = (a.ravel() for a in np.meshgrid(size, size, indexing="ij"))
+    magnitudes = np.concatenate([[0.0], np.geomspace(1e-4, 1e3, 211)])
+    yhat, y = (a.ravel() for a in np.meshgrid(magnitudes, magnitudes, indexing="ij"))
     # a well about ŷ = y that gets narrower like 1/y would fall between these
-    close = size[1:, None] + np.linspace(-3, 3, 25) / np.maximum(size[1:, None], 1)
+    close = magnitudes[1:, None] + np.linspace(-3, 3, 25) / np.maximum(magnitudes[1:, None], 1)
     yhat = np.concatenate([yhat, np.abs(close).ravel()])
-    y = np.concatenate([y, np.repeat(size[1:], close.shape[1])])
+    y = np.concatenate([y, np.repeat(magnitudes[1:], close.shape[1])])
     found = d2(yhat, y)
     reach = np.maximum(yhat, y)
     near, middle, far = (float(found[reach <= r * (1 + 1e-9)].min()) for r in (10, 100, 1000))
     fall, last = near - middle, middle - far
-    size = float(np.median(np.abs(found)))
-    small = 1e-12 * (size + abs(far))
+    scale = float(np.median(np.abs(found)))
+    small = 1e-12 * (scale + abs(far))
     # from 100 to 1000 half as much as from 10 to 100, or more: a power or a logarithm
     if last > max(0.5 * fall, small):
         return -np.inf
@@ -111,8 +111,8 @@ def curvature_infimum(d2: Pointwise) -> float:
         return far - last * last / (fall - last)
     k = int(found.argmin())
     # its tolerances are absolute: in the loss's own unit
-    size = max(size, abs(far))
+    scale = max(scale, abs(far))
     best = minimize(
-        lambda p: float(d2(p[:1], p[1:])[0]) / size, [yhat[k], y[k]], method="Nelder-Mead"
+        lambda p: float(d2(p[:1], p[1:])[0]) / scale, [yhat[k], y[k]], method="Nelder-Mead"
     )
-    return min(far, float(best.fun) * size)
+    return min(far, float(best.fun) * scale)

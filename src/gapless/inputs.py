@@ -24,6 +24,8 @@ ROWS_PER_LOOK = 4096
 
 Field = Literal["real", "complex"]
 """Numbers that signals and sensing vectors consist of."""
+LabelKind = Literal["teacher", "shuffled", "gaussian"]
+"""Kinds of labels (docs/conventions.md)."""
 
 
 class NoSuchRun(IndexError, ValueError):
@@ -77,6 +79,12 @@ def check_field(field: Any) -> None:
     """Raise ``ValueError`` unless a field is ``real`` or ``complex``."""
     if not (isinstance(field, str) and field in get_args(Field)):
         raise ValueError(f"field: {field!r} is not one of {', '.join(get_args(Field))}")
+
+
+def check_labels(labels: Any) -> None:
+    """Raise ``ValueError`` unless labels are ``teacher``, ``shuffled`` or ``gaussian``."""
+    if not (isinstance(labels, str) and labels in get_args(LabelKind)):
+        raise ValueError(f"labels: {labels!r} is not one of {', '.join(get_args(LabelKind))}")
 
 
 def ratio(value: Any) -> float:

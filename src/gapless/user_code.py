@@ -29,7 +29,7 @@ _LIBRARIES = sys.stdlib_module_names | {"gapless"}
 
 @dataclass(frozen=True)
 class ModuleText:
-    """ModuleText text of one module.
+    """Source text of one module.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Program:
     module
         Name of the requested module.
     sources
-        ModuleText texts by name; the module's own is among them.
+        Source texts by name; the module's own is among them.
     """
 
     module: str

@@ -27,7 +27,7 @@ DMFT = ["dmft", "--alpha", "4", "--t-max", "0.1", "--step", "0.01", "--paths", "
         ([*DMFT, "--sampling", "x"], ["--sampling", "sobol"]),
         ([*DMFT[:3], "--t-max", "nan"], ["--t-max", "finite"]),
         ([*DMFT, "--labels", "teacher"], ["--overlap", "0.3"]),
-        ([*DMFT, "--replicas", "0"], ["--replicas"]),
+        ([*DMFT, "--sets", "0"], ["--sets"]),
         ([*DMFT, "--seed", "-1"], ["--seed", "2**32"]),
         ([*DMFT, "--plot", "x.txt"], ["--plot", ".png"]),
         ([*DMFT[:-1], "1000000000"], ["--paths", "iB", "lower"]),

@@ -19,7 +19,7 @@ def few():
     paths = dict(alpha=10.0, t_max=1.0, step=None, paths=512, seed=0)
     return [
         *(LandscapePoint(alpha=alpha, levels=3) for alpha in (9.0, 13.0)),
-        *(MeanField.model_validate(paths | dict(replica=replica)) for replica in range(2)),
+        *(MeanField.model_validate(paths | dict(path_set=path_set)) for path_set in range(2)),
         *(
             Simulation.model_validate(shuffled | dict(n=n, alpha=10.0, index=index, in_numpy=True))
             for n in (24, 32)

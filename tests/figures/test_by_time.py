@@ -17,13 +17,13 @@ def records(designs: int) -> pd.DataFrame:
     )
 
 
-def test_a_course_ends_at_the_fraction_of_the_runs_within_its_band():
+def test_a_curve_ends_at_the_fraction_of_the_runs_within_its_band():
     table = records(6)
-    (course,) = by_time.courses(table).each
-    end = course.share["solved"][-1]
+    (curve,) = by_time.incidence_curves(table).each
+    end = curve.share["solved"][-1]
     assert end == pytest.approx(table["t_1e-8"].notna().mean(), rel=1e-12)
-    assert course.low["solved"][-1] <= end <= course.high["solved"][-1]
+    assert curve.low["solved"][-1] <= end <= curve.high["solved"][-1]
     # thirds of the runs: their mean is the whole
-    assert np.mean([share[-1] for share in course.by_start]) == pytest.approx(end, rel=1e-12)
-    (panels,) = by_time.picture(by_time.courses(table)).rows
+    assert np.mean([share[-1] for share in curve.by_start]) == pytest.approx(end, rel=1e-12)
+    (panels,) = by_time.picture(by_time.incidence_curves(table)).rows
     assert [len(panel.series) for panel in panels] == [2, 3]

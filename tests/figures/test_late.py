@@ -37,17 +37,17 @@ def few(name: str) -> list:
         common = dict(step=None, paths=192, seed=0, t_max=0.06)
         kinds = [dict(waiting=()), dict(waiting=(0.02,))]
         return [
-            MeanField.model_validate(common | kind | dict(alpha=alpha, replica=replica))
+            MeanField.model_validate(common | kind | dict(alpha=alpha, path_set=path_set))
             for kind in kinds
             for alpha in (8.0, 11.0, 14.0, 17.0)
-            for replica in range(2)
+            for path_set in range(2)
         ]
     common = dict(step=None, paths=64, seed=0, t_max=0.4, labels="teacher")
     alphas = (5.0, 5.01)  # both have M = 160, and so the same programs
     starts = [
-        MeanField.model_validate(common | dict(alpha=alpha, replica=replica, overlap=overlap))
+        MeanField.model_validate(common | dict(alpha=alpha, path_set=path_set, overlap=overlap))
         for alpha in alphas
-        for replica in range(2)
+        for path_set in range(2)
         for overlap in (0.1, 0.3, 0.6)
     ]
     return [

@@ -5,7 +5,7 @@ import numpy as np
 from gapless.figures.spectrum import picture
 from gapless.losses import normalised
 from gapless.measure.crossing import CrossingPoint
-from gapless.measure.spectrum import parse_moment, spectrum_table
+from gapless.measure.moment_spectra import parse_moment, spectrum_table
 
 
 def test_the_picture_holds_what_the_records_do() -> None:

@@ -13,7 +13,7 @@ from gapless.measure.history import (
     LATE,
     UNTIL,
     History,
-    followed,
+    follow_with_history,
     snapshot_times,
 )
 from gapless.problem import draw_problem
@@ -107,7 +107,9 @@ def test_runs_are_followed_with_what_they_imply(in_numpy):
     design = Design(60, 6.0, 0, runs=2, in_numpy=in_numpy)
     problem = draw_problem(design, loss=quartic)
     times = [0.0, 0.1, 0.2]
-    frames = followed(problem, design.start(), times, lambda state, joint: (state, joint))
+    frames = follow_with_history(
+        problem, design.start(), times, lambda state, joint: (state, joint)
+    )
     assert len(frames) == len(times)
     for state, joint in frames:
         assert (joint["missing"] < 0.03).all()

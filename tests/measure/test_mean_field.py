@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gapless.figures import load
 from gapless.measure import mean_field as experiment
 from gapless.measure.checkpoint import checkpoints_in
 from gapless.theory.dmft import combine
@@ -48,3 +49,13 @@ def test_the_error_from_steps_of_the_flow_contains_the_error() -> None:
     inside = abs(fine.energy - exact.energy)[late] <= steps[late]
     # 0.75 to 1 of the times by seed; with the same saved times a third, the others' error being 0
     assert inside.mean() > 0.5
+
+
+def test_a_set_of_paths_keeps_its_stored_name() -> None:
+    """Records of older stores are found by their addresses, and read by their columns."""
+    common = dict(alpha=6, t_max=0.2, step=0.01, paths=256, seed=3)
+    point = experiment.MeanField.model_validate(common | {"path_set": 2})
+    # the hash of the parameters under their stored names, at measurement version 1
+    assert load("escape").address(point) == "8a119bafd9ab1ceb"
+    assert point.identity()["replica"] == 2
+    assert point.measure()["replica"].to_pylist() == [2]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from gapless.measure.moment_spectra import parse_moment
 from gapless.measure.own_hessians import OwnBorder, own_spectra
-from gapless.measure.spectrum import parse_moment
 from gapless.problem import OwnProblem, problem_from_arrays
 
 M, N = 64, 8

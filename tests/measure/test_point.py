@@ -10,7 +10,7 @@ import pytest
 from gapless.figures import NAMES, load
 from gapless.flow import Outcome
 from gapless.measure import Cost, Point
-from gapless.measure.point import FAILED, column, counted, finite
+from gapless.measure.point import FAILED, column, counts, finite
 from gapless.measure.simulation import Simulation
 
 
@@ -66,7 +66,7 @@ def test_what_is_missing_is_null_and_what_is_there_is_exact():
                 assert value == expected
     lists = finite(values, present).to_pylist()
     assert [one is not None for one in lists] == present.tolist()
-    assert counted(np.array([3, -1, 0])).to_pylist() == [3, None, 0]
+    assert counts(np.array([3, -1, 0])).to_pylist() == [3, None, 0]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -100,8 +100,8 @@ CODE = """
 import pickle, sys
 from pathlib import Path
 from gapless.sweep.work import work
-import gapless.measure.baselines, gapless.measure.followed, gapless.measure.frames
-import gapless.measure.mean_field, gapless.measure.spectrum
+import gapless.measure.baselines, gapless.measure.median_run, gapless.measure.frames
+import gapless.measure.mean_field, gapless.measure.moment_spectra
 task = pickle.loads(Path("task").read_bytes())
 assert "pandas" not in sys.modules  # which pyarrow loads with its first array
 assert work(task).points == 1

@@ -7,7 +7,7 @@ from gapless.analyse.verdict import Claim
 from gapless.figures import NAMES, load
 from gapless.figures.experiment import OWN, THE_PAPER
 from gapless.page.panels import Axis, Panel, Picture, Series
-from gapless.report.words import bars, caption, commands, counted
+from gapless.report.words import bars, caption, commands, verdict_counts
 from gapless.store import Store
 
 
@@ -32,10 +32,10 @@ def test_each_kind_of_bar_is_named_once():
 def test_statements_are_counted_by_whose_they_are():
     agrees, differs = Claim("a", "b", "agrees"), Claim("a", "b", "differs")
     found = [(THE_PAPER, [agrees, differs]), (OWN, [agrees]), (THE_PAPER, [agrees])]
-    text = counted(found)
+    text = verdict_counts(found)
     assert "Statements of the paper: 3 (agrees: 2, differs: 1)" in text
     assert "Statements of our own: 1 (agrees: 1)" in text
-    assert counted([(OWN, [])]) == ""
+    assert verdict_counts([(OWN, [])]) == ""
 
 
 def test_commands_measure_what_the_stores_hold(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from gapless.losses import quartic
 from gapless.quadrature import LEVELS
 from gapless.theory import complexity_curve, ground_state, threshold_state
-from gapless.theory.measure import label_measure
+from gapless.theory.label_measure import label_measure
 from gapless.theory.replica import free_energy
 
 

@@ -17,7 +17,7 @@ from gapless.theory import (
     saddle,
 )
 from gapless.theory import threshold_state as solved
-from gapless.theory.measure import label_measure
+from gapless.theory.label_measure import label_measure
 from nested_reference import nested
 
 amplitude = Loss(

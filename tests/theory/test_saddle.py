@@ -6,7 +6,7 @@ import pytest
 from gapless.losses import normalised, quartic
 from gapless.quadrature import LEVELS, half_gaussian_pair
 from gapless.theory import ground_state, threshold_state
-from gapless.theory.measure import evaluate, label_measure
+from gapless.theory.label_measure import evaluate, label_measure
 from gapless.theory.saddle import outer_replicon
 
 

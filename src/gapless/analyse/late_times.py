@@ -19,9 +19,9 @@ MEDIAN_ERROR = {2: 1.843, 3: 1.164, 4: 0.806, 5: 0.728, 6: 0.604, 7: 0.587}
 Both are integrals over order statistics, by quadrature: of x² for the median, and of x for the 16 %
 and 84 % that NumPy interpolates.
 """
-CORNER_SETS = 4
+CORNER_ALPHAS = 4
 """Values of α that a corner needs."""
-EXCESS_SETS = 2
+EXCESS_ALPHAS = 2
 """Number of values of α that a straight line needs."""
 
 
@@ -111,7 +111,7 @@ def corner(exponents: Mapping[float, np.ndarray]) -> tuple[float, float]:
         return fitted(np.array([np.median(choose(exponents[alpha])) for alpha in alphas]))
 
     value = of(lambda values: values)
-    return value, _resampled(of) if len(alphas) >= CORNER_SETS else nan
+    return value, _resampled(of) if len(alphas) >= CORNER_ALPHAS else nan
 
 
 def corner_of_curve(alphas: np.ndarray, exponents: np.ndarray) -> float:
@@ -121,7 +121,7 @@ def corner_of_curve(alphas: np.ndarray, exponents: np.ndarray) -> float:
 
 def _corner_fit(alphas: np.ndarray) -> Callable[[np.ndarray], float]:
     """Return the map from exponents at these α to their corner, NaN where there is none."""
-    enough = len(alphas) >= CORNER_SETS
+    enough = len(alphas) >= CORNER_ALPHAS
     places = np.linspace(alphas[1], alphas[-2], 200) if enough else np.zeros(200)
     designs = np.stack([np.ones((200, len(alphas))), -np.maximum(places[:, None] - alphas, 0)], -1)
     solve = np.linalg.pinv(designs)
@@ -154,7 +154,7 @@ def vanishing_excess(excess: Mapping[float, np.ndarray]) -> tuple[float, float]:
     extrapolation.
     """
     alphas = np.array(sorted(excess))
-    if len(alphas) < EXCESS_SETS:
+    if len(alphas) < EXCESS_ALPHAS:
         return nan, nan
 
     def of(choose: Callable[[np.ndarray], np.ndarray]) -> float:

@@ -20,9 +20,8 @@ from gapless.analyse.statistics import weighted_line
 from gapless.analyse.success import success_column
 from gapless.analyse.survival import lifetimes, time_table
 from gapless.analyse.transition import by_design, crossings
+from gapless.analyse.verdict import REJECTED_LINE
 
-REJECTED = 0.005
-"""Probability of a larger χ² below which a straight line in ½ ln N does not describe the times."""
 BIN = 0.5
 """Width of the bins of −ln q(0)."""
 LEAST_RUNS = 8
@@ -137,7 +136,7 @@ def growth_of_times(times: pd.DataFrame, smallest: int) -> pd.DataFrame:
 
     Columns: alpha, sizes, largest (N), rate (Λ, in units of 1/t), rate_error, chi2, dof, p_value: a
     weighted line through the t_50 of `times_by_size` with intervals, from a smallest N on, both
-    ensembles together. Where p is below `REJECTED` the times are no line, and there is no rate.
+    ensembles together. Where p is below `REJECTED_LINE` they are no line, and there is no rate.
     """
     rows = []
     columns = ["alpha", "sizes", "largest", "rate", "rate_error", "chi2", "dof", "p_value"]
@@ -154,7 +153,7 @@ def growth_of_times(times: pd.DataFrame, smallest: int) -> pd.DataFrame:
         line = weighted_line(x, t, (high - low)[good] / 3.92)
         slope, error, dof = line.parameters[1], line.errors[1], int(good.sum()) - 2
         p_value = float(chdtrc(dof, line.chi2))
-        is_line = p_value >= REJECTED
+        is_line = p_value >= REJECTED_LINE
         rows.append(
             {
                 "alpha": alpha,

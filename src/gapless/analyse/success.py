@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # loaded when a table is made: workers begin to measure befor
 
 TOLERANCES = {1e-4: "1e-4", 1e-6: "1e-6", 1e-8: "1e-8", 1e-10: "1e-10"}
 """Energies L/N of the recorded first passages, and their names: the possible criteria."""
+SOLVED_FRACTIONS = (0.5, 0.9)
+"""Fractions of the runs at which an α or a time is read off a curve of solved runs."""
 
 
 def success_column(tolerance: float) -> str:

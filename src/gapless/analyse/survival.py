@@ -37,7 +37,7 @@ from gapless.analyse.statistics import (
     intraclass_correlation,
     wilson,
 )
-from gapless.analyse.success import success_column
+from gapless.analyse.success import SOLVED_FRACTIONS, success_column
 from gapless.flow import Outcome
 from gapless.shapes import Bool, Float, Int
 
@@ -45,7 +45,6 @@ Event = Literal["solved", "rest", "interpolated"]
 EVENTS: tuple[Event, ...] = get_args(Event)
 """Ways to leave the set at risk; ``interpolated``: zero energy elsewhere (M < N)."""
 CENSORED = -1
-LEVELS = (0.5, 0.9)
 Z_95 = 1.959964
 """Half of a 95 % interval in standard errors."""
 
@@ -191,7 +190,7 @@ def lifetimes(table: pd.DataFrame, tolerance: float = 1e-8) -> Lifetimes:
 
 
 def time_table(
-    table: pd.DataFrame, tolerance: float = 1e-8, levels: Sequence[float] = LEVELS
+    table: pd.DataFrame, tolerance: float = 1e-8, levels: Sequence[float] = SOLVED_FRACTIONS
 ) -> pd.DataFrame:
     """Return one row for each (N, α): incidences within the budget, times to solution, covariate.
 

@@ -43,10 +43,9 @@ from gapless.analyse.statistics import (
     resampled_error,
     weighted_line,
 )
-from gapless.analyse.success import recovered
+from gapless.analyse.success import SOLVED_FRACTIONS, recovered
 from gapless.shapes import Float
 
-LEVELS = (0.5, 0.9)
 DRAWS = 400
 """Draws of the fractions; their central 68 % has a relative error of 5 %."""
 EXPONENTS = (0.05, 4.0)
@@ -119,7 +118,7 @@ def by_design(table: pd.DataFrame, success: pd.Series) -> pd.DataFrame:
 
 
 def crossings(
-    designs: pd.DataFrame, levels: Sequence[float] = LEVELS, *, seed: int = 0
+    designs: pd.DataFrame, levels: Sequence[float] = SOLVED_FRACTIONS, *, seed: int = 0
 ) -> list[Crossing]:
     """Return the crossings of the curve of each N with each level; a single α is no curve.
 

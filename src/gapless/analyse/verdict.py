@@ -30,6 +30,12 @@ LEAST_RUNS = 4
 """Smallest number of runs for a verdict on the runs of a size."""
 MOSTLY = 0.5
 """Reading of "a large fraction", "falls to zero": in more than half of the runs."""
+INFORMED = 0.1
+"""Overlap of a state with the signal from which on it is no longer of order 1/√N."""
+REJECTED = 0.01
+"""Probability of a larger χ² below which a law does not describe the data."""
+REJECTED_LINE = 0.005
+"""The same for a straight line in ln N through crossings or times of many sizes."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def dmft(
     step: float | None = None,
     accuracy: float = 3e-3,
     paths: Whole = 65_536,
-    replicas: Whole = 4,
+    sets: Whole = 4,
     labels: str = "shuffled",
     overlap: float = 0.0,
     waiting: str = "0",
@@ -61,7 +61,7 @@ def dmft(
     paths
         Sampled paths P of each set, at least 10 α. Errors fall like 1/√P; a bias of order α/P is
         common to all sets.
-    replicas
+    sets
         Independent sets of paths; errors are computed from their spread.
     labels
         shuffled or gaussian (one and the same at N = ∞), or teacher.
@@ -92,21 +92,21 @@ def dmft(
 
     if plot is not None:
         check_writable(plot, "plot")
-    if not 1 <= replicas <= 1000:
-        raise ValueError(f"replicas: must be from 1 to 1000, not {replicas}")
+    if not 1 <= sets <= 1000:
+        raise ValueError(f"sets: must be from 1 to 1000, not {sets}")
     times = () if waiting == "none" else tuple(sorted(numbers(waiting, "waiting")))
     point = MeanField.model_validate(
         dict(alpha=alpha, t_max=t_max, paths=paths, seed=seed, labels=labels, overlap=overlap)
         | dict(loss=loss, step=step, accuracy=accuracy, waiting=times, sampling=sampling)
     )
-    points = [point.model_copy(update={"replica": index}) for index in range(replicas)]
+    points = [point.model_copy(update={"path_set": index}) for index in range(sets)]
     doubled = [one.coarse() for one in points if len(one.save_at) > 8]
     # what every set saved stays in memory until the curves are combined
-    needed = point.bytes + point.bytes_kept * (replicas + len(doubled) - 1)
-    check_memory(needed, "paths, t_max, replicas", "--paths, --replicas or --t-max")
+    needed = point.bytes + point.bytes_kept * (sets + len(doubled) - 1)
+    check_memory(needed, "paths, t_max, sets", "--paths, --sets or --t-max")
     traffic = sum(one.traffic for one in (*points, *doubled))
     sys.stderr.write(
-        f"dmft: {replicas} × {paths} paths (N = {paths / alpha:.0f}) until t = {t_max:g}; about "
+        f"dmft: {sets} × {paths} paths (N = {paths / alpha:.0f}) until t = {t_max:g}; about "
         f"{memory(needed)} and {duration(traffic / _speed())} on one core\n"
     )
     notes = []

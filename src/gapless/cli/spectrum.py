@@ -116,9 +116,9 @@ def spectrum(
     from gapless.losses import parse_loss
     from gapless.measure.crossing import CrossingPoint
     from gapless.measure.design_point import check_runs
+    from gapless.measure.moment_spectra import Moment, check_lowest, design_spectra, parse_moment
     from gapless.measure.own import shape_of
-    from gapless.measure.own_hessians import label_moments, own_spectra
-    from gapless.measure.spectrum import Moment, check_lowest, design_spectra, parse_moment
+    from gapless.measure.own_hessians import label_law_moments, own_spectra
 
     check_runs(RUNS if runs is None else runs, runs_per_design)
     if labels not in ("teacher", "shuffled", "gaussian"):
@@ -162,7 +162,7 @@ def spectrum(
             options: dict = dict(lowest=lowest, deflate_radial=deflate_radial, densities=wanted)
             if own is not None:
                 found = own_spectra(own, moment, labels, **options)
-                origin["label_law"] = label_moments(found)
+                origin["label_law"] = label_law_moments(found)
             else:
                 options["sphere"] = sphere
                 given = None if states is None else states.w[first : first + here.design.k]
@@ -195,7 +195,7 @@ def _drawn_points(drawn: dict, runs: int, moment, lowest: int) -> list:
     from gapless.losses import parse_loss
     from gapless.measure.crossing import CrossingPoint
     from gapless.measure.design_point import points_of_few
-    from gapless.measure.spectrum import check_lowest
+    from gapless.measure.moment_spectra import check_lowest
 
     point = CrossingPoint.model_validate(drawn)
     check_lowest(lowest, point.design.dimension)

@@ -141,18 +141,18 @@ def success(
     fractions = figure.reduce(records, runs, tolerance)
     rows = fractions.rows()
     # loaded after the runs, as pandas is by their table
-    from gapless.figures import by_time as courses
+    from gapless.figures import by_time as incidence
 
-    timed = courses.courses(first_runs(records, runs), tolerance) if by_time else None
+    timed = incidence.incidence_curves(first_runs(records, runs), tolerance) if by_time else None
     if as_json:
         times = {} if timed is None else {"times": timed.times.to_dict("records")}
         print_json(answer | {"rows": rows} | times)
     elif timed is not None:
-        print_text(table_text(list(courses.SHOWN.values()), courses.cells(timed.times)))
+        print_text(table_text(list(incidence.SHOWN.values()), incidence.cells(timed.times)))
     else:
         print_text(_summary(rows))
     if plot is not None:
-        drawn = figure.picture(fractions) if timed is None else courses.picture(timed)
+        drawn = figure.picture(fractions) if timed is None else incidence.picture(timed)
         # reduced tables keep neither loss nor seed
         save_picture(plot, size, lambda: replace(drawn, source=source_of(records)))
     return None

@@ -75,7 +75,7 @@ SIZES: dict[Scale, Sizes] = {
 }
 COLUMNS, ROWS = 120, 90
 """Cells of the shading."""
-NEAR = Statement(PAPER_ALPHA_BBP * (1 - CLOSE), PAPER_ALPHA_BBP * (1 + CLOSE))
+CLOSE_TO_BBP = Statement(PAPER_ALPHA_BBP * (1 - CLOSE), PAPER_ALPHA_BBP * (1 + CLOSE))
 
 
 def points(scale: Scale, seed: int) -> list[LandscapePoint | MeanField | Simulation]:
@@ -89,10 +89,10 @@ def points(scale: Scale, seed: int) -> list[LandscapePoint | MeanField | Simulat
                 step=None,
                 paths=size.paths,
                 seed=seed,
-                replica=replica,
+                path_set=path_set,
             )
             for alpha in size.infinite
-            for replica in range(size.sets)
+            for path_set in range(size.sets)
         ),
         *(
             simulation
@@ -143,10 +143,12 @@ def reduce(table: pd.DataFrame) -> Landscape:
     if states.empty or states.alpha.nunique() < 2:
         return Landscape(states)
     band = Band.of(states)
-    return Landscape(states, band, [source_of(band, *one) for one in _energies(good)])
+    return Landscape(states, band, [end_of_descent(band, *one) for one in _energies(good)])
 
 
-def source_of(band: Band, name: str, n: float, size: int, energies: pd.DataFrame) -> EndOfDescent:
+def end_of_descent(
+    band: Band, name: str, n: float, size: int, energies: pd.DataFrame
+) -> EndOfDescent:
     """Return a source of energies (columns ``alpha``, ``energy``, ``error``) within the band."""
     placed = in_the_band(band, energies)
     return EndOfDescent(name, n, size, placed, *loses_stability(band, placed))
@@ -296,7 +298,7 @@ def claims(found: Landscape) -> list[Claim]:
     judgements = []
     for source in found.sources:
         ends = source.alpha - 1.96 * source.error, source.alpha + 1.96 * source.error
-        part = verdict(NEAR, source.alpha, ends, Sample(source.n, source.size))
+        part = verdict(CLOSE_TO_BBP, source.alpha, ends, Sample(source.n, source.size))
         read = f"α = {source.alpha:.2f} ± {1.96 * source.error:.2f} (95 %)"
         if np.isnan(source.error):  # of a single design or set of paths
             read = f"α = {source.alpha:.2f}, without an error"

@@ -24,6 +24,7 @@ import pandas as pd
 from gapless.analyse.frames import with_joint
 from gapless.analyse.statistics import Fraction, clustered_mean, designs_of, share
 from gapless.analyse.verdict import (
+    INFORMED,
     MOSTLY,
     NOT_MEASURED,
     RARELY,
@@ -50,8 +51,6 @@ SIZES: dict[Scale, tuple[int, int, int, int]] = {
     "paper": (4096, 8, 8, 41),
 }
 """N, designs, runs on each, frames."""
-SIGNAL_FREE = 0.1
-"""Above this overlap of the state the claims do not look."""
 
 
 def points(scale: Scale, seed: int) -> list[FramesPoint]:
@@ -122,7 +121,7 @@ def picture(reduced: Regimes) -> Picture:
     for group in reduced.groups:
         alpha, t = float(group.alpha.iloc[0]), np.array(group.t.iloc[0])
         time = Axis("time t", "symlog", ticks=(0, 0.1, 1), linear=0.05)
-        unsure = t[series(group, "overlap_t")[0] > SIGNAL_FREE]
+        unsure = t[series(group, "overlap_t")[0] > INFORMED]
         grey = Mark("x", unsure[0] if unsure.size else np.nan, colour=GREY, until=float(t[-1]))
         gap, size = Axis("bulk edge − λ₁", "symlog", linear=0.1), (3.5, 2.7)
         both = np.isfinite([early, late]).all()
@@ -136,7 +135,7 @@ def picture(reduced: Regimes) -> Picture:
         below.append(Panel(title, time, overlap, _overlaps(t, group), (grey, chance), size=size))
     return Picture(
         f"{_formula(reduced.loss)}, N = {reduced.n}: α_BBP = {early:.3f} at a random start, "
-        f"{late:.3f} at the 1RSB threshold; grey: state's q above {SIGNAL_FREE:g}; "
+        f"{late:.3f} at the 1RSB threshold; grey: state's q above {INFORMED:g}; "
         f"bars: {TWO_ERRORS}",
         (above, below) if above else (),
     )
@@ -190,7 +189,7 @@ def claims(reduced: Regimes) -> list[Claim]:
         alpha, n, design = float(group.alpha.iloc[0]), int(group.n.iloc[0]), designs_of(group)
         outliers = np.isfinite(np.stack(group.hessian_outlier_t.to_list()).astype(float))
         overlap = np.array([values[0] for values in group.vector_overlap_1_t])
-        calm = np.abs(np.stack(group.overlap_t.to_list())) < SIGNAL_FREE
+        calm = np.abs(np.stack(group.overlap_t.to_list())) < INFORMED
         some = calm.any(axis=1)
         last = [values[row][-1] for values, row in zip(outliers, calm, strict=True) if row.any()]
         start, kept = share(outliers[:, 0], design), share(np.array(last, bool), design[some])
@@ -222,7 +221,7 @@ def claims(reduced: Regimes) -> list[Claim]:
                 statement,
                 f"α = {alpha:g}, N = {n}: outlier in {_percent(start)} at the start (overlap of v₁ "
                 f"{overlap.mean():.2f}), in {_percent(kept)} at the last frame with "
-                f"q < {SIGNAL_FREE:g}; “never” is read as in fewer than {100 * RARELY:g} %, “has” "
+                f"q < {INFORMED:g}; “never” is read as in fewer than {100 * RARELY:g} %, “has” "
                 f"and “loses” as in more and fewer than {100 * MOSTLY:g} %",
                 *parts,
             )

@@ -17,7 +17,7 @@ THIRDS = ("lowest", "middle", "highest")
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class IncidenceCurve:
     """Cumulative incidences of the runs of one (N, α).
 
     Parameters
@@ -40,26 +40,28 @@ class Course:
 
 
 @dataclass(frozen=True, eq=False)
-class Courses:
-    """Numbers of runs by time (`time_table`), and a `Course` for each (N, α)."""
+class IncidenceCurves:
+    """Numbers of runs by time (`time_table`), and an `IncidenceCurve` for each (N, α)."""
 
     times: pd.DataFrame
-    each: list[Course]
+    each: list[IncidenceCurve]
 
 
-def courses(table: pd.DataFrame, tolerance: float = 1e-8) -> Courses:
+def incidence_curves(table: pd.DataFrame, tolerance: float = 1e-8) -> IncidenceCurves:
     """Return times to a solution and incidences of all (N, α) of some records."""
     good = table[table.outcome != "failed"]
     groups = [here for _, here in good.groupby(["n", "alpha"])]
-    return Courses(time_table(good, tolerance), [_course(here, tolerance) for here in groups])
+    return IncidenceCurves(
+        time_table(good, tolerance), [_incidence_curve(here, tolerance) for here in groups]
+    )
 
 
-def _course(table: pd.DataFrame, tolerance: float) -> Course:
+def _incidence_curve(table: pd.DataFrame, tolerance: float) -> IncidenceCurve:
     lives, t = lifetimes(table, tolerance), np.linspace(0, float(table.t_max.iloc[0]), GRID)
     whole = lives.incidence()
     bands = [lives.interval(t, event) for event in EVENTS]
     parts = [table[chosen] for chosen in thirds(table)] if len(table) >= len(THIRDS) else []
-    return Course(
+    return IncidenceCurve(
         n=int(table.n.iloc[0]),
         alpha=float(table.alpha.iloc[0]),
         t=t,
@@ -72,13 +74,13 @@ def _course(table: pd.DataFrame, tolerance: float) -> Course:
     )
 
 
-def picture(found: Courses) -> Picture:
+def picture(found: IncidenceCurves) -> Picture:
     """Return incidences of every α, and by the start's overlap where half are solved."""
     if not found.each:
         return Picture("no run could be computed", ())
     axes = Axis("t"), Axis("share of the runs", range=(-0.02, 1.02))
-    series = [_series(course, event, i) for i, course in enumerate(found.each) for event in EVENTS]
-    even = min(found.each, key=lambda course: abs(course.share["solved"][-1] - 0.5))
+    series = [_series(curve, event, i) for i, curve in enumerate(found.each) for event in EVENTS]
+    even = min(found.each, key=lambda curve: abs(curve.share["solved"][-1] - 0.5))
     starts = [
         Series(f"{name} third", even.t, share, style="lines", colour=i)
         for i, (name, share) in enumerate(zip(THIRDS, even.by_start, strict=False))
@@ -94,18 +96,18 @@ def picture(found: Courses) -> Picture:
     )
 
 
-def _series(course: Course, event: Event, colour: int) -> Series:
+def _series(curve: IncidenceCurve, event: Event, colour: int) -> Series:
     return Series(
-        f"α = {course.alpha:g}, {event}",
-        course.t,
-        course.share[event],
-        course.low[event],
-        course.high[event],
+        f"α = {curve.alpha:g}, {event}",
+        curve.t,
+        curve.share[event],
+        curve.low[event],
+        curve.high[event],
         style="lines",
         dash="solid" if event == "solved" else "dot",
         colour=colour,
         band=True,
-        legend=f"α = {course.alpha:g}" if event == "solved" else "",
+        legend=f"α = {curve.alpha:g}" if event == "solved" else "",
     )
 
 

@@ -160,7 +160,7 @@ class Calibrated:
     corrected
         See `corrected_table`.
     energies
-        See `energy_table`.
+        See `threshold_table`.
     """
 
     curves: pd.DataFrame
@@ -188,7 +188,7 @@ def reduce(table: pd.DataFrame) -> Calibrated:
         calibrations,
         bias_table(calibrations),
         corrected_table(calibrations),
-        energy_table(good[good.delta_2.isna()]),
+        threshold_table(good[good.delta_2.isna()]),
     )
 
 
@@ -292,7 +292,7 @@ def _crossed(x: np.ndarray, y: np.ndarray, level: float) -> float:
     return float((x[at] + between * (x[at + 1] - x[at])).mean()) if len(at) else nan
 
 
-def energy_table(records: pd.DataFrame) -> pd.DataFrame:
+def threshold_table(records: pd.DataFrame) -> pd.DataFrame:
     """Return e∞ by the power law of `late` beside the exact threshold energy of the pure tensor.
 
     Its threshold states have μ = −p e, so e = −2√Q″(1)/p. `in_drops`: the error of e∞ in units of

@@ -23,7 +23,7 @@ from gapless.analyse.verdict import NOT_MEASURED, Claim, Sample, Statement, judg
 from gapless.figures.experiment import Experiment, Scale, in_numpy
 from gapless.flow import paper_budget
 from gapless.measure.design_point import sweep_points
-from gapless.measure.mean_field import MeanField
+from gapless.measure.mean_field import PATH_SET, MeanField
 from gapless.measure.simulation import Simulation
 from gapless.page.panels import TWO_ERRORS, Axis, Panel, Picture, Series
 
@@ -38,7 +38,7 @@ class StartsAndRuns:
 
     alphas: tuple[float, ...]
     starts: int
-    replicas: int
+    sets: int
     paths: int
     runs: tuple[tuple[int, int], ...]
     """Pairs of N and the number of runs."""
@@ -70,7 +70,7 @@ is a larger overlap than the start; they are spaced by a factor."""
 
 
 def points(scale: Scale, seed: int) -> list[MeanField | Simulation]:
-    """Return starts at N = ∞ for each α and replica, and the designs of every N."""
+    """Return starts at N = ∞ for each α and set of paths, and the designs of every N."""
     size = SIZES[scale]
     longest = paper_budget(max(n for n, _ in size.runs))
     starts = [
@@ -80,12 +80,12 @@ def points(scale: Scale, seed: int) -> list[MeanField | Simulation]:
             step=None,
             paths=size.paths,
             seed=seed,
-            replica=replica,
+            path_set=path_set,
             labels="teacher",
             overlap=float(start),
         )
         for alpha in size.alphas
-        for replica in range(size.replicas)
+        for path_set in range(size.sets)
         for start in np.geomspace(size.paths**-0.5, LARGEST, size.starts)
     ]
     runs = [
@@ -173,26 +173,26 @@ def reduce(table: pd.DataFrame) -> Escapes:
 
 
 def passage_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Return t(m₀; α) at N = ∞: columns alpha, replica, start, time."""
+    """Return t(m₀; α) at N = ∞: columns alpha, path_set, start, time."""
     sets = table[table.paths.notna() & (table.outcome == "followed")]
     rows = [
         {
             "alpha": row["alpha"],
-            "replica": int(row["replica"]),
+            "path_set": int(row[PATH_SET]),
             "start": row["overlap_start"],
             "time": passage_time(np.array(row["t"]), np.array(row["energy_t"])),
         }
         for row in sets.to_dict("records")
     ]
-    columns = pd.Index(["alpha", "replica", "start", "time"])
-    return pd.DataFrame(rows, columns=columns).sort_values(["alpha", "replica", "start"])
+    columns = pd.Index(["alpha", "path_set", "start", "time"])
+    return pd.DataFrame(rows, columns=columns).sort_values(["alpha", "path_set", "start"])
 
 
 def _predicted(passages: pd.DataFrame, n: int, budget: float) -> pd.DataFrame:
-    """Return the share of each replica (row) at each α (column)."""
+    """Return the share of each set of paths (row) at each α (column)."""
     found = {
         key: share_in_time(one.start.to_numpy(), one.time.to_numpy(), n, budget)
-        for key, one in passages.groupby(["replica", "alpha"])
+        for key, one in passages.groupby(["path_set", "alpha"])
     }
     return pd.Series(found).unstack()
 
@@ -327,7 +327,7 @@ def tables(reduced: Escapes) -> list[tuple[str, pd.DataFrame]]:
 
 READS = (
     *("n", "m", "alpha", "seed", "design", "run", "outcome", "t_max", "steps", "gradients"),
-    *("overlap", PASSAGE, "replica", "paths", "overlap_start", "t", "energy_t"),
+    *("overlap", PASSAGE, PATH_SET, "paths", "overlap_start", "t", "energy_t"),
 )
 """Columns that `reduce` reads."""
 

@@ -155,6 +155,6 @@ class Experiment(Generic[R]):
 
     def address(self, point: Point) -> str:
         """Return the address of a point: a hash of its parameters and the version."""
-        identity = [self.name, self.version, point.model_dump(mode="json")]
+        identity = [self.name, self.version, point.model_dump(mode="json", by_alias=True)]
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]

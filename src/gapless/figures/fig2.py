@@ -16,6 +16,7 @@ import pandas as pd
 from gapless.analyse.frames import with_joint
 from gapless.analyse.statistics import Fraction, designs_of, share
 from gapless.analyse.verdict import (
+    INFORMED,
     MOSTLY,
     RARELY,
     Claim,
@@ -26,7 +27,8 @@ from gapless.analyse.verdict import (
     verdict,
 )
 from gapless.figures.experiment import THE_PAPER, Experiment, Scale, in_numpy
-from gapless.measure.followed import SpectralPoint
+from gapless.measure.crossing import TWIN_AT_REST
+from gapless.measure.median_run import SpectralPoint
 from gapless.measure.threshold import T_TWIN, rest_criterion
 from gapless.page.panels import GREY, INK, Axis, Heat, Mark, Panel, Picture, Series
 
@@ -40,8 +42,8 @@ ALPHA = 10.0
 PAPER_TIME = 1210 * 2e-4
 """The paper's crossing: iteration 1210 at rate 2e-4."""
 
-INFORMED, INFORMED_VECTOR = 0.1, 0.2
-"""Overlaps with the signal, of a state and of v₁, that are no longer of order 1/√N."""
+INFORMED_VECTOR = 0.2
+"""Overlap of v₁ with the signal that is no longer of order 1/√N."""
 SNAPSHOTS = (0.0, 0.5, 1.0, 1.5, 2.5)
 """Multiples of the crossing time at which the spectrum is drawn by itself."""
 FAINTEST = -4.0
@@ -90,7 +92,7 @@ def frame_of(run: Any, multiple: float) -> int:
 
 def twin_of(run: Any) -> str:
     """Return a phrase for the end of a run's twin: at rest, or at its last time."""
-    return "at rest" if run.twin_settled else f"at t = {T_TWIN:g}, not at rest"
+    return "at rest" if run[TWIN_AT_REST] else f"at t = {T_TWIN:g}, not at rest"
 
 
 def picture(reduced: Runs) -> Picture:
@@ -214,7 +216,7 @@ def claims(reduced: Runs) -> list[Claim]:
     size = Sample(n, len(crossed))
     earlier = share(crossed.time <= PAPER_TIME, designs_of(crossed))
     informed = share(crossed.overlap.abs() > INFORMED, designs_of(crossed))
-    twins = crossed.twin_settled.eq(True)
+    twins = crossed[TWIN_AT_REST].eq(True)
     found = [
         judged(
             "The energy of a run falls through the threshold energy near iteration 1210 of "

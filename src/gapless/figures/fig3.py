@@ -19,6 +19,7 @@ from gapless.analyse.statistics import (
     student_half_width,
 )
 from gapless.analyse.verdict import (
+    INFORMED,
     NOT_MEASURED,
     Claim,
     Sample,
@@ -29,7 +30,7 @@ from gapless.analyse.verdict import (
     verdict,
 )
 from gapless.figures.experiment import SCALES, THE_PAPER, Experiment, Scale, Size, in_numpy
-from gapless.measure.crossing import CrossingPoint
+from gapless.measure.crossing import TWIN_AT_REST, CrossingPoint
 from gapless.measure.threshold import T_TWIN
 from gapless.page.panels import TWO_ERRORS, Axis, Panel, Picture, Series
 
@@ -66,8 +67,6 @@ OPEN = 3
 as where single samples set the edge, the first gap is twice the second on average."""
 OPEN_FROM = 12.0
 """Smallest upper end of a range of α on which an opening of the gap would be visible."""
-INFORMED = 0.1
-"""Overlap of a state with the signal that is no longer of order 1/√N."""
 MEASURES = (
     *("gap_12", "gap_23", "overlap_1", "overlap_2", "state_overlap", "top_share_1"),
     "opening",
@@ -105,8 +104,8 @@ def spectra_table(table: pd.DataFrame) -> pd.DataFrame:
         crossed = runs[runs.outcome == "crossed"]
         row: dict = {"n": n, "alpha": alpha, "runs": len(runs), "crossed": len(crossed)}
         row["designs"] = len(np.unique(designs_of(runs)))
-        if "twin_settled" in runs:
-            row["twins_at_rest"] = float(runs.twin_settled.astype(bool).mean())
+        if TWIN_AT_REST in runs:
+            row["twins_at_rest"] = float(runs[TWIN_AT_REST].astype(bool).mean())
         if len(crossed):
             values = np.stack(crossed.eigenvalues.to_list())
             overlaps = np.stack(crossed.vector_overlap.to_list())

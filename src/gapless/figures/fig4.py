@@ -120,7 +120,7 @@ def claims(reduced: Thresholds) -> list[Claim]:
     found = reduced.plateaus
     if not found:
         return []
-    judged = [
+    claimed = [
         _claim(
             "One step of replica symmetry breaking (1RSB) is a good approximation of the threshold "
             "energy (“reasonable, though not perfect”)",
@@ -135,8 +135,8 @@ def claims(reduced: Thresholds) -> list[Claim]:
         statement = (
             f"E|ŷ|{power} of the fitted labels ŷ at the threshold energy agrees with 1RSB nicely"
         )
-        judged.append(_claim(statement, column, largest))
-    return judged
+        claimed.append(_claim(statement, column, largest))
+    return claimed
 
 
 def _claim(statement: str, column: str, found: list[Plateau]) -> Claim:

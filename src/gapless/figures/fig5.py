@@ -17,6 +17,7 @@ from gapless.analyse.transition import crossing_table, drift_table, recovered_ta
 from gapless.analyse.verdict import (
     MOSTLY,
     NOT_MEASURED,
+    REJECTED,
     Claim,
     Sample,
     Verdict,
@@ -36,8 +37,6 @@ from gapless.measure.design_point import sweep_points
 from gapless.measure.simulation import Simulation
 from gapless.page.panels import Axis, Mark, Panel, Picture, Series
 
-REJECTED = 0.01
-"""Probability of a larger χ² below which a law does not describe the data."""
 NONE = 1e-4
 """Reading of "no run": the paper had 10,000 runs or more at each point."""
 

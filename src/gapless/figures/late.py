@@ -59,12 +59,12 @@ WINDOWS = ((3 / 16, 7 / 16), (1 / 4, 1.0))
 """Windows of the exponent, in units of the last time."""
 STRAIGHT_FROM = 13.0
 """α from which the gain over a random perturbation is read as a straight line."""
-NEAR = Statement(low=-CLOSE, high=CLOSE)
+CLOSE_RATIO = Statement(low=-CLOSE, high=CLOSE)
 """Bounds on the ratio of a measured value to the claimed one, minus one."""
 
 
 def points(scale: Scale, seed: int) -> list[MeanField]:
-    """Return a set of paths for each α and replica, without and with probes."""
+    """Return sets of paths for each α, without and with probes."""
     return [
         MeanField(
             alpha=alpha,
@@ -72,12 +72,12 @@ def points(scale: Scale, seed: int) -> list[MeanField]:
             step=None,
             paths=size.paths,
             seed=seed,
-            replica=replica,
+            path_set=path_set,
             waiting=size.waiting,
         )
         for size in SIZES[scale]
         for alpha in size.alphas
-        for replica in range(size.sets)
+        for path_set in range(size.sets)
     ]
 
 
@@ -217,7 +217,9 @@ def claims(reduced: LateTimes) -> list[Claim]:
             + ENERGY_BIAS * row["alpha"] / row["paths"]
         )
         over = row["limit"] / level - 1
-        parts.append(verdict(NEAR, over, (over - half, over + half), Sample(inf, row["sets"])))
+        parts.append(
+            verdict(CLOSE_RATIO, over, (over - half, over + half), Sample(inf, row["sets"]))
+        )
         texts.append(
             f"α = {row['alpha']:g}: {row['excess_percent']:+.1f} %, {100 * over:+.1f} ± "
             f"{100 * half:.1f} % extrapolated"
@@ -236,7 +238,7 @@ def claims(reduced: LateTimes) -> list[Claim]:
     ]
     for row in reduced.transition.to_dict("records"):
         over, half = row["alpha"] / PAPER_ALPHA_BBP - 1, 1.96 * row["error"] / PAPER_ALPHA_BBP
-        part = verdict(NEAR, over, (over - half, over + half), Sample(inf, row["sets"]))
+        part = verdict(CLOSE_RATIO, over, (over - half, over + half), Sample(inf, row["sets"]))
         read = f"α = {row['alpha']:.2f} ± {1.96 * row['error']:.2f} (95 %)"
         none = "nowhere within the range of α"
         found.append(

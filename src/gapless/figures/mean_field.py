@@ -98,7 +98,7 @@ def answer(
         "accuracy": point.accuracy if point.step is None else None,
         "paths": point.paths,
         "sampling": point.sampling,
-        "replicas": len(solutions),
+        "sets": len(solutions),
         "seed": point.seed,
         "dimension": point.paths / point.alpha,
         "bias": estimate.bias,

@@ -26,7 +26,15 @@ from gapless.analyse.reach import (
     times_by_size,
     with_ensemble,
 )
-from gapless.analyse.verdict import NOT_MEASURED, Claim, Sample, Statement, judged, verdict
+from gapless.analyse.verdict import (
+    NOT_MEASURED,
+    REJECTED_LINE,
+    Claim,
+    Sample,
+    Statement,
+    judged,
+    verdict,
+)
 from gapless.figures.experiment import OWN, SCALES, Experiment, Scale, in_numpy
 from gapless.losses import quartic
 from gapless.measure.simulation import Simulation
@@ -41,8 +49,6 @@ FROM = 512
 """Smallest N of the fits. Below, the curves of short budgets fall with N before they rise."""
 SHOWN = (8.0, 10.0, 12.0, 14.0)
 """α of the median times to solution."""
-HALF_A_PERCENT = 0.005
-"""Probability of a larger χ² below which a straight line in ln N does not describe the data."""
 ALPHAS_OF_RATE = (13.0, 14.0, 15.0, 16.0, 17.0, 18.0, 20.0)
 """α between which Λ is interpolated."""
 
@@ -200,7 +206,7 @@ def _logarithm(drift: pd.DataFrame, budget: float) -> Claim:
     fit = found.iloc[0]
     sizes, largest, dof = (int(fit[name]) for name in ("sizes", "largest", "dof"))
     size = Sample(largest, int(fit.runs))
-    bound = Statement(low=HALF_A_PERCENT, least_n=4 * FROM)
+    bound = Statement(low=REJECTED_LINE, least_n=4 * FROM)
     p = float(fit.p_value)
     return judged(
         statement,

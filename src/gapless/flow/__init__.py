@@ -25,14 +25,14 @@ from gapless.flow.protocol import Protocol, parse_protocol
 from gapless.flow.route import numpy_is_sooner, transforms_in_numpy
 from gapless.flow.solvers import GradientFlow, Solver
 from gapless.flow.state import State
-from gapless.flow.stops import LEVELS, AtEnergy, Stop
+from gapless.flow.stops import PASSAGE_LEVELS, AtEnergy, Stop
 from gapless.flow.units import loss_scale
 
 __all__ = [
     "ACCURATE",
     "FLOW",
-    "LEVELS",
     "PAPER",
+    "PASSAGE_LEVELS",
     "SWEEP",
     "AtEnergy",
     "CannotResume",

@@ -14,8 +14,8 @@ from gapless.chebyshev import MAX_STAGES, coefficient_table, stability_and_error
 from gapless.shapes import Float, Int
 
 States = Float[Array, "K N"]
-Field = Callable[[States], States]
-Step = Callable[[Field, States, States, Float[Array, " K"]], States]
+VelocityField = Callable[[States], States]
+Step = Callable[[VelocityField, States, States, Float[Array, " K"]], States]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Method:
     step: Step
 
 
-def _euler_step(field: Field, w: States, velocity: States, h: Float[Array, " K"]) -> States:
+def _euler_step(field: VelocityField, w: States, velocity: States, h: Float[Array, " K"]) -> States:
     # one gradient: the velocity that is known already
     del field
     return w + h[:, None] * velocity
@@ -60,7 +60,11 @@ def chebyshev_method(stages: int) -> Method:
 
 
 def chebyshev_step(
-    field: Field, w: States, velocity: States, h: Float[Array, " K"], stages: int | Int[Array, ""]
+    field: VelocityField,
+    w: States,
+    velocity: States,
+    h: Float[Array, " K"],
+    stages: int | Int[Array, ""],
 ) -> States:
     """Take a step of the Runge–Kutta–Chebyshev method of order 2 with s = `stages`.
 

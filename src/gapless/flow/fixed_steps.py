@@ -218,7 +218,7 @@ class NormalisedDescent(FixedSteps):
     ----------
     rate
         η, the length of a step in units of √N.
-    radius
+    time_of_radius
         Time that a path of length √N takes.
 
     Raises
@@ -227,21 +227,21 @@ class NormalisedDescent(FixedSteps):
         For a rate that is not positive.
     """
 
-    radius: float = 1.0
+    time_of_radius: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        number("radius", self.radius, above=0)
+        number("time_of_radius", self.time_of_radius, above=0)
 
     @property
     def tick(self) -> float:
         """Time of one step."""
-        return self.rate * self.radius
+        return self.rate * self.time_of_radius
 
     def in_time_of(self, scale: float) -> "NormalisedDescent":
         """Return the solver of the same steps in a unit of time `scale` times shorter."""
         # V/|V| has no unit of time: the steps stay as long as they are
-        return replace(self, radius=self.radius * scale)
+        return replace(self, time_of_radius=self.time_of_radius * scale)
 
     def moved(self, problem: Problem, state: State) -> State:
         """Return the state at W + η√N V/|V|, retracted."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from gapless.arrays import Array, compiled, jax, jnp
 from gapless.flow.control import energy_rounding
-from gapless.flow.solvers import NEAR
+from gapless.flow.solvers import NEAR_SIGNAL
 from gapless.flow.state import State, select
 from gapless.linalg import Gram, krylov
 from gapless.problem import Problem
@@ -124,7 +124,7 @@ def tangent_product(
 @compiled()
 def _linear_flow(problem: Problem, state: State):
     """Return the mask of runs close to the signal, the signal, P H P at it, and the tangent δ."""
-    near = state.running & (1 - problem.overlap(state.w) < NEAR)
+    near = state.running & (1 - problem.overlap(state.w) < NEAR_SIGNAL)
     signal, hessian = problem.near_signal(state.w)
     unit = signal / problem.dimension**0.5
     # of a run that is elsewhere nothing is asked, but the batch is one

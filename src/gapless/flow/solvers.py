@@ -23,7 +23,7 @@ from gapless.shapes import Bool, Float
 
 SAFETY = 1.2
 """Factor on the stiffness in the stability limit, because the power method converges from below."""
-NEAR = 1e-4
+NEAR_SIGNAL = 1e-4
 """Value of 1 − |q| below which a run is close to the signal, at 1 % of the radius from it."""
 OF_LENGTH = 0.02
 """Largest error of a step relative to its length h |V|, for runs close to rest: their remaining
@@ -150,7 +150,7 @@ class GradientFlow(Solver):
         """Return the mask of runs that are close to the signal, where the flow is linear."""
         if not self.linear_below:
             return super().in_linear_regime(problem, state)
-        near = 1 - problem.overlap(state.w) < NEAR
+        near = 1 - problem.overlap(state.w) < NEAR_SIGNAL
         return (state.energy <= self.linear_below) & near
 
     def is_near_rest(self, problem: Problem, state: State, goal: Array) -> Bool[Array, " K"]:

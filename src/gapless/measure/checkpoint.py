@@ -64,7 +64,7 @@ class Checkpoint:
         if (folder := _folder.get()) is not None:
             kind = f"{type(point).__module__}.{type(point).__qualname__}"
             # the version too: the arrays of another one may mean something else
-            name = sha256(f"{_version()} {kind} {point.model_dump_json()}".encode())
+            name = sha256(f"{_version()} {kind} {point.model_dump_json(by_alias=True)}".encode())
             self.path = folder / f"{name.hexdigest()[:16]}.checkpoint"
             # in the file as well, since whoever renames a file changes its name alone
             self.start += name.digest()

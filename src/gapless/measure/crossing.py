@@ -34,10 +34,12 @@ _NUMBERS = (
     "hessian_outlier",
     "outlier_overlap",
 )
+TWIN_AT_REST = "twin_settled"
+"""Stored name of the column whether a run's twin came to rest: another would lose older records."""
 RECORDS = pa.schema(
     DESIGN_COLUMNS
     | {name: pa.string() for name in ("loss", "outcome", "reason")}
-    | {name: pa.bool_() for name in ("twin_settled", "crossed", "edge_from_one_atom")}
+    | {name: pa.bool_() for name in (TWIN_AT_REST, "crossed", "edge_from_one_atom")}
     | {name: pa.float64() for name in _NUMBERS}
     | {name: pa.list_(pa.float64()) for name in _LISTS}
 )
@@ -45,7 +47,7 @@ RECORDS = pa.schema(
 
 The point's parameters; `outcome` (``crossed``, ``not_crossed``, ``failed``) and, for a failed
 run, its `reason`; the twin's energy, its speed |∇L − μW|²/N and whether that is rest (below 1e-10
-by t = 20: `twin_settled`); the time of the crossing and the state there; the lowest eigenpairs;
+by t = 20: `TWIN_AT_REST`); the time of the crossing and the state there; the lowest eigenpairs;
 theory's edge and outlier from the run's own labels (see `spectra.theory_of`). The columns are null
 for a run that did not cross.
 """
@@ -93,10 +95,10 @@ class CrossingPoint(DesignPoint):
             outcome=np.where(crossed, "crossed", "not_crossed"),
             threshold_energy=finite(twin.energy),
             twin_speed2=finite(twin.speed2),
-            twin_settled=[at_rest(outcome) for outcome in twin.outcome],
             overlap_start=finite(problem.overlap(design.start())),
             crossed=crossed,
             time=finite(crossing.stopped_at, crossed),
+            **{TWIN_AT_REST: [at_rest(outcome) for outcome in twin.outcome]},
             **{name: finite(values, crossed) for name, values in known.items()},
         )
 

@@ -7,7 +7,7 @@ from gapless.algorithms.starts import warm_states
 from gapless.losses import parse_loss
 from gapless.measure.crossing import CrossingPoint
 from gapless.measure.design_point import DESIGN_COLUMNS
-from gapless.measure.history import followed
+from gapless.measure.history import follow_with_history
 from gapless.measure.point import Cost
 from gapless.measure.spectra import spectral_columns
 from gapless.problem import draw_problem
@@ -61,7 +61,7 @@ class FramesPoint(CrossingPoint):
         times = [0.0, *np.geomspace(0.02, HORIZON, self.frames - 1).tolist()]
         # one key for all frames: their eigenpairs may differ by the state alone
         key = design.key("lanczos")
-        frames = followed(
+        frames = follow_with_history(
             problem,
             start,
             times,

@@ -135,7 +135,7 @@ def snapshot_times(times: Float[np.ndarray, " T"], rate: float) -> Float[np.ndar
     return every[every <= times[-1]]
 
 
-def followed(
+def follow_with_history(
     problem: Problem,
     start: Float[Array, "K N"],
     times: Sequence[float] | Float[np.ndarray, " T"],

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from gapless.files import reason
-from gapless.inputs import number
+from gapless.inputs import LabelKind, number
 from gapless.losses import parse_loss
 from gapless.measure.checkpoint import Checkpoint
 from gapless.measure.point import Cost, Point
@@ -21,7 +21,6 @@ from gapless.theory.dmft import (
     Solution,
 )
 from gapless.theory.dmft.paths import Sampling
-from gapless.theory.dmft.state import Labels
 
 MOST_STEPS = 20_000
 MOST_STATES = 101
@@ -30,20 +29,22 @@ FLOW_STATES = 64
 APART = 1e-6
 """Smallest distance of two waiting times, relative to t_max."""
 
-CURVES = ("energy", "mu", "speed2", "correlation_0", "signed_overlap")
+STUDENT_CURVES = ("energy", "mu", "speed2", "correlation_0", "signed_overlap")
 """Curves of the student over the saved times."""
 PROBE_CURVES = ("response", "perturbation_growth", "growth", "alignment")
 """Curves of the probes: waiting times × saved times, row by row."""
 OPERATIONS_PER_BYTE = 1.0
 """Floating-point operations in the time in which a processor reads a byte of paths."""
+PATH_SET = "replica"
+"""Stored name of `MeanField.path_set`, in addresses and records: another would lose older ones."""
 RECORDS = pa.schema(
     {"alpha": pa.float64()}
-    | {name: pa.int64() for name in ("seed", "replica", "run", "paths")}
+    | {name: pa.int64() for name in ("seed", PATH_SET, "run", "paths")}
     | {name: pa.string() for name in ("labels", "loss", "outcome", "reason")}
     | {name: pa.float64() for name in ("overlap_start", "t_max")}
     | {name: pa.int64() for name in ("directions", "gradients")}
     | {"waiting": pa.list_(pa.float64()), "t": pa.list_(pa.float64())}
-    | {f"{name}_t": pa.list_(pa.float64()) for name in (*CURVES, *PROBE_CURVES)}
+    | {f"{name}_t": pa.list_(pa.float64()) for name in (*STUDENT_CURVES, *PROBE_CURVES)}
 )
 """Columns of a set of paths.
 
@@ -57,7 +58,7 @@ class MeanField(Point):
 
     With a `step` it is gradient descent; without one it is the flow, to `accuracy`. Shuffled and
     gaussian `labels` are the same at N = ∞; `overlap` is that with the teacher at t = 0. Probes
-    start at the times `waiting`. Sets that differ in `replica` are independent.
+    start at the times `waiting`. Sets that differ in `path_set` are independent.
     """
 
     SCHEMA = RECORDS
@@ -67,12 +68,12 @@ class MeanField(Point):
     paths: int
     seed: int
     accuracy: float = 3e-3
-    labels: Labels = "shuffled"
+    labels: LabelKind = "shuffled"
     overlap: float = 0.0
     waiting: tuple[float, ...] = ()
     loss: str = "quartic"
     sampling: Sampling = "sobol"
-    replica: int = 0
+    path_set: int = Field(default=0, serialization_alias=PATH_SET)
 
     @model_validator(mode="after")
     def _check(self) -> "MeanField":
@@ -146,7 +147,7 @@ class MeanField(Point):
     @property
     def draws(self) -> PathDraws:
         """Sampled paths."""
-        return PathDraws(self.paths, self.seed, self.replica, self.sampling)
+        return PathDraws(self.paths, self.seed, self.path_set, self.sampling)
 
     @property
     def bytes(self) -> float:
@@ -198,7 +199,8 @@ class MeanField(Point):
         """Return the parameters that are columns of the records."""
         # a scalar of Arrow: a list would be taken for one value a row
         waiting = pa.scalar(list(self.waiting), pa.list_(pa.float64()))
-        return super().identity() | {"overlap_start": self.overlap, "waiting": waiting}
+        renamed = {"overlap_start": self.overlap, PATH_SET: self.path_set}
+        return super().identity() | renamed | {"waiting": waiting}
 
     def measure(self) -> pa.Table:
         """Return the record of `RECORDS`."""
@@ -210,7 +212,10 @@ class MeanField(Point):
             gradients=found.gradients,
             t=[found.t],
             # raveled: Arrow has no matrices; `waiting` and `t` of the record give the shape back
-            **{f"{name}_t": [np.ravel(getattr(found, name))] for name in (*CURVES, *PROBE_CURVES)},
+            **{
+                f"{name}_t": [np.ravel(getattr(found, name))]
+                for name in (*STUDENT_CURVES, *PROBE_CURVES)
+            },
         )
 
     def cost(self) -> Cost:

@@ -13,12 +13,12 @@ from gapless.algorithms import langevin, parse_start, sgd, start_states
 from gapless.arrays import Array
 from gapless.flow import loss_scale, paper_budget
 from gapless.flow.outcome import REST_SPEED2, ZERO_ENERGY, outcomes
-from gapless.inputs import number, whole
+from gapless.inputs import LabelKind, number, whole
 from gapless.losses import name_for_runs, parse_loss
 from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint, gradient_operations
 from gapless.measure.point import Cost, finite
 from gapless.precision import Dtype
-from gapless.problem import LabelKind, Problem, check_noise, draw_problem
+from gapless.problem import Problem, check_noise, draw_problem
 from gapless.sensing import OF_ENTRIES, check_storage, stored_numbers
 from gapless.shapes import Float
 

@@ -7,8 +7,8 @@ from pydantic import PrivateAttr
 
 from gapless.flow import Trajectory, integrate
 from gapless.measure.border import BorderPoint, longest
+from gapless.measure.moment_spectra import Moment, Spectra, spectra_of
 from gapless.measure.own import address_of, fitted, of_labels
-from gapless.measure.spectrum import Moment, Spectra, spectra_of
 from gapless.measure.threshold import TwinThreshold, threshold_of
 from gapless.problem import OwnProblem, Problem
 
@@ -40,7 +40,7 @@ def own_spectra(
     """Return the spectra of the runs of a user's problem at a moment of their flow from its start.
 
     The threshold energy is that of twins on the same labels in another order. `options` are those
-    of `gapless.measure.spectrum.spectra_of`.
+    of `gapless.measure.moment_spectra.spectra_of`.
     """
     chosen = of_labels(own, labels)
 
@@ -51,7 +51,7 @@ def own_spectra(
     return spectra_of(chosen.problem, chosen.start, moment, chosen.design, ours, **options)
 
 
-def label_moments(spectra: Spectra) -> list[dict[str, dict[str, float]]]:
+def label_law_moments(spectra: Spectra) -> list[dict[str, dict[str, float]]]:
     """Return E|ŷ|^k and E|y|^k, k = 1 … 4, of each run's labels at the state of its spectrum."""
     problem, w = spectra.problem, spectra.state.w
     laws = [problem.label_law(w, run) for run in range(problem.k)]

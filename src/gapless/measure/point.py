@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, model_serializer
 
 # `run` and the point's address are the key of a record in the store
-KEY = pa.schema({"run": pa.int64(), "reason": pa.string()})
+COMMON_COLUMNS = pa.schema({"run": pa.int64(), "reason": pa.string()})
 """Columns of every table of records: number of the row, and reason of a failed measurement."""
 FAILED = "failed"
 """Value of `gapless.flow.Outcome.failed`, since a plan is made without importing the flow."""
@@ -75,9 +75,9 @@ class Point(BaseModel, ABC):
 
     @classmethod
     def record_schema(cls) -> pa.Schema:
-        """Return `SCHEMA` with the columns of `KEY` that it lacks."""
+        """Return `SCHEMA` with the columns of `COMMON_COLUMNS` that it lacks."""
         # only what lacks: a figure may have placed `run` and `reason` among its columns itself
-        lacking = [field for field in KEY if field.name not in cls.SCHEMA.names]
+        lacking = [field for field in COMMON_COLUMNS if field.name not in cls.SCHEMA.names]
         return pa.unify_schemas([cls.SCHEMA, pa.schema(lacking)])
 
     def table(self, **columns: Any) -> pa.Table:
@@ -170,7 +170,7 @@ def _bitmap(values: np.ndarray) -> pa.Buffer:
     return pa.py_buffer(np.packbits(values, bitorder="little"))
 
 
-def counted(values: Any) -> pa.Array:
+def counts(values: Any) -> pa.Array:
     """Return a column of counts, null where a count is negative (a level that is not reached)."""
     values = np.asarray(values, np.int64)
     # integers have no NaN: −1 stands for "never" in passages

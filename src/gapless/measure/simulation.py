@@ -26,13 +26,13 @@ from gapless.flow import (
     transforms_in_numpy,
 )
 from gapless.flow.integrate import Progress
-from gapless.inputs import number
+from gapless.inputs import LabelKind, number
 from gapless.losses import name_for_runs, parse_loss
 from gapless.measure.checkpoint import Checkpoint
 from gapless.measure.design_point import DESIGN_COLUMNS, DesignPoint, gradient_operations
-from gapless.measure.point import Cost, counted, finite
+from gapless.measure.point import Cost, counts, finite
 from gapless.precision import Dtype
-from gapless.problem import LabelKind, Problem, check_noise, draw_problem
+from gapless.problem import Problem, check_noise, draw_problem
 from gapless.sensing import check_storage, is_plain, stored_numbers
 from gapless.shapes import Float
 
@@ -103,7 +103,7 @@ class Simulation(DesignPoint):
         # the full name, with the hash of a user's source: the record's address depends on it
         object.__setattr__(self, "loss", name_for_runs(self.loss, self.precision))
         # one spelling of a protocol or of a start, one address
-        object.__setattr__(self, "protocol", self.steps.name)
+        object.__setattr__(self, "protocol", self.parsed_protocol.name)
         object.__setattr__(self, "start", str(parse_start(self.start)))
         check_noise(self.noise)
         check_storage(self.sensing, self.precision, self.n)
@@ -114,7 +114,7 @@ class Simulation(DesignPoint):
                 "t_max: the paper's protocol fixes it at 0.3 log2 N; leave out --t-max, or use "
                 "--protocol flow"
             )
-        if self.steps.solver is not None and self.accurate:
+        if self.parsed_protocol.solver is not None and self.accurate:
             raise ValueError("accurate: this protocol has fixed steps; use --protocol flow")
         number("t_max", self.budget, above=0)
         return self
@@ -122,22 +122,22 @@ class Simulation(DesignPoint):
     @property
     def budget(self) -> float:
         """Time budget, `t_max` or else that of the protocol."""
-        return self.steps.budget(self.n) if self.t_max is None else self.t_max
+        return self.parsed_protocol.budget(self.n) if self.t_max is None else self.t_max
 
     @property
-    def steps(self) -> Protocol:
-        """Protocol of the steps."""
+    def parsed_protocol(self) -> Protocol:
+        """The protocol that `protocol` names."""
         return parse_protocol(self.protocol)
 
     @property
     def precision(self) -> Dtype:
         """Precision of the computation."""
-        return self.dtype or ("float32" if self.steps.solver is None else "float64")
+        return self.dtype or ("float32" if self.parsed_protocol.solver is None else "float64")
 
     @property
     def solver(self) -> Solver:
         """Solver of the steps."""
-        if (fixed := self.steps.solver) is not None:
+        if (fixed := self.parsed_protocol.solver) is not None:
             return fixed
         if self.accurate:
             return ACCURATE
@@ -223,7 +223,7 @@ class Simulation(DesignPoint):
             gradients=trajectory.gradients,
             **{f"t_{name}": finite(passage[:, k]) for k, name in enumerate(PASSAGES)},
             **{
-                f"gradients_{name}": counted(trajectory.passage_gradients[:, k])
+                f"gradients_{name}": counts(trajectory.passage_gradients[:, k])
                 for k, name in enumerate(PASSAGES)
             },
             t=[saved] * self.rows,
@@ -235,7 +235,7 @@ class Simulation(DesignPoint):
     @property
     def gradients(self) -> float:
         """Expected number of gradients of the batch, by a fit to measured counts."""
-        if (fixed := self.steps.solver) is not None:
+        if (fixed := self.parsed_protocol.solver) is not None:
             return self.budget / fixed.tick
         if self.save_at:
             return 80 + 30 * self.budget + 3 * len(self.save_at)

@@ -12,9 +12,10 @@ from gapless.hessian import (
     spectrum,
     top_sample_share,
 )
+from gapless.inputs import LabelKind
 from gapless.labels import LabelLaw
 from gapless.losses import Loss
-from gapless.problem import LabelKind, Problem
+from gapless.problem import Problem
 from gapless.sphere import SPHERE, Domain
 from gapless.theory.bbp import bulk_density, bulk_edge, outlier
 

@@ -6,7 +6,7 @@ of complex signals, `parts` puts problems together without a look, `states` chec
 """
 
 from gapless.problem.complex import ComplexProblem, as_complex, as_real, check_real, complex_problem
-from gapless.problem.draw import LabelKind, check_noise, draw_problem
+from gapless.problem.draw import check_noise, draw_problem
 from gapless.problem.own import OwnProblem, problem_from_arrays
 from gapless.problem.parts import can_be_widened, widened
 from gapless.problem.problem import Problem
@@ -16,7 +16,6 @@ __all__ = [
     "FARTHEST",
     "ComplexProblem",
     "Evaluation",
-    "LabelKind",
     "OwnProblem",
     "Problem",
     "as_complex",

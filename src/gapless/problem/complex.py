@@ -30,7 +30,7 @@ from gapless.sensing import unscaled
 from gapless.shapes import Complex, Float
 from gapless.sphere import dot
 
-HALF = 0.5**0.5
+ROOT_HALF = 0.5**0.5
 """A reading of W, over that of its state √2 (Re W, Im W)."""
 TINY = 1e-30
 """Modulus below which the phase of ŷ does not matter."""
@@ -41,12 +41,12 @@ def as_complex(states: Float[Array, "... D"]) -> Complex[np.ndarray, "... N"]:
     states = np.asarray(states)
     half = states.shape[-1] // 2
     # √2: |W|² = N, and |state|² = 2N
-    return HALF * (states[..., :half] + 1j * states[..., half:])
+    return ROOT_HALF * (states[..., :half] + 1j * states[..., half:])
 
 
 def as_real(w: Complex[np.ndarray, "... N"]) -> Float[np.ndarray, "... D"]:
     """Return the states √2 (Re W, Im W) of complex vectors W, in NumPy."""
-    return np.concatenate([np.real(w), np.imag(w)], axis=-1) / HALF
+    return np.concatenate([np.real(w), np.imag(w)], axis=-1) / ROOT_HALF
 
 
 def check_real(problem: Problem, what: str) -> None:
@@ -57,7 +57,7 @@ def check_real(problem: Problem, what: str) -> None:
 
 def label_parts(w: Float[Array, "K N"], x: Float[Array, "M N"]) -> Float[Array, "K 2 M"]:
     """Return Re ŷ and Im ŷ, ŷ = ⟨x, W⟩, of states."""
-    return HALF * readings(w, x)
+    return ROOT_HALF * readings(w, x)
 
 
 def modulus(both: Float[Array, "K 2 M"]) -> Float[Array, "K M"]:
@@ -148,7 +148,7 @@ class ComplexProblem(Problem):
         runs, _, m = forces.shape
         found = times(forces.reshape(2 * runs, m), self.sensing).reshape(runs, 2, -1)
         # a state is √2 times its vector
-        return (found[:, 0] + times_i(found[:, 1])) / HALF
+        return (found[:, 0] + times_i(found[:, 1])) / ROOT_HALF
 
     def _mu(self, yhat: Float[Array, "K M"]) -> Float[Array, " K"]:
         # ⟨∇L, W⟩/N by moduli alone: ⟨x ŷ, W⟩ = r²
@@ -203,7 +203,7 @@ class ComplexProblem(Problem):
             # both readings of a run stand along the one axis on which samples have length one
             axis = next(i for i in range(3) if images.shape[i] != s.shape[i])
             xp = library(images)
-            r = HALF * xp.sqrt((images**2).sum(axis=axis, keepdims=True))
+            r = ROOT_HALF * xp.sqrt((images**2).sum(axis=axis, keepdims=True))
             value = self.loss.value(r, s)
             return xp.concatenate([value, value], axis), images * (self.loss.across(r, s) / 2)
 

@@ -1,12 +1,10 @@
 """The instances of a design: X, teachers and labels of a kind, with noise or without."""
 
-from typing import Literal, get_args
-
 import numpy as np
 
 from gapless.arrays import Array
 from gapless.design import Design
-from gapless.inputs import flag, number
+from gapless.inputs import LabelKind, check_labels, flag, number
 from gapless.linalg import times_transpose
 from gapless.losses import Loss, check_for_runs, quartic
 from gapless.precision import Dtype, precision
@@ -15,7 +13,6 @@ from gapless.problem.parts import made
 from gapless.problem.problem import Problem
 from gapless.shapes import Float
 
-LabelKind = Literal["teacher", "shuffled", "gaussian"]
 HIGHEST_NOISE = 1e15
 """Largest variance of label noise, so that float32 holds energies, which go like its square."""
 
@@ -54,8 +51,7 @@ def draw_problem(
     noise, sphere = check_noise(noise), flag("sphere", sphere)
     if not isinstance(design, Design):
         raise ValueError(f"design: must be a Design, not {type(design).__name__}")
-    if not (isinstance(labels, str) and labels in get_args(LabelKind)):
-        raise ValueError(f"labels: {labels!r} is not one of teacher, shuffled, gaussian")
+    check_labels(labels)
     # before anything is drawn: an unknown dtype is refused at no cost
     context = np.errstate(all="ignore") if design.in_numpy else precision(dtype)
     check_for_runs(loss, dtype)

@@ -63,6 +63,7 @@ NAMES = {
     # counts and shares of runs
     "crossed": "runs that cross",
     "finished": "runs at their end",
+    "twin_settled": "twin at rest",
     "twins_at_rest": "share of twins at rest",
     "at_rest": "share at rest",
     "rest": "share at rest",
@@ -90,6 +91,7 @@ NAMES = {
     "per_log_z": "−dt/d ln z, z = √N q(0)",
     "explained": "share of the variance that ln z explains",
     "start": "overlap q of the start",
+    "path_set": "set of paths",
     "replica": "set of paths",
     # readings of the transition
     "alpha_bbp": "α_BBP",

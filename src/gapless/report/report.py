@@ -26,7 +26,7 @@ from gapless.page.html import as_json, assemble, csv_download, escaped, points_t
 from gapless.page.panels import PLAIN, Picture, Print, source_of
 from gapless.report.records import COST, faults, origin, plain_records
 from gapless.report.tables import html_table
-from gapless.report.words import bars, caption, commands, counted
+from gapless.report.words import bars, caption, commands, verdict_counts
 from gapless.store import Store, StoreError, stores_in
 from gapless.threads import pin_threads
 
@@ -97,7 +97,7 @@ def write_report(
     template = files("gapless.report").joinpath("page.html").read_text("utf-8")
     text = assemble(
         template,
-        summary=counted([(found[name].source, found[name].claims) for name in titles]),
+        summary=verdict_counts([(found[name].source, found[name].claims) for name in titles]),
         commands=commands(stores),
         contents="".join(
             f'<li><a href="#{slug(name)}">{escaped(title)}</a></li>'

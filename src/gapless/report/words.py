@@ -27,7 +27,7 @@ def bars(picture: Picture) -> str:
     return f" Error bars and bands: {'; '.join(kinds)}." if kinds else ""
 
 
-def counted(found: Sequence[tuple[Source, Sequence[Claim]]]) -> str:
+def verdict_counts(found: Sequence[tuple[Source, Sequence[Claim]]]) -> str:
     """Return a list of how many statements have each verdict, those of each group apart."""
     groups: dict[str, list[str]] = {}
     for source, claims in found:

@@ -29,7 +29,7 @@ FOREIGN = "is no part of this store"
 MARK = b"gapless.spec"
 """Key of the Parquet metadata that holds the hash of a part's spec."""
 
-KEY = {"address": _is_text, "run": pa.types.is_integer}
+KEY_TYPES = {"address": _is_text, "run": pa.types.is_integer}
 """Columns of every part, each with the predicate of its type."""
 WRITTEN = {"version": _is_text, "written_at": pa.types.is_floating}
 """Columns that a sweep adds."""
@@ -104,7 +104,7 @@ def read_part(
             raise DamagedPartError(f"{FOREIGN}: its name is not the SHA-256 of its bytes")
         marked = _is_marked((schema.metadata or {}).get(MARK), origin)
         schema = schema.remove_metadata()
-        _check_columns(schema, KEY if marked or origin is None else KEY | WRITTEN)
+        _check_columns(schema, KEY_TYPES if marked or origin is None else KEY_TYPES | WRITTEN)
         table = file.read(columns=columns, use_threads=False).replace_schema_metadata(None)
     except DamagedPartError:
         raise
@@ -114,7 +114,7 @@ def read_part(
         raise
     except Exception as error:  # what a file of anybody's makes a reader raise is beyond listing
         raise DamagedPartError(f"cannot be read: {reason(error)}") from error
-    for key in KEY.keys() & set(table.column_names):
+    for key in KEY_TYPES.keys() & set(table.column_names):
         if table[key].null_count:
             raise DamagedPartError(f"{FOREIGN}: {key} is missing in some rows")
     return table, schema

@@ -18,7 +18,7 @@ from gapless.quadrature import LEVELS, Level, error_of, half_gaussian_pair, half
 from gapless.theory import bulk
 from gapless.theory.branch import along_curve
 from gapless.theory.bulk import BulkEdge, Curvatures, Outlier
-from gapless.theory.measure import LabelMeasure, has_kink
+from gapless.theory.label_measure import LabelMeasure, has_kink
 from gapless.theory.replica import curvatures_of
 from gapless.theory.roots import root_between
 from gapless.theory.saddle import Equations, marginality, measure_at, refine, stationarity

@@ -13,7 +13,7 @@ import numpy as np
 
 from gapless.losses import Loss
 from gapless.quadrature import LEVELS, half_gaussian_pair
-from gapless.theory.measure import evaluate
+from gapless.theory.label_measure import evaluate
 from gapless.theory.roots import NotConverged
 from gapless.theory.saddle import (
     marginal_state,

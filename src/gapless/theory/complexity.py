@@ -13,7 +13,7 @@ from gapless.flags import as_ever
 from gapless.inputs import ratio, real_array, whole
 from gapless.losses import Loss
 from gapless.quadrature import LEVELS, Level
-from gapless.theory.measure import LabelMeasure, label_measure
+from gapless.theory.label_measure import LabelMeasure, label_measure
 from gapless.theory.replica import complexity, energy, free_energy, marginal_guesses
 from gapless.theory.roots import NotConverged, root_between
 from gapless.theory.saddle import (

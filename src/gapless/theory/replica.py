@@ -16,7 +16,7 @@ from gapless.losses import Loss, check_consistent
 from gapless.quadrature import LEVELS
 from gapless.theory import bulk
 from gapless.theory.branch import HIGHEST_ALPHA, large_alpha_guess, marginal_curve
-from gapless.theory.measure import LabelMeasure
+from gapless.theory.label_measure import LabelMeasure
 from gapless.theory.roots import NotConverged
 from gapless.theory.saddle import (
     marginal_state,

@@ -8,7 +8,7 @@ import numpy as np
 
 from gapless.losses import Loss
 from gapless.quadrature import LEVELS, Level, error_of
-from gapless.theory.measure import LabelMeasure, label_measure
+from gapless.theory.label_measure import LabelMeasure, label_measure
 from gapless.theory.roots import Root, solve_system
 
 Equations = Callable[[LabelMeasure], tuple[float, float]]

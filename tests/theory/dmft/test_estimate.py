@@ -21,8 +21,8 @@ def test_a_power_law_settles_where_it_was_made_to():
 
 
 def test_errors_come_from_sets_and_from_twice_the_step():
-    fine = [descent(4.0, 0.01, 12, paths=512, replica=r) for r in range(3)]
-    coarse = [descent(4.0, 0.02, 6, paths=512, replica=r) for r in range(3)]
+    fine = [descent(4.0, 0.01, 12, paths=512, path_set=r) for r in range(3)]
+    coarse = [descent(4.0, 0.02, 6, paths=512, path_set=r) for r in range(3)]
     found = combine(fine, coarse)
     assert (found.paths["energy"] > 0).all()
     assert 0 < found.steps["energy"][-1] < 0.2 * found.value["energy"][-1]

@@ -52,8 +52,8 @@ def test_paths_that_say_nothing_of_infinite_dimension_are_refused(paths, alpha, 
     assert all(word in str(caught.value) for word in words)
 
 
-def test_replicas_and_streams_do_not_share_numbers():
+def test_sets_and_streams_do_not_share_numbers():
     one = PathDraws(128, 0, 0)
-    for other in (one.normal(1, 3), replace(one, replica=1).normal(0, 3)):
+    for other in (one.normal(1, 3), replace(one, path_set=1).normal(0, 3)):
         assert not np.array_equal(one.normal(0, 3), other)
     np.testing.assert_array_equal(one.normal(0, 3), PathDraws(128, 0, 0).normal(0, 3))

@@ -16,7 +16,7 @@ from gapless.theory.dmft import (
     solve,
 )
 from gapless.theory.dmft.sensing import ROUNDING
-from gapless.theory.measure import evaluate
+from gapless.theory.label_measure import evaluate
 
 
 def weighted(y):
@@ -149,8 +149,8 @@ def test_drawing_as_needed_is_descent_in_finite_dimension(loss):
     n, alpha, step, sets = 12, 6.0, 0.03, 75
     paths, saved = round(alpha * n), np.array([2, 5, 10, 20])
     times, theory = step * np.append(0, saved), []
-    for replica in range(sets):
-        draws = PathDraws(paths, 0, replica, "random")
+    for path_set in range(sets):
+        draws = PathDraws(paths, 0, path_set, "random")
         solver = GradientDescent(step)
         one = solve(Dynamics(loss, alpha), draws, solver, times, residual=0.0)
         theory.append([one.energy[1:], one.mu[1:], one.correlation_0[1:]])
@@ -205,7 +205,7 @@ def test_a_small_overlap_grows_as_on_one_large_matrix():
 def test_the_start_has_gaussian_moments():
     """e, μ and −de/dt = |g|² of the quartic loss at t = 0: 2α, 4α, 48α (dmft.md §6)."""
     alpha, step = 5.0, 1e-3
-    found = [descent(alpha, step, 2, paths=2**13, replica=replica) for replica in range(12)]
+    found = [descent(alpha, step, 2, paths=2**13, path_set=path_set) for path_set in range(12)]
     for name, law in (("energy", 2 * alpha), ("mu", 4 * alpha), ("speed2", 48 * alpha)):
         values = np.array([getattr(one, name)[0] for one in found])
         assert abs(values.mean() - law) < spread_bound(values) < 0.2 * law
@@ -216,10 +216,10 @@ def test_first_two_derivatives_of_the_energy_at_the_start():
     alpha, sets = 6.0, 24
     first, second = np.zeros((2, sets)), np.zeros((2, sets))
     for row, step in enumerate((1e-4, 2e-4)):
-        for replica in range(sets):
-            e = descent(alpha, step, 2, paths=2**14, replica=replica).energy
-            first[row, replica] = (-3 * e[0] + 4 * e[1] - e[2]) / (2 * step)
-            second[row, replica] = (e[0] - 2 * e[1] + e[2]) / step**2
+        for path_set in range(sets):
+            e = descent(alpha, step, 2, paths=2**14, path_set=path_set).energy
+            first[row, path_set] = (-3 * e[0] + 4 * e[1] - e[2]) / (2 * step)
+            second[row, path_set] = (e[0] - 2 * e[1] + e[2]) / step**2
     for found, law in ((first, -48 * alpha), (second, 3840 * alpha)):
         limit = 2 * found[0] - found[1]  # descent is first order in the step
         assert abs(limit.mean() - law) < spread_bound(limit) < 0.4 * abs(law)
@@ -267,14 +267,14 @@ def test_a_probe_is_the_derivative_of_the_dynamics():
     """
     m0, steps = 0.02, 10
 
-    def overlap(replica, m):
-        run = descent(6.0, 0.01, steps, 2**12, replica, labels="teacher", overlap=m)
+    def overlap(path_set, m):
+        run = descent(6.0, 0.01, steps, 2**12, path_set, labels="teacher", overlap=m)
         return run.signed_overlap[-1]
 
     ratios = []
-    for replica in range(12):
-        grown = (overlap(replica, m0) - overlap(replica, -m0)) / (2 * m0)
-        linear = descent(6.0, 0.01, steps, 2**12, replica, waiting=(0.0,)).growth[0, -1]
+    for path_set in range(12):
+        grown = (overlap(path_set, m0) - overlap(path_set, -m0)) / (2 * m0)
+        linear = descent(6.0, 0.01, steps, 2**12, path_set, waiting=(0.0,)).growth[0, -1]
         ratios.append(np.log(grown) - linear)
     # the order m² is (m0 e^g)² = 0.005
     assert abs(np.mean(ratios)) < spread_bound(ratios) + 0.01

@@ -13,7 +13,7 @@ from gapless.quadrature import LEVELS
 from gapless.theory import ground_state, replica
 from gapless.theory.full_rsb.mesh import Resolution
 from gapless.theory.full_rsb.recursion import entropy, label_at, recursion
-from gapless.theory.measure import label_measure
+from gapless.theory.label_measure import label_measure
 
 
 def central_difference(function, x, step):

@@ -38,8 +38,8 @@ class PathDraws:
     ----------
     paths
         P, the number of paths.
-    seed, replica
-        Sets with different replicas are independent; the same pair gives the same numbers, for
+    seed, path_set
+        Different sets are independent; the same pair gives the same numbers, for
         any loss, α and step.
     sampling
         Kind of the random numbers (`Sampling`).
@@ -47,7 +47,7 @@ class PathDraws:
 
     paths: int
     seed: int
-    replica: int = 0
+    path_set: int = 0
     sampling: str = "sobol"
 
     def __post_init__(self) -> None:
@@ -79,7 +79,7 @@ class PathDraws:
             return self._quasi[index]
         # one generator a vector: numbers belong to (seed, set, stream, direction), so computations
         # that differ in step, α or loss share them (common random numbers, dmft.md §6)
-        generator = np.random.default_rng([self.seed, self.replica, stream, index])
+        generator = np.random.default_rng([self.seed, self.path_set, stream, index])
         # float32, since 2 J such vectors are kept: memory is 8 P J bytes (dmft.md §3)
         return generator.standard_normal(self.paths, np.float32)
 
@@ -94,7 +94,7 @@ class PathDraws:
         if self.has_exact_moments(stream, index) or left == 0:
             return float(np.sqrt(left))
         # the 1 keeps lengths apart from the ξ of the same direction
-        generator = np.random.default_rng([self.seed, self.replica, stream, index, 1])
+        generator = np.random.default_rng([self.seed, self.path_set, stream, index, 1])
         # Xᵀq has as many components that are not drawn yet, each N(0, 1) (dmft.md §2)
         return float(np.sqrt(generator.chisquare(left)))
 
@@ -111,7 +111,7 @@ class PathDraws:
     def _quasi(self) -> Float32[np.ndarray, "Q P"]:
         from scipy.stats import qmc  # takes longer to load than a short dynamics
 
-        generator = np.random.default_rng([self.seed, self.replica])
+        generator = np.random.default_rng([self.seed, self.path_set])
         with warnings.catch_warnings():
             # numbers of paths that are no power of two lose some balance, not correctness
             warnings.simplefilter("ignore", UserWarning)

@@ -18,18 +18,16 @@ that draws a direction returns the system with that direction.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, get_args
 
 import numpy as np
 
-from gapless.inputs import number
+from gapless.inputs import check_labels, number
 from gapless.losses import Loss, check_consistent, quartic
 from gapless.shapes import Float32
 from gapless.theory.dmft.paths import PathDraws
 from gapless.theory.dmft.sensing import Sensing, Vector
-from gapless.theory.measure import evaluate
+from gapless.theory.label_measure import evaluate
 
-Labels = Literal["shuffled", "gaussian", "teacher"]
 FIRST_STEP = 1e-4
 """First step size of the flow, in inverse units of the loss."""
 LARGEST_UNIT = 2.0**80
@@ -70,8 +68,7 @@ class Dynamics:
         number("alpha", self.alpha, above=0)
         if self.alpha < LEAST_ALPHA:
             raise ValueError(f"alpha: must be at least {LEAST_ALPHA:g}, not {self.alpha:g}")
-        if self.labels not in get_args(Labels):
-            raise ValueError(f"labels: {self.labels!r} is not one of teacher, shuffled, gaussian")
+        check_labels(self.labels)
         if not abs(self.overlap) < 1:
             raise ValueError(f"overlap: must lie between −1 and 1, not {self.overlap}")
         if self.labels != "teacher" and self.overlap:

@@ -13,7 +13,7 @@ from gapless.theory import bulk
 from gapless.theory.full_rsb.maximum import Maximum
 from gapless.theory.full_rsb.mesh import FARTHEST, Mesh
 from gapless.theory.full_rsb.recursion import label_at
-from gapless.theory.measure import corners, evaluate, largest_root, refuse_other_jumps
+from gapless.theory.label_measure import corners, evaluate, largest_root, refuse_other_jumps
 
 Rule = Callable[[np.ndarray], np.ndarray]
 

@@ -16,7 +16,7 @@ import numpy as np
 from gapless.losses import Loss
 from gapless.quadrature import Level, gauss_legendre, half_gaussian
 from gapless.theory.full_rsb.mesh import REACH, Mesh, Resolution
-from gapless.theory.measure import corners, evaluate, largest_root, refuse_other_jumps
+from gapless.theory.label_measure import corners, evaluate, largest_root, refuse_other_jumps
 
 CHUNK = 12
 """Number of teacher's labels per chunk, whose arrays fit the cache."""

@@ -10,7 +10,7 @@ from gapless.inputs import Field
 from gapless.losses import Loss
 from gapless.quadrature import LEVELS, half_gaussian_pair, half_modulus_pair
 from gapless.theory.branch import HIGHEST_ALPHA
-from gapless.theory.measure import evaluate
+from gapless.theory.label_measure import evaluate
 from gapless.theory.minima.law import Multipliers, stretches
 from gapless.theory.minima.samples import curvature_functions, log_base
 from gapless.theory.minima.system import Question, Solved, newton
@@ -193,7 +193,7 @@ def _ahead(then: Multipliers, now: Multipliers, share: float) -> Multipliers:
     )
 
 
-def followed(
+def continuation(
     kind: Kind, first: Solved, ratio: float, end: float, *more: tuple[str, str]
 ) -> list[Solved]:
     """Return minima from ``first`` to α = ``end``, with first step a factor ``ratio`` in α.
@@ -236,7 +236,7 @@ def _curve(solved: list[Solved]) -> Curve:
 
 def _continued(kind: Kind, above: Curve, ratio: float, end: float, *more: tuple[str, str]) -> Curve:
     """Return a curve with the minima that follow its last point, to α = ``end``."""
-    below = _curve(followed(kind, kind.near(above.at[-1], *more), ratio, end, *more))
+    below = _curve(continuation(kind, kind.near(above.at[-1], *more), ratio, end, *more))
     # both have the point in common
     return Curve((*above.at, *below.at[1:]), (*above.border, *below.border[1:]))
 
@@ -256,7 +256,7 @@ def most_numerous_to_ten(loss: Loss, annealed: bool, field: Field = "real") -> C
             f"loss: {loss.name} has no minima that the count resolves at α = {HIGHEST_ALPHA:g}, "
             "from where it is continued"
         ) from None
-    return _curve(followed(kind, first, 1 / 1.4, 10.0))
+    return _curve(continuation(kind, first, 1 / 1.4, 10.0))
 
 
 @lru_cache(maxsize=32)
@@ -275,7 +275,7 @@ def thin_curve(loss: Loss, annealed: bool, field: Field = "real") -> Curve:
     """Return the most numerous minima from α = 1.5 down to the smallest resolved α."""
     kind = Kind(loss, annealed, field=field)
     first = kind.near(most_numerous_curve(loss, annealed, field).at[-1])
-    return _curve(followed(kind, first, 1 / 1.1, 1.0))
+    return _curve(continuation(kind, first, 1 / 1.1, 1.0))
 
 
 @lru_cache(maxsize=32)
@@ -289,7 +289,7 @@ def deepest_from_ten(loss: Loss, annealed: bool, field: Field = "real") -> Curve
     first = without_complexity(
         kind, kind.near(most_numerous_to_ten(loss, annealed, field).guess(10.0))
     )
-    return _curve(followed(kind, first, 1.3, 100.0, DEEPEST)[::-1])
+    return _curve(continuation(kind, first, 1.3, 100.0, DEEPEST)[::-1])
 
 
 @lru_cache(maxsize=32)
@@ -317,7 +317,7 @@ def at_alpha(kind: Kind, curve: Curve, alpha: float, *more: tuple[str, str]) -> 
     # interpolation may miss where the curve bends: then its nearest point is followed
     nearest = min(curve.at, key=lambda at: abs(np.log(at.alpha / alpha)))
     ratio = 1.1 if alpha > nearest.alpha else 1 / 1.1
-    last = followed(kind, kind.near(nearest, *more), ratio, alpha, *more)[-1]
+    last = continuation(kind, kind.near(nearest, *more), ratio, alpha, *more)[-1]
     if not np.isclose(last.at.alpha, alpha, rtol=1e-12):
         raise NotConverged("minima", last.at._asdict(), np.zeros(1))
     return last

@@ -10,7 +10,7 @@ from gapless.inputs import Field
 from gapless.labels import ComplexLabelLaw, LabelLaw
 from gapless.losses import Loss
 from gapless.quadrature import Level, half_line
-from gapless.theory.measure import SCAN, evaluate, onsets, support_end
+from gapless.theory.label_measure import SCAN, evaluate, onsets, support_end
 from gapless.theory.minima import samples
 
 _HALVINGS = 50

@@ -12,7 +12,7 @@ import numpy as np
 from gapless.inputs import Field
 from gapless.losses import Loss, Pointwise
 from gapless.quadrature import Level, half_gaussian, half_modulus
-from gapless.theory.measure import evaluate
+from gapless.theory.label_measure import evaluate
 
 COPIES: dict[Field, int] = {"real": 1, "complex": 2}
 """Curvatures of a sample, and real dimensions of a component of W."""

@@ -11,14 +11,14 @@ from gapless.labels import LabelLaw
 from gapless.losses import Loss
 from gapless.quadrature import LEVELS, Level
 from gapless.theory.branch import HIGHEST_ALPHA
-from gapless.theory.measure import has_kink
+from gapless.theory.label_measure import has_kink
 from gapless.theory.minima.curves import (
     DEEPEST,
     Kind,
     along_kappa,
     at_alpha,
+    continuation,
     deepest_curve,
-    followed,
     large_alpha_guess,
     most_numerous_curve,
     thin_curve,
@@ -287,7 +287,7 @@ def _deepest(kind: Kind, top: Solved) -> Solved:
     inside = min(max(alpha, curve.lowest), curve.at[0].alpha)
     found = at_alpha(kind, curve, inside, DEEPEST)
     if inside != alpha:
-        found = followed(kind, found, 1.3 if alpha > inside else 1 / 1.3, alpha, DEEPEST)[-1]
+        found = continuation(kind, found, 1.3 if alpha > inside else 1 / 1.3, alpha, DEEPEST)[-1]
     if not np.isclose(found.at.alpha, alpha, rtol=1e-12):
         raise ValueError(
             f"alpha: the deepest minima of the {kind.loss.name} loss are resolved as far as "

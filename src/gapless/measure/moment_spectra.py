@@ -10,11 +10,12 @@ import pyarrow as pa
 from gapless.arrays import Array
 from gapless.design import Design
 from gapless.flow import AtEnergy, Outcome, State, integrate
+from gapless.inputs import LabelKind
 from gapless.losses import Loss, quartic
 from gapless.measure.point import arrow, finite, words
 from gapless.measure.spectra import density_columns, spectral_columns
 from gapless.measure.threshold import T_TWIN, TwinThreshold, at_rest, threshold_of
-from gapless.problem import LabelKind, Problem, draw_problem
+from gapless.problem import Problem, draw_problem
 from gapless.shapes import Float
 
 Kind = Literal["random", "threshold", "time", "energy"]

@@ -12,7 +12,7 @@ from gapless.hessian import lowest_eigenpairs, signal_overlap, spectrum, top_sam
 from gapless.losses import parse_loss
 from gapless.measure import crossing
 from gapless.measure.crossing import LOWEST, CrossingPoint
-from gapless.measure.history import followed
+from gapless.measure.history import follow_with_history
 from gapless.measure.point import Cost
 from gapless.measure.spectra import theory_of
 from gapless.problem import draw_problem
@@ -124,7 +124,7 @@ class SpectralPoint(CrossingPoint):
         series: dict[str, list[Any]] = {name: [] for name in _SERIES}
         spectra, previous = [], None
         # alone, it is the run of its batch to the steps' tolerance only: it shares no stages now
-        frames: list[tuple[State, dict[str, np.ndarray]]] = followed(
+        frames: list[tuple[State, dict[str, np.ndarray]]] = follow_with_history(
             problem, design.start()[run : run + 1], times, lambda state, joint: (state, joint)
         )
         for frame, (state, joint) in enumerate(frames):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gapless.measure.spectrum import Moment, parse_moment
+from gapless.measure.moment_spectra import Moment, parse_moment
 
 
 @pytest.mark.parametrize(
