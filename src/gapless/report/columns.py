@@ -55,6 +55,7 @@ NAMES = {
     "fluctuation": "standard deviation of v₁'s overlap",
     "median_s": "median of s, the Schur complement",
     "limit_s": "s as N → ∞",
+    "kac_rice_s": "s by Kac–Rice",
     "mu_gap": "μ − μ of the threshold",
     "moment_abs": "E |ŷ|",
     "moment_2": "E ŷ²",
