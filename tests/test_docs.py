@@ -165,3 +165,20 @@ def test_notebooks_run(name, tmp_path, monkeypatch):
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": tmp_path}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert any("image/png" in output.get("data", {}) for output in outputs), "nothing is drawn"
+
+
+@pytest.mark.parametrize("package", ["theory", "sweep", "measure", "analyse", "flow"])
+def test_every_file_of_a_package_has_its_line_in_the_architecture(package):
+    """And no line is of a file that is gone."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    after = re.split(rf"(?:files|Those) of `{package}`", text)[1]
+    rows = re.match(r"[^|]*((?:\|.*\n)+)", after)
+    assert rows is not None
+    named = {
+        name
+        for row in rows[1].splitlines()[2:]
+        for name in re.findall(r"`([^`]*)`", row.split("|")[1])
+    }
+    folder = ROOT / "src" / "gapless" / package
+    files = {str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.py")}
+    assert named == {name for name in files if not name.endswith("__init__")}
