@@ -14,14 +14,12 @@ from gapless.analyse.statistics import (
     intraclass_correlation,
     success_fraction,
 )
-from gapless.flow import Outcome
+from gapless.flow import PASSAGE_LEVELS, Outcome
 from gapless.flow.outcome import RECOVERED_OVERLAP
 
 if TYPE_CHECKING:  # loaded when a table is made: workers begin to measure before that
     import pandas as pd
 
-TOLERANCES = {1e-4: "1e-4", 1e-6: "1e-6", 1e-8: "1e-8", 1e-10: "1e-10"}
-"""Energies L/N of the recorded first passages, and their names: the possible criteria."""
 SOLVED_FRACTIONS = (0.5, 0.9)
 """Fractions of the runs at which an α or a time is read off a curve of solved runs."""
 
@@ -29,10 +27,10 @@ SOLVED_FRACTIONS = (0.5, 0.9)
 def success_column(tolerance: float) -> str:
     """Return the column of first-passage times for a tolerance on L/N."""
     # a criterion that was not recorded cannot be applied: nothing is interpolated between levels
-    if tolerance not in TOLERANCES:
-        known = ", ".join(TOLERANCES.values())
+    if tolerance not in PASSAGE_LEVELS:
+        known = ", ".join(PASSAGE_LEVELS.values())
         raise ValueError(f"tolerance: first passages are recorded at {known}, not {tolerance:g}")
-    return f"t_{TOLERANCES[tolerance]}"
+    return f"t_{PASSAGE_LEVELS[tolerance]}"
 
 
 def solved(table: "pd.DataFrame", tolerance: float = 1e-8) -> "pd.Series":

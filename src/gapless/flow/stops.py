@@ -19,8 +19,9 @@ from gapless.shapes import Bool, Float
 Scalar = float | Float[Array, ""]
 
 # 1e-8 is the paper's criterion, applied to records afterwards; the others show what it decides
-PASSAGE_LEVELS = (1e-4, 1e-6, 1e-8, 1e-10)
-"""Energies L/N, in units of the loss's scale s, whose first-passage times every run records."""
+PASSAGE_LEVELS = {1e-4: "1e-4", 1e-6: "1e-6", 1e-8: "1e-8", 1e-10: "1e-10"}
+"""Energies L/N, in units of the loss's scale s, whose first-passage times every run records, from
+the highest to the lowest, with the names of the records' columns."""
 
 
 def recorded_levels(n: int) -> tuple[float, ...]:
@@ -137,8 +138,8 @@ class Stop(Stopping):
         # four times what rounding leaves, so that every run that gets there is seen
         reachable = 0.5 * epsilon**2 * problem.alpha * problem.label_rounding
         # with N large L = 1e-8 s is the stricter of the two
-        strictest = min(PASSAGE_LEVELS[-1], ZERO_ENERGY / problem.n)
-        return strictest if strictest > reachable else max(PASSAGE_LEVELS[-1], reachable)
+        strictest = min(*PASSAGE_LEVELS, ZERO_ENERGY / problem.n)
+        return strictest if strictest > reachable else max(min(PASSAGE_LEVELS), reachable)
 
     def arrived(self, problem: Problem, state: State) -> Bool[Array, " K"]:
         """Return the mask of runs that have ended at the energy of the stop."""

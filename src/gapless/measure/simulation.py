@@ -13,6 +13,7 @@ from gapless.arrays import Array, on_cpu
 from gapless.flow import (
     ACCURATE,
     FLOW,
+    PASSAGE_LEVELS,
     SWEEP,
     CannotResume,
     IntegrationState,
@@ -38,7 +39,7 @@ from gapless.shapes import Float
 
 MOMENTS = ("moment_abs", "moment_2", "moment_3", "moment_4")
 """Columns of E|ŷ|^k, k = 1 … 4, over the M labels of one run (Fig. 4, right)."""
-PASSAGES = ("1e-4", "1e-6", "1e-8", "1e-10", "loss_1e-8")
+PASSAGES = (*PASSAGE_LEVELS.values(), "loss_1e-8")
 """Names of the energies of recorded first passages: L/N, and L of Eq. 1."""
 
 RECORDS = pa.schema(
