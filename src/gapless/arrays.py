@@ -15,6 +15,8 @@ import numpy as np
 
 Array = Any
 """An array of either library."""
+Pointwise = Callable[[Array, Array], Array]
+"""An elementwise function of two arrays, such as ℓ(ŷ, y) and its derivatives."""
 
 if TYPE_CHECKING:
     import jax as jax

@@ -5,7 +5,6 @@ For JAX arrays (simulation), traced or not, they are ordinary JAX functions. For
 global precision is unchanged.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -13,9 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import minimize
 
+from gapless.arrays import Pointwise
 from gapless.flags import as_ever
-
-Pointwise = Callable[[Any, Any], Any]
 
 CHUNKS = (64, 1024, 16384)
 """Sizes of array for which float64 functions are compiled; larger arrays are split into chunks."""

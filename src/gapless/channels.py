@@ -13,14 +13,12 @@ arXiv 1811.04420. Derivations: docs/derivations/baselines.md.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from gapless.arrays import jax, library
+from gapless.arrays import Array, jax, library
 from gapless.inputs import Field, number, ratio
 
-Array = Any  # NumPy or JAX
 WEAK_RECOVERY: dict[Field, float] = {"real": 0.5, "complex": 1.0}
 """α above which labels tell anything about the signal, 1/E(y² − 1)²."""
 

@@ -5,11 +5,11 @@ factor in the loss is a unit of energy and time only.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-Pointwise = Callable[[Any, Any], Any]
+from gapless.arrays import Pointwise
+
 Functions = tuple[Pointwise, Pointwise, Pointwise]
 NAMES = ("value", "d1 = ∂ℓ/∂ŷ", "d2 = ∂²ℓ/∂ŷ²")
 

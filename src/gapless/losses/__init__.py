@@ -6,7 +6,6 @@ and pickles them so, `runs` checks that runs can compute them.
 
 from gapless.losses.loss import (
     Loss,
-    Pointwise,
     amplitude,
     check_consistent,
     computes_in_numpy,
@@ -20,7 +19,6 @@ from gapless.losses.runs import check_for_runs, name_for_runs
 
 __all__ = [
     "Loss",
-    "Pointwise",
     "amplitude",
     "check_consistent",
     "check_for_runs",

@@ -4,7 +4,6 @@ A loss is plain arithmetic on arrays: it accepts NumPy (float64, theory) and JAX
 arrays (float32, simulation). All losses here are even in ŷ and in y, so labels carry no sign.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import inf, isnan
@@ -13,11 +12,8 @@ from typing import Any
 import numpy as np
 
 from gapless import loss_checks
-from gapless.arrays import library
+from gapless.arrays import Array, Pointwise, library
 from gapless.inputs import number
-
-Array = Any  # NumPy or JAX: a loss does not care
-Pointwise = Callable[[Array, Array], Array]
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gapless.arrays import Pointwise
 from gapless.labels import LabelLaw
-from gapless.losses import Loss, Pointwise
+from gapless.losses import Loss
 from gapless.quadrature import UPPER, Level, half_gaussian, half_line
 from gapless.theory.roots import root_between
 

@@ -9,8 +9,9 @@ from functools import reduce
 
 import numpy as np
 
+from gapless.arrays import Pointwise
 from gapless.inputs import Field
-from gapless.losses import Loss, Pointwise
+from gapless.losses import Loss
 from gapless.quadrature import Level, half_gaussian, half_modulus
 from gapless.theory.label_measure import evaluate
 
