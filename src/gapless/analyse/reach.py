@@ -174,7 +174,8 @@ def times_by_overlap(table: pd.DataFrame, alphas: Sequence[float]) -> pd.DataFra
 
     While the overlap is small it grows by a factor that depends on α and t alone, so that the times
     of all N are one curve of −ln q(0) = ½ ln N − ln|z|, z the start's overlap in units of its
-    standard deviation; a straight one where the growth is exponential.
+    standard deviation; a straight one where the growth is exponential. Starts with |z| well below 1
+    are earlier: fluctuations of order 1/√N take the place of so small an overlap.
 
     Columns: sensing, n, alpha; minus_log_q, the middle of a bin of width `BIN`; runs; t_50 with
     t_50_low and t_50_high (95 %), NaN where it is not reached. Of each (N, α) the records with the
