@@ -190,11 +190,8 @@ def times_by_overlap(table: pd.DataFrame, alphas: Sequence[float]) -> pd.DataFra
         middle = (float(str(edge)) + 0.5) * BIN
         if len(here) < LEAST_RUNS or not np.isfinite(middle):
             continue
-        lives = lifetimes(here)
-        times = lives.incidence().time_at(0.5), *lives.time_interval(0.5)
-        found = (time if np.isfinite(time) else nan for time in times)
         row = {"sensing": sensing, "n": n, "alpha": alpha, "minus_log_q": middle}
         row |= {"runs": len(here)}
-        rows.append(row | dict(zip(("t_50", "t_50_low", "t_50_high"), found, strict=True)))
+        rows.append(row | lifetimes(here).times(0.5))
     columns = ["sensing", "n", "alpha", "minus_log_q", "runs", "t_50", "t_50_low", "t_50_high"]
     return pd.DataFrame(rows, columns=pd.Index(columns))

@@ -166,6 +166,16 @@ class Lifetimes:
             whole.time_at(high, event) if high < 1 else inf,
         )
 
+    def times(self, level: float) -> dict[str, float]:
+        """Return ``t_p``, ``t_p_low`` and ``t_p_high`` of solution, NaN where one is not reached.
+
+        p is the level in per cent; the ends are those of `time_interval`.
+        """
+        name = f"t_{100 * level:g}"
+        found = self.incidence().time_at(level), *self.time_interval(level)
+        finite = (time if np.isfinite(time) else nan for time in found)
+        return dict(zip((name, f"{name}_low", f"{name}_high"), finite, strict=True))
+
 
 def lifetimes(table: pd.DataFrame, tolerance: float = 1e-8) -> Lifetimes:
     """Return the time of each run's first passage of L/N = `tolerance`, or of its rest.
@@ -210,10 +220,7 @@ def time_table(
         row |= {"t_max": float(here.t_max.iloc[0])}
         row |= {f"{name}_by_end": float(whole.share[k, -1]) for k, name in enumerate(EVENTS[:2])}
         for level in levels:
-            name = f"t_{100 * level:g}"
-            times = whole.time_at(level), *lives.time_interval(level)
-            found = (time if np.isfinite(time) else nan for time in times)
-            row |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
+            row |= lives.times(level)
         rows.append(row | _covariate(here, tolerance))
     return pd.DataFrame(rows).replace({np.nan: None})
 
