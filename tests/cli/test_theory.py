@@ -1,5 +1,7 @@
 """The contract of `gapless theory`: one JSON object, or one line on stderr."""
 
+import re
+
 import pytest
 
 from commands import answer
@@ -38,6 +40,36 @@ def test_threshold_names_its_readings(capsys):
         assert set(state) == {"alpha_bbp", "energy", "complexity", "error"}
         assert set(state["error"]) == set(state) - {"error"}
         assert state["alpha_bbp"] < threshold["alpha_bbp"]["edge"]
+
+
+def _numbers(found, unseen):
+    """Yield the floats of an answer that are no errors and no flags."""
+    for name, value in found.items():
+        if isinstance(value, dict) and name not in ("error", "flags"):
+            yield from _numbers(value, unseen)
+        elif isinstance(value, float) and name not in unseen:
+            yield value
+
+
+@pytest.mark.parametrize(
+    ("command", "unseen"),
+    [
+        (["state", "--alpha", "10"], ()),
+        (["minima", "--alpha", "10"], ()),
+        (["threshold"], ("complexity",)),
+        (["start"], ("error", "gamma")),
+        (["inference", "--alpha", "1.1"], ("alpha",)),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_the_table_has_the_numbers_of_the_json(capsys, command, unseen):
+    found = answer(capsys, "theory", *command)
+    assert main(["theory", *command]) == 0
+    cells = re.split(r"\s+", capsys.readouterr().out)
+    shown = [float(cell) for cell in cells if re.fullmatch(r"-?\d[\d.]*(e[+-]\d+)?", cell)]
+    for number in _numbers(found, unseen):
+        # an energy beside α_BBP has six digits
+        assert any(abs(number - each) <= 5e-6 * abs(number) for each in shown), number
 
 
 def test_a_loss_whose_minima_are_not_counted_keeps_its_other_readings(capsys):

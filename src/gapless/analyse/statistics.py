@@ -33,6 +33,14 @@ class Fraction:
         """Both ends of the interval."""
         return self.low, self.high
 
+    @property
+    def text(self) -> str:
+        """The fraction with its interval, as "38 % of 8 runs (95 %: 14 to 69 %)"."""
+        if self.runs == 0:
+            return "no run"
+        share, low, high = (f"{100 * part:.0f}" for part in (self.fraction, self.low, self.high))
+        return f"{share} % of {self.runs} runs (95 %: {low} to {high} %)"
+
 
 def copies(designs: int, resamples: int, rng: np.random.Generator) -> Int[np.ndarray, "R D"]:
     """Return the numbers of copies of D designs in each bootstrap resample: D − 1 draws of D.

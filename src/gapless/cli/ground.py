@@ -9,7 +9,7 @@ from gapless.cli.answer import print_json, print_text
 from gapless.cli.meter import meter
 from gapless.cli.options import Json, PrintSize
 from gapless.cli.saved import check_writable, save_picture
-from gapless.cli.tables import table_text
+from gapless.cli.tables import table_text, value_table
 from gapless.page.panels import PLAIN
 
 if TYPE_CHECKING:
@@ -59,25 +59,16 @@ def ground(
 
 
 def _print_state(record: dict[str, Any]) -> None:
-    rows: list[list[Any]] = [["alpha", record["alpha"], None]]
+    rows: list[tuple[str, Any, float | None]] = [("alpha", record["alpha"], None)]
     for name, error in record["error"].items():
         if name == "moments":
-            rows += [[f"moment {k}", record[name][k], error[k]] for k in error]
+            rows += [(f"moment {k}", record[name][k], error[k]) for k in error]
         elif name != "z":
-            rows.append([name, record[name], error])
-    rows += [[name, value, None] for name, value in record["flags"].items()]
-    shown = [[name, *_digits(value, error)] for name, value, error in rows]
-    print_text(table_text(("", "value", "error"), shown))
+            rows.append((name, record[name], error))
+    rows += [(name, value, None) for name, value in record["flags"].items()]
+    print_text(value_table(rows))
     steps = list(zip(record["q"], record["z"], strict=True))
     print_text("\n" + table_text(("q from", "z"), steps))
-
-
-def _digits(value: float | None, error: float | None) -> tuple[Any, Any]:
-    """Return a value with the digits that its error leaves significant, at most ten."""
-    if value is None or error is None:
-        return value, error
-    digits = np.ceil(np.log10(max(abs(value), 1e-300) / max(error, 1e-10 * abs(value))))
-    return f"{value:.{int(np.clip(digits + 1, 1, 10))}g}", f"{error:.0e}"
 
 
 def _picture(record: dict[str, Any], name: str) -> "Picture":

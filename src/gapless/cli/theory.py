@@ -11,7 +11,7 @@ from gapless.cli.meter import meter
 from gapless.cli.numbers import numbers
 from gapless.cli.options import Json, PrintSize
 from gapless.cli.saved import check_writable, save_picture
-from gapless.cli.tables import table_text
+from gapless.cli.tables import measured, table_text, value_table
 from gapless.inputs import Field, check_field
 from gapless.page.panels import PLAIN
 
@@ -169,16 +169,16 @@ def threshold(*, loss: str = "quartic", field: str = "real", as_json: Json = Fal
         print_json(record)
         return
     rows = [
-        [f"1RSB, {name}", value, record["error"][name], None]
+        [f"1RSB, {name}", *measured(value, record["error"][name]), None]
         for name, value in record["alpha_bbp"].items()
     ]
     for name in ("most_numerous", "deepest"):
         found = record["minima"][name] or {}
         error = found.get("error", {}).get("alpha_bbp")
         title = f"minima, {name.replace('_', ' ')}"
-        rows.append([title, found.get("alpha_bbp"), error, found.get("energy")])
+        rows.append([title, *measured(found.get("alpha_bbp"), error), found.get("energy")])
     headings = ("reading", "alpha_bbp", "error", "energy")
-    print_text(table_text(headings, [[*_digits(row[:3]), row[3]] for row in rows]))
+    print_text(table_text(headings, rows))
     if "reason" in record["minima"]:
         print_text(f"no minima: {record['minima']['reason']}\n")
     if "reason" in record:
@@ -206,12 +206,12 @@ def start(*, loss: str = "normalised:a=1", field: str = "real", as_json: Json = 
     from gapless.theory import bbp_at_random_start
 
     chosen = parse_loss(loss)
-    record = {"loss": chosen.name} | vars(bbp_at_random_start(chosen, _checked(field)))
+    record: dict[str, Any] = {"loss": chosen.name}
+    record |= vars(bbp_at_random_start(chosen, _checked(field)))
     if as_json:
         print_json(record)
         return
-    rows = [_digits(["alpha_bbp", record["alpha"], record["error"]])]
-    print_text(table_text(("", "value", "error"), rows))
+    print_text(value_table([("alpha_bbp", record["alpha"], record["error"])]))
 
 
 @app.command
@@ -248,11 +248,11 @@ def inference(*, alpha: float, field: str = "real", as_json: Json = False) -> No
         record = {"alpha": alpha, "uninformed": uninformed, "spectral": spectral}
         print_json(record | {"thresholds": known})
         return
-    rows: list[list[Any]] = [["message passing, uninformed", uninformed]]
-    rows += [[f"spectral, {name}", overlap] for name, overlap in spectral.items()]
-    print_text(table_text(("", "overlap"), [_digits([*row, None])[:2] for row in rows]))
-    rows = [[name.replace("_", " "), value] for name, value in known.items()]
-    print_text(table_text(("", "alpha"), [_digits([*row, None])[:2] for row in rows]))
+    overlaps = {"message passing, uninformed": uninformed}
+    overlaps |= {f"spectral, {name}": overlap for name, overlap in spectral.items()}
+    for heading, found in (("overlap", overlaps), ("alpha", known)):
+        rows = [[name.replace("_", " "), measured(value)[0]] for name, value in found.items()]
+        print_text(table_text(("", heading), rows))
 
 
 @app.command
@@ -303,19 +303,12 @@ def _checked(field: str) -> Field:
 
 def _print_state(record: dict[str, Any]) -> None:
     """Print the values of a state with their errors, then the flags."""
-    rows: list[list[Any]] = []
+    rows: list[tuple[str, Any, float | None]] = []
     for name, value in record.items():
         error = record["error"].get(name)
         if name == "moments":
-            rows += [[f"moment {k}", value[k], error[k]] for k in value]
+            rows += [(f"moment {k}", value[k], error[k]) for k in value]
         elif name not in ("flags", "error"):
-            rows.append([name, value, error])
-    rows += [[name, value, None] for name, value in record["flags"].items()]
-    print_text(table_text(("", "value", "error"), [_digits(row) for row in rows]))
-
-
-def _digits(row: list[Any]) -> list[Any]:
-    """Return a row with ten digits of its value and one of its error."""
-    name, value, error = row
-    shown = f"{value:.10g}" if isinstance(value, float) else value
-    return [name, shown, None if error is None else f"{error:.0e}"]
+            rows.append((name, value, error))
+    rows += [(name, value, None) for name, value in record["flags"].items()]
+    print_text(value_table(rows))

@@ -219,24 +219,14 @@ def claims(reduced: Regimes) -> list[Claim]:
         found.append(
             judged(
                 statement,
-                f"α = {alpha:g}, N = {n}: outlier in {_percent(start)} at the start (overlap of v₁ "
-                f"{overlap.mean():.2f}), in {_percent(kept)} at the last frame with "
+                f"α = {alpha:g}, N = {n}: outlier in {start.text} at the start (overlap of v₁ "
+                f"{overlap.mean():.2f}), in {kept.text} at the last frame with "
                 f"q < {INFORMED:g}; “never” is read as in fewer than {100 * RARELY:g} %, “has” "
                 f"and “loses” as in more and fewer than {100 * MOSTLY:g} %",
                 *parts,
             )
         )
     return found
-
-
-def _percent(fraction: Fraction) -> str:
-    """Return "38 % of 8 runs (95 %: 14 to 69 %)"."""
-    if fraction.runs == 0:
-        return "no run"
-    low, high = 100 * fraction.low, 100 * fraction.high
-    return (
-        f"{100 * fraction.fraction:.0f} % of {fraction.runs} runs (95 %: {low:.0f} to {high:.0f} %)"
-    )
 
 
 BONNAIRE = Source(

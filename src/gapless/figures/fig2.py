@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from gapless.analyse.frames import with_joint
-from gapless.analyse.statistics import Fraction, designs_of, share
+from gapless.analyse.statistics import designs_of, share
 from gapless.analyse.verdict import (
     INFORMED,
     MOSTLY,
@@ -224,7 +224,7 @@ def claims(reduced: Runs) -> list[Claim]:
             "descent at rate 2e-4, t = 0.24",
             f"N = {n}: {len(crossed)} of {len(reduced.table)} runs do; median t = {median:.3f}, "
             f"quartiles {low:.3f} and {high:.3f}, range {crossed.time.min():.3f} to "
-            f"{crossed.time.max():.3f}; {_percent(earlier)} are earlier than the paper's run; "
+            f"{crossed.time.max():.3f}; {earlier.text} are earlier than the paper's run; "
             "“near” is read as between the quartiles; threshold energies are those of the same "
             f"starts with shuffled labels, {int(twins.sum())} of {len(crossed)} at rest "
             f"({rest_criterion()}), the others at t = {T_TWIN:g}",
@@ -235,7 +235,7 @@ def claims(reduced: Runs) -> list[Claim]:
         judged(
             "Escape toward the signal begins when the energy falls through the threshold energy",
             f"N = {n}: there the overlap q with the signal has a median of "
-            f"{crossed.overlap.abs().median():.2f}; {_percent(informed)} have q > {INFORMED:g}; "
+            f"{crossed.overlap.abs().median():.2f}; {informed.text} have q > {INFORMED:g}; "
             "at a "
             f"random start q is of order 1/√N = {n**-0.5:.3f}",
             verdict(_stated(high=MOSTLY), informed.fraction, informed.interval, size),
@@ -246,11 +246,6 @@ def claims(reduced: Runs) -> list[Claim]:
     if run is not None:
         found.append(_detachment(run))
     return found
-
-
-def _percent(found: Fraction) -> str:
-    low, high = 100 * found.low, 100 * found.high
-    return f"{100 * found.fraction:.0f} % of the runs (95 %: {low:.0f} to {high:.0f} %)"
 
 
 def _stated(low: float = -np.inf, high: float = np.inf) -> Statement:
