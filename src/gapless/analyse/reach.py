@@ -24,7 +24,7 @@ from gapless.analyse.verdict import REJECTED_LINE
 
 BIN = 0.5
 """Width of the bins of −ln q(0)."""
-LEAST_RUNS = 8
+LEAST_IN_BIN = 8
 """Fewest runs in a bin: the 95 % interval of a median is then nearly the range of all."""
 TO_REST = 300.0
 """Time limit from which on runs count as followed to rest: by then all but a few are."""
@@ -179,7 +179,7 @@ def times_by_overlap(table: pd.DataFrame, alphas: Sequence[float]) -> pd.DataFra
 
     Columns: sensing, n, alpha; minus_log_q, the middle of a bin of width `BIN`; runs; t_50 with
     t_50_low and t_50_high (95 %), NaN where it is not reached. Of each (N, α) the records with the
-    longest limit count, and bins with `LEAST_RUNS` runs or more.
+    longest limit count, and bins with `LEAST_IN_BIN` runs or more.
     """
     good = table[(table.outcome != "failed") & table.alpha.isin(alphas)]
     good = good[good.t_max == good.groupby(["sensing", "n", "alpha"]).t_max.transform("max")]
@@ -188,7 +188,7 @@ def times_by_overlap(table: pd.DataFrame, alphas: Sequence[float]) -> pd.DataFra
     rows = []
     for (sensing, n, alpha, edge), here in good.groupby(["sensing", "n", "alpha", place]):
         middle = (float(str(edge)) + 0.5) * BIN
-        if len(here) < LEAST_RUNS or not np.isfinite(middle):
+        if len(here) < LEAST_IN_BIN or not np.isfinite(middle):
             continue
         row = {"sensing": sensing, "n": n, "alpha": alpha, "minus_log_q": middle}
         row |= {"runs": len(here)}

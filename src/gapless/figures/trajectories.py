@@ -50,7 +50,13 @@ def picture(records: Sequence[dict[str, Any]], field: str = "real") -> Picture:
     if first["sphere"]:
         # complex signals have no 1RSB state (complex.md §5)
         known = () if field == "complex" else (prediction(first["loss"], first["m"] / first["n"]),)
-        threshold = [Mark("y", state.energy, "1RSB threshold") for state in known]
+        ends = np.array([record["energy"] for record in records], float)  # missing where one failed
+        threshold = [
+            # on the other side of the line than the runs that end above it
+            Mark("y", state.energy, "1RSB threshold", side="below" if over else "above")
+            for state in known
+            for over in (np.any(ends > state.energy),)
+        ]
         panels = [Panel("Energy", time, energy, curves("energy_t"), threshold)]
     else:
         square = Axis("ρ = |W|²/N", range=(0, None))

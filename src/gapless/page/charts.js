@@ -158,8 +158,8 @@ const Charts = (() => {
       shapes: marks.map(mark => shape(mark, panel)),
       annotations: marks.filter(mark => mark.name).map(mark => ({text: mark.name, showarrow: false, font: {...font, size: 11},
         ...(mark.axis === "x"
-          ? {x: position(panel.x, mark.value), yref: "paper", y: mark.at, xanchor: mark.side === "left" ? "right" : "left", yanchor: "top"}
-          : {y: position(panel.y, mark.value), xref: "paper", x: mark.at, xanchor: "right", yanchor: "bottom"})})),
+          ? {x: position(panel.x, mark.value), yref: "paper", y: mark.at, xanchor: mark.side === "right" ? "left" : "right", yanchor: "top"}
+          : {y: position(panel.y, mark.value), xref: "paper", x: mark.at, xanchor: "right", yanchor: mark.side === "below" ? "top" : "bottom"})})),
     };
   }
 

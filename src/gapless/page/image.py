@@ -326,12 +326,13 @@ def _draw_mark(mark: Mark, axes: Axes) -> None:
     if not mark.name:
         return
     if mark.axis == "x":
-        sign, side = (-1, "right") if mark.side == "left" else (1, "left")
+        sign, side = (1, "left") if mark.side == "right" else (-1, "right")
         place, across = (mark.value, mark.at), axes.get_xaxis_transform()
         where: Any = dict(xytext=(3 * sign, 0), ha=side, va="top")
     else:
         place, across = (mark.at, mark.value), axes.get_yaxis_transform()
-        where = dict(xytext=(0, 2), ha="right", va="bottom")
+        sign, side = (-1, "top") if mark.side == "below" else (1, "bottom")
+        where = dict(xytext=(0, 2 * sign), ha="right", va=side)
     axes.annotate(
         *(_literal(mark.name), place),
         xycoords=across,

@@ -131,10 +131,11 @@ class Mark:
     Parameters
     ----------
     name
-        Label of the mark: at the height `at` (a fraction of the panel) on one `side` of a line at
-        x; above the right end of a line at y.
+        Label of the mark, at the fraction `at` of the panel's height or width.
     until
         Other end of a stretch, which is shaded.
+    side
+        Side of the line on which the label is; None: left of a line at x, above a line at y.
     """
 
     axis: Literal["x", "y"]
@@ -145,7 +146,7 @@ class Mark:
     width: float = 0.9
     until: float | None = None
     at: float = 1.0
-    side: Literal["left", "right"] = "left"
+    side: Literal["left", "right", "above", "below"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
