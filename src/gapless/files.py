@@ -8,7 +8,7 @@ one line.
 import errno
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from math import isfinite
@@ -184,3 +184,11 @@ def tell(lines: Iterable[str] | str) -> None:
     for line in [lines] if isinstance(lines, str) else lines:
         with suppress(OSError, ValueError, AttributeError):
             sys.stderr.write(f"{line}\n")
+
+
+def check_suffix(path: Path, option: str, kinds: Sequence[str]) -> None:
+    """Raise ``ValueError`` if a file's name has none of the suffixes, in any case."""
+    if path.suffix.lower() not in kinds:
+        *others, last = kinds
+        names = f"{', '.join(others)} or {last}" if others else last
+        raise ValueError(f"{option}: {shown(path.name)} must end in {names}")

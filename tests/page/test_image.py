@@ -190,6 +190,15 @@ def test_files_written_together_are_those_written_alone_up_to_the_place_of_panel
     assert said[0] == said[1]
 
 
+def test_a_file_of_another_kind_is_refused_and_a_name_is_a_path(tmp_path):
+    drawn = Picture("nothing", ())
+    save(drawn, str(tmp_path / "curve.SVG"))
+    assert [each.name for each in tmp_path.iterdir()] == ["curve.SVG"]
+    with pytest.raises(ValueError, match=r"curve\.bmp must end in \.png, \.pdf or \.svg"):
+        save(drawn, tmp_path / "curve.png", tmp_path / "curve.bmp")
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_text_of_a_file_is_text(tmp_path):
     """A PDF has TrueType letters (journals refuse Type 3), and an SVG has text elements."""
     save(labelled(), tmp_path / "text.pdf", tmp_path / "text.svg")

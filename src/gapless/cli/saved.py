@@ -6,28 +6,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gapless.files import reason
-from gapless.page.panels import Print
+from gapless.files import check_suffix, reason
+from gapless.page.panels import FILES, Print
 
 if TYPE_CHECKING:
     from gapless.page.panels import Picture
 
-PICTURES = (".png", ".pdf", ".svg")
 STATES = (".npz",)
-"""Suffixes of files that commands write."""
+"""Suffixes of files of states."""
 
 
-def check_writable(path: Path, option: str, kinds: Sequence[str] = PICTURES) -> None:
+def check_writable(path: Path, option: str, kinds: Sequence[str] = FILES) -> None:
     """Raise ``ValueError`` if a file of one of the kinds cannot be made at `path`."""
     folder = path.parent
     if not folder.is_dir():
         raise ValueError(f"{option}: the folder {folder} does not exist; make it first")
     if path.is_dir() or not os.access(folder, os.W_OK):
         raise ValueError(f"{option}: cannot write {path}; give another file")
-    if path.suffix.lower() not in kinds:
-        *others, last = kinds
-        names = f"{', '.join(others)} or {last}" if others else last
-        raise ValueError(f"{option}: {path.name} must end in {names}")
+    check_suffix(path, option, kinds)
 
 
 def save_picture(

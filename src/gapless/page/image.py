@@ -20,10 +20,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 from matplotlib.transforms import offset_copy
 
-from gapless.files import shown_lines, write_durably
+from gapless.files import check_suffix, shown_lines, write_durably
 from gapless.page.html import escaped, slug
 from gapless.page.panels import (
     DARKEST,
+    FILES,
     GREY,
     PLAIN,
     Axis,
@@ -105,15 +106,18 @@ def _own_style(size: Print, **more: Any) -> Iterator[None]:
         yield
 
 
-def save(picture: Picture, *paths: Path, dpi: float = 150, size: Print = PLAIN) -> None:
+def save(picture: Picture, *paths: Path | str, dpi: float = 150, size: Print = PLAIN) -> None:
     """Write a picture to .png, .pdf or .svg files, each whole or not at all.
 
-    Raises ``ValueError`` where the text leaves no room for the panels.
+    Raises ``ValueError`` for another suffix, and where the text leaves no room for the panels.
     """
+    files = [Path(path) for path in paths]
+    for path in files:
+        check_suffix(path, "paths", FILES)
     with _own_style(size):
         warnings.filterwarnings("error", "constrained_layout not applied", UserWarning)
         figure = render(picture, size)
-        for path in paths:
+        for path in files:
             sink = io.BytesIO()
             try:
                 _write(figure, sink, path.suffix.lower()[1:], dpi)

@@ -303,6 +303,8 @@ class Print:
 
 PLAIN = Print()
 """Panels of their own size, in type of 9.5 points."""
+FILES = (".png", ".pdf", ".svg")
+"""Suffixes of pictures."""
 
 
 def source_of(columns: Mapping[str, Iterable[Any]]) -> str:
