@@ -1,5 +1,7 @@
 """Points of a simulation: addresses and failures."""
 
+import pytest
+
 from gapless.measure.simulation import Simulation
 
 
@@ -30,3 +32,10 @@ def test_failed_runs_are_rows_of_their_design():
     assert [(r["run"], r["outcome"], r["reason"]) for r in rows] == [
         (k, "failed", "why") for k in range(3)
     ]
+
+
+@pytest.mark.parametrize("save_at", [(), (0.5, 1.0)])
+def test_the_expected_cost_is_that_of_coming_to_rest_where_the_limit_is_later(save_at):
+    one = Simulation(n=256, alpha=4.0, seed=0, runs=8, save_at=save_at)
+    costs = [one.model_copy(update={"t_max": t}).cost().flops for t in (1.0, 3.0, 1e3, 1e6)]
+    assert costs[0] < costs[1] < costs[2] == costs[3]

@@ -104,7 +104,7 @@ SIZES: dict[Scale, tuple[SizeByBudget, ...]] = {
         SizeByBudget(65536, "fast", (6.0, 7.0, 8.0), 4, 16),
         SizeByBudget(262144, "fast", (6.5, 7.5, 8.5), 4, 16),
         SizeByBudget(1048576, "fast", (7.0, 8.0, 9.0), 4, 4),
-        *(SizeByBudget(n, "gaussian", _RESTING, 8, 64, np.inf) for n in (64, 128, 256, 512)),
+        *(SizeByBudget(n, "gaussian", _RESTING, 8, 64, np.inf) for n in (64, 128, 256, 512, 1024)),
     ),
     "paper": (
         *(SizeByBudget(n, "gaussian", _SMALL, 64, 64) for n in (64, 128, 256, 512, 1024)),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,8 @@ from gapless.shapes import Float
 
 MOMENTS = ("moment_abs", "moment_2", "moment_3", "moment_4")
 """Columns of E|ŷ|^k, k = 1 … 4, over the M labels of one run (Fig. 4, right)."""
+GRADIENTS_TO_REST = 100.0
+"""Gradients of a run until it is at rest, divided by √N; one in float64 counts as three."""
 PASSAGES = (*PASSAGE_LEVELS.values(), "loss_1e-8")
 """Names of the energies of recorded first passages: L/N, and L of Eq. 1."""
 
@@ -238,9 +241,10 @@ class Simulation(DesignPoint):
         """Expected number of gradients of the batch, by a fit to measured counts."""
         if (fixed := self.parsed_protocol.solver) is not None:
             return self.budget / fixed.tick
+        to_rest = GRADIENTS_TO_REST * sqrt(self.n)
         if self.save_at:
-            return 80 + 30 * self.budget + 3 * len(self.save_at)
-        return 50 + 35 * self.budget
+            return 80 + min(30 * self.budget, to_rest) + 3 * len(self.save_at)
+        return 50 + min(35 * self.budget, to_rest)
 
     def cost(self) -> Cost:
         """Return the expected cost of the simulation, by `gradient_operations`."""
