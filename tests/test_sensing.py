@@ -15,11 +15,15 @@ from gapless.hessian import hessian_matrix, lowest_eigenpairs, top_sample_share
 from gapless.linalg import products as products_of_many
 from gapless.linalg import through_rows, times, times_transpose
 from gapless.losses import amplitude, normalised, quartic
-from gapless.measure.border import planted_border
+from gapless.measure.border import BorderPoint, planted_border
+from gapless.measure.frames import FramesPoint
+from gapless.measure.median_run import SpectralPoint
+from gapless.measure.message_passing import AMPPoint
 from gapless.precision import precision
 from gapless.problem import Problem, draw_problem
 from gapless.problem.parts import made
 from gapless.sensing import (
+    LIKE_GAUSSIAN,
     OF_TRANSFORMS,
     Ensemble,
     ScaledSensing,
@@ -108,6 +112,30 @@ def test_entries_are_of_variance_one_over_n_and_rows_of_norm_1(ensemble, in_nump
         assert abs(x.mean()) * 128**0.5 < SIGMAS / x.size**0.5
 
 
+@pytest.mark.parametrize("ensemble", get_args(Ensemble))
+def test_spectra_are_those_of_theory_for_the_ensembles_that_are_like_gaussian(ensemble):
+    """Eigenvalues of Σ d x xᵀ have variance αE d²; with orthogonal columns α(E d² − (E d)²)."""
+    n, alpha = 400, 3
+    x = np.asarray(Design(n, alpha, 0, sensing=ensemble).sensing_matrix(), float)
+    d = np.random.default_rng(1).uniform(0, 2, len(x))
+    found = np.linalg.eigvalsh((x.T * d) @ x).var()
+    # linear statistics of spectra scatter by a few 1/N
+    like = found == pytest.approx(alpha * (d**2).mean(), rel=SIGMAS * 4 / n)
+    assert like == (ensemble in LIKE_GAUSSIAN)
+    if not like:
+        assert found == pytest.approx(alpha * d.var(), rel=SIGMAS * 4 / n)
+
+
+@pytest.mark.parametrize("kind", [AMPPoint, BorderPoint, FramesPoint, SpectralPoint])
+def test_theory_of_a_gaussian_x_is_asked_of_no_other(kind):
+    given = dict(n=16, alpha=4, seed=0, frames=3)
+    given = {name: value for name, value in given.items() if name in kind.model_fields}
+    for ensemble in LIKE_GAUSSIAN:
+        assert kind(**given, sensing=ensemble).sensing == ensemble
+    with pytest.raises(ValueError, match=r"^sensing: .* orthogonal"):
+        kind(**given, sensing="orthogonal")
+
+
 def test_ensembles_of_one_design_share_all_but_the_sensing_matrix():
     design = Design(n=32, alpha=3, seed=1, runs=4)
     x = np.asarray(design.sensing_matrix())
@@ -162,7 +190,7 @@ def test_what_has_no_rows_is_refused_where_rows_are_asked_for():
     with pytest.raises(ValueError, match=r"^sensing: "):
         next(design.sensing_blocks())
     with pytest.raises(ValueError, match=r"^sensing: "):
-        check_ensemble("sparse")
+        check_ensemble("no-such-ensemble")
 
 
 def test_signs_are_stored_in_float16_where_their_rows_have_norm_one():

@@ -36,6 +36,8 @@ OF_TRANSFORMS: tuple[Ensemble, ...] = ("fast", "orthogonal")
 """Ensembles whose X is a `TransformSensing`."""
 OF_ENTRIES = tuple(name for name in get_args(Ensemble) if name not in OF_TRANSFORMS)
 """Ensembles whose X is a matrix."""
+LIKE_GAUSSIAN: tuple[Ensemble, ...] = ("gaussian", "fast", "signs", "unit-norm")
+"""Ensembles with the limit N → ∞ of a Gaussian X, which theory is of (docs/conventions.md)."""
 OPERATIONS_OF_A_TRANSFORM = 2.5
 """Additions and multiplications of a real transform of length M, over M log₂ M."""
 
@@ -255,6 +257,15 @@ def product_operations(of_transforms: bool, m: int, n: int) -> float:
     if of_transforms:
         return OPERATIONS_OF_A_TRANSFORM * (2 * m * log2(m + 1) + n * log2(n))
     return 2.0 * m * n
+
+
+def check_like_gaussian(ensemble: Ensemble, what: str) -> None:
+    """Raise ``ValueError`` that says that something holds for `LIKE_GAUSSIAN` only."""
+    if ensemble not in LIKE_GAUSSIAN:
+        raise ValueError(
+            f"sensing: {what} is that of a Gaussian X's singular values, and an {ensemble} X has "
+            f"others; use {', '.join(LIKE_GAUSSIAN)}"
+        )
 
 
 def in_ensemble(ensemble: Ensemble, block: Float[Array, "B N"]) -> Float[Array, "B N"]:

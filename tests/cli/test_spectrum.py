@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from commands import answer
 from gapless.cli import main
 from gapless.measure.threshold import rest_sentence
 
@@ -98,3 +99,13 @@ def test_a_threshold_energy_is_a_number(energy, capsys):
     given = ["spectrum", "--n", "16", "--alpha", "6", f"--threshold-energy={energy}"]
     assert main(given) == 2
     assert "--threshold-energy: must be" in capsys.readouterr().err
+
+
+def test_an_x_of_another_limit_has_eigenvalues_and_no_theory(capsys, tmp_path):
+    command = ["spectrum", "--n", "24", "--alpha", "3", "--at", "random", "--sensing", "orthogonal"]
+    (run,) = answer(capsys, *command)["runs"]
+    assert all(run["eigenvalues"])
+    theory = ("hessian_edge", "edge_without_one", "edge_from_one_atom", "hessian_outlier")
+    assert [run[name] for name in theory] == [None] * 4
+    assert main([*command, "--plot", str(tmp_path / "spectrum.png")]) == 0
+    assert "theory does not hold for an orthogonal X" in capsys.readouterr().out

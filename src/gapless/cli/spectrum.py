@@ -119,6 +119,7 @@ def spectrum(
     from gapless.measure.moment_spectra import Moment, check_lowest, design_spectra, parse_moment
     from gapless.measure.own import shape_of
     from gapless.measure.own_hessians import label_law_moments, own_spectra
+    from gapless.sensing import LIKE_GAUSSIAN
 
     check_runs(RUNS if runs is None else runs, runs_per_design)
     if labels not in ("teacher", "shuffled", "gaussian"):
@@ -178,6 +179,8 @@ def spectrum(
         print_json(answer | origin | ({} if start is None else {"start": str(start)}))
     else:
         text = _summary(records, labels, points[0].loss)
+        if points[0].sensing not in LIKE_GAUSSIAN:
+            text += f"no edge and no outlier: theory does not hold for an {points[0].sensing} X\n"
         print_text(text + ("" if own is None else sentence(own)))
     # files last: a full disk costs no number
     if save_state is not None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from gapless.measure.crossing import CrossingPoint
 from gapless.page.panels import GREY, INK, Axis, Mark, Marker, Panel, Picture, Series, source_of
+from gapless.sensing import LIKE_GAUSSIAN
 
 EIGENVALUES, EDGE, OUTLIER = 4, INK, 1
 """Colours, of both panels."""
@@ -19,7 +20,8 @@ def picture(
 ) -> Picture:
     """Return the spectrum of the first run that reached the moment, and λ₁ … of every run.
 
-    Theory's density, edge and outlier are those of each run's own labels, after −μ (Eqs. 4–6).
+    Theory's density, edge and outlier are those of each run's own labels, after −μ (Eqs. 4–6); none
+    are drawn for an X of another limit (`gapless.sensing.LIKE_GAUSSIAN`).
     """
     source = source_of({"loss": [point.loss], "n": [point.n], "seed": [point.seed]})
     title = f"Hessian at {moment}, α = {point.alpha:g}, {labels} labels"
@@ -27,7 +29,10 @@ def picture(
     if not reached:
         return Picture(f"{title}: no run reached it", (), source)
     panels = [_density(*reached[0]), _eigenvalues(reached)]
-    return Picture(f"{title}; theory from the run's own labels", (panels,), source)
+    theory = "from the run's own labels"
+    if point.sensing not in LIKE_GAUSSIAN:
+        theory = f"does not hold for an {point.sensing} X"
+    return Picture(f"{title}; theory {theory}", (panels,), source)
 
 
 def _density(index: int, record: dict[str, Any]) -> Panel:
@@ -41,16 +46,17 @@ def _density(index: int, record: dict[str, Any]) -> Panel:
             fill=True,
             width=0.9,
         ),
-        Series(
-            *("theory: bulk", record["grid"], record["density_theory"]), style="lines", colour=EDGE
-        ),
     ]
+    if record["grid"]:
+        bulk = "theory: bulk", record["grid"], record["density_theory"]
+        curves.append(Series(*bulk, style="lines", colour=EDGE))
     first = record["eigenvalues"][0]
     marks = [
         Mark("x", first, "λ₁", "solid", EIGENVALUES, at=0.98),
-        # on the left, where no eigenvalues are but the lowest
-        Mark("x", record["hessian_edge"], "edge", colour=EDGE, at=0.9),
     ]
+    if record["hessian_edge"] is not None:
+        # on the left, where no eigenvalues are but the lowest
+        marks.append(Mark("x", record["hessian_edge"], "edge", colour=EDGE, at=0.9))
     if record["hessian_outlier"] is not None:
         marks.append(Mark("x", record["hessian_outlier"], "outlier", "dot", OUTLIER, at=0.82))
     # room for the names, which stand to the left of their lines
@@ -78,7 +84,8 @@ def _eigenvalues(reached: Sequence[tuple[int, dict[str, Any]]]) -> Panel:
         "theory: outlier", [r["hessian_outlier"] for _, r in reached], OUTLIER, "x-thin-open"
     )
     # below the eigenvalues, which an edge would hide
-    shown = [edges, *([outliers] if np.isfinite(np.asarray(outliers.y)).any() else []), *lowest]
+    theory = [one for one in (edges, outliers) if np.isfinite(np.asarray(one.y)).any()]
+    shown = [*theory, *lowest]
     # below zero a direction goes down; where all are, the line would cost them their scale
     marks = [Mark("y", 0, dash="solid", colour=GREY)] if values.max() > 0 else []
     axes = Axis("run", ticks=runs[:: 1 + len(runs) // 12].tolist()), Axis("eigenvalue λ")

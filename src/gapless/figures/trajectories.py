@@ -9,6 +9,7 @@ import numpy as np
 
 from gapless.analyse.plateaus import prediction
 from gapless.page.panels import Axis, Mark, Panel, Picture, Series, source_of
+from gapless.sensing import LIKE_GAUSSIAN
 
 COLOURS = {"recovered": 0, "trapped": 1, "interpolated": 2}
 OTHERWISE = 3
@@ -39,9 +40,9 @@ def picture(records: Sequence[dict[str, Any]], field: str = "real") -> Picture:
     """Return e(t) and q(t) of records of simulations, coloured by how each run ended.
 
     The horizontal line is the threshold energy of 1RSB at M/N (Eqs. 12, 13), where a shuffled twin
-    comes to rest as N → ∞; there is none for a loss whose theory is not known, nor for complex
-    signals. Without the sphere, of which that theory is, ρ(t) = |W|²/N stands beside the energy
-    instead.
+    comes to rest as N → ∞; there is none for a loss whose theory is not known, for complex signals,
+    and for an X of another limit (`gapless.sensing.LIKE_GAUSSIAN`). Without the sphere, of which
+    that theory is, ρ(t) = |W|²/N stands beside the energy instead.
     """
     first, curves = records[0], partial(coloured, records)
     path = first["protocol"].startswith("normalised-descent")
@@ -49,7 +50,8 @@ def picture(records: Sequence[dict[str, Any]], field: str = "real") -> Picture:
     energy = Axis("energy e = L/N", range=(0, None))
     if first["sphere"]:
         # complex signals have no 1RSB state (complex.md §5)
-        known = () if field == "complex" else (prediction(first["loss"], first["m"] / first["n"]),)
+        has_state = field == "real" and first["sensing"] in LIKE_GAUSSIAN
+        known = (prediction(first["loss"], first["m"] / first["n"]),) if has_state else ()
         ends = np.array([record["energy"] for record in records], float)  # missing where one failed
         threshold = [
             # on the other side of the line than the runs that end above it

@@ -123,6 +123,7 @@ class BorderPoint(DesignPoint):
     """Parameters of K runs to rest on shuffled labels, with signals planted at their minima."""
 
     SCHEMA = RECORDS
+    LIKE_GAUSSIAN_ONLY = "the limit of a planted signal's curvature"
     loss: str = "quartic"
 
     def model_post_init(self, context: Any) -> None:

@@ -48,8 +48,8 @@ RECORDS = pa.schema(
 The point's parameters; `outcome` (``crossed``, ``not_crossed``, ``failed``) and, for a failed
 run, its `reason`; the twin's energy, its speed |∇L − μW|²/N and whether that is rest (below 1e-10
 by t = 20: `TWIN_AT_REST`); the time of the crossing and the state there; the lowest eigenpairs;
-theory's edge and outlier from the run's own labels (see `spectra.theory_of`). The columns are null
-for a run that did not cross.
+theory's edge and outlier from the run's own labels (see `spectra.theory_of`), null where theory is
+not that of the ensemble of X. The columns are null for a run that did not cross.
 """
 
 
@@ -87,6 +87,7 @@ class CrossingPoint(DesignPoint):
             "teacher",
             key=design.key("lanczos"),
             lowest=LOWEST,
+            sensing=self.sensing,
         )
         # energy, μ and the rest by the names that the records have; what they lack is not kept
         known = {name: values for name, values in spectra.items() if name in self.SCHEMA.names}

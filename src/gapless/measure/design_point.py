@@ -9,7 +9,7 @@ import pyarrow as pa
 from gapless.design import Design, default_runs_per_design
 from gapless.inputs import Field
 from gapless.measure.point import Cost, Point
-from gapless.sensing import Ensemble, product_operations
+from gapless.sensing import Ensemble, check_like_gaussian, product_operations
 
 DESIGN_COLUMNS: dict[str, pa.DataType] = {
     **{name: pa.int64() for name in ("n", "m")},
@@ -54,6 +54,8 @@ class DesignPoint(Point):
     LATER = ("in_numpy", "sensing", "field")
     COMPLEX: ClassVar[bool] = False
     """Whether the measurement is defined for complex signals."""
+    LIKE_GAUSSIAN_ONLY: ClassVar[str] = ""
+    """What of the measurement is that of a Gaussian X; empty where nothing is."""
     n: int
     alpha: float
     seed: int
@@ -68,6 +70,8 @@ class DesignPoint(Point):
         del context
         if self.field == "complex" and not self.COMPLEX:
             raise ValueError(f"field: {type(self).__name__} is for real signals; use field real")
+        if self.LIKE_GAUSSIAN_ONLY:
+            check_like_gaussian(self.sensing, self.LIKE_GAUSSIAN_ONLY)
         # a design checks its own parameters: refused here, not after minutes on a worker
         _ = self.design
 

@@ -48,6 +48,7 @@ class FramesPoint(CrossingPoint):
     """Parameters of K runs on one design, and the number of frames."""
 
     SCHEMA = RECORDS
+    LIKE_GAUSSIAN_ONLY = "the outlier from the history"
     COMPLEX = False  # as `SpectralPoint`
     frames: int = 25
 

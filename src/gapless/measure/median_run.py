@@ -71,6 +71,7 @@ class SpectralPoint(CrossingPoint):
 
     SCHEMA = RECORDS
     COMPLEX = False  # the outlier from the history is one of real samples
+    LIKE_GAUSSIAN_ONLY = "the outlier from the history"
     designs: int = 1
     frames: int = 61
 

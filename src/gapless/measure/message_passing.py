@@ -43,6 +43,7 @@ class AMPPoint(DesignPoint):
     """
 
     SCHEMA = RECORDS
+    LIKE_GAUSSIAN_ONLY = "the Onsager term of message passing"
     dtype: Dtype = "float32"
     start: str = f"overlap:{AMP_START}"
     noise: float = 0.0
@@ -56,11 +57,6 @@ class AMPPoint(DesignPoint):
         whole("iterations", self.iterations, 1, MOST_ITERATIONS)
         if self.dtype == "float16":
             raise ValueError("dtype: message passing is in float32 or float64; give one of them")
-        if self.sensing == "orthogonal":
-            raise ValueError(
-                "sensing: the Onsager term of message passing is that of a Gaussian X's singular "
-                "values, and an orthogonal X has others; use another"
-            )
         if self.begin.kind == "spectral":
             raise ValueError(
                 "start: the first Onsager term is that of a start drawn without regard to X, and "

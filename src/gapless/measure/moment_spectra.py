@@ -175,6 +175,7 @@ def spectra_of(
         lowest=lowest,
         deflate_radial=deflate_radial,
         vectors=True,
+        sensing=design.sensing,
     )
     vectors = spectra.pop("eigenvectors")
     # null, not false: at a time or an energy nothing was followed to rest
@@ -182,8 +183,14 @@ def spectra_of(
     whole: dict[str, pa.Array] = {}
     if densities and np.any(found.reached):
         first = int(np.argmax(found.reached))
-        key, deflate = design.key("density"), deflate_radial
-        columns = density_columns(problem, found.state.w, first, key=key, deflate_radial=deflate)
+        columns = density_columns(
+            problem,
+            found.state.w,
+            first,
+            key=design.key("density"),
+            deflate_radial=deflate_radial,
+            sensing=design.sensing,
+        )
         for name, values in columns.items():
             whole[name] = pa.array([values if run == first else None for run in range(design.k)])
     table = pa.table(

@@ -16,6 +16,7 @@ from gapless.inputs import LabelKind
 from gapless.labels import LabelLaw
 from gapless.losses import Loss
 from gapless.problem import Problem
+from gapless.sensing import LIKE_GAUSSIAN, Ensemble
 from gapless.sphere import SPHERE, Domain
 from gapless.theory.bbp import bulk_density, bulk_edge, outlier
 
@@ -33,14 +34,15 @@ def spectral_columns(
     tolerance: float = 1e-5,
     deflate_radial: bool = False,
     vectors: bool = False,
+    sensing: Ensemble = "gaussian",
 ) -> dict[str, np.ndarray]:
     """Return columns of the spectrum of each run's Hessian at its state; not-a-number for none.
 
     Names: ``energy``, ``mu``, ``overlap`` (of the state); over the `lowest` eigenpairs,
     (K, lowest), ``eigenvalues`` (Eq. 4, after −μ), ``vector_overlap``, ``residual``,
     ``top_sample_share``; ``width``; ``converged``: every residual is within `tolerance`; and
-    theory's prediction from the run's own labels, see `theory_of`. With `vectors` also the
-    ``eigenvectors``, (K, lowest, N).
+    theory's prediction from the run's own labels, see `theory_of`, not-a-number where theory is not
+    that of the ensemble of X. With `vectors` also the ``eigenvectors``, (K, lowest, N).
     """
     w = state.w
     # not warm-started: states of a table are far apart, and one key gives one answer
@@ -68,6 +70,7 @@ def spectral_columns(
         "width": np.asarray(pairs.width, float),
         "converged": np.asarray(pairs.converged, bool),
         **{name: np.array([one[name] for one in theory]) for name in theory[0]},
+        **({} if sensing in LIKE_GAUSSIAN else dict.fromkeys(theory[0], np.full(len(w), np.nan))),
     }
 
 
@@ -102,14 +105,21 @@ def theory_of(
 
 
 def density_columns(
-    problem: Problem, w: Array, run: int, *, key: Array, deflate_radial: bool = False
+    problem: Problem,
+    w: Array,
+    run: int,
+    *,
+    key: Array,
+    deflate_radial: bool = False,
+    sensing: Ensemble = "gaussian",
 ) -> dict[str, list[float]]:
     """Return columns of one run's whole spectrum at states W, and of theory's density for it.
 
     ``bin_edges`` (B + 1) and ``density`` (B): measured, from all eigenvalues up to the N of
     `DENSE_BELOW` and by stochastic Lanczos quadrature beyond; per unit of λ, all eigenvalues
     counted. ``grid`` and ``density_theory``, of one length: the bulk that the run's own labels
-    imply (Eq. 5), which has no outlier. Both after −μ, up to the 0.99 quantile.
+    imply (Eq. 5), which has no outlier; empty where theory is not that of the ensemble of X. Both
+    after −μ, up to the 0.99 quantile.
     """
     loss, alpha = problem.loss, problem.alpha
     if problem.dimension <= DENSE_BELOW:
@@ -125,6 +135,9 @@ def density_columns(
     # 1e-6 below: λ₁ lies exactly on the first edge
     edges = np.linspace(nodes[0] - 1e-6 * abs(nodes[0]), high, BINS + 1)
     density = np.histogram(nodes, edges, weights=weights)[0] / np.diff(edges)
+    columns = {"bin_edges": edges.tolist(), "density": density.tolist()}
+    if sensing not in LIKE_GAUSSIAN:
+        return columns | {"grid": [], "density_theory": []}
     law = problem.label_law(w, run)
     mu = float(problem.domain.multiplier(np.asarray(law.multiplier(loss, alpha)), 1.0))
     edge = bulk_edge(law, loss, alpha).value
@@ -132,12 +145,7 @@ def density_columns(
     # close to the edge, where the density rises like a square root, points are dense
     grid = low + (high - low) * np.linspace(0, 1, GRID) ** 2
     theory = np.nan_to_num(bulk_density(law, loss, alpha, grid + mu))
-    return {
-        "bin_edges": edges.tolist(),
-        "density": density.tolist(),
-        "grid": grid.tolist(),
-        "density_theory": theory.tolist(),
-    }
+    return columns | {"grid": grid.tolist(), "density_theory": theory.tolist()}
 
 
 def without_one(law: LabelLaw, loss: Loss) -> LabelLaw:
