@@ -103,7 +103,7 @@ def test_a_threshold_energy_is_a_number(energy, capsys):
 
 def test_an_x_of_another_limit_has_eigenvalues_and_no_theory(capsys, tmp_path):
     command = ["spectrum", "--n", "24", "--alpha", "3", "--at", "random", "--sensing", "orthogonal"]
-    (run,) = answer(capsys, *command)["runs"]
+    run = answer(capsys, *command)["runs"][0]
     assert all(run["eigenvalues"])
     theory = ("hessian_edge", "edge_without_one", "edge_from_one_atom", "hessian_outlier")
     assert [run[name] for name in theory] == [None] * 4

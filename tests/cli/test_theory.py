@@ -78,6 +78,20 @@ def test_a_loss_whose_minima_are_not_counted_keeps_its_other_readings(capsys):
     assert "kink" in minima["reason"]
 
 
+def test_a_loss_without_a_transition_is_answered_by_a_sentence(capsys, tmp_path, monkeypatch):
+    (tmp_path / "straight.py").write_text(
+        "def value(yhat, y):\n    return (yhat**2 - y**2) ** 2 / (1 + yhat**2 * y**2)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    command = ["theory", "threshold", "--loss", "straight:value"]
+    threshold = answer(capsys, *command)
+    assert set(threshold["alpha_bbp"].values()) == {None}
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    assert threshold["reason"] in shown
+    assert threshold["minima"]["reason"] in shown
+
+
 @pytest.mark.parametrize(
     "which",
     [

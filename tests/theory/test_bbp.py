@@ -149,14 +149,23 @@ def test_complex_losses_without_a_bulk_edge_are_refused_by_their_reason():
             bbp_at_random_start(loss, "complex")
 
 
-@pytest.mark.parametrize("a", [0.1, 1.0])
-def test_random_start_is_where_the_outlier_of_the_gaussian_law_appears(a):
-    start = bbp_at_random_start(normalised(a))
+def log_cosh(h, y):
+    """Return log cosh(h² − y²), whose curvature comes to its infimum −2 at h = 0 and large y."""
+    off = jnp.abs(h**2 - y**2)
+    near = jnp.minimum(off, 20.0)  # beyond, a straight line
+    return jnp.log1p(2 * jnp.sinh(near / 2) ** 2) + off - near
+
+
+@pytest.mark.parametrize(
+    "loss", [normalised(0.1), normalised(1.0), loss_from_value(log_cosh, "log cosh")], ids=str
+)
+def test_random_start_is_where_the_outlier_of_the_gaussian_law_appears(loss):
+    start = bbp_at_random_start(loss)
     assert start.square_root
     assert start.error < 1e-8
     law = gaussian_law()
-    below = outlier(law, normalised(a), start.alpha * 0.999)
-    above = outlier(law, normalised(a), start.alpha * 1.001)
+    below = outlier(law, loss, start.alpha * 0.999)
+    above = outlier(law, loss, start.alpha * 1.001)
     assert below.value is None
     assert above.value is not None
     assert above.overlap is not None

@@ -45,12 +45,15 @@ class Meter:
             self._paced = now, share
 
     def _left(self, now: float, share: float) -> float | None:
-        """Return the remaining seconds at the rate since the first advance; None before it.
+        """Return the remaining seconds at the rate since the first advance; None soon after it.
 
-        The time before the first advance is that of compilation, which is done once.
+        The time before the first advance is that of compilation, which is done once. A rate of
+        less than a few seconds is that of the first steps, which may be many times shorter.
         """
         begun, there = self._paced or (now, share)
-        return (now - begun) * (1 - share) / (share - there) if share > there else None
+        if now - begun < LINE_EVERY_S or share <= there:
+            return None
+        return (now - begun) * (1 - share) / (share - there)
 
     def close(self) -> None:
         """Remove the bar."""

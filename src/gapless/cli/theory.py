@@ -163,6 +163,8 @@ def threshold(*, loss: str = "quartic", field: str = "real", as_json: Json = Fal
         record = bbp_threshold(chosen).record()
     try:
         record["minima"] = minima_threshold(chosen, field=field).record()
+        if not any(record["minima"].values()):
+            record["minima"]["reason"] = "no transition down to their smallest α"
     except ValueError as reason:
         record["minima"] = {"most_numerous": None, "deepest": None, "reason": str(reason)}
     if as_json:
@@ -180,7 +182,7 @@ def threshold(*, loss: str = "quartic", field: str = "real", as_json: Json = Fal
     headings = ("reading", "alpha_bbp", "error", "energy")
     print_text(table_text(headings, rows))
     if "reason" in record["minima"]:
-        print_text(f"no minima: {record['minima']['reason']}\n")
+        print_text(f"minima: {record['minima']['reason']}\n")
     if "reason" in record:
         print_text(f"{record['reason'].removeprefix('field: ')}\n")
 

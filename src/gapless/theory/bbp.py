@@ -16,7 +16,7 @@ from gapless.labels import ComplexLabelLaw, LabelLaw
 from gapless.losses import Loss, check_consistent
 from gapless.quadrature import LEVELS, Level, error_of, half_gaussian_pair, half_modulus_pair
 from gapless.theory import bulk
-from gapless.theory.branch import along_curve
+from gapless.theory.branch import HIGHEST_ALPHA, along_curve
 from gapless.theory.bulk import BulkEdge, Curvatures, Outlier
 from gapless.theory.label_measure import LabelMeasure, has_kink
 from gapless.theory.replica import curvatures_of
@@ -96,11 +96,11 @@ class BBPThreshold:
     error: dict[str, float | None]
 
     def record(self) -> dict[str, Any]:
-        """Return ``alpha_bbp`` and ``error`` by reading, ready for JSON."""
-        return {
-            "alpha_bbp": {name: getattr(self, name) for name in READINGS},
-            "error": self.error,
-        }
+        """Return ``alpha_bbp`` and ``error`` by reading, and the ``reason`` if all are None."""
+        found = {name: getattr(self, name) for name in READINGS}
+        none = not any(found.values())
+        reason = {"reason": f"1RSB: no transition from α = {HIGHEST_ALPHA:g} down"} if none else {}
+        return {"alpha_bbp": found, "error": self.error, **reason}
 
 
 def _reading(name: str, measure: LabelMeasure, alpha: float) -> float:
@@ -299,12 +299,17 @@ def _random_start(loss: Loss, law: LabelLaw) -> RandomStart:
     # from the stated infimum, not from the nodes: no node need be at the minimum
     pole = -1 / lowest if lowest < 0 else inf
 
+    def over(values: np.ndarray, gamma: float) -> np.ndarray:
+        """Return values/(1 + γd), without the nodes at the infimum where γ is the pole."""
+        below = 1 + gamma * d
+        return np.divide(values, below, out=np.zeros_like(below), where=below > 1e-12)
+
     def inverse_alpha(gamma: float) -> float:
-        return gamma * float(weight @ (d * (1 - y2) / (1 + gamma * d)))
+        return gamma * float(weight @ over(d * (1 - y2), gamma))
 
     def excess(gamma: float) -> float:
         # F(γ) = 1 with α eliminated by φ(γ) = ψ(γ), so that γ is the one unknown
-        return inverse_alpha(gamma) - float(weight @ (gamma * d / (1 + gamma * d)) ** 2)
+        return inverse_alpha(gamma) - float(weight @ over(gamma * d, gamma) ** 2)
 
     # with d ≥ 0 there is no pole; 10⁴/max d stands for infinity
     top = pole if pole < inf else 1e4 / float(d.max())
