@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gapless.analyse.statistics import clustered_mean
-from gapless.analyse.survival import Z_95, lifetimes
+from gapless.analyse.statistics import Z_95, clustered_mean
+from gapless.analyse.survival import lifetimes
 from gapless.flow import paper_budget
 from gapless.hessian import lowest_eigenpairs
 from gapless.measure.simulation import MOMENTS, Simulation, label_moments, simulate

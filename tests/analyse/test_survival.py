@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from gapless.analyse import survival
-from gapless.analyse.survival import CENSORED, EVENTS, Z_95, Lifetimes, lifetimes, time_table
+from gapless.analyse.statistics import Z_95
+from gapless.analyse.survival import CENSORED, EVENTS, Lifetimes, lifetimes, time_table
 from sampling import SIGMAS
 
 SOLVED, REST = EVENTS.index("solved"), EVENTS.index("rest")

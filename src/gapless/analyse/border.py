@@ -22,6 +22,7 @@ from scipy.special import ndtr, ndtri
 
 from gapless.analyse.statistics import (
     clustered_mean,
+    computed,
     copies,
     designs_of,
     resampled_error,
@@ -66,7 +67,7 @@ def border_table(records: pd.DataFrame) -> pd.DataFrame:
     for (n, alpha), all_of_them in records.groupby(["n", "alpha"]):
         here = minima[(minima.n == n) & (minima.alpha == alpha)]
         # a share at rest of the runs that were computed
-        ran = all_of_them[all_of_them.outcome != "failed"]
+        ran = computed(all_of_them)
         row: dict[str, Any] = {"n": int(str(n)), "alpha": float(str(alpha)), "minima": len(here)}
         design = designs_of(here)
         row |= {"designs": len(np.unique(design))}

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from gapless.analyse.statistics import weighted_line
+from gapless.analyse.statistics import computed, weighted_line
 from gapless.analyse.success import success_column
 from gapless.analyse.survival import lifetimes, time_table
 from gapless.analyse.transition import by_design, crossings
@@ -58,7 +58,7 @@ def half_solved(table: pd.DataFrame, budgets: Sequence[float]) -> pd.DataFrame:
     ``designs``, the fewest at an α. Sizes whose fraction does not pass one half have no row.
     """
     rows = []
-    good = table[table.outcome != "failed"]
+    good = computed(table)
     for sensing, of_ensemble in good.groupby("sensing"):
         for budget in (*budgets, np.inf):
             limit = TO_REST if np.isinf(budget) else budget * np.log2(of_ensemble.n)
@@ -123,7 +123,7 @@ def times_by_size(table: pd.DataFrame) -> pd.DataFrame:
     Of each (N, α) the records with the longest limit count; a shorter budget censors.
     """
     parts = []
-    good = table[table.outcome != "failed"]
+    good = computed(table)
     for sensing, here in good.groupby("sensing"):
         longest = here.groupby(["n", "alpha"]).t_max.transform("max")
         found = time_table(here[here.t_max == longest])
@@ -181,7 +181,8 @@ def times_by_overlap(table: pd.DataFrame, alphas: Sequence[float]) -> pd.DataFra
     t_50_low and t_50_high (95 %), NaN where it is not reached. Of each (N, α) the records with the
     longest limit count, and bins with `LEAST_IN_BIN` runs or more.
     """
-    good = table[(table.outcome != "failed") & table.alpha.isin(alphas)]
+    good = computed(table)
+    good = good[good.alpha.isin(alphas)]
     good = good[good.t_max == good.groupby(["sensing", "n", "alpha"]).t_max.transform("max")]
     with np.errstate(divide="ignore"):
         place = np.floor(-np.log(good.overlap_start.abs().to_numpy(float)) / BIN)

@@ -13,6 +13,8 @@ from gapless.shapes import Int
 if TYPE_CHECKING:  # takes a while to load
     import pandas as pd
 
+Z_95 = 1.959964
+"""Half of a 95 % interval, in standard errors of a normal number."""
 MOST_LOST = 0.1
 """Largest share of bootstrap resamples without a value for which an error is given."""
 
@@ -130,6 +132,11 @@ def success_fraction(
         return Fraction(0, 0, 0, nan, nan, nan)
     low, high = wilson(total / runs, runs / design_effect(sizes, correlation), level)
     return Fraction(runs, designs, total, total / runs, low, high)
+
+
+def computed(table: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the records without those of measurements that failed."""
+    return table[table.outcome != "failed"]
 
 
 def share(flags: ArrayLike, cluster: ArrayLike) -> Fraction:

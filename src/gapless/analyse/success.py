@@ -10,6 +10,7 @@ import numpy as np
 
 from gapless.analyse.statistics import (
     Fraction,
+    computed,
     designs_of,
     intraclass_correlation,
     success_fraction,
@@ -90,7 +91,7 @@ def success_table(
     result = []
     for n, at_n in table.groupby("n"):
         # a computation that failed says nothing of its run, so it is no unsolved one
-        good = at_n[at_n.outcome != "failed"]
+        good = computed(at_n)
         # ρ is pooled over the α of one N: a single α has too few designs for it
         fractions, correlation = _fractions(good, "solved")
         signal, _ = _fractions(good, "recovered")

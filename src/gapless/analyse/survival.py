@@ -31,7 +31,9 @@ import numpy as np
 import pandas as pd
 
 from gapless.analyse.statistics import (
+    Z_95,
     clustered_line,
+    computed,
     design_effect,
     designs_of,
     intraclass_correlation,
@@ -45,8 +47,6 @@ Event = Literal["solved", "rest", "interpolated"]
 EVENTS: tuple[Event, ...] = get_args(Event)
 """Ways to leave the set at risk; ``interpolated``: zero energy elsewhere (M < N)."""
 CENSORED = -1
-Z_95 = 1.959964
-"""Half of a 95 % interval in standard errors."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +184,7 @@ def lifetimes(table: pd.DataFrame, tolerance: float = 1e-8) -> Lifetimes:
     budget, also if it ended before: one that recovered the signal and came to rest above the
     tolerance, or whose numbers became infinite, will have no event any more.
     """
-    table = table[table.outcome != Outcome.failed]
+    table = computed(table)
     passage = table[success_column(tolerance)].to_numpy(float)
     reached = np.isfinite(passage)
     elsewhere = (table.outcome == Outcome.interpolated).to_numpy()
@@ -213,7 +213,7 @@ def time_table(
     small.
     """
     rows = []
-    for (n, alpha), here in table[table.outcome != Outcome.failed].groupby(["n", "alpha"]):
+    for (n, alpha), here in computed(table).groupby(["n", "alpha"]):
         lives = lifetimes(here, tolerance)
         whole = lives.incidence()
         row = {"n": n, "alpha": alpha, "runs": len(here), "designs": lives.designs}

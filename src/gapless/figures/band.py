@@ -15,6 +15,7 @@ import pandas as pd
 
 from gapless.analyse.landscape import Band, in_the_band, loses_stability
 from gapless.analyse.plateaus import plateau_limits, plateaus
+from gapless.analyse.statistics import Z_95, computed
 from gapless.analyse.verdict import CLOSE, Claim, Sample, Statement, judged, verdict
 from gapless.figures.experiment import PAPER_ALPHA_BBP, THE_PAPER, Experiment, Scale, Size, in_numpy
 from gapless.figures.fig4 import simulations
@@ -138,7 +139,7 @@ class Landscape:
 
 def reduce(table: pd.DataFrame) -> Landscape:
     """Return the band and the energies of descent in it, of the records so far."""
-    good = table[table.outcome != "failed"]
+    good = computed(table)
     states = good[good.state.notna()] if "state" in good else good[:0]
     if states.empty or states.alpha.nunique() < 2:
         return Landscape(states)
@@ -297,9 +298,9 @@ def claims(found: Landscape) -> list[Claim]:
     """Judge the paper's α_BBP by minima at the energies where descent ends."""
     judgements = []
     for source in found.sources:
-        ends = source.alpha - 1.96 * source.error, source.alpha + 1.96 * source.error
+        ends = source.alpha - Z_95 * source.error, source.alpha + Z_95 * source.error
         part = verdict(CLOSE_TO_BBP, source.alpha, ends, Sample(source.n, source.size))
-        read = f"α = {source.alpha:.2f} ± {1.96 * source.error:.2f} (95 %)"
+        read = f"α = {source.alpha:.2f} ± {Z_95 * source.error:.2f} (95 %)"
         if np.isnan(source.error):  # of a single design or set of paths
             read = f"α = {source.alpha:.2f}, without an error"
         none = "φ(γ̄) − μ does not change sign at these α"

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from gapless.analyse.border import Transition, border_table, minima_table, transitions
+from gapless.analyse.statistics import Z_95
 from gapless.analyse.verdict import (
     CLOSE,
     NOT_MEASURED,
@@ -181,11 +182,12 @@ def claims(found: list[Border]) -> list[Claim]:
     best, rows = quartic[0].best, quartic[0].rows
     part = NOT_MEASURED
     if best is not None and np.isfinite(best.error):
-        ends = best.alpha - 1.96 * best.error, best.alpha + 1.96 * best.error
+        ends = best.alpha - Z_95 * best.error, best.alpha + Z_95 * best.error
         near = Statement(PAPER_ALPHA_BBP * (1 - CLOSE), PAPER_ALPHA_BBP * (1 + CLOSE))
         part = verdict(near, best.alpha, ends, Sample(max(best.sizes), int(rows.minima.sum())))
     statement = (
-        "The states at the threshold energy lose stability toward the signal at α_BBP = 13.8"
+        "The states at the threshold energy lose stability toward the signal at α_BBP = "
+        f"{PAPER_ALPHA_BBP:g}"
     )
     ours = f"minima where descent ends: {_read(best)}; “at” is read as within {100 * CLOSE:g} %"
     return [judged(statement, ours, part)]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from gapless.analyse.statistics import computed
 from gapless.analyse.survival import Event, lifetimes, thirds, time_table
 from gapless.page.panels import Axis, Panel, Picture, Series
 from gapless.shapes import Float
@@ -49,7 +50,7 @@ class IncidenceCurves:
 
 def incidence_curves(table: pd.DataFrame, tolerance: float = 1e-8) -> IncidenceCurves:
     """Return times to a solution and incidences of all (N, α) of some records."""
-    good = table[table.outcome != "failed"]
+    good = computed(table)
     groups = [here for _, here in good.groupby(["n", "alpha"])]
     return IncidenceCurves(
         time_table(good, tolerance), [_incidence_curve(here, tolerance) for here in groups]

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import erfc
 
-from gapless.analyse.statistics import weighted_line
+from gapless.analyse.statistics import Z_95, computed, weighted_line
 from gapless.analyse.success import success_table
 from gapless.analyse.transition import crossing_alpha, crossing_table
 from gapless.analyse.verdict import NOT_MEASURED, Claim, Sample, Statement, judged, verdict
@@ -166,7 +166,7 @@ class Escapes:
 def reduce(table: pd.DataFrame) -> Escapes:
     """Return times at N = ∞, and shares and α at 50 %, predicted and of the runs."""
     passages, runs = passage_table(table), table[table.paths.isna()]
-    runs = runs[runs.outcome != "failed"]
+    runs = computed(runs)
     if passages.empty or runs.empty:
         return Escapes(passages, pd.DataFrame(), pd.DataFrame())
     return Escapes(passages, share_table(passages, runs), half_table(passages, runs))
@@ -266,7 +266,7 @@ def claims(reduced: Escapes) -> list[Claim]:
         for name in ("predicted", "runs")
     }
     (predicted, error), (runs, runs_error) = (
-        (line.parameters[1], 1.96 * line.errors[1]) for line in drifts.values()
+        (line.parameters[1], Z_95 * line.errors[1]) for line in drifts.values()
     )
     gap, half = predicted - runs, float(np.hypot(error, runs_error))
     return [

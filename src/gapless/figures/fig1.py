@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gapless.analyse.statistics import designs_of, share
+from gapless.analyse.statistics import computed, designs_of, share
 from gapless.analyse.success import recovered, solved
 from gapless.analyse.verdict import MOSTLY, Claim, Sample, Statement, judged, of_paper, verdict
 from gapless.figures.experiment import SCALES, THE_PAPER, Experiment, Scale, in_numpy
@@ -86,7 +86,7 @@ class Runs:
 
 def reduce(table: pd.DataFrame) -> Runs:
     """Return the runs, with the threshold energy of each α."""
-    good = table[table.outcome != Outcome.failed]
+    good = computed(table)
     twins = good[(good.labels == "shuffled") & (good.outcome != Outcome.not_finite)]
     rest = rest_sentence(
         twins.outcome.tolist(),

@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 
 from gapless.analyse.statistics import (
+    Z_95,
     clustered_mean,
     clustered_std,
+    computed,
     designs_of,
     student_half_width,
 )
@@ -99,7 +101,7 @@ def spectra_table(table: pd.DataFrame) -> pd.DataFrame:
     runs, `twins_at_rest` the share of all runs whose threshold energy is that of a twin at rest.
     """
     result = []
-    good = table[table.outcome != "failed"]
+    good = computed(table)
     for (n, alpha), runs in good.groupby(["n", "alpha"]):
         crossed = runs[runs.outcome == "crossed"]
         row: dict = {"n": n, "alpha": alpha, "runs": len(runs), "crossed": len(crossed)}
@@ -232,7 +234,7 @@ def _peak(n: int, curve: pd.DataFrame) -> Claim:
 def _difference(high: Any, low: Any) -> Verdict:
     """Judge whether one fluctuation is larger than another, by 1.96 standard errors."""
     gap = float(high.fluctuation - low.fluctuation)
-    half = 1.96 * float(np.hypot(high.fluctuation_error, low.fluctuation_error))
+    half = Z_95 * float(np.hypot(high.fluctuation_error, low.fluctuation_error))
     size = Sample(int(max(high.n, low.n)), int(min(high.crossed, low.crossed)))
     return verdict(_bounded(low=0), gap, (gap - half, gap + half), size)
 

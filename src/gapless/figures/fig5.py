@@ -185,9 +185,9 @@ def failures_above(fractions: pd.DataFrame) -> Claim:
     """Return the verdict on failures at α where the paper has none, from `success_table`."""
     above = fractions[(fractions.alpha > PAPER_ALPHA_BBP) & (fractions.n > 64)]
     runs, designs = int(above.runs.sum()), int(above.designs.sum())
-    statement = "Above α = 13.8 no run fails to reach zero energy, if N > 64"
+    statement = f"Above α = {PAPER_ALPHA_BBP:g} no run fails to reach zero energy, if N > 64"
     if runs == 0:
-        return judged(statement, "no α above 13.8 at this scale", NOT_MEASURED)
+        return judged(statement, f"no α above {PAPER_ALPHA_BBP:g} at this scale", NOT_MEASURED)
     failures = runs - int(above.successes.sum())
     effect = 1 + (runs / designs - 1) * float(above.intraclass_correlation.max())
     low, high = wilson(failures / runs, runs / effect)

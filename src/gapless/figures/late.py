@@ -21,7 +21,7 @@ from gapless.analyse.late_times import (
     vanishing_excess,
 )
 from gapless.analyse.plateaus import prediction
-from gapless.analyse.statistics import student_half_width
+from gapless.analyse.statistics import Z_95, student_half_width
 from gapless.analyse.verdict import CLOSE, Claim, Sample, Statement, judged, verdict
 from gapless.figures.experiment import PAPER_ALPHA_BBP, THE_PAPER, Experiment, Scale
 from gapless.measure.mean_field import MeanField
@@ -237,9 +237,9 @@ def claims(reduced: LateTimes) -> list[Claim]:
         )
     ]
     for row in reduced.transition.to_dict("records"):
-        over, half = row["alpha"] / PAPER_ALPHA_BBP - 1, 1.96 * row["error"] / PAPER_ALPHA_BBP
+        over, half = row["alpha"] / PAPER_ALPHA_BBP - 1, Z_95 * row["error"] / PAPER_ALPHA_BBP
         part = verdict(CLOSE_RATIO, over, (over - half, over + half), Sample(inf, row["sets"]))
-        read = f"α = {row['alpha']:.2f} ± {1.96 * row['error']:.2f} (95 %)"
+        read = f"α = {row['alpha']:.2f} ± {Z_95 * row['error']:.2f} (95 %)"
         none = "nowhere within the range of α"
         found.append(
             judged(

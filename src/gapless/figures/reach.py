@@ -26,6 +26,7 @@ from gapless.analyse.reach import (
     times_by_size,
     with_ensemble,
 )
+from gapless.analyse.statistics import Z_95
 from gapless.analyse.verdict import (
     NOT_MEASURED,
     REJECTED_LINE,
@@ -230,7 +231,7 @@ def _below_limit(crossing: pd.DataFrame) -> Claim:
         if here.empty:
             continue
         last, end = here.sort_values("n").iloc[-1], limit(budget)
-        half = 1.96 * float(last.error)
+        half = Z_95 * float(last.error)
         size = Sample(float(last.n), int(last.runs))
         parts.append(
             verdict(Statement(high=end), last.alpha, (last.alpha - half, last.alpha + half), size)
@@ -279,8 +280,8 @@ def _curve(budget: float, sensing: str, here: pd.DataFrame) -> Series:
         name=f"{_words(budget)}, {_ensemble(sensing)} X",
         x=here.n,
         y=here.alpha,
-        low=here.alpha - 1.96 * here.error,
-        high=here.alpha + 1.96 * here.error,
+        low=here.alpha - Z_95 * here.error,
+        high=here.alpha + Z_95 * here.error,
         colour=_colour(budget),
         dash="dot" if of_transforms else "solid",
         marker="circle-open" if of_transforms else "circle",
