@@ -147,8 +147,10 @@ def test_a_paragraph_after_the_sections_of_a_docstring_is_no_parameter(monkeypat
 def test_notebooks_are_what_their_pages_say():
     from make_notebooks import notebook_of, pages
 
-    assert pages()
+    assert {page.stem for page in pages()} == {*NAMES, "own-data"}
+    index = (NOTEBOOKS / "index.md").read_text()
     for page in pages():
+        assert index.count(f"]({page.name})") == index.count(f"\n{page.stem}\n") == 1
         kept = page.with_suffix(".ipynb").read_text()
         assert kept == notebook_of(page), f"{page.name} changed: run `make notebooks`"
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gapless.algorithms import spectral_estimate
+from gapless.cli.options import ENSEMBLES, EntriesOption, LikeGaussianOption, SensingOption
 from gapless.design import Design
 from gapless.draws import by_numpy
 from gapless.hessian import hessian_matrix, lowest_eigenpairs, top_sample_share
@@ -24,6 +25,7 @@ from gapless.problem import Problem, draw_problem
 from gapless.problem.parts import made
 from gapless.sensing import (
     LIKE_GAUSSIAN,
+    OF_ENTRIES,
     OF_TRANSFORMS,
     Ensemble,
     ScaledSensing,
@@ -124,6 +126,18 @@ def test_spectra_are_those_of_theory_for_the_ensembles_that_are_like_gaussian(en
     assert like == (ensemble in LIKE_GAUSSIAN)
     if not like:
         assert found == pytest.approx(alpha * d.var(), rel=SIGMAS * 4 / n)
+
+
+def test_the_help_names_the_ensembles_that_each_command_takes():
+    assert set(ENSEMBLES) == set(get_args(Ensemble))
+    options = [
+        (SensingOption, get_args(Ensemble)),
+        (LikeGaussianOption, LIKE_GAUSSIAN),
+        (EntriesOption, OF_ENTRIES),
+    ]
+    for option, taken in options:
+        named = {name for name in ENSEMBLES if f" {name}" in option.__metadata__[0].help}
+        assert named == set(taken)
 
 
 @pytest.mark.parametrize("kind", [AMPPoint, BorderPoint, FramesPoint, SpectralPoint])

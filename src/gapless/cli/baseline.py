@@ -9,7 +9,14 @@ from cyclopts import App, Parameter
 from gapless.cli.answer import print_json, print_text
 from gapless.cli.memory import check_memory
 from gapless.cli.meter import meter
-from gapless.cli.options import Json, PrintSize, SensingOption, Whole
+from gapless.cli.options import (
+    EntriesOption,
+    Json,
+    LikeGaussianOption,
+    PrintSize,
+    SensingOption,
+    Whole,
+)
 from gapless.cli.saved import check_writable, save_picture
 from gapless.cli.tables import outcome_table
 from gapless.page.panels import PLAIN, Print
@@ -28,7 +35,7 @@ def amp(
     *,
     n: Whole,
     alpha: float,
-    sensing: str = "gaussian",
+    sensing: LikeGaussianOption = "gaussian",
     runs: Whole = 1,
     iterations: Whole = 200,
     seed: Whole = 0,
@@ -54,9 +61,6 @@ def amp(
         Input dimension N.
     alpha
         Samples per dimension, α = M/N.
-    sensing
-        Ensemble of X: gaussian, signs (±1/√N entries), unit-norm (rows) or fast (singular values of
-        a Gaussian X).
     runs
         Number of runs, each with its own teacher and start; K of them share sensing vectors.
     iterations
@@ -99,7 +103,7 @@ def sgd(
     n: Whole,
     alpha: float,
     labels: str = "teacher",
-    sensing: str = "gaussian",
+    sensing: EntriesOption = "gaussian",
     runs: Whole = 1,
     batch: Whole | None = None,
     rate: float = 1e-3,
@@ -131,8 +135,6 @@ def sgd(
         Samples per dimension, α = M/N.
     labels
         teacher, shuffled (a permutation of a teacher's) or gaussian (fresh noise).
-    sensing
-        Ensemble of X: gaussian, signs (±1/√N entries) or unit-norm (rows).
     runs
         Number of runs, each with its own teacher and start; K of them share sensing vectors.
     batch

@@ -19,15 +19,27 @@ def _whole(_: type, tokens: Sequence[Token]) -> int:
 
 Whole = Annotated[int, Parameter(converter=_whole)]
 """An integer option."""
-SensingOption = Annotated[
-    str,
-    Parameter(
-        help="Ensemble of X: gaussian, signs (±1/√N entries), unit-norm (rows), fast (singular "
-        "values of a Gaussian X, products by transforms: N may be a million), orthogonal (fast, "
-        "equal ones)."
-    ),
-]
-"""The option ``--sensing`` of a command that takes every ensemble of `gapless.sensing`."""
+ENSEMBLES = {
+    "gaussian": "",
+    "signs": "±1/√N entries",
+    "unit-norm": "rows",
+    "fast": "singular values of a Gaussian X, products by transforms: N may be a million",
+    "orthogonal": "fast, equal ones",
+}
+"""Words for the ensembles of `gapless.sensing`."""
+
+
+def _sensing(*names: str) -> Parameter:
+    words = (f"{name} ({ENSEMBLES[name]})" if ENSEMBLES[name] else name for name in names)
+    return Parameter(help=f"Ensemble of X: {', '.join(words)}.")
+
+
+SensingOption = Annotated[str, _sensing(*ENSEMBLES)]
+"""The option ``--sensing`` of a command that takes every ensemble."""
+LikeGaussianOption = Annotated[str, _sensing("gaussian", "signs", "unit-norm", "fast")]
+"""That of a command that needs the limit of a Gaussian X."""
+EntriesOption = Annotated[str, _sensing("gaussian", "signs", "unit-norm")]
+"""That of a command that needs rows of X."""
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 """The switch for JSON on stdout."""
 PrintSize = Annotated[Print, Parameter(name="*")]

@@ -50,7 +50,7 @@ def picture(records: Sequence[dict[str, Any]], field: str = "real") -> Picture:
     energy = Axis("energy e = L/N", range=(0, None))
     if first["sphere"]:
         # complex signals have no 1RSB state (complex.md §5)
-        has_state = field == "real" and first["sensing"] in LIKE_GAUSSIAN
+        has_state = field == "real" and first["sensing"] in (None, *LIKE_GAUSSIAN)
         known = (prediction(first["loss"], first["m"] / first["n"]),) if has_state else ()
         ends = np.array([record["energy"] for record in records], float)  # missing where one failed
         threshold = [
