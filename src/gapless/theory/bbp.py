@@ -116,9 +116,7 @@ def _reading(name: str, measure: LabelMeasure, alpha: float) -> float:
         # the outlier at μ lies λ₋ − μ = α × kink mass below the edge
         # φ is an eigenvalue only where it equals ψ, so γ is moved to where ψ(γ) = μ (bbp.md §6)
         phi = atoms.phi(chi - _below_edge(atoms, chi, alpha * measure.kink()))
-    # Eq. 3 with the theory's law: (α/2) E[ŷ ∂ℓ]
-    mu = alpha / 2 * measure.mean(measure.h * measure.d1)
-    return chi * (mu - phi)
+    return chi * (measure.multiplier(alpha) - phi)
 
 
 def _below_edge(atoms: Curvatures, chi: float, gap: float) -> float:

@@ -66,6 +66,10 @@ class LabelMeasure:
         # first over h at given y, then over y: einsum stores no third (A, B) array
         return float(self.y_weight @ np.einsum("ab,ab->a", self.weight, g))
 
+    def multiplier(self, alpha: float) -> float:
+        """Return μ = (α/2) E[ŷ ∂ℓ/∂ŷ], Eq. 3: (1/2N) Σ over M samples is (α/2) E."""
+        return alpha / 2 * self.mean(self.h * self.d1)
+
     def kink(self) -> float:
         """Return E_y[p(r=0|y) |V′(0⁺) − V′(0⁻)|]/2, the mass of the delta in ½∂²V/∂r² (B8).
 

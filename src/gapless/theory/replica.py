@@ -206,8 +206,7 @@ def state_values(measure: LabelMeasure, alpha: float) -> dict[str, Any]:
         "energy": e,
         "free_energy": f,
         "complexity": measure.z * (e - f),
-        # Eq. 3: (1/2N) Σ over M samples is (α/2) E
-        "mu": alpha / 2 * measure.mean(measure.h * measure.d1),
+        "mu": measure.multiplier(alpha),
         # ψ(χ), since Eq. 13 is F(χ) = 1 (bbp.md §3)
         "bulk_edge": curvatures.psi(measure.chi),
         "outlier": spike.value,
