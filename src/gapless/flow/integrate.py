@@ -181,16 +181,8 @@ def integrate(
     """
     # all of the input is judged before anything is computed
     times, t_max = check_times(t_max, save_at), float(t_max)
-    for name, given, kind in (
-        ("problem", problem, Problem),
-        ("solver", solver, Solver),
-        ("stop", stop, Stopping),
-    ):
-        if not isinstance(given, kind):
-            raise ValueError(f"{name}: must be a {kind.__name__} of gapless, not {given!r}")
-    for name, given in (("observe", observe), ("progress", progress), ("on_save", on_save)):
-        if given is not None and not callable(given):
-            raise ValueError(f"{name}: must be a function, not {given!r}")
+    _check_kinds(problem=(problem, Problem), solver=(solver, Solver), stop=(stop, Stopping))
+    _check_functions(observe=observe, progress=progress, on_save=on_save)
     solver.check(t_max)
     start, has_signal = checked_start(problem, start), problem.has_signal
     # from here on in units of the loss, energies and times alike
@@ -274,6 +266,18 @@ def integrate(
         )
 
 
+def _check_kinds(**given: tuple[Any, type]) -> None:
+    for name, (value, kind) in given.items():
+        if not isinstance(value, kind):
+            raise ValueError(f"{name}: must be a {kind.__name__} of gapless, not {value!r}")
+
+
+def _check_functions(**given: Any) -> None:
+    for name, value in given.items():
+        if value is not None and not callable(value):
+            raise ValueError(f"{name}: must be a function, not {value!r}")
+
+
 def checked_start(problem: Problem, start: Float[Array, "K N"] | np.ndarray) -> np.ndarray:
     """Return the starts, scaled to largest components of order one; ``ValueError`` if invalid.
 
@@ -300,10 +304,10 @@ def checked_start(problem: Problem, start: Float[Array, "K N"] | np.ndarray) -> 
 def check_times(t_max: float, save_at: Sequence[float] | np.ndarray | None) -> list[float]:
     """Return the save times as floats, `t_max` alone for None; ``ValueError`` if invalid."""
     t_max = number("t_max", t_max, above=0)
-    if save_at is not None and np.ndim(save_at) != 1:
-        raise ValueError("save_at: must be a sequence of times")
+    if save_at is not None and (np.ndim(save_at) != 1 or not len(save_at)):
+        raise ValueError("save_at: must be a sequence of one time or more")
     times = [t_max] if save_at is None else [number("save_at", t) for t in save_at]
-    if not times or not np.isfinite(times).all() or times[0] < 0 or times[-1] > t_max:
+    if not np.isfinite(times).all() or times[0] < 0 or times[-1] > t_max:
         raise ValueError(f"save_at: times must lie between 0 and t_max={t_max:g}")
     if (np.diff(times) <= 0).any():
         raise ValueError("save_at: times must increase")
@@ -344,15 +348,15 @@ def _values(problem: Problem, state: State, scale: float) -> Observables:
 
 
 def _reasons(
-    state: State, solver: Solver, stop: Stopping, outcome: tuple[Outcome, ...], t_max: float
+    state: State, solver: Solver, stop: Stopping, outcome: tuple[Outcome, ...], budget: float
 ) -> tuple[str, ...]:
-    """Return the reason of each time-out before `t_max`; empty for all other runs."""
-    # time-outs at t_max explain themselves; those before it do not
+    """Return the reason of each time-out before the budget, in units of the loss; else empty."""
+    # time-outs at the budget explain themselves; those before it do not
     exhausted, running = solver.exhausted(state), state.running
     early = np.array([end is Outcome.time_out for end in outcome]) & (exhausted | ~running)
     found = [""] * len(outcome)
     for k in np.flatnonzero(early):
-        at = f"at {solver.time(state)[k] / t_max:.2g} of its time"
+        at = f"at {solver.time(state)[k] / budget:.2g} of its time"
         if exhausted[k]:
             found[k] = f"the budget of {state.steps[k]} steps (max_steps) ended {at}"
         else:

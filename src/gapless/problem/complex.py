@@ -150,14 +150,10 @@ class ComplexProblem(Problem):
         # a state is √2 times its vector
         return (found[:, 0] + times_i(found[:, 1])) / ROOT_HALF
 
-    def _mu(self, yhat: Float[Array, "K M"]) -> Float[Array, " K"]:
-        # ⟨∇L, W⟩/N by moduli alone: ⟨x ŷ, W⟩ = r²
-        radial = (self.loss.d1(yhat, self.labels) * yhat).sum(axis=1)
-        return self.domain.multiplier(radial, 2 * self.n)
-
     @at_states("w")
     def multiplier(self, w: Float[Array, "K N"]) -> Float[Array, " K"]:
         """Return μ = (1/2N) Σ ℓ′(r, s) r, Eq. 3 and (C1)."""
+        # that of real signals, for ⟨x ŷ, W⟩ = r²
         return self._mu(modulus(self.label_parts(w)))
 
     @at_states("w")
