@@ -266,6 +266,8 @@ def picture(reduced: Reach) -> Picture:
                     *(Axis("N", "log"), Axis("α at 50 %", range=(3.0, 19.5))),
                     *(series, marks),
                     size=(5.6, 4.6),
+                    # the limits lie where a legend would have room
+                    legend="above",
                 ),
                 _times(reduced.times),
                 _collapse(reduced.by_overlap),
