@@ -17,7 +17,7 @@ from gapless.flow import FLOW as STEPS
 from gapless.flow import AtEnergy, GradientFlow, Stop, integrate, numpy_is_sooner
 from gapless.losses import amplitude, loss_from_value, normalised, quartic
 from gapless.measure.design_point import points_of_few
-from gapless.measure.moment_spectra import parse_moment, spectrum_table
+from gapless.measure.moment_spectra import design_spectra, parse_moment
 from gapless.measure.point import arrow, words
 from gapless.measure.simulation import Simulation
 from gapless.problem import draw_problem
@@ -83,7 +83,7 @@ def test_the_flow_in_numpy_is_the_compiled_one(loss, stop) -> None:
 def test_spectra_in_numpy_are_the_compiled_ones() -> None:
     moment = parse_moment("time:0.01")
     found, expected = (
-        spectrum_table(Design(32, 6.0, seed=2, runs=3, in_numpy=in_numpy), moment).to_pydict()
+        design_spectra(Design(32, 6.0, seed=2, runs=3, in_numpy=in_numpy), moment).table.to_pydict()
         for in_numpy in (True, False)
     )
     for name in ("energy", "eigenvalues", "hessian_edge"):

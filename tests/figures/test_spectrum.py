@@ -5,13 +5,14 @@ import numpy as np
 from gapless.figures.spectrum import picture
 from gapless.losses import normalised
 from gapless.measure.crossing import CrossingPoint
-from gapless.measure.moment_spectra import parse_moment, spectrum_table
+from gapless.measure.moment_spectra import design_spectra, parse_moment
 
 
 def test_the_picture_holds_what_the_records_do() -> None:
     point = CrossingPoint(n=48, alpha=8.0, seed=0, runs=3, loss="normalised:a=1", in_numpy=True)
     moment, loss = parse_moment("random"), normalised(1.0)
-    records = spectrum_table(point.design, moment, "teacher", loss, densities=True).to_pylist()
+    found = design_spectra(point.design, moment, "teacher", loss, densities=True)
+    records = found.table.to_pylist()
     density, lowest = picture(records, point, "random", "teacher").panels
     theory = {mark.name: mark.value for mark in density.marks}
     first = records[0]

@@ -76,7 +76,14 @@ class Spectra(NamedTuple):
 
     problem: Problem
     table: pa.Table
-    """Rows of `spectrum_table`."""
+    """One row per run: its state at the moment, and the Hessian's lowest eigenpairs there.
+
+    Columns: ``design``, ``run``, ``reached``, ``time``, ``threshold_energy`` (the energy of the
+    crossing, null without one); at the threshold ``outcome``, ``at_rest`` and ``speed2``
+    (|∇L − μW|²/N) of the twin or, without a teacher, of the run itself, null elsewhere; and those
+    of `spectral_columns`, all null for a run that did not reach the moment. With `densities` there
+    are also those of `density_columns`, for the first run that reached it, null for the others.
+    """
     state: State
     """States at the moment, or where a run ended that did not reach it."""
     time: np.ndarray
@@ -85,25 +92,6 @@ class Spectra(NamedTuple):
     """Lowest eigenvalues, (K, k)."""
     eigenvectors: np.ndarray
     """Their unit eigenvectors, (K, k, N)."""
-
-
-def spectrum_table(
-    design: Design,
-    moment: Moment,
-    labels: LabelKind = "teacher",
-    loss: Loss = quartic,
-    **options: Any,
-) -> pa.Table:
-    """Return one row per run: its state at the moment, and the Hessian's lowest eigenpairs there.
-
-    Columns: ``design``, ``run``, ``reached``, ``time``, ``threshold_energy`` (the energy of the
-    crossing, null without one); at the threshold ``outcome``, ``at_rest`` and ``speed2``
-    (|∇L − μW|²/N) of the twin or, without a teacher, of the run itself, null elsewhere; and those
-    of `spectral_columns`, all null for a run that did not reach the moment. With `densities` there
-    are also those of `density_columns`, for the first run that reached it, null for the others.
-    `options` are those of `design_spectra`.
-    """
-    return design_spectra(design, moment, labels, loss, **options).table
 
 
 def design_spectra(
