@@ -9,7 +9,7 @@ from gapless.algorithms.spectral import spectral_estimate
 from gapless.arrays import Array, compiled, jnp, library, uncompiled
 from gapless.channels import preprocessing
 from gapless.design import Design
-from gapless.inputs import number, real_array, shaped
+from gapless.inputs import LabelKind, number, real_array, shaped
 from gapless.linalg import times_i
 from gapless.precision import precision_of
 from gapless.problem import Problem
@@ -17,6 +17,9 @@ from gapless.shapes import Float
 from gapless.sphere import normalise, tangent
 
 Kind = Literal["random", "spectral", "overlap"]
+
+
+NO_TEACHER = "start: gaussian labels have no teacher to overlap with; use random"
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,14 @@ def parse_start(text: str) -> Start:
     raise ValueError(f"start: {text!r} is not one of random, spectral, spectral:best, overlap:0.3")
 
 
+def start_name(text: str, labels: LabelKind) -> str:
+    """Return the one spelling of a start. ``ValueError`` if labels without a teacher lack it."""
+    start = parse_start(text)
+    if labels == "gaussian" and start.kind == "overlap":
+        raise ValueError(NO_TEACHER)
+    return str(start)
+
+
 def start_states(design: Design, problem: Problem, start: Start) -> Float[Array, "K N"]:
     """Return the initial states of the runs of a design, on the sphere of radius √N.
 
@@ -105,7 +116,7 @@ def start_states(design: Design, problem: Problem, start: Start) -> Float[Array,
         transform = preprocessing(start.transform, problem.alpha, problem.field)
         return spectral_estimate(problem, key=design.key("spectral"), transform=transform)[0]
     if problem.teacher is None:
-        raise ValueError("start: gaussian labels have no teacher to overlap with; use random")
+        raise ValueError(NO_TEACHER)
     random = design.start()
     if problem.field == "complex":
         # |⟨W, W*⟩| is the overlap: W⊥ has no part along iW* either

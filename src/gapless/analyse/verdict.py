@@ -86,6 +86,11 @@ def of_paper(sizes: Sequence[int], low: float = -inf, high: float = inf) -> Stat
     return Statement(low, high, min(sizes), max(sizes), LEAST_RUNS)
 
 
+def near(value: float) -> Statement:
+    """Return the statement that a positive number is this one, within `CLOSE`."""
+    return Statement(value * (1 - CLOSE), value * (1 + CLOSE))
+
+
 @dataclass(frozen=True)
 class Sample:
     """Sample of a measured number: the size N and the number of runs."""

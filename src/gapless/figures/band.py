@@ -16,7 +16,7 @@ import pandas as pd
 from gapless.analyse.landscape import Band, in_the_band, loses_stability
 from gapless.analyse.plateaus import plateau_limits, plateaus
 from gapless.analyse.statistics import Z_95, computed
-from gapless.analyse.verdict import CLOSE, Claim, Sample, Statement, judged, verdict
+from gapless.analyse.verdict import CLOSE, Claim, Sample, judged, near, verdict
 from gapless.figures.experiment import PAPER_ALPHA_BBP, THE_PAPER, Experiment, Scale, Size, in_numpy
 from gapless.figures.fig4 import simulations
 from gapless.figures.late import energy_table
@@ -76,7 +76,6 @@ SIZES: dict[Scale, Sizes] = {
 }
 COLUMNS, ROWS = 120, 90
 """Cells of the shading."""
-CLOSE_TO_BBP = Statement(PAPER_ALPHA_BBP * (1 - CLOSE), PAPER_ALPHA_BBP * (1 + CLOSE))
 
 
 def points(scale: Scale, seed: int) -> list[LandscapePoint | MeanField | Simulation]:
@@ -299,7 +298,7 @@ def claims(found: Landscape) -> list[Claim]:
     judgements = []
     for source in found.sources:
         ends = source.alpha - Z_95 * source.error, source.alpha + Z_95 * source.error
-        part = verdict(CLOSE_TO_BBP, source.alpha, ends, Sample(source.n, source.size))
+        part = verdict(near(PAPER_ALPHA_BBP), source.alpha, ends, Sample(source.n, source.size))
         read = f"α = {source.alpha:.2f} ± {Z_95 * source.error:.2f} (95 %)"
         if np.isnan(source.error):  # of a single design or set of paths
             read = f"α = {source.alpha:.2f}, without an error"

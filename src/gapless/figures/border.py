@@ -21,8 +21,8 @@ from gapless.analyse.verdict import (
     NOT_MEASURED,
     Claim,
     Sample,
-    Statement,
     judged,
+    near,
     verdict,
 )
 from gapless.figures.experiment import (
@@ -183,8 +183,9 @@ def claims(found: list[Border]) -> list[Claim]:
     part = NOT_MEASURED
     if best is not None and np.isfinite(best.error):
         ends = best.alpha - Z_95 * best.error, best.alpha + Z_95 * best.error
-        near = Statement(PAPER_ALPHA_BBP * (1 - CLOSE), PAPER_ALPHA_BBP * (1 + CLOSE))
-        part = verdict(near, best.alpha, ends, Sample(max(best.sizes), int(rows.minima.sum())))
+        part = verdict(
+            near(PAPER_ALPHA_BBP), best.alpha, ends, Sample(max(best.sizes), int(rows.minima.sum()))
+        )
     statement = (
         "The states at the threshold energy lose stability toward the signal at α_BBP = "
         f"{PAPER_ALPHA_BBP:g}"

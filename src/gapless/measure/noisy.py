@@ -10,6 +10,7 @@ import pyarrow as pa
 from pydantic import model_validator
 
 from gapless.algorithms import langevin, parse_start, sgd, start_states
+from gapless.algorithms.starts import start_name
 from gapless.arrays import Array
 from gapless.flow import loss_scale, paper_budget
 from gapless.flow.outcome import REST_SPEED2, ZERO_ENERGY, outcomes
@@ -67,13 +68,11 @@ class NoisyDescent(DesignPoint):
     @model_validator(mode="after")
     def _check_run(self) -> "NoisyDescent":
         object.__setattr__(self, "loss", name_for_runs(self.loss, self.dtype))
-        object.__setattr__(self, "start", str(parse_start(self.start)))
+        object.__setattr__(self, "start", start_name(self.start, self.labels))
         check_noise(self.noise)
         check_storage(self.sensing, self.dtype, self.n)
         if self.dtype == "float16":
             raise ValueError("dtype: batches and noise are in float32 or float64; give one of them")
-        if self.labels == "gaussian" and self.start.startswith("overlap"):
-            raise ValueError("start: gaussian labels have no teacher to overlap with; use random")
         number("rate", self.rate, above=0)
         number("t_max", self.budget, above=0)
         if self.rate > self.budget:

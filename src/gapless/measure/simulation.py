@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import model_validator
 
-from gapless.algorithms.starts import parse_start, start_states
+from gapless.algorithms.starts import parse_start, start_name, start_states
 from gapless.arrays import Array, on_cpu
 from gapless.flow import (
     ACCURATE,
@@ -108,11 +108,9 @@ class Simulation(DesignPoint):
         object.__setattr__(self, "loss", name_for_runs(self.loss, self.precision))
         # one spelling of a protocol or of a start, one address
         object.__setattr__(self, "protocol", self.parsed_protocol.name)
-        object.__setattr__(self, "start", str(parse_start(self.start)))
+        object.__setattr__(self, "start", start_name(self.start, self.labels))
         check_noise(self.noise)
         check_storage(self.sensing, self.precision, self.n)
-        if self.labels == "gaussian" and self.start.startswith("overlap"):
-            raise ValueError("start: gaussian labels have no teacher to overlap with; use random")
         if self.protocol == "paper" and self.t_max is not None:
             raise ValueError(
                 "t_max: the paper's protocol fixes it at 0.3 log2 N; leave out --t-max, or use "
