@@ -20,7 +20,7 @@ from gapless.amounts import memory
 from gapless.arrays import Array, jnp
 from gapless.draws import by_jax, by_numpy
 from gapless.flags import as_ever
-from gapless.inputs import Field, check_field, number, whole
+from gapless.inputs import Field, check_field, flag, number, whole
 from gapless.sensing import (
     OF_ENTRIES,
     OF_TRANSFORMS,
@@ -90,6 +90,7 @@ class Design:
     def __post_init__(self) -> None:
         # kept as Python's own numbers: NumPy's wrap at 2³² or 2⁶⁴ in silence
         alpha = number("alpha", self.alpha, above=0)
+        flag("in_numpy", self.in_numpy)
         check_ensemble(self.sensing)
         check_field(self.field)
         if self.field == "complex" and self.of_transforms:

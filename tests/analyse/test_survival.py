@@ -151,3 +151,18 @@ def test_runs_that_end_without_an_event_are_censored_where_they_ended():
 def test_thirds_of_the_starts_hold_a_third_of_the_runs_each():
     table = records(300, 3)
     assert [int(part.sum()) for part in survival.thirds(table)] == [100, 100, 100]
+
+
+def test_columns_of_other_lengths_and_levels_that_are_no_share_are_refused():
+    time, event = np.array([1.0, 2.0, 3.0]), np.array([SOLVED, REST, CENSORED])
+    for events, clusters in ((event[:2], np.arange(3)), (event, np.arange(2))):
+        with pytest.raises(ValueError, match="event, cluster"):
+            Lifetimes(time, events, clusters)
+    with pytest.raises(ValueError, match="level"):
+        Lifetimes(time, event, np.arange(3)).time_interval(2.0)
+
+
+def test_an_interval_of_times_that_no_run_reaches_is_infinite():
+    """No one is solved of 400, so that the share is below any interval of a half."""
+    time, event = np.arange(1.0, 401), np.full(400, REST)
+    assert Lifetimes(time, event, np.arange(400)).time_interval(0.5) == (np.inf, np.inf)

@@ -103,6 +103,20 @@ def test_two_sizes_tell_no_law_from_another():
         fit_drift(SIZES[:2], np.ones(2), np.ones(2))
 
 
+@pytest.mark.parametrize(
+    ("n", "alpha", "error", "words"),
+    [
+        ([64, 64, 64], [1, 2, 3], [1, 1, 1], "three or more"),
+        ([64, 128, 256], [1, np.nan, 3], [1, 1, 1], "alpha: .* finite"),
+        ([64, 128, 256], [1, 2, 3], [0, 1, 1], "positive"),
+        ([0, 128, 256], [1, 2, 3], [1, 1, 1], "positive"),
+    ],
+)
+def test_points_without_a_law_are_refused(n, alpha, error, words):
+    with pytest.raises(ValueError, match=words):
+        fit_drift(n, alpha, error)
+
+
 def test_a_shorter_budget_is_read_off_first_passages():
     rng = np.random.default_rng(3)
     table = pd.concat(

@@ -33,6 +33,18 @@ def test_the_overlap_of_the_signal_with_itself_is_one_and_without_teacher_undefi
     assert np.isnan(signal_overlap(vectors, None)).all()
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e-30, 1e30, 1e200])
+def test_overlaps_of_vectors_have_no_scale(scale):
+    design = Design(16, 4, seed=0, runs=2, in_numpy=True)
+    problem = draw_problem(design)
+    vectors = np.random.default_rng(0).standard_normal((2, 3, 16))
+    for overlap in (
+        lambda v: signal_overlap(v, problem.teacher),
+        lambda v: top_sample_share(problem, v),
+    ):
+        np.testing.assert_allclose(overlap(scale * vectors), overlap(vectors), rtol=1e-5)
+
+
 @pytest.mark.parametrize("scale", [300.0, 1e-4])
 def test_the_share_of_a_sample_has_no_scale_in_float16_either(scale):
     rng = np.random.default_rng(0)

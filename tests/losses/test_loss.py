@@ -1,6 +1,7 @@
 """Losses: derivatives are those of the value, everything is even."""
 
 from functools import cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gapless.losses import amplitude, loss_from_value, normalised, quartic
+from gapless.losses import (
+    Loss,
+    amplitude,
+    check_consistent,
+    check_for_runs,
+    loss_from_value,
+    normalised,
+    quartic,
+)
 from settings import setting
 
 LOSSES = [quartic, normalised(0.01), normalised(1.0), normalised(5.0)]
@@ -129,3 +138,22 @@ def test_losses_in_other_units_are_checked_alike():
 def test_a_well_that_narrows_with_the_label_has_no_infimum():
     own = loss_from_value(lambda h, y: jnp.log1p((h**2 - y**2) ** 2))
     assert own.curvature_infimum == -np.inf
+
+
+def test_an_infimum_is_any_real_number_or_minus_infinity():
+    functions = quartic.value, quartic.d1, quartic.d2
+    numbers: list[Any] = [-4, np.int64(-4), np.array(-4.0), np.float32(-4)]
+    for number in numbers:
+        assert Loss("of four", *functions, number).curvature_infimum == -4
+    assert Loss("unbounded", *functions, np.float64("-inf")).curvature_infimum == -np.inf
+    others: list[Any] = [True, np.inf, np.nan, "-4", [-4.0]]
+    for other in others:
+        with pytest.raises(ValueError, match=r"^loss: curvature_infimum"):
+            Loss("of none", *functions, other)
+
+
+@pytest.mark.parametrize("given", [[1], {}, "quartic", 3, None])
+def test_what_is_no_loss_is_refused_whether_it_can_be_hashed_or_not(given):
+    for judge in (check_consistent, lambda loss: check_for_runs(loss, "float32")):
+        with pytest.raises(ValueError, match=r"^loss: must be a Loss"):
+            judge(given)

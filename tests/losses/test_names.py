@@ -18,7 +18,16 @@ def test_name_reads_back(loss):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "cubic", "normalised:b=1", "normalised:a=0", "normalised:a", "quartic:a=1"]
+    "text",
+    [
+        "",
+        "cubic",
+        "normalised:b=1",
+        "normalised:a=0",
+        "normalised:a",
+        "quartic:a=1",
+        "normalised:a=1,a=2",
+    ],
 )
 def test_unknown_losses_are_named(text):
     with pytest.raises(ValueError, match=r"^loss: "):

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from gapless.losses import quartic
+from gapless.losses import amplitude, normalised, quartic
 from gapless.quadrature import LEVELS
 from gapless.theory import complexity_curve, ground_state, threshold_state
+from gapless.theory.bbp import random_law
+from gapless.theory.complexity import HIGHEST_GROUND
 from gapless.theory.label_measure import label_measure
 from gapless.theory.replica import free_energy
 
@@ -46,3 +48,12 @@ def test_the_default_complexity_curve_spans_ground_state_and_threshold():
 def test_complexity_curve_refuses_bad_z():
     with pytest.raises(ValueError, match="positive"):
         complexity_curve(quartic, 10.0, z=np.array([-1.0]))
+
+
+@pytest.mark.parametrize("loss", [quartic, amplitude, normalised(1.0)], ids=lambda loss: loss.name)
+def test_ground_states_are_found_up_to_their_largest_alpha(loss):
+    found = ground_state(loss, HIGHEST_GROUND)
+    # no state lies below the first-moment bound (F14), and random states have (α/2) E ℓ
+    assert 0 < found.energy < HIGHEST_GROUND / 2 * random_law(LEVELS[0]).mean(loss.value)
+    with pytest.raises(ValueError, match=r"^alpha: .* up to 100000"):
+        ground_state(loss, 1.01 * HIGHEST_GROUND)

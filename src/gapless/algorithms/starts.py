@@ -84,7 +84,10 @@ def parse_start(text: str) -> Start:
         if not -1 <= overlap <= 1:
             raise ValueError(f"start: the overlap must lie between -1 and 1, not {argument!r}")
         return Start("overlap", overlap)
-    raise ValueError(f"start: {text!r} is not one of random, spectral, spectral:best, overlap:0.3")
+    raise ValueError(
+        f"start: {text!r} is not one of random, spectral, spectral:best, "
+        f"spectral:trimmed, overlap:0.3"
+    )
 
 
 def start_name(text: str, labels: LabelKind) -> str:

@@ -21,6 +21,7 @@ from gapless.analyse.success import success_column
 from gapless.analyse.survival import lifetimes, time_table
 from gapless.analyse.transition import by_design, crossings
 from gapless.analyse.verdict import REJECTED_LINE
+from gapless.inputs import number
 
 BIN = 0.5
 """Width of the bins of −ln q(0)."""
@@ -32,7 +33,7 @@ TO_REST = 300.0
 
 def rate_for(budget: float) -> float:
     """Return ln 2/2c, the growth rate that solves runs of N → ∞ within t = c log₂ N."""
-    return log(2) / (2 * budget)
+    return log(2) / (2 * number("budget", budget, above=0))
 
 
 def with_ensemble(table: pd.DataFrame) -> pd.DataFrame:

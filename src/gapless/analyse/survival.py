@@ -41,6 +41,7 @@ from gapless.analyse.statistics import (
 )
 from gapless.analyse.success import SOLVED_FRACTIONS, success_column
 from gapless.flow import Outcome
+from gapless.inputs import number
 from gapless.shapes import Bool, Float, Int
 
 Event = Literal["solved", "rest", "interpolated"]
@@ -92,7 +93,7 @@ class Lifetimes:
     cluster : (R,)
         The design each run is on.
 
-    Raises ``ValueError`` without runs, and for times that are not finite.
+    Raises ``ValueError`` without runs, for times that are not finite, and for other lengths.
     """
 
     def __init__(
@@ -103,6 +104,11 @@ class Lifetimes:
     ) -> None:
         if not (len(time) and np.isfinite(time).all()):
             raise ValueError("time: an incidence needs a finite time of each of one run or more")
+        if not len(time) == len(event) == len(cluster):
+            raise ValueError(
+                f"event, cluster: must be of the {len(time)} runs of time, not of {len(event)} and "
+                f"{len(cluster)}"
+            )
         self.t, self._place = np.unique(time, return_inverse=True)
         self._event = np.asarray(event)
         designs, self._design = np.unique(cluster, return_inverse=True)
@@ -154,8 +160,10 @@ class Lifetimes:
     def time_interval(self, level: float, event: Event = "solved") -> tuple[float, float]:
         """Return both ends of the 95 % interval of the time at which F_k reaches a level.
 
-        They are 0 and infinity where the runs are too few, or too few have the event, for an end.
+        They are 0 and infinity where the runs are too few, or too few have the event, for an end;
+        both are infinite where the share stays below the interval of the level.
         """
+        level = number("level", level, 0, 1)
         whole = self.incidence()
         # where the level is not reached, the most is known at the end
         when = min(whole.time_at(level, event), float(self.t[-1]))

@@ -44,6 +44,7 @@ from gapless.analyse.statistics import (
     weighted_line,
 )
 from gapless.analyse.success import SOLVED_FRACTIONS, recovered
+from gapless.inputs import real_array
 from gapless.shapes import Float
 
 DRAWS = 400
@@ -213,11 +214,17 @@ def fit_drift(n: np.ndarray, alpha: np.ndarray, error: np.ndarray) -> list[Fit]:
     n, alpha, error : shape (S,)
         Sizes, α_p and its standard errors.
 
-    Raises ``ValueError`` with fewer than three sizes.
+    Raises ``ValueError`` with fewer than three sizes, for numbers that are not finite, and for
+    sizes or errors that are not positive.
     """
-    if len(n) < 3:
-        raise ValueError(f"n: two laws cannot be told apart by {len(n)} sizes; give three or more")
-    n, alpha, error = (np.asarray(values, float) for values in (n, alpha, error))
+    n, alpha, error = (
+        real_array(name, np.asarray(values, float), (len(n),))
+        for name, values in (("n", n), ("alpha", alpha), ("error", error))
+    )
+    if (sizes := len(np.unique(n))) < 3:
+        raise ValueError(f"n: two laws cannot be told apart by {sizes} sizes; give three or more")
+    if not ((n > 0).all() and (error > 0).all()):
+        raise ValueError("n, error: sizes and errors must be positive")
     line = weighted_line(np.log(n), alpha, error)
     logarithm = _fit("logarithm", *line.parameters, nan, line.errors[0], line.chi2, len(n), 2)
     # both laws always: the reader sees how little sizes may tell them apart

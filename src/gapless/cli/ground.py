@@ -34,8 +34,8 @@ def ground(
     Parameters
     ----------
     alpha
-        Samples per dimension M/N, above 1 (at 1 and below the energy is 0). The search converges
-        for the quartic, amplitude and normalised losses at every α tried from 1.2 on.
+        Samples per dimension M/N, above 1 (at 1 and below the energy is 0), up to 1e5. The search
+        converges for the quartic, amplitude and normalised losses at every α tried from 1.2 on.
     loss
         quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
     plot

@@ -79,7 +79,8 @@ def success(
     loss
         quartic, amplitude, normalised:a=1, or module:name of your own (a function value(yhat, y)).
     dtype
-        float32 or float64; float32 for the flow and float64 for fixed steps by default.
+        float32, float64 or float16 (X in half the memory, everything else in float32); by default
+        float32 for the flow and float64 for fixed steps.
     t_max
         Time budget in units of Eq. 2; 0.3 log2 N by default.
     tolerance

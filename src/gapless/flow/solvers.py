@@ -17,7 +17,7 @@ from gapless.flow.control import (
 )
 from gapless.flow.explicit import adams_bashforth_step, chebyshev_step, error_constant
 from gapless.flow.state import State, is_finite, select
-from gapless.inputs import number, whole
+from gapless.inputs import flag, number, whole
 from gapless.problem import Evaluation, Problem, can_be_widened
 from gapless.shapes import Bool, Float
 
@@ -140,6 +140,7 @@ class GradientFlow(Solver):
     def __post_init__(self) -> None:
         number("tolerance", self.tolerance, above=0)
         number("linear_below", self.linear_below, 0)
+        flag("to_rest", self.to_rest)
         whole("max_steps", self.max_steps, 1, MOST_COUNTED)
 
     def divisible(self) -> "GradientFlow":

@@ -8,7 +8,7 @@ import scipy.linalg
 from gapless.arrays import Array, jax
 from gapless.flags import as_ever
 from gapless.hessian.operator import hessian_matrix, hessian_operator
-from gapless.inputs import number, real_array, whole
+from gapless.inputs import flag, number, real_array, whole
 from gapless.linalg import Eigenpairs, block_size, extreme_eigenpairs
 from gapless.precision import checked_key, precision
 from gapless.problem import Problem
@@ -38,7 +38,7 @@ def lowest_eigenpairs(
     Parameters
     ----------
     key
-        Seeds the start vectors of Lanczos.
+        Seeds the start vectors of Lanczos; not read where matrices are formed.
     previous
         Eigenvectors at a nearby state: a warm start. It saves products for a single run; in a
         batch all of them enter as one vector a run, and the saving is small.
@@ -59,7 +59,9 @@ def lowest_eigenpairs(
     if not 1 <= count <= problem.dimension:
         raise ValueError(f"count: must lie between 1 and {problem.dimension}, not {count}")
     tolerance, w = number("tolerance", tolerance, above=0), problem.states(w)
-    runs = problem.k
+    runs, deflate_radial = problem.k, flag("deflate_radial", deflate_radial)
+    if previous is not None:
+        previous = real_array("previous", previous, (runs, None, problem.dimension))
     if method == "dense" or (method == "auto" and problem.dimension <= DENSE_BELOW):
         # run by run: one matrix of N² numbers at a time
         each = [_dense(problem, w, run, count, deflate_radial) for run in range(runs)]
@@ -68,8 +70,6 @@ def lowest_eigenpairs(
         # residuals are relative to the width, as those of Lanczos
         found = residuals.max(axis=1) <= tolerance
         return Eigenpairs(values, problem.array(vectors), residuals, width, 0, found)
-    if previous is not None:
-        previous = real_array("previous", previous, (runs, None, problem.dimension))
     operator = hessian_operator(problem, w, deflate_radial=deflate_radial)
     with precision(problem.dtype):
         start = _start(w, checked_key("key", key), count, previous)

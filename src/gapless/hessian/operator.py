@@ -7,6 +7,7 @@ import scipy.linalg
 
 from gapless.arrays import Array, compiled, jnp, library, pytree, uncompiled
 from gapless.flags import as_ever
+from gapless.inputs import flag
 from gapless.linalg import Gram
 from gapless.problem import Problem
 from gapless.shapes import Float
@@ -65,7 +66,7 @@ def hessian_operator(
 
     Raises ``ValueError`` for states that are not (K, N) finite vectors near the sphere.
     """
-    w = problem.states(w)
+    w, deflate_radial = problem.states(w), flag("deflate_radial", deflate_radial)
     with problem.computing():
         # compiled apart: what returns X from a compiled function copies it
         curvature, mu = (uncompiled(_curvature) if problem.in_numpy else _curvature)(problem, w)

@@ -34,11 +34,17 @@ def signal_overlap(
     shaped("teacher", signal, (v.shape[0], None, v.shape[2]))
     if not (v.any(axis=2).all() and signal.any(axis=2).all()):
         raise ValueError("vectors, teacher: one of them vanishes; it must be a direction")
+    v, signal = _of_order_one(v), _of_order_one(signal)
     # float64: an overlap of order N^(−1/2) is a sum of N terms that cancel
     product = np.einsum("kjn,kdn->kjd", v, signal)
     # an eigenvector has no sign, and the losses are even: only the size means something
     size = np.linalg.norm(signal[:, 0], axis=1, keepdims=True)
     return np.linalg.norm(product, axis=2) / (np.linalg.norm(v, axis=2) * size)
+
+
+def _of_order_one(vectors: np.ndarray) -> np.ndarray:
+    """Return vectors with a largest entry of size 1, whose squares neither overflow nor vanish."""
+    return vectors / np.abs(vectors).max(axis=-1, keepdims=True)
 
 
 @as_ever(loading=False)
@@ -50,10 +56,10 @@ def top_sample_share(problem: Problem, vectors: Float[Array, "K k N"]) -> Float[
 
     Raises ``ValueError`` for vectors that are not (K, k, N), not finite, or vanish.
     """
-    vectors = real_array("vectors", vectors, (problem.k, None, problem.dimension))
-    vectors = problem.array(vectors)
-    if not np.asarray(vectors).any(axis=2).all():
+    given = np.asarray(real_array("vectors", vectors, (problem.k, None, problem.dimension)), float)
+    if not given.any(axis=2).all():
         raise ValueError("vectors: one of them vanishes; it must be a direction")
+    vectors = problem.array(_of_order_one(given))
     if isinstance(problem.sensing, TransformSensing):
         return _top_of_transforms(problem.sensing.map(np.asarray), np.asarray(vectors))
     if problem.in_numpy:

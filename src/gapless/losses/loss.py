@@ -6,7 +6,7 @@ arrays (float32, simulation). All losses here are even in ŷ and in y, so labels
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import inf, isnan
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -55,10 +55,9 @@ class Loss:
             object.__setattr__(self, part, _for_numpy(function))
         infimum = self.curvature_infimum
         # −∞ is a statement (no edge at a random start, bbp.md §7), +∞ and NaN are none
-        if not isinstance(infimum, (int, float, np.floating)) or isnan(infimum) or infimum == inf:
-            raise ValueError(
-                f"loss: curvature_infimum of {self.name} must be a number or -inf, not {infimum!r}"
-            )
+        if not (isinstance(infimum, float) and infimum == -inf):
+            what = f"loss: curvature_infimum of {self.name} (or -inf)"
+            object.__setattr__(self, "curvature_infimum", number(what, infimum))
 
     @property
     def functions(self) -> loss_checks.Functions:
@@ -196,7 +195,6 @@ def loss_from_value(
     return Loss(name, ell, d1, d2, infimum)
 
 
-@lru_cache(maxsize=256)
 def check_consistent(loss: Loss) -> float:
     """Check that ℓ, ℓ′ and ℓ″ are consistent; return the size of ℓ at labels of order one.
 
@@ -207,6 +205,11 @@ def check_consistent(loss: Loss) -> float:
         raise ValueError(
             f"loss: must be a Loss, such as gapless.quartic or parse_loss('quartic'), not {loss!r}"
         )
+    return _checked_size(loss)
+
+
+@lru_cache(maxsize=256)
+def _checked_size(loss: Loss) -> float:
     return loss_checks.check_functions(loss.name, loss.functions)
 
 

@@ -47,11 +47,11 @@ def parse_loss(text: str) -> Loss:
             "your own as module:name"
         )
     try:
-        parameters = {
-            key: float(number)
-            for key, number in (item.split("=") for item in arguments.split(",") if item)
-        }
-        return _FAMILIES[family](**parameters)
+        parameters = [item.split("=") for item in arguments.split(",") if item]
+        given = {key: float(number) for key, number in parameters}
+        if len(given) < len(parameters):
+            raise ValueError("a parameter is given twice")
+        return _FAMILIES[family](**given)
     except TypeError:
         raise ValueError(f"loss: {text!r} is wrong, {family} has no such parameter") from None
     except ValueError as error:

@@ -7,7 +7,6 @@ from gapless.losses.loss import Loss, amplitude, check_consistent, quartic
 from gapless.losses.names import is_built_in, parse_loss
 
 
-@lru_cache(maxsize=256)
 def check_for_runs(loss: Loss, dtype: str) -> None:
     """Raise ``ValueError`` unless runs in `dtype` can compute a loss.
 
@@ -18,6 +17,11 @@ def check_for_runs(loss: Loss, dtype: str) -> None:
     if loss is quartic or loss is amplitude:
         return  # tested, and of order one
     check_consistent(loss)
+    _check_precision(loss, dtype)
+
+
+@lru_cache(maxsize=256)
+def _check_precision(loss: Loss, dtype: str) -> None:
     # float16 is how X is stored; such runs compute in float32
     narrow = dtype != "float64"
     if not is_built_in(loss):

@@ -112,7 +112,7 @@ def look_at(name: str, matrix: np.ndarray) -> Rows:
     total = float(columns.sum())
     norm = (total / m) ** 0.5
     if norm == 0:
-        raise ValueError(f"{name}: all entries vanish")
+        raise ValueError(f"{name}: all entries vanish, or their squares do; rescale X")
     if not 1 / LARGEST_NORM < norm < LARGEST_NORM:
         raise ValueError(f"{name}: the rows have norms of {norm:.3g}; rescale X")
     # of order one, whatever the units of X

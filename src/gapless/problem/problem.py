@@ -122,6 +122,7 @@ class Problem:
         if "teacher" in given and not np.asarray(self.teacher).any(axis=1).all():
             raise ValueError("teacher: a run's W* vanishes; it must be a direction")
         flag("sphere", self.sphere)
+        flag("has_signal", self.has_signal)
         check_for_runs(self.loss, dtype)
 
     def __reduce__(self) -> Any:

@@ -24,6 +24,9 @@ from gapless.theory.saddle import (
     stationarity,
 )
 
+HIGHEST_GROUND = 1e5
+"""Largest α of 1RSB ground states: beyond, Σ near its zero is a difference of rounded numbers."""
+
 
 @dataclass(frozen=True)
 class GroundState:
@@ -102,9 +105,12 @@ def ground_state(loss: Loss, alpha: float) -> GroundState:
     Eq. 12 is followed in z from the marginal state to the zero of Σ, toward smaller z where Σ < 0.
     The trivial zero at z = 0 is divided out (Σ ∝ z² there).
 
-    Raises the errors of `threshold_state`.
+    Raises the errors of `threshold_state`, and ``ValueError`` above `HIGHEST_GROUND`.
     """
-    alpha = ratio(alpha)
+    if (alpha := ratio(alpha)) > HIGHEST_GROUND:
+        raise ValueError(
+            f"alpha: 1RSB ground states are resolved up to {HIGHEST_GROUND:g}; lower {alpha:g}"
+        )
     # the walk is made at the sketch level; `_refine_ground_state` makes the digits
     start, level = marginal_guesses(loss, alpha)[0], LEVELS[0]
     solution = solve_saddle(loss, marginal_state(alpha), start, level, tolerance=1e-8)

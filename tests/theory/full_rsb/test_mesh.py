@@ -24,3 +24,17 @@ def test_even_functions_are_interpolated_and_integrated():
     found = mesh.at(np.exp(-(mesh.h**2) / 2), field)
     assert found == pytest.approx(np.exp(-(field**2) / 2), abs=1e-6)
     assert mesh.rule @ np.exp(-(mesh.h**2) / 2) == pytest.approx(np.sqrt(2 * np.pi), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        *(({"uniform": bad}, "uniform") for bad in (0, 2.5)),
+        *(({"per_halving": bad}, "per_halving") for bad in (0, True)),
+        *(({"last": bad}, "last") for bad in (0.0, 0.4, float("nan"))),
+    ],
+)
+def test_a_resolution_without_overlaps_is_refused(changed, named):
+    given = dict(uniform=3, per_halving=1, last=0.1, fields=30, order=3) | changed
+    with pytest.raises(ValueError, match=rf"^{named}:"):
+        Resolution(**given)

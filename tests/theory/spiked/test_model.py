@@ -74,3 +74,23 @@ def test_rate_and_overlap_are_those_of_a_spiked_random_matrix():
 def test_what_is_no_model_is_refused_by_name(given, named):
     with pytest.raises(ValueError, match=rf"^{named}:"):
         SpikedModel(**given)
+
+
+@pytest.mark.parametrize(
+    ("p", "delta_p", "root", "named"),
+    [
+        *((p, 1.0, 0.5, "p") for p in (0, 2, 3.5, "a")),
+        *((3, delta, 0.5, "delta_p") for delta in (0, -1, float("nan"), "a")),
+        *((3, 1.0, root, "root") for root in (1e200, float("nan"), "a")),
+        (3, inf, -1.0, "root"),
+    ],
+)
+def test_a_rate_of_no_model_is_refused_by_name(p, delta_p, root, named):
+    with pytest.raises(ValueError, match=rf"^{named}:"):
+        at_rate(p, delta_p, root)
+
+
+def test_the_transition_has_its_limits():
+    """Δ₂ → 1 without the tensor, and √(Δ_p/(p − 1)) where it is all."""
+    assert transition(3, inf) == transition(3, 1e300) == 1
+    assert isclose(transition(3, 1e-60), sqrt(1e-60 / 2), rel_tol=1e-12)

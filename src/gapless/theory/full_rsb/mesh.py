@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapless.inputs import number, whole
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
@@ -49,6 +51,12 @@ class Resolution:
     fields: int
     order: int
     depth: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("uniform", "per_halving"):
+            whole(name, getattr(self, name), 1)
+        if not number("last", self.last, above=0) < 1 - BEND:
+            raise ValueError(f"last: must be below {1 - BEND:g}, not {self.last:g}")
 
     def overlaps(self) -> np.ndarray:
         """Return 0 = q₀ < … < q_K = 1, shape (K + 1,)."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gapless.flags import as_ever
-from gapless.inputs import ratio
+from gapless.inputs import number, ratio
 from gapless.labels import LabelLaw
 from gapless.losses import Loss
 from gapless.theory.complexity import ground_state
@@ -123,8 +123,9 @@ def full_rsb_state(loss: Loss, alpha: float, progress: Progress = lambda _: None
     loss
         Loss, even in ŷ and y. The minimiser of V may jump at field zero, and nowhere else.
     alpha
-        M/N above 1; at 1 and below e = 0 (docs/derivations/full-rsb.md §7). The search converges
-        for the losses of `gapless.losses` at every α tried from 1.2 on.
+        M/N above 1, up to `gapless.theory.complexity.HIGHEST_GROUND`; at 1 and below e = 0
+        (docs/derivations/full-rsb.md §7). The search converges for the losses of `gapless.losses`
+        at every α tried from 1.2 on.
     progress
         Function of the share of the work done since its last call.
 
@@ -195,7 +196,7 @@ def full_rsb_threshold(
             )
         # ground states lie deeper than threshold states, and turn unstable at larger α
         near = max(readings)
-    alpha = ratio(near)
+    alpha = number("near", near, above=1)
     sketch = _first_sketch(loss, alpha)
     seen: list[tuple[float, float]] = []
     for _ in range(6):

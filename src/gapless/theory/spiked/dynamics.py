@@ -69,7 +69,7 @@ def spiked_flow(model: SpikedModel, t_max: float, step: float, overlap: float = 
     step
         h; errors fall like h².
     overlap
-        m(0), below 1. At 0 it stays 0: the growth of a small one is `small_change`'s.
+        m(0), between −1 and 1. At 0 it stays 0: the growth of a small one is `small_change`'s.
 
     Raises ``ValueError`` for a step too long to be stable, or longer than t_max.
     """

@@ -111,12 +111,14 @@ def transition(p: int, delta_p: float) -> float:
         See `SpikedModel`. With Δ_p = ∞ it is 1, of the spiked matrix alone.
     """
     p = whole("p", p, 3)
-    # the limit of the root below
-    if delta_p == inf:
-        return 1.0
-    delta_p = number("delta_p", delta_p, above=0)
-    # the root of (p−1)x² + Δ_p x = Δ_p, free of cancellation
-    return 2 * delta_p / (delta_p + sqrt(delta_p**2 + 4 * (p - 1) * delta_p))
+    delta_p = _variance(delta_p)
+    # the root of (p−1)x² + Δ_p x = Δ_p, free of cancellation and of overflow
+    return 2 / (1 + sqrt(1 + 4 * (p - 1) / delta_p))
+
+
+def _variance(delta_p: float) -> float:
+    """Return Δ_p, from 1e-100 on: infinite without the tensor."""
+    return inf if delta_p == inf else number("delta_p", delta_p, 1e-100)
 
 
 def at_rate(p: int, delta_p: float, root: float) -> SpikedModel:
@@ -127,10 +129,11 @@ def at_rate(p: int, delta_p: float, root: float) -> SpikedModel:
     p, delta_p
         See `SpikedModel`; Δ₂ is found.
     root
-        Negative below the transition; at Δ_p = ∞ it must lie above −1.
+        Between −1000 and 1000, negative below the transition; at Δ_p = ∞ it must lie above −1.
 
     Raises ``ValueError`` where no Δ₂ has it.
     """
+    p, delta_p = whole("p", p, 3), _variance(delta_p)
     tensor = (p - 1) / delta_p
 
     def excess(log_root: float) -> float:
@@ -138,7 +141,7 @@ def at_rate(p: int, delta_p: float, root: float) -> SpikedModel:
         u = exp(2 * log_root)
         return sqrt(u) - sqrt(1 + tensor / u) - root
 
-    number("root", root, above=-1.0 if tensor == 0 else -inf)
+    root = number("root", root, -1e3, 1e3, above=-1.0 if tensor == 0 else -inf)
     scale = 1 + abs(root) + sqrt(tensor)
     low, high = sqrt(tensor) / (2 * scale) if tensor else (1 + root) / 2, 2 * scale
     return SpikedModel(p, delta_p, exp(-2 * root_between(excess, log(low), log(high))))
