@@ -55,7 +55,7 @@ class DesignPoint(Point):
     COMPLEX: ClassVar[bool] = False
     """Whether the measurement is defined for complex signals."""
     LIKE_GAUSSIAN_ONLY: ClassVar[str] = ""
-    """What of the measurement is that of a Gaussian X; empty where nothing is."""
+    """Part of the measurement that is of a Gaussian X only, in words; empty if none is."""
     n: int
     alpha: float
     seed: int
