@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from gapless.measure import Cost, Point
 from gapless.sweep.plan import Plan
 
-CALIBRATION_FLOPS = 3e10
-"""Largest cost of a point that is measured for calibration: about a second."""
+CALIBRATION_FLOPS = 3e11
+"""Largest cost of a point that is measured for calibration: a second or two."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def calibrate(plan: Plan) -> Calibration:
     """Measure two points of different programs, the second of them twice.
 
     The first is a warm-up. The second has the program with the largest share of the plan among
-    those with a point of about a second; if there is none, a point of smoke scale. Its first run
+    those with a point of a second or two; if there is none, a point of smoke scale. Its first run
     compiles, and its second does not.
     """
     warm, typical = _probes(plan)
