@@ -53,7 +53,10 @@ def test_complexity_curve_refuses_bad_z():
 @pytest.mark.parametrize("loss", [quartic, amplitude, normalised(1.0)], ids=lambda loss: loss.name)
 def test_ground_states_are_found_up_to_their_largest_alpha(loss):
     found = ground_state(loss, HIGHEST_GROUND)
-    # no state lies below the first-moment bound (F14), and random states have (α/2) E ℓ
+    # Σ = z(e − f) = 0, up to the quadrature of a finer rule
+    free = free_energy(label_measure(loss, found.chi, found.z, LEVELS[2]), HIGHEST_GROUND)
+    assert free == pytest.approx(found.energy, rel=1e-9)
+    # random states have (α/2) E ℓ, and a ground state less
     assert 0 < found.energy < HIGHEST_GROUND / 2 * random_law(LEVELS[0]).mean(loss.value)
     with pytest.raises(ValueError, match=r"^alpha: .* up to 100000"):
         ground_state(loss, 1.01 * HIGHEST_GROUND)

@@ -85,8 +85,8 @@ def parse_start(text: str) -> Start:
             raise ValueError(f"start: the overlap must lie between -1 and 1, not {argument!r}")
         return Start("overlap", overlap)
     raise ValueError(
-        f"start: {text!r} is not one of random, spectral, spectral:best, "
-        f"spectral:trimmed, overlap:0.3"
+        f"start: {text!r} is not one of random, spectral, spectral:best, spectral:trimmed, "
+        "overlap:0.3"
     )
 
 

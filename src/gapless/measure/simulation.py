@@ -84,8 +84,8 @@ class Simulation(DesignPoint):
     the flow, and `dtype` to float32 for the flow and float64 for fixed steps, which are below
     float32 rounding near zero energy; `save_at` lists the times at which energy, overlap, μ and ρ
     are recorded. `start` is ``random``, ``spectral`` or ``overlap:0.3``; `noise` is the variance Δ
-    of label noise. `accurate` takes smaller steps (`ACCURATE`).
-    Without `sphere` the flow is Ẇ = −∇L, and the norm of W is free.
+    of label noise. `accurate` takes smaller steps (`ACCURATE`). Without `sphere` the flow is
+    Ẇ = −∇L, and the norm of W is free.
     """
 
     SCHEMA = RECORDS
